@@ -1,0 +1,1 @@
+"""Frozen networks and tables that turn pictures and words into vectors."""
