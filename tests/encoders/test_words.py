@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 
 from vlfeedback.encoders.distil_words import distil_words, select_tokens, write_words
 from vlfeedback.encoders.words import BUNDLED_WORDS, WordVectors
-from vlfeedback.errors import CheckpointError, DtypeError, NeedsError, ShapeError
+from vlfeedback.errors import CheckpointError, NeedsError, ShapeError
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +76,6 @@ def test_a_text_without_a_known_word_is_refused(words: WordVectors, text: str) -
 def test_one_string_in_place_of_a_list_is_refused(words: WordVectors) -> None:
     with pytest.raises(NeedsError, match=r"pass a list: \['close'\]"):
         words.encode("close")
-
-
-def test_an_instruction_that_is_no_string_is_refused(words: WordVectors) -> None:
-    with pytest.raises(DtypeError, match="None"):
-        words.encode([None])  # type: ignore[list-item]
 
 
 def test_room_for_no_token_is_refused(words: WordVectors) -> None:

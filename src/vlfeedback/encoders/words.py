@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 from safetensors import SafetensorError, safe_open
 
-from vlfeedback.errors import CheckpointError, DtypeError, NeedsError, ShapeError
+from vlfeedback.errors import CheckpointError, NeedsError, ShapeError
 
 __all__ = ["BUNDLED_WORDS", "WORDS_FORMAT", "WordVectors"]
 
@@ -102,7 +102,6 @@ class WordVectors:
         Raises:
             NeedsError: a text has no known word: it is empty, only spaces or punctuation, or
                 in a script of which no piece is known; or `texts` is one string, not a list.
-            DtypeError: a text is not a string.
             ShapeError: `max_tokens` is below 1.
         """
         if isinstance(texts, str):
@@ -119,8 +118,6 @@ class WordVectors:
         return vectors, mask
 
     def _known_rows(self, text: str) -> list[int]:
-        if not isinstance(text, str):
-            raise DtypeError(f"An instruction is {text!r}; expected a str.")
         rows = [self._rows[token] for token in self.tokenize(text)]
         if not rows:
             raise NeedsError(
