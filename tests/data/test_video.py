@@ -79,10 +79,10 @@ def test_no_picture_at_all_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_rate_of_zero_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="fps=0.0; expected a positive number"):
+    with pytest.raises(ValueError, match=r"fps=0\.0; expected a positive number"):
         write_video(tmp_path / "clip.mp4", _plain(8, 8), fps=0.0)
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"'clip.gif' does not end in '.mp4'"):
+    with pytest.raises(ValueError, match=r"'clip\.gif' does not end in '\.mp4'"):
         write_video(tmp_path / "clip.gif", _plain(8, 8), fps=10.0)
