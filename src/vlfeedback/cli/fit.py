@@ -1,0 +1,123 @@
+"""`vlfeedback fit`: train the models the library ships, from collected data to a weights file."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["fit_app"]
+
+fit_app = typer.Typer(no_args_is_help=True, help="Train a model.")
+
+
+@fit_app.callback()
+def _describe() -> None:
+    """Train a model from collected data."""
+
+
+@fit_app.command("vlp")
+def fit_vlp(
+    data: Annotated[Path, typer.Option(help="Folder made by `vlfeedback collect`.")],
+    out: Annotated[Path, typer.Option(help="Weights file to write, *.safetensors.")],
+    exclude: Annotated[
+        str, typer.Option(help="Comma-separated tasks never trained on; 'none' trains on all.")
+    ] = "button-press,door-close,drawer-close,faucet-close,window-open",
+    encoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage 1.")] = 6000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of stage 2.")] = 3000,
+    seed: Annotated[int, typer.Option(help="Same seed and hardware, same weights.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = os.cpu_count() or 1,
+) -> None:
+    """Train the VLP preference model; by default on all but the paper's five test tasks.
+
+    Example: vlfeedback fit vlp --data mtvlp --out vlp.mine.safetensors
+    """
+    import torch
+
+    from vlfeedback.data.collection import Collection
+    from vlfeedback.models import fit_vlp as training
+    from vlfeedback.models.vlp import VLPArchitecture, VLPNetwork
+    from vlfeedback.models.vlp_data import Texts, load_clips
+    from vlfeedback.models.vlp_weights import VLPWeights, save_vlp
+    from vlfeedback.tasks import get_task
+
+    torch.set_num_threads(threads)
+    start = time.monotonic()
+    excluded = [] if exclude == "none" else [get_task(t.strip()).name for t in exclude.split(",")]
+    collection = Collection.open(data)
+    tasks = [task for task in collection.tasks() if task not in excluded]
+    settings = training.VLPTraining(encoder_steps=encoder_steps, steps=steps, seed=seed)
+    torch.manual_seed(seed)
+    network = VLPNetwork(VLPArchitecture())
+    typer.echo(f"Reading clips of {len(tasks)} tasks from {data} ...")
+    clips = load_clips(collection, tasks)
+    texts = Texts(tasks, max_words=network.architecture.max_words)
+    with _Bars() as report:
+        training.fit_encoder(network, clips, settings, device=device, report=report)
+        tokens = training.encode_pictures(network, clips, device=device, report=report)
+        training.fit_preferences(
+            network, clips, tokens, texts, settings, device=device, report=report
+        )
+    mean, std = training.score_statistics(network, clips, tokens, texts, seed=seed, device=device)
+    seconds = round(time.monotonic() - start)
+    weights = VLPWeights(
+        network.architecture,
+        mean,
+        std,
+        tuple(tasks),
+        {
+            "excluded": excluded,
+            "collection": dict(collection.settings),
+            "encoder_steps": encoder_steps,
+            "steps": steps,
+            "seed": seed,
+            "device": device,
+            "threads": threads,
+            "seconds": seconds,
+            "hardware": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+            "torch": torch.__version__,
+            "vlfeedback": version("vlfeedback"),
+        },
+    )
+    save_vlp(out, network, weights)
+    typer.echo(
+        f"{out}: trained on {len(tasks)} tasks in {seconds / 60:.0f} min. "
+        f"Next: vlfeedback eval vlp --weights {out}"
+    )
+
+
+class _Bars:
+    """A progress bar for each stage, with a running mean of its loss."""
+
+    def __enter__(self) -> _Bars:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TimeRemainingColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[loss]}"),
+        )
+        self._progress.start()
+        self._bars: dict[str, tuple[object, float]] = {}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, stage: str, step: int, steps: int, loss: float) -> None:
+        bar, mean = self._bars.get(stage, (None, loss))
+        if bar is None:
+            bar = self._progress.add_task(stage, total=steps, loss="")
+        mean += 0.02 * (loss - mean)
+        self._bars[stage] = (bar, mean)
+        shown = "" if mean != mean else f"loss {mean:.3f}"
+        self._progress.update(bar, completed=step, loss=shown)  # type: ignore[arg-type]

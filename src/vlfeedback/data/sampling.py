@@ -1,0 +1,130 @@
+"""Which segments are compared with which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from vlfeedback.errors import ShapeError
+from vlfeedback.types import Segment, SegmentBatch, SegmentPairs, SourceNeeds, Trajectory
+
+__all__ = [
+    "SegmentPairList",
+    "cluster_trajectories",
+    "gather_pairs",
+    "sample_clustered_pairs",
+    "sample_segment_pairs",
+    "sample_segments",
+]
+
+SegmentPairList = list[tuple[Segment, Segment]]
+
+
+def sample_segments(
+    trajectories: Sequence[Trajectory],
+    n_segments: int,
+    length: int,
+    *,
+    rng: np.random.Generator,
+    start_multiple: int = 1,
+) -> list[Segment]:
+    """Draw segments: a trajectory uniformly, then a start uniformly among those that fit.
+
+    Args:
+        trajectories: those shorter than `length` are never drawn.
+        n_segments: how many, drawn with replacement.
+        length: steps of each.
+        rng: source of randomness.
+        start_multiple: starts are multiples of this; with pictures after every 7th step, 7.
+
+    Raises:
+        ShapeError: no trajectory is long enough.
+    """
+    long_enough = [t for t in trajectories if len(t) >= length]
+    if not long_enough:
+        longest = max((len(t) for t in trajectories), default=0)
+        raise ShapeError(
+            f"Segments of {length} steps do not fit into any of {len(trajectories)} trajectories "
+            f"(the longest has {longest} steps); ask for shorter segments."
+        )
+    segments = []
+    for index in rng.integers(len(long_enough), size=n_segments):
+        trajectory = long_enough[index]
+        n_starts = (len(trajectory) - length) // start_multiple + 1
+        segments.append(trajectory.segment(int(rng.integers(n_starts)) * start_multiple, length))
+    return segments
+
+
+def sample_segment_pairs(
+    trajectories: Sequence[Trajectory],
+    n_pairs: int,
+    length: int,
+    *,
+    rng: np.random.Generator,
+    start_multiple: int = 1,
+) -> SegmentPairList:
+    """Draw pairs of segments uniformly from all trajectories; see `sample_segments`."""
+    segments = sample_segments(
+        trajectories, 2 * n_pairs, length, rng=rng, start_multiple=start_multiple
+    )
+    return list(zip(segments[:n_pairs], segments[n_pairs:], strict=True))
+
+
+def sample_clustered_pairs(
+    trajectories: Sequence[Trajectory],
+    n_pairs: int,
+    length: int,
+    *,
+    rng: np.random.Generator,
+    start_multiple: int = 1,
+) -> SegmentPairList:
+    """Draw each pair's first segment from one K-means cluster, its second from the other.
+
+    Source: VLP paper, appendix A.2 (after PEARL); features are our choice, see
+    `cluster_trajectories`.
+    """
+    cluster = cluster_trajectories(trajectories, seed=int(rng.integers(2**31)))
+    first, second = (
+        sample_segments(
+            [t for t, c in zip(trajectories, cluster, strict=True) if c == k],
+            n_pairs,
+            length,
+            rng=rng,
+            start_multiple=start_multiple,
+        )
+        for k in (0, 1)
+    )
+    return list(zip(first, second, strict=True))
+
+
+def cluster_trajectories(
+    trajectories: Sequence[Trajectory], *, seed: int
+) -> Int64[np.ndarray, " N"]:
+    """Split trajectories into two sets with K-means; 0 or 1 for each.
+
+    Features (our choice, the paper names none): mean and standard deviation over time of every
+    observation entry, standardised; k-means++ with ten restarts.
+    """
+    from sklearn.cluster import KMeans
+
+    features: Float64[np.ndarray, "N D"] = np.stack(
+        [np.r_[t.observations.mean(axis=0), t.observations.std(axis=0)] for t in trajectories]
+    ).astype(np.float64)
+    spread = features.std(axis=0)
+    features = (features - features.mean(axis=0)) / np.where(spread > 1e-8, spread, 1.0)
+    model = KMeans(n_clusters=2, n_init=10, random_state=seed)
+    return np.asarray(model.fit_predict(features), dtype=np.int64)
+
+
+def gather_pairs(
+    pairs: SegmentPairList, instruction: str | None, *, needs: SourceNeeds
+) -> SegmentPairs:
+    """Read what a source needs of these pairs, all under one instruction."""
+    texts = None if instruction is None else [instruction] * len(pairs)
+    first, second = zip(*pairs, strict=True)
+    return SegmentPairs(
+        first=SegmentBatch.from_segments(first, texts, needs=needs),
+        second=SegmentBatch.from_segments(second, texts, needs=needs),
+    )

@@ -1,0 +1,1 @@
+"""Networks the library trains itself, and how each is fitted."""

@@ -1,0 +1,109 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from vlfeedback.models import fit_vlp
+from vlfeedback.models.fit_vlp import VLPTraining
+from vlfeedback.models.vlp import VLPArchitecture, VLPNetwork
+from vlfeedback.models.vlp_data import ClipSet, Texts
+
+SMALL = VLPArchitecture(picture_size=64, width=32, n_heads=2, head=(16, 8), dropout=0.0)
+TASKS = ["drawer-open", "door-open", "reach"]
+
+
+def silent(stage: str, step: int, steps: int, loss: float) -> None:
+    """Nobody watches."""
+
+
+@pytest.fixture(scope="module")
+def clips() -> ClipSet:
+    """Pictures as bright as they are good; each task has a colour of its own."""
+    rng = np.random.default_rng(0)
+    quality = rng.uniform(size=(12, 6)).astype(np.float32)
+    task = np.repeat(np.arange(3), 4)
+    pictures = np.zeros((12, 6, 64, 64, 3), np.uint8)
+    for clip in range(12):
+        pictures[clip, ..., task[clip]] = (255 * quality[clip])[:, None, None]
+    states = np.repeat(quality[..., None], 18, axis=-1)
+    return ClipSet(task, pictures, states, quality, np.zeros(12, np.int64))
+
+
+@pytest.fixture(scope="module")
+def texts() -> Texts:
+    return Texts(TASKS, max_words=SMALL.max_words)
+
+
+def test_windows_before_the_episode_show_the_reset_picture(clips: ClipSet) -> None:
+    np.testing.assert_array_equal(clips.window(np.array([2, 5]), 4), [[0, 0, 1, 2], [2, 3, 4, 5]])
+
+
+def test_each_phrase_drawn_belongs_to_its_task(texts: Texts) -> None:
+    from vlfeedback.data.instructions import instruction_corpus
+
+    sizes = [len(instruction_corpus(task)) for task in TASKS]
+    rows = texts.draw(np.array([1] * 200), np.random.default_rng(0))
+    assert rows.min() >= sizes[0]
+    assert rows.max() < sizes[0] + sizes[1]
+    assert len(set(rows.tolist())) > 10
+
+
+def test_the_loss_of_a_constant_scorer_is_log_two_a_comparison(texts: Texts) -> None:
+    network = VLPNetwork(SMALL).eval()
+    torch.nn.init.zeros_(network.head[-1].weight)
+    training = VLPTraining(ilp_weight=0.1, ivp_weight=0.5)
+    loss = fit_vlp._preference_loss(
+        network,
+        torch.randn(6, 8, 4, 32),
+        texts,
+        np.array([0, 60, 120]),
+        np.array([60, 120, 0]),
+        torch.tensor([0.0, 1.0, 0.5]),
+        training,
+        "cpu",
+    )
+    assert loss.item() == pytest.approx((1 + 0.1 * 1 + 0.5 * 2) * math.log(2), rel=1e-4)
+
+
+def test_training_learns_which_window_is_better_and_the_same_seed_repeats_it(
+    clips: ClipSet, texts: Texts
+) -> None:
+    training = VLPTraining(
+        encoder_steps=30, encoder_batch=16, steps=120, batch=3, warmup=5, learning_rate=2e-3
+    )
+
+    def train() -> tuple[VLPNetwork, torch.Tensor]:
+        torch.manual_seed(0)
+        network = VLPNetwork(SMALL)
+        fit_vlp.fit_encoder(network, clips, training, report=silent)
+        tokens = fit_vlp.encode_pictures(network, clips, report=silent)
+        fit_vlp.fit_preferences(network, clips, tokens, texts, training, report=silent)
+        return network.eval(), tokens
+
+    network, tokens = train()
+    sampler = fit_vlp._Sampler(clips, tokens, 8, np.random.default_rng(9))
+    right = total = 0
+    for _ in range(30):
+        batch = sampler.draw(3)
+        rows = texts.draw(batch.task, np.random.default_rng(0))
+        mask = torch.from_numpy(texts.mask[rows])
+        text = network.read_text(torch.from_numpy(texts.words[rows]), mask)
+        first, second = network.read_video(batch.clips).chunk(2)
+        better = network.score(second, text, mask) > network.score(first, text, mask)
+        clear = np.abs(batch.quality[1] - batch.quality[0]) > 0.1
+        right += np.sum((better.numpy() == (batch.quality[1] > batch.quality[0])) & clear)
+        total += clear.sum()
+    assert right / total > 0.8
+    again = train()[0].state_dict()
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, again[name]), name
+
+
+def test_score_statistics_are_those_of_the_scores(clips: ClipSet, texts: Texts) -> None:
+    network = VLPNetwork(SMALL)
+    torch.nn.init.zeros_(network.head[-1].weight)
+    torch.nn.init.constant_(network.head[-1].bias, 3.0)
+    tokens = fit_vlp.encode_pictures(network, clips, report=silent)
+    mean, std = fit_vlp.score_statistics(network, clips, tokens, texts, seed=0)
+    assert (mean, std) == (pytest.approx(3.0), pytest.approx(0.0))
