@@ -1,0 +1,33 @@
+"""The nouns of the library: trajectories, segments, pairs, labels, and the two protocols.
+
+Axes: N segments, pairs or envs; T steps of a segment; L steps of a trajectory (L actions,
+L + 1 observations and pictures); F pictures; H, W picture, channels last, RGB, uint8 0-255.
+
+Timing: index t of a segment is action t, and its reward. The picture that belongs to step t
+is the one taken *after* action t, which is all a wrapper around an environment can see.
+"""
+
+from vlfeedback.types.batches import Granularity, SegmentBatch, SegmentPairs, SourceNeeds
+from vlfeedback.types.sources import (
+    EmbeddingSource,
+    PreferenceLabels,
+    PreferenceSource,
+    RewardSource,
+)
+from vlfeedback.types.trajectories import ArrayFrames, Frames, Segment, Trajectory, rows_of
+
+__all__ = [
+    "ArrayFrames",
+    "EmbeddingSource",
+    "Frames",
+    "Granularity",
+    "PreferenceLabels",
+    "PreferenceSource",
+    "RewardSource",
+    "Segment",
+    "SegmentBatch",
+    "SegmentPairs",
+    "SourceNeeds",
+    "Trajectory",
+    "rows_of",
+]

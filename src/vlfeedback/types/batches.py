@@ -1,0 +1,205 @@
+"""What sources and models eat: batches and pairs of segments, and what a source reads of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
+
+from vlfeedback.errors import ShapeError
+from vlfeedback.types.trajectories import Segment, check_length, check_pictures
+
+__all__ = ["Granularity", "SegmentBatch", "SegmentPairs", "SourceNeeds"]
+
+Granularity = Literal["step", "window", "episode"]
+
+_PER_STEP = ("actions", "observations", "env_rewards", "mask")  # arrays (N, T, ...) of a batch
+_PER_PICTURE = ("frames", "embeddings")  # arrays (N, F, ...)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceNeeds:
+    """What a source reads, and how often: wrappers render and store nothing else."""
+
+    frames: bool = False
+    observations: bool = False
+    actions: bool = False
+    instruction: bool = False
+    env_rewards: bool = False  # only teachers and the env's own reward may ask for it
+    granularity: Granularity = "step"
+    context: int = 1  # steps of the past one score looks at, its own step included
+    frame_stride: int = 1  # steps from one picture that is read to the next
+
+    def __post_init__(self) -> None:
+        if self.context < 1 or self.frame_stride < 1:
+            raise ValueError(
+                f"context={self.context} and frame_stride={self.frame_stride} count steps; "
+                "both must be at least 1."
+            )
+        if self.granularity == "step" and self.context != 1:
+            raise ValueError(
+                f"granularity 'step' scores one picture, but context={self.context}. "
+                "Use granularity='window' for a score over several steps."
+            )
+
+    @property
+    def context_frames(self) -> int:
+        """How many pictures one score reads: 8 for a context of 50 steps and a stride of 7."""
+        return (self.context - 1) // self.frame_stride + 1
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SegmentBatch:
+    """Arrays of N segments of equal length T: what sources and models eat.
+
+    Only what the source needs has to be there. Pictures may be sparse: `frame_steps` says
+    after which steps they were taken. A wrapper that keeps embeddings instead of pictures
+    passes `embeddings` (see `EmbeddingSource`).
+    """
+
+    frames: UInt8[np.ndarray, "N F H W 3"] | None = None
+    observations: Shaped[np.ndarray, "N T ..."] | None = None  # before each action
+    actions: Shaped[np.ndarray, "N T ..."] | None = None
+    env_rewards: Float32[np.ndarray, "N T"] | None = None
+    embeddings: Float32[np.ndarray, "N F ..."] | None = None
+    instructions: Sequence[str] | None = None  # N texts
+    frame_steps: Int64[np.ndarray, " F"] | None = None  # default: a picture after each step
+    mask: Bool[np.ndarray, "N T"] | None = None  # False: padding after a segment's end
+    length: int | None = None  # T; needed only where pictures are sparse and nothing else is there
+
+    def __post_init__(self) -> None:
+        if self.frames is not None:
+            check_pictures(self.frames, 5, "frames", "(N, F, H, W, 3)")
+        object.__setattr__(self, "length", self._infer_length())
+        n, t, f = len(self), self.n_steps, len(self.picture_steps)
+        for name in _PER_STEP + _PER_PICTURE:
+            array, length = getattr(self, name), t if name in _PER_STEP else f
+            if array is not None and array.shape[:2] != (n, length):
+                raise ShapeError(
+                    f"{name} has shape {array.shape}; expected ({n}, {length}, ...) for {n} "
+                    f"segments of {t} steps. Pictures of some steps only need frame_steps."
+                )
+        if f and (self.picture_steps.min() < 0 or self.picture_steps.max() >= t):
+            raise ShapeError(
+                f"frame_steps run from {self.picture_steps.min()} to {self.picture_steps.max()}; "
+                f"expected steps of a segment of length {t}."
+            )
+        if self.mask is not None:
+            steps = np.maximum(self.mask.sum(axis=1, keepdims=True), 1)
+            if np.any(self.mask != (np.arange(t) < steps)):
+                raise ShapeError("mask must be True for each segment's steps (one or more) first.")
+        if isinstance(self.instructions, str):
+            raise ShapeError(
+                f"instructions is one string; expected {n} of them: "
+                f"instructions=[{self.instructions!r}] * {n}."
+            )
+        check_length("instructions", self.instructions, n, "segment")
+
+    def _first(self, names: tuple[str, ...]) -> np.ndarray | None:
+        return next((a for name in names if (a := getattr(self, name)) is not None), None)
+
+    def _infer_length(self) -> int:
+        array = self._first(_PER_STEP + _PER_PICTURE)
+        if array is None:
+            raise ShapeError("An empty SegmentBatch: give frames, embeddings or actions.")
+        if self.length is not None:
+            return self.length
+        if self._first(_PER_STEP) is None and self.frame_steps is not None:
+            return int(max(self.frame_steps, default=-1)) + 1
+        return int(array.shape[1])
+
+    def __len__(self) -> int:
+        array = self._first(_PER_STEP + _PER_PICTURE)
+        return 0 if array is None else len(array)
+
+    @property
+    def n_steps(self) -> int:
+        """T, the steps of each segment."""
+        return self.length or 0
+
+    @property
+    def picture_steps(self) -> Int64[np.ndarray, " F"]:
+        """Steps after which the pictures, or their embeddings, were taken."""
+        if self.frame_steps is not None:
+            return self.frame_steps
+        has_pictures = self.frames is not None or self.embeddings is not None
+        return np.arange(self.n_steps if has_pictures else 0, dtype=np.int64)
+
+    @property
+    def last_steps(self) -> Int64[np.ndarray, " N"]:
+        """Index of each segment's last real step: where window and episode scores are put."""
+        if self.mask is None:
+            return np.full(len(self), self.n_steps - 1, dtype=np.int64)
+        return np.asarray(self.mask.sum(axis=1) - 1, dtype=np.int64)
+
+    def __repr__(self) -> str:
+        parts = [f"N={len(self)}", f"T={self.n_steps}"]
+        for name in ("frames", "embeddings", "observations", "actions"):
+            array = getattr(self, name)
+            if array is not None:
+                parts.append(f"{name}={array.shape[1:]} {array.dtype}")
+        return f"SegmentBatch({', '.join(parts)})"
+
+    def take(self, rows: Sequence[int] | slice | np.ndarray) -> SegmentBatch:
+        """The segments at these positions, as a batch of their own."""
+        index = np.arange(len(self))[rows]
+        given = {name: getattr(self, name) for name in _PER_STEP + _PER_PICTURE}
+        cut = {name: array[index] for name, array in given.items() if array is not None}
+        texts = None if self.instructions is None else [self.instructions[i] for i in index]
+        return replace(self, instructions=texts, **cut)
+
+    @classmethod
+    def from_segments(
+        cls,
+        segments: Sequence[Segment],
+        instructions: Sequence[str] | None = None,
+        *,
+        needs: SourceNeeds,
+    ) -> SegmentBatch:
+        """Gather what `needs` asks for from segments of equal length.
+
+        Raises:
+            ShapeError: the segments differ in length, or there are none.
+            NeedsError: a trajectory lacks what the source needs.
+        """
+        lengths = {segment.length for segment in segments}
+        if len(lengths) != 1:
+            raise ShapeError(
+                f"Segments of a batch must be equally long; got lengths {sorted(lengths)}."
+            )
+        (length,) = lengths
+
+        def gather(name: str, wanted: bool = True) -> np.ndarray | None:
+            if not wanted:
+                return None
+            return np.stack([s.read(name, stride=needs.frame_stride) for s in segments])
+
+        return cls(
+            frames=gather("frames", needs.frames),
+            observations=gather("observations", needs.observations),
+            actions=gather("actions"),
+            env_rewards=gather("env_rewards", needs.env_rewards),
+            instructions=instructions,
+            frame_steps=np.arange(0, length, needs.frame_stride) if needs.frames else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentPairs:
+    """N pairs of segments: row i of `first` is to be compared with row i of `second`."""
+
+    first: SegmentBatch
+    second: SegmentBatch
+
+    def __post_init__(self) -> None:
+        if len(self.first) != len(self.second):
+            raise ShapeError(
+                f"{len(self.first)} first and {len(self.second)} second segments; "
+                "a pair needs one of each."
+            )
+
+    def __len__(self) -> int:
+        return len(self.first)

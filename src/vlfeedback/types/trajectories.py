@@ -1,0 +1,178 @@
+"""One episode and its pictures: trajectories, and the segments cut from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Sized
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
+
+from vlfeedback.errors import DtypeError, NeedsError, ShapeError
+
+__all__ = ["ArrayFrames", "Frames", "Segment", "Trajectory", "rows_of"]
+
+
+@runtime_checkable
+class Frames(Protocol):
+    """Pictures of some of a trajectory's states, in memory or on disk."""
+
+    @property
+    def times(self) -> Int64[np.ndarray, " F"]:
+        """State indices in [0, L] that were rendered, ascending; state 0 is the reset."""
+
+    def read(self, times: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "K H W 3"]:
+        """Pictures of these states, in the order asked.
+
+        Raises:
+            NeedsError: one of them was never rendered.
+        """
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ArrayFrames:
+    """Pictures held in memory: the simplest `Frames`."""
+
+    times: Int64[np.ndarray, " F"]
+    pictures: UInt8[np.ndarray, "F H W 3"]
+
+    def __post_init__(self) -> None:
+        check_pictures(self.pictures, 4, "pictures", "(F, H, W, 3)")
+        check_length("pictures", self.pictures, len(self.times), "rendered state")
+        if np.any(np.diff(self.times) <= 0):
+            raise ShapeError(f"times are {self.times}; expected each state once, ascending.")
+
+    def read(self, times: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "K H W 3"]:
+        """Pictures of these states; see `Frames.read`."""
+        return np.asarray(self.pictures[rows_of(self.times, times)])
+
+
+def rows_of(
+    rendered: Int64[np.ndarray, " F"], times: Sequence[int] | np.ndarray
+) -> Int64[np.ndarray, " K"]:
+    """Positions of `times` among the ascending `rendered` states.
+
+    Raises:
+        NeedsError: one of them was never rendered.
+    """
+    wanted = np.asarray(times, dtype=np.int64)
+    missing = wanted[~np.isin(wanted, rendered)]
+    if len(missing):
+        raise NeedsError(
+            f"State {missing[0]} was not rendered; this trajectory has pictures of "
+            f"{len(rendered)} states {rendered[:4].tolist()} ... {rendered[-1:].tolist()}. Start "
+            "segments where pictures are (start_multiple=the stride it was collected with), or "
+            "collect a denser stride."
+        )
+    return np.asarray(np.searchsorted(rendered, wanted), dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Trajectory:
+    """One episode: L actions, and the L + 1 states around them."""
+
+    observations: Shaped[np.ndarray, "L1 ..."]  # (L + 1, *obs)
+    actions: Shaped[np.ndarray, "L ..."]  # (L, *act)
+    env_rewards: Float32[np.ndarray, " L"] | None = None
+    successes: Bool[np.ndarray, " L"] | None = None
+    terminated: bool = False
+    truncated: bool = False
+    frames: Frames | None = None
+    task: str = ""  # name in vlfeedback.tasks, such as "drawer-close"
+    id: str = ""
+    info: dict[str, Any] = field(default_factory=dict)  # JSON values only: level, seed, ...
+
+    def __post_init__(self) -> None:
+        length = len(self.actions)
+        if length == 0:
+            raise ShapeError("A trajectory needs at least one action; got none.")
+        if len(self.observations) != length + 1:
+            raise ShapeError(
+                f"{length} actions and {len(self.observations)} observations; expected "
+                f"{length + 1}: one before each action and one after the last."
+            )
+        times = np.arange(0) if self.frames is None else self.frames.times
+        if len(times) and (times[0] < 0 or times[-1] > length):
+            raise ShapeError(
+                f"frames picture the states {times[0]} to {times[-1]}; {length} actions have "
+                f"states 0 to {length}."
+            )
+        check_length("env_rewards", self.env_rewards, length, "action")
+        check_length("successes", self.successes, length, "action")
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    def __repr__(self) -> str:
+        frames = 0 if self.frames is None else len(self.frames.times)
+        end = "terminated" if self.terminated else "truncated" if self.truncated else "open"
+        return (
+            f"Trajectory(id={self.id!r}, task={self.task!r}, L={len(self)}, "
+            f"observations={self.observations.shape[1:]}, frames={frames}, {end})"
+        )
+
+    def segment(self, start: int, length: int) -> Segment:
+        """Cut `length` steps from step `start`: the only way a trajectory is ever sliced.
+
+        Raises:
+            ShapeError: the segment does not lie inside the trajectory.
+        """
+        if start < 0 or length < 1 or start + length > len(self):
+            raise ShapeError(
+                f"Segment [{start}, {start + length}) does not lie in trajectory "
+                f"{self.id!r} of {len(self)} steps; ask for a shorter or an earlier one."
+            )
+        return Segment(self, start, length)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Segment:
+    """A view of `length` steps of a trajectory; made by `Trajectory.segment`."""
+
+    trajectory: Trajectory
+    start: int
+    length: int
+
+    def __repr__(self) -> str:
+        return f"Segment({self.trajectory.id!r}, steps {self.start}-{self.start + self.length})"
+
+    def frame_times(self, stride: int) -> Int64[np.ndarray, " F"]:
+        """States pictured after steps 0, stride, 2 stride ... of this segment."""
+        return self.start + 1 + np.arange(0, self.length, stride, dtype=np.int64)
+
+    def read(self, name: str, *, stride: int = 1) -> Shaped[np.ndarray, "T ..."]:
+        """This segment's rows of one array of the trajectory, or every stride-th picture.
+
+        Raises:
+            NeedsError: the trajectory has no such array, or lacks one of the pictures.
+        """
+        array = getattr(self.trajectory, name)
+        if array is None:
+            raise NeedsError(
+                f"The source needs {name} and trajectory {self.trajectory.id!r} has none; "
+                f"record it with {name}."
+            )
+        if name == "frames":
+            return np.asarray(array.read(self.frame_times(stride)))
+        return np.asarray(array[self.start : self.start + self.length])
+
+
+def check_pictures(pictures: np.ndarray, ndim: int, name: str, letters: str) -> None:
+    """Refuse what is no stack of uint8 RGB pictures with `ndim` axes."""
+    if pictures.ndim != ndim or pictures.shape[-1] != 3:
+        raise ShapeError(
+            f"{name} has shape {pictures.shape}; expected {letters}, RGB last. "
+            + ("Add a batch axis: frames[None]." if pictures.ndim == ndim - 1 else "")
+        )
+    if pictures.dtype != np.uint8:
+        raise DtypeError(
+            f"{name} is {pictures.dtype}; sources take uint8 0-255 and do their own scaling. "
+            "Convert pictures in [0, 1] with (frames * 255).round().astype(np.uint8)."
+        )
+
+
+def check_length(name: str, rows: Sized | None, length: int, of: str) -> None:
+    """Refuse an array that is there and has another number of rows."""
+    if rows is not None and len(rows) != length:
+        raise ShapeError(f"{name} has {len(rows)} rows; expected {length}, one per {of}.")

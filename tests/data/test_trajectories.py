@@ -1,0 +1,363 @@
+"""Trajectory files: lossless, whole or absent, and honest about what they cannot read."""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import h5py
+import jaxtyping
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from vlfeedback.data.trajectories import HDF5Frames, read_trajectories, write_trajectories
+from vlfeedback.errors import FileFormatError, NeedsError
+from vlfeedback.types import ArrayFrames, Frames, Trajectory
+
+ARRAYS = ("observations", "actions", "env_rewards", "successes")
+
+
+def episode(seed: int = 0, length: int = 20, size: int = 8, **changes: Any) -> Trajectory:
+    rng = np.random.default_rng(seed)
+    times = np.concatenate([[0], np.arange(1, length + 1, 7)])
+    fields: dict[str, Any] = {
+        "observations": rng.normal(size=(length + 1, 3)).astype(np.float32),
+        "actions": rng.normal(size=(length, 2)).astype(np.float32),
+        "env_rewards": rng.normal(size=length).astype(np.float32),
+        "successes": rng.random(length) < 0.5,
+        "frames": ArrayFrames(
+            times, rng.integers(0, 256, (len(times), size, size, 3), dtype=np.uint8)
+        ),
+        "truncated": True,
+        "task": "reach",
+        "id": f"reach/expert/{seed}",
+        "info": {"level": "expert", "seed": seed, "stop": None, "nested": {"a": [1, 2.5, "x"]}},
+    }
+    return Trajectory(**(fields | changes))
+
+
+def assert_same(read: Trajectory, written: Trajectory) -> None:
+    for name in ARRAYS:
+        one, other = getattr(read, name), getattr(written, name)
+        assert (one is None) == (other is None), name
+        if one is not None:
+            assert one.dtype == other.dtype, name
+            np.testing.assert_array_equal(one, other, err_msg=name)
+    for name in ("terminated", "truncated", "task", "id", "info"):
+        assert getattr(read, name) == getattr(written, name), name
+    assert (read.frames is None) == (written.frames is None)
+    if read.frames is not None and written.frames is not None:
+        times = written.frames.times
+        np.testing.assert_array_equal(read.frames.times, times)
+        np.testing.assert_array_equal(read.frames.read(times), written.frames.read(times))
+
+
+# --- what is written comes back
+
+
+def test_every_element_comes_back_in_order(tmp_path: Path) -> None:
+    written = [
+        episode(0),
+        episode(1, length=1, terminated=True, truncated=False),
+        episode(2, env_rewards=None, successes=None, frames=None, info={}),
+    ] * 4  # more than ten, so that the order is not that of digits
+    write_trajectories(tmp_path / "deep" / "er" / "all.h5", written)
+    read = read_trajectories(tmp_path / "deep" / "er" / "all.h5")
+    assert len(read) == len(written)
+    for one, other in zip(read, written, strict=True):
+        assert_same(one, other)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data(), length=st.integers(1, 5), flags=st.tuples(st.booleans(), st.booleans()))
+def test_any_shape_and_dtype_comes_back(
+    tmp_path: Path, data: st.DataObject, length: int, flags: tuple[bool, bool]
+) -> None:
+    def rows(n: int) -> np.ndarray:
+        dtype = data.draw(st.sampled_from(["f4", "f8", "i8", "u1", "?"]))
+        shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=3, max_side=3))
+        return data.draw(hnp.arrays(dtype, (n, *shape)))
+
+    times = sorted(data.draw(st.sets(st.integers(0, length), min_size=1)))
+    pictures = data.draw(hnp.arrays(np.uint8, (len(times), 2, 3, 3)))
+    json_values = st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False)
+    written = Trajectory(
+        observations=rows(length + 1),
+        actions=rows(length),
+        frames=ArrayFrames(np.array(times), pictures),
+        terminated=flags[0],
+        truncated=flags[1],
+        info=data.draw(st.dictionaries(st.text(), json_values, max_size=3)),
+    )
+    write_trajectories(tmp_path / "any.h5", [written])
+    (read,) = read_trajectories(tmp_path / "any.h5")
+    assert_same(read, written)
+
+
+def test_no_trajectories_are_a_file_too(tmp_path: Path) -> None:
+    write_trajectories(tmp_path / "none.h5", [])
+    assert read_trajectories(tmp_path / "none.h5") == []
+
+
+def test_a_file_can_be_written_from_another_file(tmp_path: Path) -> None:
+    write_trajectories(tmp_path / "a.h5", [episode()])
+    write_trajectories(tmp_path / "b.h5", read_trajectories(tmp_path / "a.h5"))
+    assert_same(read_trajectories(tmp_path / "b.h5")[0], episode())
+
+
+# --- pictures stay on disk
+
+
+@pytest.mark.parametrize("times", [[15], [15, 0, 15], [1, 8, 0, 15], []])
+def test_pictures_are_read_in_the_order_asked(tmp_path: Path, times: list[int]) -> None:
+    write_trajectories(tmp_path / "a.h5", [episode()])
+    frames = read_trajectories(tmp_path / "a.h5")[0].frames
+    assert isinstance(frames, HDF5Frames) and isinstance(frames, Frames)
+    expected = episode().frames
+    assert expected is not None
+    np.testing.assert_array_equal(frames.read(times), expected.read(times))
+
+
+def test_a_state_without_a_picture_is_named(tmp_path: Path) -> None:
+    write_trajectories(tmp_path / "a.h5", [episode()])
+    frames = read_trajectories(tmp_path / "a.h5")[0].frames
+    assert frames is not None
+    with pytest.raises(NeedsError, match="State 2 was not rendered"):
+        frames.read([2])
+
+
+def test_no_file_stays_open_and_a_vanished_one_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    write_trajectories(path, [episode()])
+    frames = read_trajectories(path)[0].frames
+    assert frames is not None
+    frames.read([0])
+    assert not any(path.samefile(f) for f in Path("/proc/self/fd").iterdir() if f.exists())
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=f"No trajectory file {path}"):
+        frames.read([0])
+
+
+def test_memory_holds_only_the_pictures_asked_for(tmp_path: Path) -> None:
+    size, length = 64, 280  # 41 pictures of 12 kB each, in each of eight trajectories
+    write_trajectories(tmp_path / "a.h5", [episode(i, length, size) for i in range(8)])
+
+    def read_two_of_each() -> None:
+        for trajectory in read_trajectories(tmp_path / "a.h5"):
+            assert trajectory.frames is not None
+            assert len(trajectory.frames.read([1, 8])) == 2
+
+    read_two_of_each()  # imports, once and for all
+    tracemalloc.start()
+    try:
+        read_two_of_each()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 41 * size * size * 3  # one trajectory's pictures
+
+
+# --- a file is whole or absent
+
+WRITE = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from vlfeedback.data.trajectories import write_trajectories
+from vlfeedback.types import ArrayFrames, Trajectory
+
+folder, limit, kill = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "kill"
+def write(name, n):
+    pictures = np.random.default_rng(0).integers(0, 256, (n, 64, 64, 3), dtype=np.uint8)
+    frames = ArrayFrames(np.arange(n), pictures)
+    actions = np.zeros((n, 1), np.float32)
+    write_trajectories(
+        folder / name, [Trajectory(np.zeros((n + 1, 1), np.float32), actions, frames=frames)]
+    )
+write("first.h5", 10)
+if limit:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+if kill:  # the kernel kills a process at the very byte where its file grows beyond the limit
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+for name in ("first.h5", "second.h5"):
+    try:
+        write(name, 200)
+    except OSError as error:
+        print("OSError:", error)
+"""
+READ = """
+import sys
+from pathlib import Path
+from vlfeedback.data.trajectories import read_trajectories
+(trajectory,) = read_trajectories(Path(sys.argv[1]))
+print(len(trajectory.frames.read(trajectory.frames.times)), "pictures")
+"""
+
+
+def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def n_pictures(path: Path) -> int:
+    (trajectory,) = read_trajectories(path)
+    assert trajectory.frames is not None
+    return len(trajectory.frames.read(trajectory.frames.times))
+
+
+def test_a_process_killed_while_writing_leaves_no_half_file(tmp_path: Path) -> None:
+    done = run([sys.executable, "-c", WRITE, str(tmp_path), "1000000", "kill"])
+    assert done.returncode == -signal.SIGXFSZ, done.stderr
+    (partial,) = tmp_path.glob("*.partial")
+    assert partial.stat().st_size == 1_000_000
+    assert n_pictures(tmp_path / "first.h5") == 10  # what was there before
+    again = run([sys.executable, "-c", WRITE, str(tmp_path), "0", "run"])
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert n_pictures(tmp_path / "first.h5") == n_pictures(tmp_path / "second.h5") == 200
+
+
+def test_a_write_that_fails_half_way_says_so_and_loses_nothing(tmp_path: Path) -> None:
+    done = run([sys.executable, "-c", WRITE, str(tmp_path), "1000000", "run"])
+    assert (done.returncode, done.stderr) == (0, "")
+    for line, name in zip(done.stdout.splitlines(), ("first.h5", "second.h5"), strict=True):
+        assert line.startswith(f"OSError: Could not write {tmp_path / name}: [Errno 27]")
+    assert [path.name for path in tmp_path.iterdir()] == ["first.h5"]
+    assert n_pictures(tmp_path / "first.h5") == 10
+
+
+def test_a_full_disk_says_so_and_loses_nothing(tmp_path: Path) -> None:
+    """A disk of one megabyte, mounted where only the child process sees it."""
+    mount = f'mount -t tmpfs -o size=1m tmpfs "{tmp_path}"'
+    namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    if shutil.which("unshare") is None or run([*namespace, mount]).returncode:
+        pytest.skip("this machine lets no process mount a disk of its own")
+    script = f'{mount} && "$1" -c "$2" "{tmp_path}" 0 run; ls "{tmp_path}"; '
+    script += f'"$1" -c "$3" "{tmp_path}/first.h5"'
+    done = run([*namespace, script, "sh", sys.executable, WRITE, READ])
+    assert (done.returncode, done.stderr) == (0, "")
+    *errors, listed, pictures = done.stdout.splitlines()
+    for line, name in zip(errors, ("first.h5", "second.h5"), strict=True):
+        assert line == (
+            f"OSError: Could not write {tmp_path / name}: the disk is full; free some space. "
+            "Nothing of this file was kept and files finished earlier are whole; run the same "
+            "command again to go on."
+        )
+    assert (listed, pictures) == ("first.h5", "10 pictures")
+
+
+def test_pictures_that_are_gone_leave_nothing_behind(tmp_path: Path) -> None:
+    write_trajectories(tmp_path / "a.h5", [episode()])
+    (gone,) = read_trajectories(tmp_path / "a.h5")
+    (tmp_path / "a.h5").unlink()
+    with pytest.raises(FileNotFoundError, match="No trajectory file"):
+        write_trajectories(tmp_path / "b.h5", [gone])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_an_oserror(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="Could not write"):
+        write_trajectories(tmp_path / "file" / "a.h5", [episode()])
+
+
+# --- files that cannot be read
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    write_trajectories(tmp_path / "whole.h5", [episode(0), episode(1)])
+    return tmp_path / "whole.h5"
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"No trajectory file {tmp_path / 'no.h5'}"):
+        read_trajectories(tmp_path / "no.h5")
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.1, 0.5, 0.99])
+def test_a_truncated_file_is_called_so(whole: Path, kept: float) -> None:
+    os.truncate(whole, int(whole.stat().st_size * kept))
+    with pytest.raises(FileFormatError, match=r"whole.h5 cannot be read .*truncated.*again"):
+        read_trajectories(whole)
+
+
+def test_foreign_bytes_are_called_so(tmp_path: Path) -> None:
+    (tmp_path / "notes.h5").write_bytes(b"not HDF5 at all" * 100)
+    with pytest.raises(FileFormatError, match="another format"):
+        read_trajectories(tmp_path / "notes.h5")
+
+
+def test_foreign_hdf5_is_sent_to_its_own_adapter(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "d4rl.h5", "w") as file:
+        file["observations"] = np.zeros((5, 3))
+    with pytest.raises(FileFormatError, match=r"no trajectory file of vlfeedback.*adapter"):
+        read_trajectories(tmp_path / "d4rl.h5")
+
+
+def test_a_newer_version_asks_for_an_upgrade(whole: Path) -> None:
+    with h5py.File(whole, "a") as file:
+        file.attrs["version"] = 2
+    with pytest.raises(FileFormatError, match=r"has version 2; .*up to 1. Upgrade"):
+        read_trajectories(whole)
+
+
+def test_a_lost_trajectory_is_counted(whole: Path) -> None:
+    with h5py.File(whole, "a") as file:
+        del file["000001"]
+    with pytest.raises(FileFormatError, match="holds 1 of 2 trajectories"):
+        read_trajectories(whole)
+
+
+@pytest.mark.parametrize("part", ["actions", "observations"])
+def test_a_lost_array_is_damage(whole: Path, part: str) -> None:
+    with h5py.File(whole, "a") as file:
+        del file["000001"][part]
+    with pytest.raises(FileFormatError, match=rf"whole.h5 cannot be read .*{part}"):
+        read_trajectories(whole)
+
+
+def test_arrays_that_no_longer_fit_are_damage(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as for a user
+    with h5py.File(whole, "a") as file:
+        del file["000001"]["actions"]
+        file["000001"]["actions"] = np.zeros((3, 2), np.float32)
+    with pytest.raises(FileFormatError, match="3 actions and 21 observations"):
+        read_trajectories(whole)
+
+
+def test_a_lost_header_is_damage(whole: Path) -> None:
+    with h5py.File(whole, "a") as file:
+        file["000000"].attrs["header"] = "{"
+    with pytest.raises(FileFormatError, match="cannot be read"):
+        read_trajectories(whole)
+
+
+def test_lost_pictures_are_damage_once_they_are_read(whole: Path) -> None:
+    frames = read_trajectories(whole)[0].frames
+    assert frames is not None
+    with h5py.File(whole, "a") as file:
+        del file["000000"]["pictures"]
+    with pytest.raises(FileFormatError, match=r"cannot be read .*pictures"):
+        frames.read([0])
+
+
+def test_what_the_system_refuses_is_not_called_damage(whole: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = [os.open(os.devnull, os.O_RDONLY)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (held[0] + 1, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            read_trajectories(whole)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        os.close(held[0])
+    assert len(read_trajectories(whole)) == 2
