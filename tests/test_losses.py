@@ -38,4 +38,5 @@ def test_scores_of_a_million_stay_finite() -> None:
 def test_a_tie_at_equal_scores_has_no_gradient() -> None:
     first = torch.zeros(3, requires_grad=True)
     bradley_terry(first, torch.zeros(3), torch.full((3,), 0.5)).backward()
+    assert first.grad is not None
     assert torch.equal(first.grad, torch.zeros(3))

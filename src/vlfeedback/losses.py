@@ -6,7 +6,6 @@ P(second preferred) = sigmoid(score_second - score_first) (Bradley and Terry 195
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
@@ -31,6 +30,7 @@ def bradley_terry(
 
     Source: VLP paper, equations 1 and 2.
 
+    >>> import torch
     >>> bradley_terry(torch.zeros(3), torch.zeros(3), torch.tensor([0.0, 0.5, 1.0]))
     tensor(0.6931)
     """

@@ -17,6 +17,13 @@ def silent(stage: str, step: int, steps: int, loss: float) -> None:
     """Nobody watches."""
 
 
+def fix_score(network: VLPNetwork, value: float) -> None:
+    last = network.head[-1]
+    assert isinstance(last, torch.nn.Linear)
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.constant_(last.bias, value)
+
+
 @pytest.fixture(scope="module")
 def clips() -> ClipSet:
     """Pictures as bright as they are good; each task has a colour of its own."""
@@ -27,7 +34,7 @@ def clips() -> ClipSet:
     for clip in range(12):
         pictures[clip, ..., task[clip]] = (255 * quality[clip])[:, None, None]
     states = np.repeat(quality[..., None], 18, axis=-1)
-    return ClipSet(task, pictures, states, quality, np.zeros(12, np.int64))
+    return ClipSet(task, pictures, states, quality)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +58,7 @@ def test_each_phrase_drawn_belongs_to_its_task(texts: Texts) -> None:
 
 def test_the_loss_of_a_constant_scorer_is_log_two_a_comparison(texts: Texts) -> None:
     network = VLPNetwork(SMALL).eval()
-    torch.nn.init.zeros_(network.head[-1].weight)
+    fix_score(network, 0.0)
     training = VLPTraining(ilp_weight=0.1, ivp_weight=0.5)
     loss = fit_vlp._preference_loss(
         network,
@@ -102,8 +109,8 @@ def test_training_learns_which_window_is_better_and_the_same_seed_repeats_it(
 
 def test_score_statistics_are_those_of_the_scores(clips: ClipSet, texts: Texts) -> None:
     network = VLPNetwork(SMALL)
-    torch.nn.init.zeros_(network.head[-1].weight)
-    torch.nn.init.constant_(network.head[-1].bias, 3.0)
+    fix_score(network, 3.0)
     tokens = fit_vlp.encode_pictures(network, clips, report=silent)
     mean, std = fit_vlp.score_statistics(network, clips, tokens, texts, seed=0)
-    assert (mean, std) == (pytest.approx(3.0), pytest.approx(0.0))
+    assert mean == pytest.approx(3.0)
+    assert std == pytest.approx(0.0)

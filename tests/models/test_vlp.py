@@ -12,12 +12,17 @@ def network() -> VLPNetwork:
     return VLPNetwork(SMALL).eval()
 
 
-def score(network: VLPNetwork, clips: torch.Tensor, words: torch.Tensor, mask: torch.Tensor):
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # clips, words, mask
+
+
+def score(
+    network: VLPNetwork, clips: torch.Tensor, words: torch.Tensor, mask: torch.Tensor
+) -> torch.Tensor:
     return network.score(network.read_video(clips), network.read_text(words, mask), mask)
 
 
 @pytest.fixture
-def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def batch() -> Batch:
     generator = torch.Generator().manual_seed(1)
     clips = torch.randn(3, 8, 4, 32, generator=generator)
     words = torch.randn(3, 5, 6, generator=generator)
@@ -37,29 +42,29 @@ def test_a_picture_twice_as_large_is_box_filtered_first() -> None:
     assert torch.allclose(encoder(small), encoder(large), atol=1e-5)
 
 
-def test_scores_are_one_number_a_clip(network, batch) -> None:
+def test_scores_are_one_number_a_clip(network: VLPNetwork, batch: Batch) -> None:
     assert score(network, *batch).shape == (3,)
 
 
-def test_a_clip_scores_alike_alone_and_in_a_batch(network, batch) -> None:
+def test_a_clip_scores_alike_alone_and_in_a_batch(network: VLPNetwork, batch: Batch) -> None:
     clips, words, mask = batch
     alone = score(network, clips[1:2], words[1:2], mask[1:2])
     assert torch.allclose(alone, score(network, *batch)[1:2], atol=1e-5)
 
 
-def test_a_reversed_clip_scores_differently(network, batch) -> None:
+def test_a_reversed_clip_scores_differently(network: VLPNetwork, batch: Batch) -> None:
     clips, words, mask = batch
     reverse = score(network, clips.flip(1), words, mask)
     assert not torch.allclose(reverse, score(network, *batch), atol=1e-4)
 
 
-def test_another_instruction_scores_differently(network, batch) -> None:
+def test_another_instruction_scores_differently(network: VLPNetwork, batch: Batch) -> None:
     clips, words, mask = batch
     other = score(network, clips, words + 1.0, mask)
     assert not torch.allclose(other, score(network, *batch), atol=1e-4)
 
 
-def test_padding_words_change_nothing(network, batch) -> None:
+def test_padding_words_change_nothing(network: VLPNetwork, batch: Batch) -> None:
     clips, words, mask = batch
     padded = torch.cat([words, torch.full((3, 4, 6), 9.0)], dim=1)
     longer = torch.cat([mask, torch.zeros(3, 4, dtype=torch.bool)], dim=1)

@@ -34,13 +34,13 @@ def test_loaded_networks_are_in_evaluation_mode(saved: Path) -> None:
 
 
 def test_an_unknown_name_lists_what_is_bundled() -> None:
-    with pytest.raises(UnknownNameError, match="No VLP weights 'mt54': bundled are"):
+    with pytest.raises(UnknownNameError, match=r"No VLP weights 'mt54': bundled are"):
         load_vlp("mt54")
 
 
 def test_a_truncated_file_is_named(saved: Path) -> None:
     saved.write_bytes(saved.read_bytes()[:-100])
-    with pytest.raises(CheckpointError, match="vlp.test.safetensors is no readable"):
+    with pytest.raises(CheckpointError, match=r"vlp\.test\.safetensors is no readable"):
         load_vlp(str(saved))
 
 
@@ -62,7 +62,7 @@ def test_a_checkpoint_of_another_architecture_is_refused_with_its_keys(tmp_path:
     path = tmp_path / "wide.safetensors"
     wide = VLPArchitecture(picture_size=64, width=64, n_heads=2, head=(16, 8))
     save_vlp(path, VLPNetwork(wide), VLPWeights(SMALL, 0.0, 1.0, (), {}))
-    with pytest.raises(CheckpointError, match="another architecture: .*encoder.body"):
+    with pytest.raises(CheckpointError, match=r"another architecture: .*encoder\.body"):
         load_vlp(str(path))
 
 

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vlfeedback.losses import bradley_terry
-from vlfeedback.models.vlp import VLPArchitecture, VLPNetwork
+from vlfeedback.models.vlp import VLPNetwork
 from vlfeedback.models.vlp_data import ClipSet, Texts
 
 __all__ = ["VLPTraining", "encode_pictures", "fit_encoder", "fit_preferences", "score_statistics"]
@@ -188,7 +188,7 @@ def score_statistics(
 class _Batch:
     task: Int64[np.ndarray, " B"]
     clips: Float[Tensor, "B2 n P D"]  # first windows, then second windows
-    quality: np.ndarray  # (2, B)
+    quality: Float[np.ndarray, "2 B"]
 
 
 class _Sampler:
@@ -245,8 +245,13 @@ def _step(
     schedule.step()
 
 
-def _jitter(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _jitter(
+    pictures: UInt8[np.ndarray, "B H W 3"], rng: np.random.Generator
+) -> UInt8[np.ndarray, "B H W 3"]:
     """Change brightness and contrast of each colour: render settings must not matter."""
     gain = rng.uniform(0.8, 1.2, size=(len(pictures), 1, 1, 3)).astype(np.float32)
     shift = rng.uniform(-25.0, 25.0, size=(len(pictures), 1, 1, 1)).astype(np.float32)
-    return np.clip(pictures * gain + shift, 0.0, 255.0).astype(np.uint8)
+    jittered: UInt8[np.ndarray, "B H W 3"] = np.clip(pictures * gain + shift, 0, 255).astype(
+        np.uint8
+    )
+    return jittered

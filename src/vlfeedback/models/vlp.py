@@ -66,11 +66,12 @@ class FrameEncoder(nn.Module):
         )
 
     def forward(self, frames: UInt8[Tensor, "B H W 3"]) -> Float[Tensor, "B P D"]:
+        """Encode pictures of any size, each on its own."""
         pixels = frames.permute(0, 3, 1, 2).float() / 127.5 - 1.0
         if pixels.shape[-2:] != (self.picture_size, self.picture_size):
             size = (self.picture_size, self.picture_size)
             pixels = functional.interpolate(pixels, size=size, mode="area")
-        features = self.body(pixels.contiguous(memory_format=torch.channels_last))
+        features: Tensor = self.body(pixels.contiguous(memory_format=torch.channels_last))
         return features.flatten(2).transpose(1, 2)
 
 
@@ -104,7 +105,7 @@ class VLPNetwork(nn.Module):
 
     def read_video(self, tokens: Float[Tensor, "N F P D"]) -> Float[Tensor, "N FP D"]:
         """Self-attention over all tokens of a clip, which know their time and place."""
-        x = (self.token_norm(tokens) + self.time + self.place).flatten(1, 2)
+        x: Tensor = (self.token_norm(tokens) + self.time + self.place).flatten(1, 2)
         for layer in self.video_layers:
             x = layer(x, x)
         return x
@@ -113,7 +114,7 @@ class VLPNetwork(nn.Module):
         self, words: Float[Tensor, "N M E"], mask: Bool[Tensor, "N M"]
     ) -> Float[Tensor, "N M D"]:
         """Self-attention over the words of an instruction."""
-        x = self.words(words) + self.order[: words.shape[1]]
+        x: Tensor = self.words(words) + self.order[: words.shape[1]]
         for layer in self.text_layers:
             x = layer(x, x, mask)
         return x
@@ -129,7 +130,8 @@ class VLPNetwork(nn.Module):
         read = self.text_reads_video(text, video)
         weights = mask.to(read.dtype).unsqueeze(-1)
         said = (read * weights).sum(dim=1) / weights.sum(dim=1)
-        return self.head(torch.cat([seen, said], dim=-1)).squeeze(-1)
+        scores: Tensor = self.head(torch.cat([seen, said], dim=-1))
+        return scores.squeeze(-1)
 
 
 class _ResidualConv(nn.Module):
@@ -139,7 +141,8 @@ class _ResidualConv(nn.Module):
         self.conv = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + functional.gelu(self.conv(self.norm(x)))
+        change: Tensor = functional.gelu(self.conv(self.norm(x)))
+        return x + change
 
 
 class _Block(nn.Module):
@@ -174,7 +177,9 @@ class _Block(nn.Module):
             dropout_p=self.dropout if self.training else 0.0,
         )
         x = x + self.out(attended.transpose(1, 2).flatten(2))
-        return x + self.mlp(self.norm_mlp(x))
+        change: Tensor = self.mlp(self.norm_mlp(x))
+        return x + change
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+        heads: Tensor = x.unflatten(-1, (self.n_heads, -1))
+        return heads.transpose(1, 2)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64, UInt8
+from jaxtyping import Bool, Float, Float32, Int64, UInt8
 
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.instructions import instruction_corpus
 from vlfeedback.encoders.words import WordVectors
-from vlfeedback.errors import ShapeError
+from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.types import Frames, Trajectory
 
 __all__ = ["ClipSet", "Texts", "load_clips"]
 
@@ -31,61 +33,86 @@ class ClipSet:
     pictures: UInt8[np.ndarray, "C F H W 3"]
     states: Float32[np.ndarray, "C F 18"]  # standardised within each task
     quality: Float32[np.ndarray, "C F"]  # rank of a window's return in its task, 0 to 1
-    level: Int64[np.ndarray, " C"]
 
     def window(self, ends: Int64[np.ndarray, " B"], n_frames: int) -> Int64[np.ndarray, "B n"]:
         """Indices of the pictures that windows with these last pictures show."""
-        return np.maximum(ends[:, None] - np.arange(n_frames - 1, -1, -1), 0)
+        shown = ends[:, None] - np.arange(n_frames - 1, -1, -1)
+        return np.asarray(np.maximum(shown, 0))
 
 
 def load_clips(collection: Collection, tasks: Sequence[str]) -> ClipSet:
-    """Read all trajectories of these tasks into memory (40 MB a task at 112 px).
+    """Read all trajectories of these tasks into memory (83 MB a task at 112 px).
 
     Raises:
         FileNotFoundError: the collection lacks a task.
-        ShapeError: its pictures are not one after the first step and every stride-th after it.
+        NeedsError: a trajectory has no pictures or no rewards.
+        ShapeError: trajectories differ in the states that were pictured.
     """
-    parts: list[tuple[np.ndarray, ...]] = []
-    levels: dict[str, int] = {}
-    for index, task in enumerate(tasks):
-        trajectories = collection.load(task)
-        pictures, states, returns = [], [], []
-        for trajectory in trajectories:
-            if trajectory.frames is None or trajectory.env_rewards is None:
-                raise ShapeError(f"{trajectory!r} lacks pictures or rewards; collect it again.")
-            times = trajectory.frames.times
-            pictures.append(trajectory.frames.read(times))
-            states.append(trajectory.observations[times, :_STATE])
-            returns.append(_window_returns(trajectory.env_rewards, times))
-        parts.append(
-            (
-                np.full(len(trajectories), index),
-                np.stack(pictures),
-                _standardise(np.stack(states)),
-                _rank(np.stack(returns)),
-                np.array([levels.setdefault(t.info["level"], len(levels)) for t in trajectories]),
+    by_task = [collection.load(task) for task in tasks]
+    trajectories = [trajectory for group in by_task for trajectory in group]
+    times = _pictured_times(trajectories)
+    shape = _read(trajectories[0], times[:1]).shape[1:]
+    pictures = np.empty((len(trajectories), len(times), *shape), np.uint8)
+    for row, trajectory in enumerate(trajectories):
+        pictures[row] = _read(trajectory, times)
+    states = [
+        _standardise(np.stack([t.observations[times, :_STATE] for t in group])) for group in by_task
+    ]
+    quality = [
+        _rank(np.stack([_window_returns(_rewards(t), times) for t in group])) for group in by_task
+    ]
+    return ClipSet(
+        task=np.repeat(np.arange(len(tasks)), [len(group) for group in by_task]),
+        pictures=pictures,
+        states=np.concatenate(states).astype(np.float32),
+        quality=np.concatenate(quality).astype(np.float32),
+    )
+
+
+def _pictured_times(trajectories: Sequence[Trajectory]) -> Int64[np.ndarray, " F"]:
+    for trajectory in trajectories:
+        if trajectory.frames is None:
+            raise NeedsError(f"{trajectory!r} has no pictures; collect it again.")
+    times = [np.asarray(t.frames.times) for t in trajectories if t.frames is not None]
+    for trajectory, other in zip(trajectories, times, strict=True):
+        if not np.array_equal(other, times[0]):
+            raise ShapeError(
+                f"{trajectory!r} has pictures of states {other[:4].tolist()} ..., the others of "
+                f"{times[0][:4].tolist()} ...; collect all tasks with one stride and horizon."
             )
-        )
-    task_index, frames, state, quality, level = map(np.concatenate, zip(*parts, strict=True))
-    return ClipSet(task_index, frames, state.astype(np.float32), quality.astype(np.float32), level)
+    return times[0]
 
 
-def _window_returns(rewards: Float32[np.ndarray, " L"], times: np.ndarray) -> np.ndarray:
+def _read(trajectory: Trajectory, times: Int64[np.ndarray, " F"]) -> UInt8[np.ndarray, "F H W 3"]:
+    return cast(Frames, trajectory.frames).read(times)
+
+
+def _rewards(trajectory: Trajectory) -> Float32[np.ndarray, " L"]:
+    if trajectory.env_rewards is None:
+        raise NeedsError(f"{trajectory!r} has no rewards of its own; collect it again.")
+    return trajectory.env_rewards
+
+
+def _window_returns(
+    rewards: Float[np.ndarray, " L"], times: Int64[np.ndarray, " F"]
+) -> Float[np.ndarray, " F"]:
     """Return of the 50 steps up to each picture; before the episode the first reward counts."""
     still = np.full(WINDOW, rewards[0])
-    total = np.concatenate([[0.0], np.cumsum(np.concatenate([still, rewards]))])
-    return total[times + WINDOW] - total[times]
+    total = np.cumsum(np.concatenate([[0.0], still, rewards]))
+    returns: Float[np.ndarray, " F"] = total[times + WINDOW] - total[times]
+    return returns
 
 
-def _rank(returns: np.ndarray) -> np.ndarray:
+def _rank(returns: Float[np.ndarray, "N F"]) -> Float[np.ndarray, "N F"]:
     order = np.argsort(np.argsort(returns, axis=None, kind="stable"), kind="stable")
-    return (order / (order.size - 1)).reshape(returns.shape)
+    rank: Float[np.ndarray, "N F"] = (order / (order.size - 1)).reshape(returns.shape)
+    return rank
 
 
-def _standardise(states: np.ndarray) -> np.ndarray:
+def _standardise(states: Float[np.ndarray, "N F D"]) -> Float[np.ndarray, "N F D"]:
     flat = states.reshape(-1, states.shape[-1])
     spread = np.maximum(flat.std(axis=0), 0.01)  # a centimetre: what never moves teaches nothing
-    return np.clip((states - flat.mean(axis=0)) / spread, -4.0, 4.0)
+    return np.asarray(np.clip((states - flat.mean(axis=0)) / spread, -4.0, 4.0))
 
 
 class Texts:
@@ -105,4 +132,5 @@ class Texts:
         self, tasks: Int64[np.ndarray, " B"], rng: np.random.Generator
     ) -> Int64[np.ndarray, " B"]:
         """Index of one phrase of each task, drawn uniformly."""
-        return self._first[tasks] + rng.integers(self._sizes[tasks])
+        rows: Int64[np.ndarray, " B"] = self._first[tasks] + rng.integers(self._sizes[tasks])
+        return rows
