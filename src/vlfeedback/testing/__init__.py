@@ -1,0 +1,40 @@
+"""For authors of sources: the contract theirs has to pass, and a world and source known by hand.
+
+The contracts need pytest, which is imported when one of them is asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from vlfeedback.testing.brightness import (
+    BrightnessConfig,
+    BrightnessEmbedder,
+    BrightnessReward,
+)
+from vlfeedback.testing.point_reach import PointReachEnv
+
+if TYPE_CHECKING:
+    from vlfeedback.testing.contracts import PreferenceSourceContract, RewardSourceContract
+
+__all__ = [
+    "BrightnessConfig",
+    "BrightnessEmbedder",
+    "BrightnessReward",
+    "PointReachEnv",
+    "PreferenceSourceContract",
+    "RewardSourceContract",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("PreferenceSourceContract", "RewardSourceContract"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if f"{__name__}.contracts" not in sys.modules:
+        import pytest
+
+        pytest.register_assert_rewrite(f"{__name__}.contracts")  # failures then show values
+    from vlfeedback.testing import contracts
+
+    return getattr(contracts, name)
