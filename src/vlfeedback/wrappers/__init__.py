@@ -1,0 +1,7 @@
+"""Gymnasium environments whose reward comes from a source."""
+
+from vlfeedback.wrappers.frames import CaptureFrames
+from vlfeedback.wrappers.reward import RewardFromSource
+from vlfeedback.wrappers.vector import VectorRewardFromSource
+
+__all__ = ["CaptureFrames", "RewardFromSource", "VectorRewardFromSource"]
