@@ -1,0 +1,24 @@
+"""Environments and views of third-party tasks; importing registers their Gymnasium ids.
+
+Only strings are registered: no simulator is imported before `gym.make`, which also takes
+``"vlfeedback_envs:vlfeedback/mw-drawer-close-v0"`` where nothing has imported this package yet.
+
+Example:
+    >>> import gymnasium as gym, vlfeedback_envs
+    >>> gym.spec("vlfeedback/mw-drawer-close-v0").kwargs
+    {'task': 'drawer-close'}
+"""
+
+import gymnasium as gym
+
+from vlfeedback.tasks import TASKS
+
+METAWORLD_STEPS = 500  # max_path_length of every Meta-World v3 task
+
+for _name in TASKS:
+    gym.register(
+        id=f"vlfeedback/mw-{_name}-v0",
+        entry_point="vlfeedback_envs.metaworld:MetaWorldView",
+        kwargs={"task": _name},
+        max_episode_steps=METAWORLD_STEPS,
+    )

@@ -1,0 +1,134 @@
+"""Views of the 50 Meta-World v3 tasks: upright pictures, float32 observations, seeded episodes.
+
+Task code: Farama-Foundation/Metaworld 3.1.1. A view changes neither physics nor reward; it only
+fixes what trips users: cameras that come out upside-down, a global random generator,
+observations in float64, callables as entry points, and `success` as a float.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+from numpy.typing import NDArray
+
+from vlfeedback.errors import RenderError
+from vlfeedback.optional import require
+from vlfeedback.tasks import get_task
+from vlfeedback_envs.rendering import SceneRenderer, SimulatorState
+
+__all__ = ["MetaWorldView"]
+
+# The observation leaves object slots unbounded. No object ever leaves the table's room, and
+# finite bounds are what checkers and normalisers expect. Metres, and unit quaternions.
+_BOUND = 10.0
+
+
+class MetaWorldView(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
+    """One Meta-World v3 task.
+
+    Observations are (39,) float32: hand, gripper, two objects (position and quaternion), the
+    same one step earlier, and the goal. Actions are (4,) float32 in [-1, 1]: hand displacement
+    in centimetres, gripper torque. The reward is Meta-World's v2-style reward, 0 to 10 a step.
+
+    Args:
+        task: a name of `vlfeedback.tasks`, such as ``"drawer-close"``.
+        render_mode: ``"rgb_array"`` for pictures, None for none.
+        size: side of the square picture, in pixels.
+        quality: ``"paper"`` (MuJoCo's default look), ``"vlm"`` (no shadows, smoothed) or
+            ``"encoder"`` (no shadows, no smoothing: eleven times cheaper than ``"paper"``).
+        camera: a camera of the model; default is the task's own.
+        hide_goal: do not draw the goal marker.
+        goal_observable: give the goal in the observation (MT1), or zeros (ML1).
+
+    Raises:
+        UnknownNameError: no such task.
+        MissingExtraError: Meta-World is not installed.
+        RenderError: unknown camera or quality, or no OpenGL driver at the first picture.
+    """
+
+    # Gymnasium declares it as an instance variable.
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 80}  # noqa: RUF012
+
+    def __init__(
+        self,
+        task: str,
+        render_mode: str | None = None,
+        *,
+        size: int = 224,
+        quality: str = "encoder",
+        camera: str | None = None,
+        hide_goal: bool = False,
+        goal_observable: bool = True,
+    ) -> None:
+        self.task = get_task(task)
+        if render_mode not in (None, "rgb_array"):
+            raise RenderError(f"render_mode={render_mode!r}; this view renders 'rgb_array' only.")
+        self.render_mode = render_mode
+        require("metaworld", extra="metaworld", needed_by=f"task {task!r}")
+        from metaworld.env_dict import ALL_V3_ENVIRONMENTS
+
+        self.simulation: Any = ALL_V3_ENVIRONMENTS[f"{self.task.name}-v3"]()
+        # What Meta-World's own set_task would set, with goals drawn from the env's seed instead
+        # of a fixed list of 50.
+        self.simulation._set_task_called = True
+        self.simulation._freeze_rand_vec = False
+        self.simulation.seeded_rand_vec = True
+        self.simulation._partially_observable = not goal_observable
+        self.simulation.__dict__.pop("sawyer_observation_space", None)  # cached with other bounds
+        space = self.simulation.sawyer_observation_space
+        fixed = space.low == space.high  # a goal that never moves
+        self.observation_space = self._box = gym.spaces.Box(
+            np.where(fixed, -_BOUND, np.maximum(space.low, -_BOUND)).astype(np.float32),
+            np.where(fixed, _BOUND, np.minimum(space.high, _BOUND)).astype(np.float32),
+            dtype=np.float32,
+        )
+        self.action_space = gym.spaces.Box(-1.0, 1.0, (4,), np.float32)
+        self._renderer = SceneRenderer(
+            self.simulation.model,
+            camera=camera or self.task.camera,
+            size=size,
+            quality=quality,
+            hide_goal=hide_goal,
+        )
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32[np.ndarray, "39"], dict[str, Any]]:
+        """Start an episode; the same seed gives the same goal, objects and rewards."""
+        super().reset(seed=seed)
+        self.simulation.seed(int(self.np_random.integers(2**31)))
+        observation, info = self.simulation.reset()
+        return self._observe(observation), {**info, self.task.success_key: False}
+
+    def step(
+        self, action: Float[np.ndarray, "4"]
+    ) -> tuple[Float32[np.ndarray, "39"], float, bool, bool, dict[str, Any]]:
+        """Advance by one action; `info["success"]` is a bool."""
+        observation, reward, terminated, truncated, info = self.simulation.step(action)
+        info[self.task.success_key] = bool(info["success"])
+        return self._observe(observation), float(reward), terminated, truncated, info
+
+    def render(self) -> UInt8[np.ndarray, "H W 3"] | None:
+        """The current picture, upright; None without ``render_mode="rgb_array"``."""
+        if self.render_mode is None:
+            return None
+        return self._renderer.render(self.capture_state())
+
+    def capture_state(self) -> SimulatorState:
+        """Save what the current picture depends on, to render it later or never."""
+        return self._renderer.capture(self.simulation.data)
+
+    def render_states(self, states: list[SimulatorState]) -> UInt8[np.ndarray, "F H W 3"]:
+        """Pictures of saved states, bit-identical to what `render` gave at the time."""
+        return self._renderer.render_all(states)
+
+    def close(self) -> None:
+        """Free the simulator and its OpenGL context."""
+        self._renderer.close()
+        self.simulation.close()
+
+    def _observe(self, observation: NDArray[np.float64]) -> Float32[np.ndarray, "39"]:
+        return np.clip(observation, self._box.low, self._box.high).astype(np.float32)

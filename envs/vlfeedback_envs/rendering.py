@@ -1,0 +1,214 @@
+"""Pictures of a MuJoCo simulation: three qualities, upright cameras, and frames rendered later.
+
+A saved `SimulatorState` gives the picture that a live render would have given, bit for bit,
+because both go through the same function. Many Meta-World tasks edit the *model* at reset
+(where the drawer stands, where the goal is), so a state carries those fields too.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import sys
+import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from vlfeedback.errors import RenderError
+from vlfeedback.optional import require
+
+if sys.platform == "linux" and not os.environ.get("DISPLAY") and "mujoco" not in sys.modules:
+    os.environ.setdefault("MUJOCO_GL", "egl")  # MuJoCo's own default needs a screen
+
+_GL_HELP = (
+    "Install the off-screen drivers (Debian, Ubuntu: apt-get install libegl1 libosmesa6 "
+    "libgl1-mesa-dri) and start Python with MUJOCO_GL=egl or MUJOCO_GL=osmesa; "
+    "MUJOCO_GL=disabled does without pictures."
+)
+
+try:
+    import mujoco
+except ModuleNotFoundError:
+    require("mujoco", extra="metaworld", needed_by="A MuJoCo environment")
+    raise
+except (ImportError, AttributeError, OSError, RuntimeError) as error:
+    raise RenderError(
+        f"MuJoCo found no OpenGL library for MUJOCO_GL={os.environ.get('MUJOCO_GL', '')!r} "
+        f"({error}). {_GL_HELP}"
+    ) from error
+
+__all__ = ["QUALITIES", "Quality", "SceneRenderer", "SimulatorState"]
+
+# Everything the tasks of Meta-World 3.1.1 change in their model at reset.
+_EDITED_FIELDS = ("body_pos", "body_quat", "site_pos")
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How a picture is drawn; the cost is dominated by the shadow map."""
+
+    shadows_and_reflections: bool
+    samples: int  # multisampling of the off-screen buffer; 0 is none
+    supersample: int  # rendered this many times larger and box-filtered down
+
+
+QUALITIES = {
+    "paper": Quality(shadows_and_reflections=True, samples=4, supersample=1),  # MuJoCo's own look
+    "vlm": Quality(shadows_and_reflections=False, samples=0, supersample=2),  # smooth small parts
+    "encoder": Quality(shadows_and_reflections=False, samples=0, supersample=1),  # cheapest
+}
+
+
+# Views that a model lacks: the camera they start from, and where it is moved to (metres).
+# "corner2-near" is the closer corner view of the visual Meta-World literature (MWM, RoboCLIP).
+_MOVED_CAMERAS = {"corner2-near": ("corner2", (0.75, 0.075, 0.7))}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SimulatorState:
+    """What a picture depends on; a few kilobytes, against 150 for the picture."""
+
+    qpos: Float64[np.ndarray, " q"]
+    mocap_pos: Float64[np.ndarray, "m 3"]
+    mocap_quat: Float64[np.ndarray, "m 4"]
+    model_fields: tuple[np.ndarray, ...]  # shared between the states of an episode
+
+
+class SceneRenderer:
+    """Renders states of one model through one camera, upright and never mirrored."""
+
+    def __init__(
+        self, model: Any, *, camera: str, size: int, quality: str, hide_goal: bool
+    ) -> None:
+        if quality not in QUALITIES:
+            raise RenderError(f"No render quality {quality!r}; choose one of {sorted(QUALITIES)}.")
+        fixed, position = _MOVED_CAMERAS.get(camera, (camera, None))
+        cameras = [model.camera(i).name for i in range(model.ncam)]
+        if fixed not in cameras:
+            known = sorted([*cameras, *(k for k, v in _MOVED_CAMERAS.items() if v[0] in cameras)])
+            raise RenderError(f"No camera {camera!r}; this model has {known}.")
+        if position is not None:
+            model.camera(fixed).pos[:] = position
+        self._model = model
+        self._camera = fixed
+        self._size = size
+        self._quality = QUALITIES[quality]
+        self._hidden_sites = [
+            i for i in range(model.nsite) if hide_goal and "goal" in model.site(i).name
+        ]
+        self._data = mujoco.MjData(model)
+        self._renderer: _Renderer | None = None
+        self._snapshot: tuple[np.ndarray, ...] = ()
+        self._turned = False
+
+    def capture(self, data: Any) -> SimulatorState:
+        """Save the current state of the simulation, to be rendered now or later."""
+        fields = tuple(getattr(self._model, name) for name in _EDITED_FIELDS)
+        if not self._snapshot or not all(map(np.array_equal, fields, self._snapshot)):
+            self._snapshot = tuple(field.copy() for field in fields)
+        return SimulatorState(
+            data.qpos.copy(), data.mocap_pos.copy(), data.mocap_quat.copy(), self._snapshot
+        )
+
+    def render(self, state: SimulatorState) -> UInt8[np.ndarray, "H W 3"]:
+        """The picture of one state.
+
+        Raises:
+            RenderError: no OpenGL driver could be started on this machine.
+        """
+        live = tuple(getattr(self._model, name).copy() for name in _EDITED_FIELDS)
+        alpha = self._model.site_rgba[self._hidden_sites, 3].copy()
+        self._write_fields(state.model_fields)
+        self._model.site_rgba[self._hidden_sites, 3] = 0.0
+        try:
+            return self._draw(state)
+        finally:
+            self._write_fields(live)
+            self._model.site_rgba[self._hidden_sites, 3] = alpha
+
+    def render_all(self, states: Iterable[SimulatorState]) -> UInt8[np.ndarray, "F H W 3"]:
+        """Pictures of many states, in order."""
+        return np.stack([self.render(state) for state in states])
+
+    def close(self) -> None:
+        """Give the OpenGL context back."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def _write_fields(self, fields: tuple[np.ndarray, ...]) -> None:
+        for name, values in zip(_EDITED_FIELDS, fields, strict=True):
+            getattr(self._model, name)[:] = values
+
+    def _draw(self, state: SimulatorState) -> UInt8[np.ndarray, "H W 3"]:
+        data = self._data
+        data.qpos[:] = state.qpos
+        data.mocap_pos[:] = state.mocap_pos
+        data.mocap_quat[:] = state.mocap_quat
+        mujoco.mj_kinematics(self._model, data)
+        mujoco.mj_comPos(self._model, data)
+        mujoco.mj_camlight(self._model, data)
+        if self._renderer is None:
+            self._renderer = self._start()
+            # Some cameras are mounted rolled by half a turn. Turning the picture puts it upright;
+            # flipping its rows would mirror it, and "left" would mean right.
+            self._turned = data.cam(self._camera).xmat[7] < -0.3  # world z of the camera's up axis
+        self._renderer.update_scene(data, camera=self._camera)
+        if not self._quality.shadows_and_reflections:
+            self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
+            self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
+        picture = self._renderer.render()
+        factor = self._quality.supersample
+        if factor > 1:
+            picture = _box_filter(picture, factor)
+        return np.ascontiguousarray(np.rot90(picture, 2)) if self._turned else picture
+
+    def _start(self) -> _Renderer:
+        size = self._size * self._quality.supersample
+        visual = self._model.vis
+        visual.global_.offwidth = visual.global_.offheight = size
+        visual.quality.offsamples = self._quality.samples
+        # PyOpenGL's errors are of a family of their own, imported only with some drivers.
+        gl_error = getattr(sys.modules.get("OpenGL.error"), "Error", RuntimeError)
+        try:
+            renderer = _Renderer(self._model, height=size, width=size)
+        except (RuntimeError, ImportError, AttributeError, mujoco.FatalError, gl_error) as error:
+            raise RenderError(
+                f"MuJoCo could not start OpenGL off-screen with "
+                f"MUJOCO_GL={os.environ.get('MUJOCO_GL', '')!r} ({error}). {_GL_HELP}"
+            ) from error
+        _unclosed.add(renderer)
+        _close_all_at_exit()
+        return renderer
+
+
+class _Renderer(mujoco.Renderer):  # type: ignore[misc]  # MuJoCo has no types
+    """A renderer that may be dropped even if it failed to start."""
+
+    _gl_context = None
+    _mjr_context = None
+
+
+_unclosed: weakref.WeakSet[_Renderer] = weakref.WeakSet()
+
+
+@functools.cache
+def _close_all_at_exit() -> None:
+    """Have environments nobody closed give their contexts back before the driver goes.
+
+    Exit handlers run in reverse, so this waits until the first context has registered the end of
+    its driver. A `weakref.finalize` runs after that end if anything else has used one before.
+    """
+    atexit.register(lambda: [renderer.close() for renderer in list(_unclosed)])
+
+
+def _box_filter(picture: UInt8[np.ndarray, "H W 3"], factor: int) -> UInt8[np.ndarray, "h w 3"]:
+    height, width = picture.shape[0] // factor, picture.shape[1] // factor
+    blocks = picture.reshape(height, factor, width, factor, 3).astype(np.uint16)
+    total = blocks.sum(axis=(1, 3), dtype=np.uint16)
+    return np.asarray(((total + factor * factor // 2) // (factor * factor)).astype(np.uint8))

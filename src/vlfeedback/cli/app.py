@@ -1,0 +1,41 @@
+"""The `vlfeedback` command and its subcommands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from vlfeedback.cli import collect, evaluate, fit
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="vlfeedback",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _describe() -> None:
+    """Rewards and preference labels from vision-language models, for any Gymnasium env."""
+
+
+app.command("collect")(collect.collect)
+app.add_typer(fit.fit_app, name="fit")
+app.add_typer(evaluate.eval_app, name="eval")
+
+_USER_ERRORS = (LookupError, ValueError, TypeError, OSError, ImportError, RuntimeError)
+
+
+def main() -> None:
+    """Run the command line; errors of the library are printed as one sentence, without a trace."""
+    try:
+        app()
+    except _USER_ERRORS as error:
+        if not type(error).__module__.startswith("vlfeedback") and not isinstance(error, OSError):
+            raise
+        typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
+        sys.exit(1)

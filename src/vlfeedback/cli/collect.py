@@ -1,0 +1,145 @@
+"""`vlfeedback collect`: scripted trajectories of three levels, rendered, on all cores."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+__all__ = ["collect", "collect_shards"]
+
+_MAX_EPISODES = 1000  # so many seeds each task and level has to itself
+
+
+def collect(
+    out: Annotated[Path, typer.Option(help="Folder to fill; run again to resume.")],
+    tasks: Annotated[
+        str, typer.Option(help="Comma-separated task names; default: all 50 Meta-World tasks.")
+    ] = "",
+    episodes: Annotated[
+        int, typer.Option(min=1, max=_MAX_EPISODES, help="Trajectories a task and level.")
+    ] = 32,
+    horizon: Annotated[
+        int, typer.Option(min=1, max=500, help="Steps of every trajectory; Meta-World ends at 500.")
+    ] = 150,
+    random_actions: Annotated[
+        Literal["u01", "box"],
+        typer.Option(help="u01: U[0, 1] as the VLP paper prints it; box: the whole box."),
+    ] = "u01",
+    frame_stride: Annotated[int, typer.Option(min=1, help="Steps between pictures.")] = 7,
+    frame_size: Annotated[int, typer.Option(min=8, help="Side of stored pictures, px.")] = 112,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same trajectories.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+) -> None:
+    """Collect an MTVLP-like dataset: expert, medium and random episodes with pictures.
+
+    Example: vlfeedback collect --out mtvlp --tasks drawer-close,door-open --episodes 8
+    """
+    from vlfeedback.tasks import get_task, list_tasks
+
+    asked = (get_task(name.strip()).name for name in tasks.split(",")) if tasks else list_tasks()
+    names = list(dict.fromkeys(asked))
+    start = time.monotonic()
+    collected = collect_shards(
+        out,
+        names,
+        settings={
+            "episodes": episodes,
+            "horizon": horizon,
+            "random_actions": random_actions,
+            "frame_stride": frame_stride,
+            "frame_size": frame_size,
+            "seed": seed,
+        },
+        workers=workers,
+    )
+    typer.echo(
+        f"{collected} trajectories collected in {time.monotonic() - start:.0f} s; all of "
+        f"{len(names)} tasks are in {out}. Next: vlfeedback fit vlp --data {out}"
+    )
+
+
+def collect_shards(
+    out: Path, tasks: Iterable[str], *, settings: dict[str, Any], workers: int
+) -> int:
+    """Collect what is missing in `out`, one file a task and level; returns trajectories made.
+
+    Raises:
+        FileFormatError: `out` was begun with other settings.
+        OSError: the disk is full, or a worker was killed; every finished file is kept.
+    """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from vlfeedback.data.collection import Collection
+    from vlfeedback_envs.scripted import LEVELS
+
+    collection = Collection.create(out, settings)
+    missing = collection.missing(tasks, LEVELS)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    context = multiprocessing.get_context("spawn")  # a forked OpenGL context is broken
+    with (
+        Progress(*columns, *times) as progress,
+        ProcessPoolExecutor(min(workers, len(missing)) or 1, mp_context=context) as pool,
+    ):
+        bar = progress.add_task("collecting", total=len(missing) * settings["episodes"])
+        jobs = {
+            pool.submit(_collect_one, task, level, collection.path(task, level), settings): task
+            for task, level in missing
+        }
+        try:
+            for job in as_completed(jobs):
+                job.result()
+                progress.update(bar, advance=settings["episodes"], description=jobs[job])
+        except BrokenProcessPool as error:
+            raise ChildProcessError(
+                "A worker was killed, most likely because memory ran out. Finished files are kept; "
+                "go on with the same command and fewer --workers."
+            ) from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return len(missing) * int(settings["episodes"])
+
+
+def _collect_one(task: str, level: Any, path: Path, settings: dict[str, Any]) -> None:
+    from vlfeedback.data.trajectories import write_trajectories
+    from vlfeedback.tasks import list_tasks
+    from vlfeedback_envs.metaworld import MetaWorldView
+    from vlfeedback_envs.scripted import LEVELS, rollout_level
+
+    size = settings["frame_size"]
+    # Seeds depend on names, not on which tasks are collected, so a subset repeats the whole.
+    shard = list_tasks().index(task) * len(LEVELS) + LEVELS.index(level)
+    first = (settings["seed"] * 1000 + shard) * _MAX_EPISODES
+    with closing(
+        MetaWorldView(task, render_mode="rgb_array", size=size * max(1, 224 // size))
+    ) as view:
+        trajectories = [
+            rollout_level(
+                view,
+                level,
+                seed=first + episode,
+                horizon=settings["horizon"],
+                frame_stride=settings["frame_stride"],
+                frame_size=size,
+                random_actions=settings["random_actions"],
+            )
+            for episode in range(settings["episodes"])
+        ]
+    write_trajectories(path, trajectories)

@@ -1,0 +1,190 @@
+"""`vlfeedback collect`, from the command line to the files."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vlfeedback.cli import main
+from vlfeedback.data.collection import Collection
+from vlfeedback.types import Trajectory
+
+COMMAND = [sys.executable, "-c", "from vlfeedback.cli import main; main()", "collect"]
+SMALL = ["--tasks", "reach", "--episodes", "1", "--horizon", "20", "--workers", "1"]
+SMALL += ["--frame-size", "16"]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
+
+
+def run_here(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str]:
+    """Exit code and message of a command that starts no worker."""
+    monkeypatch.setattr(sys, "argv", ["vlfeedback", "collect", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, capsys.readouterr().err
+
+
+def contents(root: Path) -> dict[str, dict[str, Any]]:
+    return {t.id: elements(t) for t in Collection.open(root).load("reach")}
+
+
+def elements(trajectory: Trajectory) -> dict[str, Any]:
+    assert trajectory.frames is not None
+    return {
+        "pictures": trajectory.frames.read(trajectory.frames.times).tolist(),
+        "times": trajectory.frames.times.tolist(),
+        "observations": trajectory.observations.tolist(),
+        "actions": trajectory.actions.tolist(),
+        "rewards": np.asarray(trajectory.env_rewards).tolist(),
+        "successes": np.asarray(trajectory.successes).tolist(),
+        "info": trajectory.info,
+    }
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("metaworld")
+    out = tmp_path_factory.mktemp("collected") / "mtvlp"
+    done = run("--out", str(out), *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "3 trajectories collected" in done.stdout
+    assert "vlfeedback fit vlp --data" in done.stdout
+    return out
+
+
+def test_a_task_is_collected_in_three_levels(collected: Path) -> None:
+    trajectories = Collection.open(collected).load("reach")
+    assert [t.info["level"] for t in trajectories] == ["expert", "medium", "random"]
+    for trajectory in trajectories:
+        assert len(trajectory) == 20 and trajectory.observations.shape == (21, 39)
+        assert trajectory.frames is not None
+        assert trajectory.frames.times.tolist() == [0, 1, 8, 15]
+        assert trajectory.frames.read([15]).shape == (1, 16, 16, 3)
+    names = {path.name for path in collected.rglob("*")}
+    assert names == {"collection.json", "reach", "expert.h5", "medium.h5", "random.h5"}
+
+
+def test_seeds_belong_to_names_so_that_a_subset_repeats_the_whole(collected: Path) -> None:
+    """The forty-first task of the alphabet; three levels a task, a thousand seeds a level."""
+    seeds = [t.info["seed"] for t in Collection.open(collected).load("reach")]
+    assert seeds == [40 * 3000, 40 * 3000 + 1000, 40 * 3000 + 2000]
+
+
+def test_the_same_command_collects_only_what_is_missing_and_the_same_again(
+    collected: Path,
+) -> None:
+    before = contents(collected)
+    kept = {level: collected / "reach" / f"{level}.h5" for level in ("expert", "random")}
+    times = {level: path.stat().st_mtime_ns for level, path in kept.items()}
+    (collected / "reach" / "medium.h5").unlink()
+    done = run("--out", str(collected), *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "1 trajectories collected" in done.stdout
+    assert {level: path.stat().st_mtime_ns for level, path in kept.items()} == times
+    assert contents(collected) == before
+
+
+def test_a_finished_collection_starts_no_worker(
+    collected: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["vlfeedback", "collect", "--out", str(collected), *SMALL])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    assert "0 trajectories collected" in capsys.readouterr().out
+
+
+def test_other_settings_are_refused_in_one_sentence(
+    collected: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--out", str(collected), *SMALL, "--seed", "1"]
+    code, message = run_here(arguments, monkeypatch, capsys)
+    assert code == 1
+    assert message.startswith("FileFormatError: ") and len(message.splitlines()) == 1
+    assert "seed was 0 and is 1" in message
+
+
+def test_a_misspelt_task_is_refused_in_one_sentence_and_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--out", str(tmp_path / "new"), "--tasks", "reach,drawer-clos"]
+    code, message = run_here(arguments, monkeypatch, capsys)
+    assert code == 1
+    assert message == (
+        "UnknownNameError: No task 'drawer-clos'. Did you mean 'drawer-close'? "
+        "`vlfeedback list tasks` shows all 50.\n"
+    )
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--episodes", "0"),
+        ("--episodes", "1001"),  # the seeds of the next level begin there
+        ("--horizon", "501"),  # Meta-World ends its episodes before
+        ("--random-actions", "u02"),
+        ("--seed", "-1"),
+    ],
+)
+def test_a_setting_out_of_range_leaves_no_folder(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+    value: str,
+) -> None:
+    arguments = ["--out", str(tmp_path / "new"), *SMALL, option, value]
+    code, message = run_here(arguments, monkeypatch, capsys)
+    assert code == 2 and option in message
+    assert not (tmp_path / "new").exists()
+
+
+def worker_of(process: subprocess.Popen[str]) -> int | None:
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for child in children:
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+            return int(child)
+    return None
+
+
+def test_a_killed_worker_is_reported_and_finished_files_are_kept(tmp_path: Path) -> None:
+    pytest.importorskip("metaworld")
+    out = tmp_path / "out"
+    arguments = ["--out", str(out), *SMALL, "--episodes", "40"]
+    with subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while process.poll() is None and not (out / "reach" / "expert.h5").exists():
+            time.sleep(0.01)
+        worker = worker_of(process)
+        assert worker is not None
+        os.kill(worker, signal.SIGKILL)
+        _, message = process.communicate()
+    assert process.returncode == 1
+    assert message.startswith("ChildProcessError: A worker was killed, most likely because memory")
+    assert len(message.splitlines()) == 1
+    assert [path.name for path in (out / "reach").iterdir()] == ["expert.h5"]
+    assert len(Collection.open(out).load("reach")) == 40
+
+
+def test_help_imports_neither_torch_nor_a_simulator() -> None:
+    code = (
+        "import sys; from vlfeedback.cli import main; sys.argv = ['vlfeedback', '--help']\n"
+        "try:\n    main()\n"
+        "finally:\n    print({'torch', 'mujoco', 'metaworld', 'h5py'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "collect" in done.stdout
+    assert done.stdout.splitlines()[-1] == "set()"
