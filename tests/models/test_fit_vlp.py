@@ -28,13 +28,13 @@ def fix_score(network: VLPNetwork, value: float) -> None:
 def clips() -> ClipSet:
     """Pictures as bright as they are good; each task has a colour of its own."""
     rng = np.random.default_rng(0)
-    quality = rng.uniform(size=(12, 6)).astype(np.float32)
+    quality = np.repeat(rng.permutation(12)[:, None] / 11, 6, axis=1).astype(np.float32)
     task = np.repeat(np.arange(3), 4)
     pictures = np.zeros((12, 6, 64, 64, 3), np.uint8)
     for clip in range(12):
         pictures[clip, ..., task[clip]] = (255 * quality[clip])[:, None, None]
     states = np.repeat(quality[..., None], 18, axis=-1)
-    return ClipSet(task, pictures, states, quality)
+    return ClipSet(task, pictures, states, quality, np.tile([0, 1, 2, 2], 3))
 
 
 @pytest.fixture(scope="module")
@@ -56,55 +56,89 @@ def test_each_phrase_drawn_belongs_to_its_task(texts: Texts) -> None:
     assert len(set(rows.tolist())) > 10
 
 
-def test_the_loss_of_a_constant_scorer_is_log_two_a_comparison(texts: Texts) -> None:
+def test_the_loss_of_a_constant_scorer_is_log_two_a_comparison() -> None:
     network = VLPNetwork(SMALL).eval()
     fix_score(network, 0.0)
-    training = VLPTraining(ilp_weight=0.1, ivp_weight=0.5)
     loss = fit_vlp._preference_loss(
         network,
-        torch.randn(6, 8, 4, 32),
-        texts,
-        np.array([0, 60, 120]),
-        np.array([60, 120, 0]),
+        torch.randn(6, 8, 32),
+        torch.randn(6, 5, 32),
+        torch.ones(6, 5, dtype=torch.bool),
         torch.tensor([0.0, 1.0, 0.5]),
-        training,
-        "cpu",
+        VLPTraining(ilp_weight=0.1, ivp_weight=0.5),
     )
     assert loss.item() == pytest.approx((1 + 0.1 * 1 + 0.5 * 2) * math.log(2), rel=1e-4)
 
 
-def test_training_learns_which_window_is_better_and_the_same_seed_repeats_it(
-    clips: ClipSet, texts: Texts
+def test_pairs_by_level_prefer_the_better_level_and_others_the_better_rank(
+    clips: ClipSet,
 ) -> None:
+    tokens = torch.zeros(12, 6, 1, 32)
+    sampler = fit_vlp._Sampler(clips, tokens, 8, np.random.default_rng(0))
+    by_level = [sampler.draw(3, VLPTraining(level_share=1.0)).label for _ in range(20)]
+    assert set(torch.cat(by_level).tolist()) == {0.0, 1.0}
+    by_rank = [sampler.draw(3, VLPTraining(level_share=0.0)).label for _ in range(20)]
+    assert len(set(torch.cat(by_rank).tolist())) > 20
+
+
+def test_hidden_tokens_are_a_random_share_and_the_rest_is_untouched() -> None:
+    video = torch.arange(10.0).reshape(1, 10, 1)
+    kept = fit_vlp._hide_tokens(video, 0.3)
+    assert kept.shape == (1, 7, 1)
+    assert len(set(kept.flatten().tolist())) == 7
+
+
+def test_words_are_hidden_but_never_all_of_them(texts: Texts) -> None:
+    rows = np.arange(len(texts.mask))
+    _, mask = fit_vlp._disturb_words(texts, rows, VLPTraining(word_dropout=0.5))
+    assert mask.any(dim=1).all()
+    assert 0.2 < 1 - mask.sum() / texts.mask.sum() < 0.7
+
+
+def train(clips: ClipSet, texts: Texts, training: VLPTraining) -> tuple[VLPNetwork, torch.Tensor]:
+    torch.manual_seed(0)
+    network = VLPNetwork(SMALL)
+    fit_vlp.fit_encoder(network, clips, training, report=silent)
+    tokens = fit_vlp.encode_pictures(network, clips, report=silent)
+    fit_vlp.fit_preferences(network, clips, tokens, texts, training, report=silent)
+    return network.eval(), tokens
+
+
+def test_training_learns_which_window_is_better(clips: ClipSet, texts: Texts) -> None:
     training = VLPTraining(
-        encoder_steps=30, encoder_batch=16, steps=120, batch=3, warmup=5, learning_rate=2e-3
+        encoder_steps=20,
+        encoder_batch=16,
+        steps=60,
+        batch=3,
+        warmup=5,
+        learning_rate=2e-3,
+        level_share=0.0,
+        word_dropout=0.0,
+        word_noise=0.0,
+        token_dropout=0.0,
+        token_noise=0.0,
     )
-
-    def train() -> tuple[VLPNetwork, torch.Tensor]:
-        torch.manual_seed(0)
-        network = VLPNetwork(SMALL)
-        fit_vlp.fit_encoder(network, clips, training, report=silent)
-        tokens = fit_vlp.encode_pictures(network, clips, report=silent)
-        fit_vlp.fit_preferences(network, clips, tokens, texts, training, report=silent)
-        return network.eval(), tokens
-
-    network, tokens = train()
+    network, tokens = train(clips, texts, training)
     sampler = fit_vlp._Sampler(clips, tokens, 8, np.random.default_rng(9))
     right = total = 0
     for _ in range(30):
-        batch = sampler.draw(3)
+        batch = sampler.draw(3, training)
         rows = texts.draw(batch.task, np.random.default_rng(0))
         mask = torch.from_numpy(texts.mask[rows])
         text = network.read_text(torch.from_numpy(texts.words[rows]), mask)
         first, second = network.read_video(batch.clips).chunk(2)
         better = network.score(second, text, mask) > network.score(first, text, mask)
-        clear = np.abs(batch.quality[1] - batch.quality[0]) > 0.1
-        right += np.sum((better.numpy() == (batch.quality[1] > batch.quality[0])) & clear)
-        total += clear.sum()
+        clear = (batch.label - 0.5).abs() > 0.4
+        right += int(((better == (batch.label > 0.5)) & clear).sum())
+        total += int(clear.sum())
     assert right / total > 0.8
-    again = train()[0].state_dict()
-    for name, tensor in network.state_dict().items():
-        assert torch.equal(tensor, again[name]), name
+
+
+def test_the_same_seed_trains_the_same_network(clips: ClipSet, texts: Texts) -> None:
+    training = VLPTraining(encoder_steps=3, encoder_batch=8, steps=3, batch=3, warmup=1)
+    first, second = (train(clips, texts, training)[0].state_dict() for _ in range(2))
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name]), name
 
 
 def test_score_statistics_are_those_of_the_scores(clips: ClipSet, texts: Texts) -> None:

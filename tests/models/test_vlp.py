@@ -24,15 +24,15 @@ def score(
 @pytest.fixture
 def batch() -> Batch:
     generator = torch.Generator().manual_seed(1)
-    clips = torch.randn(3, 8, 4, 32, generator=generator)
+    clips = torch.randn(3, 8, 1, 32, generator=generator)
     words = torch.randn(3, 5, 6, generator=generator)
     return clips, words, torch.ones(3, 5, dtype=torch.bool)
 
 
 def test_a_picture_becomes_a_grid_of_tokens() -> None:
     frames = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
-    assert FrameEncoder(SMALL)(frames).shape == (2, 4, 32)
-    assert FrameEncoder(VLPArchitecture())(frames).shape == (2, 16, 128)
+    assert FrameEncoder(SMALL)(frames).shape == (2, 1, 32)
+    assert FrameEncoder(VLPArchitecture())(frames).shape == (2, 4, 128)
 
 
 def test_a_picture_twice_as_large_is_box_filtered_first() -> None:

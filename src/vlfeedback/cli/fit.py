@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import time
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from vlfeedback.models.vlp import VLPNetwork
+    from vlfeedback.models.vlp_weights import VLPWeights
 
 __all__ = ["fit_app"]
 
@@ -28,13 +33,15 @@ def fit_vlp(
     exclude: Annotated[
         str, typer.Option(help="Comma-separated tasks never trained on; 'none' trains on all.")
     ] = "button-press,door-close,drawer-close,faucet-close,window-open",
-    encoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage 1.")] = 6000,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of stage 2.")] = 3000,
+    encoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage 1.")] = 5000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of stage 2.")] = 1500,
     seed: Annotated[int, typer.Option(help="Same seed and hardware, same weights.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = os.cpu_count() or 1,
 ) -> None:
     """Train the VLP preference model; by default on all but the paper's five test tasks.
+
+    A run that was cut off after stage 1 goes on with stage 2.
 
     Example: vlfeedback fit vlp --data mtvlp --out vlp.mine.safetensors
     """
@@ -55,49 +62,79 @@ def fit_vlp(
     settings = training.VLPTraining(encoder_steps=encoder_steps, steps=steps, seed=seed)
     torch.manual_seed(seed)
     network = VLPNetwork(VLPArchitecture())
+    description = {
+        "excluded": excluded,
+        "collection": dict(collection.settings),
+        **asdict(settings),
+        "device": device,
+        "threads": threads,
+        "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
+        "torch": torch.__version__,
+        "vlfeedback": version("vlfeedback"),
+    }
+
+    def describe(mean: float = 0.0, std: float = 1.0, seconds: float = 0.0) -> VLPWeights:
+        training_notes = description | {"seconds": round(seconds)}
+        return VLPWeights(network.architecture, mean, std, tuple(tasks), training_notes)
+
     typer.echo(f"Reading clips of {len(tasks)} tasks from {data} ...")
     clips = load_clips(collection, tasks)
     texts = Texts(tasks, max_words=network.architecture.max_words)
+    half_way = out.with_name(f"{out.stem}.stage1.safetensors")
     with _Bars() as report:
-        training.fit_encoder(network, clips, settings, device=device, report=report)
+        spent = _resume(half_way, network, describe())
+        if spent is None:
+            training.fit_encoder(network, clips, settings, device=device, report=report)
+            save_vlp(half_way, network, describe(seconds=time.monotonic() - start))
+            spent = _resume(half_way, network, describe()) or 0.0
+            start += spent
         tokens = training.encode_pictures(network, clips, device=device, report=report)
         training.fit_preferences(
             network, clips, tokens, texts, settings, device=device, report=report
         )
     mean, std = training.score_statistics(network, clips, tokens, texts, seed=seed, device=device)
-    seconds = round(time.monotonic() - start)
-    weights = VLPWeights(
-        network.architecture,
-        mean,
-        std,
-        tuple(tasks),
-        {
-            "excluded": excluded,
-            "collection": dict(collection.settings),
-            "encoder_steps": encoder_steps,
-            "steps": steps,
-            "seed": seed,
-            "device": device,
-            "threads": threads,
-            "seconds": seconds,
-            "hardware": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-            "torch": torch.__version__,
-            "vlfeedback": version("vlfeedback"),
-        },
-    )
-    save_vlp(out, network, weights)
+    seconds = time.monotonic() - start + spent
+    save_vlp(out, network, describe(mean, std, seconds))
+    half_way.unlink()
     typer.echo(
         f"{out}: trained on {len(tasks)} tasks in {seconds / 60:.0f} min. "
         f"Next: vlfeedback eval vlp --weights {out}"
     )
 
 
+def _resume(path: Path, network: VLPNetwork, wanted: VLPWeights) -> float | None:
+    """Load stage 1 of a run that was cut off; its seconds, or None where there is none to use.
+
+    A run that was not cut off comes by here too, so that both go on with the same rounded numbers.
+    """
+    from vlfeedback.models.vlp_weights import load_vlp
+
+    if not path.exists():
+        return None
+    begun, weights = load_vlp(str(path))
+    stage2 = {"seconds", "steps"}
+    settings, asked = (
+        {name: value for name, value in w.training.items() if name not in stage2}
+        for w in (weights, wanted)
+    )
+    if settings != asked or weights.tasks != wanted.tasks:
+        typer.echo(f"{path} was begun with other settings; starting again.")
+        return None
+    network.load_state_dict(begun.state_dict())
+    return float(weights.training["seconds"])  # type: ignore[arg-type]
+
+
 class _Bars:
     """A progress bar for each stage, with a running mean of its loss."""
 
     def __enter__(self) -> _Bars:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-        from rich.progress import TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
 
         self._progress = Progress(
             TextColumn("{task.description}"),

@@ -42,7 +42,7 @@ class VLPArchitecture:
     @property
     def grid(self) -> int:
         """Side of the grid of tokens a picture becomes."""
-        return -(-self.picture_size // 32)
+        return -(-self.picture_size // 64)
 
 
 class FrameEncoder(nn.Module):
@@ -63,6 +63,7 @@ class FrameEncoder(nn.Module):
             nn.GELU(),
             _ResidualConv(128),
             nn.Conv2d(128, width, kernel_size=3, stride=2, padding=1),
+            nn.AvgPool2d(2, ceil_mode=True),
         )
 
     def forward(self, frames: UInt8[Tensor, "B H W 3"]) -> Float[Tensor, "B P D"]:

@@ -18,6 +18,7 @@ from vlfeedback.types import Frames, Trajectory
 __all__ = ["ClipSet", "Texts", "load_clips"]
 
 WINDOW = 50  # steps of a scored window (VLP paper, Table 8)
+_LEVELS = ("random", "medium", "expert")  # worst first
 _STATE = 18  # hand, gripper, two objects: the present half of a Meta-World observation
 
 
@@ -33,6 +34,7 @@ class ClipSet:
     pictures: UInt8[np.ndarray, "C F H W 3"]
     states: Float32[np.ndarray, "C F 18"]  # standardised within each task
     quality: Float32[np.ndarray, "C F"]  # rank of a window's return in its task, 0 to 1
+    level: Int64[np.ndarray, " C"]  # 0 random, 1 medium, 2 expert
 
     def window(self, ends: Int64[np.ndarray, " B"], n_frames: int) -> Int64[np.ndarray, "B n"]:
         """Indices of the pictures that windows with these last pictures show."""
@@ -66,6 +68,7 @@ def load_clips(collection: Collection, tasks: Sequence[str]) -> ClipSet:
         pictures=pictures,
         states=np.concatenate(states).astype(np.float32),
         quality=np.concatenate(quality).astype(np.float32),
+        level=np.array([_LEVELS.index(t.info["level"]) for t in trajectories]),
     )
 
 

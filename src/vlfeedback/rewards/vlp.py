@@ -69,7 +69,7 @@ class VLPReward:
 
     @torch.inference_mode()
     def embed(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B P D"]:
-        """Tokens of each picture: (B, 16, 128) float32."""
+        """Tokens of each picture: (B, 4, 128) float32."""
         parts = [
             self._network.encoder(torch.from_numpy(frames[i : i + _CHUNK]).to(self.device))
             for i in range(0, len(frames), _CHUNK)

@@ -1,0 +1,134 @@
+"""Every example is run as a user runs it, on less work; and reads as a user may write."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import matplotlib.image
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+SCRIPTS = sorted(EXAMPLES.glob("*.py"))
+LONGEST = 149  # lines: what one sitting reads
+SMALL_CLIP = "ViT-S-32-alt"
+
+every_example = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+
+
+def run(name: str, *arguments: str) -> str:
+    """What an example prints; pictures and progress bars need no terminal."""
+    finished = subprocess.run(
+        [sys.executable, EXAMPLES / f"{name}.py", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "120"},
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """Output and folder of one short demonstration."""
+    out = tmp_path_factory.mktemp("demo")
+    printed = run("01_demo", "--steps", "20", "--clip", SMALL_CLIP, "--out", str(out))
+    return printed, out
+
+
+def test_the_demo_prints_the_return_of_each_policy_under_each_source(
+    demo: tuple[str, Path],
+) -> None:
+    printed, _ = demo
+    assert re.search(r"policy\W+VLP\W+CLIP\W+Env", printed)
+    for policy in ("expert", "half-way stop", "random"):
+        (row,) = re.findall(rf"^\W+{policy} (.*)$", printed, flags=re.MULTILINE)
+        assert len(re.findall(r"-?\d+\.\d", row)) == 3
+
+
+def test_the_demo_says_which_policy_each_source_ranks_first(demo: tuple[str, Path]) -> None:
+    printed, _ = demo
+    columns = [
+        np.array([float(number) for number in re.findall(r"-?\d+\.\d+", row)])
+        for row in re.findall(r"^\W+(?:expert|half-way stop|random) (.*)$", printed, re.MULTILINE)
+    ]
+    (ranked,) = re.findall(r"^\W+ranked first(.*)$", printed, flags=re.MULTILINE)
+    named = re.findall(r"expert|half-way stop|random", ranked)
+    policies = ["expert", "half-way stop", "random"]
+    assert len(named) == 3
+    for source, first in enumerate(named):
+        returns = [column[source] for column in columns]
+        assert returns[policies.index(first)] == max(returns)
+
+
+def test_the_demo_says_that_random_weights_know_nothing_and_what_to_run_next(
+    demo: tuple[str, Path],
+) -> None:
+    printed, _ = demo
+    assert "random weights here and knows nothing" in printed
+    for command in re.findall(r"examples/\w+\.py", printed):
+        assert (EXAMPLES.parent / command).is_file()
+    assert "examples/02_swap_the_source.py" in printed
+
+
+def test_the_demo_draws_a_picture(demo: tuple[str, Path]) -> None:
+    picture = matplotlib.image.imread(demo[1] / "rewards.png")
+    height, width, _ = picture.shape
+    assert width >= 1600  # twice the width of a README
+    strips = picture[height // 8 : height // 2, width // 4 :, :3]
+    assert np.ptp(strips.reshape(-1, 3), axis=0).min() > 0.5  # pictures, not an empty page
+
+
+def test_the_demo_writes_a_video_of_every_second_step(demo: tuple[str, Path]) -> None:
+    with av.open(str(demo[1] / "rewards.mp4")) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == 10
+    assert np.abs(frames[0].astype(int) - frames[-1]).mean() > 1.0  # something moves
+
+
+def test_swapping_the_source_prints_a_return_for_each_name() -> None:
+    printed = run("02_swap_the_source", "--steps", "10")
+    returns = dict(re.findall(r"^(\w+)Reward-DrawerClose-v0\s+(-?\d+\.\d+)", printed, re.MULTILINE))
+    assert list(returns) == ["VLP", "PictureEnergy", "Random", "Env"]
+    assert len(set(returns.values())) == 4
+
+
+def test_an_own_environment_gets_rewards_beside_its_own() -> None:
+    printed = run("03_own_env", "--steps", "20")
+    rows = re.findall(r"^ *(\d+) +(-?\d+\.\d+) +(-?\d+\.\d+)$", printed, flags=re.MULTILINE)
+    assert [int(step) for step, _, _ in rows] == list(range(0, 20, 2))
+    own = [float(reward) for _, _, reward in rows]
+    assert own == sorted(own)  # the block approaches its goal
+    assert len({sentence for _, sentence, _ in rows}) > 1
+
+
+@every_example
+def test_an_example_uses_public_names_only(script: Path) -> None:
+    tree = ast.parse(script.read_text(encoding="utf-8"))
+    modules, names = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules.add(node.module or "")
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Attribute):
+            names.add(node.attr)
+    private = {n for n in names | {p for m in modules for p in m.split(".")} if n.startswith("_")}
+    assert private - {"__init__", "__doc__"} == set()
+    ours = {m for m in modules if m.split(".")[0] in ("vlfeedback", "vlfeedback_envs")}
+    assert ours  # otherwise it shows nothing of this library
+    assert {m for m in ours if m.count(".") > 1} == set()
+
+
+@every_example
+def test_an_example_is_short_and_opens_with_what_one_sees(script: Path) -> None:
+    lines = script.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= LONGEST
+    assert lines[0].startswith('"""')
+    assert re.search(r"\d+ s(econds)?\b|seconds", lines[0])
