@@ -1,5 +1,93 @@
-"""Rewards and preference labels from vision-language models, for any Gymnasium environment."""
+"""Rewards and preference labels from vision-language models, for any Gymnasium environment.
+
+Importing registers the ids ``<Source>Reward-<Task>-v0`` and loads no torch and no simulator.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from vlfeedback._version import __version__
+from vlfeedback.wrappers.ids import register_ids
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from vlfeedback.data.sampling import sample_segment_pairs
+    from vlfeedback.preferences import (
+        PreferenceFromReward,
+        list_preference_sources,
+        make_preference_source,
+    )
+    from vlfeedback.rewards import list_reward_sources, make_reward_source
+    from vlfeedback.tasks import TaskSpec, get_task, list_tasks
+    from vlfeedback.types import (
+        PreferenceLabels,
+        PreferenceSource,
+        RewardSource,
+        Segment,
+        SegmentBatch,
+        SegmentPairs,
+        SourceNeeds,
+        Trajectory,
+    )
+    from vlfeedback.wrappers import CaptureFrames, RewardFromSource, VectorRewardFromSource
+
+__all__ = [
+    "CaptureFrames",
+    "PreferenceFromReward",
+    "PreferenceLabels",
+    "PreferenceSource",
+    "RewardFromSource",
+    "RewardSource",
+    "Segment",
+    "SegmentBatch",
+    "SegmentPairs",
+    "SourceNeeds",
+    "TaskSpec",
+    "Trajectory",
+    "VectorRewardFromSource",
+    "__version__",
+    "get_task",
+    "list_preference_sources",
+    "list_reward_sources",
+    "list_tasks",
+    "make_preference_source",
+    "make_reward_source",
+    "sample_segment_pairs",
+]
+
+_NAMES = {
+    "vlfeedback.data.sampling": ("sample_segment_pairs",),
+    "vlfeedback.preferences": (
+        "PreferenceFromReward",
+        "list_preference_sources",
+        "make_preference_source",
+    ),
+    "vlfeedback.rewards": ("list_reward_sources", "make_reward_source"),
+    "vlfeedback.tasks": ("TaskSpec", "get_task", "list_tasks"),
+    "vlfeedback.types": (
+        "PreferenceLabels",
+        "PreferenceSource",
+        "RewardSource",
+        "Segment",
+        "SegmentBatch",
+        "SegmentPairs",
+        "SourceNeeds",
+        "Trajectory",
+    ),
+    "vlfeedback.wrappers": ("CaptureFrames", "RewardFromSource", "VectorRewardFromSource"),
+}
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})
+
+
+register_ids()

@@ -1,0 +1,66 @@
+"""Preference sources: what says which of two segments follows the instruction better.
+
+They follow the rules of `vlfeedback.rewards`, with ``label(pairs) -> PreferenceLabels`` in place
+of ``rewards``, and plugins use the group ``vlfeedback.preference_sources``. Every reward source is
+a preference source as well: the segment with more reward is preferred.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from vlfeedback.errors import UnknownNameError
+from vlfeedback.preferences.from_reward import PreferenceFromReward
+from vlfeedback.registry import Registry, suggest
+from vlfeedback.rewards import REWARD_SOURCES, list_reward_sources, make_reward_source
+from vlfeedback.rewards.make import make
+from vlfeedback.types import PreferenceSource
+
+__all__ = [
+    "PREFERENCE_SOURCES",
+    "PreferenceFromReward",
+    "list_preference_sources",
+    "make_preference_source",
+]
+
+PREFERENCE_SOURCES: Registry[PreferenceSource] = Registry(
+    "preference source",
+    group="vlfeedback.preference_sources",
+    listed_by="vlfeedback list preferences",
+    built_ins=(),
+)
+"""Sources that compare pairs themselves, by name; reward sources are not repeated here."""
+
+
+def list_preference_sources() -> list[str]:
+    """Names of all preference sources, sorted: those of their own, and all reward sources."""
+    return sorted({*PREFERENCE_SOURCES.names(), *list_reward_sources()})
+
+
+def make_preference_source(source: str, *, device: str = "cpu", **config: Any) -> PreferenceSource:
+    """Make a preference source from its id.
+
+    Args:
+        source: id of a preference source, or of a reward source, such as ``"vlp"``.
+        device: where it computes, such as ``"cuda"``.
+        **config: its settings; with a reward source also `tie_margin`, see
+            `PreferenceFromReward`.
+
+    Raises:
+        UnknownNameError: there is no such source, variant or setting.
+        MissingExtraError: a package it needs is not installed, or a plugin is broken.
+        TypeError: a plugin's class does not follow the rules; the message names what is missing.
+    """
+    family = source.partition(".")[0]
+    if source in PREFERENCE_SOURCES or family in PREFERENCE_SOURCES:
+        made = make(PREFERENCE_SOURCES, source, device=device, config=config, method="label")
+        return cast("PreferenceSource", made)
+    if source in REWARD_SOURCES or family in REWARD_SOURCES:
+        tie_margin = config.pop("tie_margin", 0.0)
+        rewards = make_reward_source(source, device=device, **config)
+        return PreferenceFromReward(rewards, tie_margin=tie_margin)
+    known = list_preference_sources()
+    raise UnknownNameError(
+        f"No preference source {source!r}. {suggest(source, known)}"
+        f"`{PREFERENCE_SOURCES.listed_by}` shows all {len(known)}."
+    )

@@ -1,0 +1,63 @@
+"""Any reward source as a labeller: the segment with the larger sum of rewards is preferred."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from vlfeedback.types import PreferenceLabels, RewardSource, SegmentPairs
+
+__all__ = ["PreferenceFromReward", "PreferenceFromRewardConfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceFromRewardConfig:
+    """What a record of labels says of the labeller."""
+
+    reward: str = ""  # class of the reward source
+    reward_config: dict[str, Any] = field(default_factory=dict)  # its settings
+    tie_margin: float = 0.0  # reward units
+
+
+class PreferenceFromReward:
+    """Compares summed rewards: 0 where the first segment has more, 1 where the second has.
+
+    Sums whose gap is at most `tie_margin` tie: 0.5. Every pair is answered. Scores of windows
+    and episodes count once, since they stand at one step. An offset per step would favour the
+    longer segment, so compare segments of equal length.
+
+    Args:
+        source: any reward source.
+        tie_margin: >= 0, in the unit of the source's rewards, for a whole segment.
+
+    Raises:
+        ValueError: `tie_margin` is negative or no number.
+
+    Source: the VLP paper labels its baselines so (appendix A.2); it is silent on ties.
+    """
+
+    def __init__(self, source: RewardSource, *, tie_margin: float = 0.0) -> None:
+        if not tie_margin >= 0:
+            raise ValueError(f"tie_margin={tie_margin}; expected a gap of at least 0.")
+        self.source = source
+        self.needs = source.needs
+        settings: Any = getattr(source, "config", None)
+        self.config = PreferenceFromRewardConfig(
+            reward=f"{type(source).__module__}:{type(source).__qualname__}",
+            reward_config=asdict(settings) if is_dataclass(settings) else {},  # type: ignore[arg-type]
+            tie_margin=float(tie_margin),
+        )
+
+    def label(self, pairs: SegmentPairs) -> PreferenceLabels:
+        """Compare each pair; raises what the source's `rewards` raises."""
+        # float64: sums of equal numbers in another order should not decide.
+        first, second = (
+            np.asarray(self.source.rewards(batch), dtype=np.float64).sum(axis=1)
+            for batch in (pairs.first, pairs.second)
+        )
+        gap = second - first
+        tied = np.abs(gap) <= self.config.tie_margin
+        prefer_second = np.where(tied, 0.5, gap > 0).astype(np.float32)
+        return PreferenceLabels(prefer_second, np.ones(len(pairs), dtype=np.bool_))

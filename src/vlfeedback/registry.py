@@ -1,0 +1,173 @@
+"""Names of sources and where their classes live: the library's own, and those of plugins.
+
+A plugin is one entry point, ``name = "module:Class"``. Names are read without importing what
+they name, so a broken plugin harms nobody until it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property, reduce
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Generic, TypeVar, cast
+
+from vlfeedback.errors import MissingExtraError, UnknownNameError
+from vlfeedback.optional import require
+
+__all__ = ["Entry", "Registry", "suggest"]
+
+T = TypeVar("T")
+
+_OWN = "vlfeedback"  # the distribution that built-ins come from
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name, and all that is known of it without importing anything."""
+
+    name: str  # "my-source"
+    target: str  # "module:Class"
+    summary: str = ""  # one line for people; empty for plugins
+    gym_name: str = ""  # as it stands in a Gymnasium id: "MySource"
+    distribution: str = _OWN  # what `pip show` knows it by
+    extra: str = ""  # of vlfeedback, which installs what the class imports
+    problem: str = ""  # why the name cannot be used; empty if nothing is known against it
+
+    def __post_init__(self) -> None:
+        if not self.gym_name:
+            object.__setattr__(self, "gym_name", _gym_name(self.name))
+
+
+class Registry(Generic[T]):
+    """Classes by name.
+
+    Args:
+        kind: what a name stands for, as messages call it: ``"reward source"``.
+        group: entry-point group that plugins use: ``"vlfeedback.reward_sources"``.
+        listed_by: the command that shows all names: ``"vlfeedback list rewards"``.
+        built_ins: the library's own entries.
+
+    A name that two distributions give stays listed, so that it is seen; `load` refuses it.
+    Names that differ only in case, ``-`` and ``_`` are one name.
+    """
+
+    def __init__(self, kind: str, *, group: str, listed_by: str, built_ins: Iterable[Entry]):
+        self.kind = kind
+        self.group = group
+        self.listed_by = listed_by
+        self._built_ins = tuple(built_ins)
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted(entry.name for entry in self._entries.values())
+
+    def __contains__(self, name: str) -> bool:
+        return _key(name) in self._entries
+
+    def entry(self, name: str) -> Entry:
+        """What is known of a name; imports nothing.
+
+        Raises:
+            UnknownNameError: there is no such name; the message suggests the nearest.
+        """
+        if name not in self:
+            raise UnknownNameError(
+                f"No {self.kind} {name!r}. {suggest(name, self.names())}"
+                f"`{self.listed_by}` shows all {len(self._entries)}."
+            )
+        return self._entries[_key(name)]
+
+    def load(self, name: str) -> type[T]:
+        """Import the class of this name.
+
+        Raises:
+            UnknownNameError: there is no such name, or two distributions give it.
+            MissingExtraError: a package that the class needs is not installed, or a plugin is
+                broken; the message names the extra or the plugin's distribution.
+        """
+        entry = self.entry(name)
+        if entry.problem:
+            raise UnknownNameError(entry.problem)
+        module, _, attribute = entry.target.partition(":")
+        loaded = _import(module, entry, self.kind)
+        try:
+            return cast("type[T]", reduce(getattr, attribute.split("."), loaded))
+        except AttributeError as error:
+            raise MissingExtraError(
+                f"{self.kind.capitalize()} {name!r} of {entry.distribution!r} is broken: {error}. "
+                f"Its entry point is {entry.target!r}; expected 'module:Class'. {_ADVICE}"
+            ) from error
+
+    @cached_property
+    def _entries(self) -> dict[str, Entry]:
+        found = [*self._built_ins, *self._plugins()]
+        by_key: dict[str, list[Entry]] = {}
+        for entry in found:
+            by_key.setdefault(_key(entry.name), []).append(entry)
+        return {key: self._merge(same) for key, same in by_key.items()}
+
+    def _plugins(self) -> list[Entry]:
+        points = sorted(
+            (p.name, p.value, p.dist.name if p.dist else "(unknown)")
+            for p in entry_points(group=self.group)
+        )
+        return [Entry(name, value, distribution=dist) for name, value, dist in points]
+
+    def _merge(self, same: list[Entry]) -> Entry:
+        first = same[0]
+        if len(same) == 1:
+            return first
+        given = " and ".join(f"{e.name!r} of {e.distribution!r} ({e.target})" for e in same)
+        problem = (
+            f"Two {self.kind}s have one name: {given}. Uninstall one of them, or rename its "
+            f"entry point in the group {self.group!r}."
+        )
+        return Entry(
+            first.name,
+            first.target,
+            summary=first.summary,
+            gym_name=first.gym_name,
+            distribution=", ".join(dict.fromkeys(e.distribution for e in same)),
+            problem=problem,
+        )
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """``"Did you mean 'clip'? "`` with the nearest known names, or nothing if none is near.
+
+    >>> suggest("cilp", ["clip", "vlp", "random"])
+    "Did you mean 'clip' or 'vlp'? "
+    """
+    near = get_close_matches(name, list(known), n=2, cutoff=0.5)
+    return f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
+
+
+_ADVICE = "Update it or tell its authors; to go on without it, uninstall it."
+
+
+def _import(module: str, entry: Entry, kind: str) -> ModuleType:
+    if entry.distribution == _OWN:
+        if entry.extra:
+            return require(module, extra=entry.extra, needed_by=f"{kind} {entry.name!r}")
+        return importlib.import_module(module)
+    try:
+        return importlib.import_module(module)
+    except Exception as error:  # whatever a stranger's module raises, with its name put to it
+        raise MissingExtraError(
+            f"{kind.capitalize()} {entry.name!r} of {entry.distribution!r} is broken: importing "
+            f"{module!r} raised {type(error).__name__}: {error}. {_ADVICE}"
+        ) from error
+
+
+def _key(name: str) -> str:
+    return name.casefold().replace("_", "-")
+
+
+def _gym_name(name: str) -> str:
+    """``my_source`` and ``my-source`` become ``MySource``; capitals that are there stay."""
+    return "".join(part[:1].upper() + part[1:] for part in re.split(r"[\W_]+", name))

@@ -1,0 +1,108 @@
+"""CLIP: cosine of the picture and the instruction.
+
+Paper:    Radford et al. 2021 (CLIP); as a zero-shot reward in VLP's tables 4 and 15
+Code read: openai/CLIP, mlfoundations/open_clip 3.3.0
+Weights:  any of open_clip's, from a file or the hub cache; licence MIT for OpenAI's
+Needs:    frames (the picture after the action), instruction
+Returns:  one reward a step, unitless, in [-1, 1]; only differences mean something
+Recipe:   1 encode picture and text; 2 scale both to length 1; 3 multiply.
+Left out: the learned temperature (about 100) and any softmax over texts; float16.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float32, Int64, UInt8
+
+from vlfeedback.encoders.clip import load_clip
+from vlfeedback.errors import NeedsError
+from vlfeedback.types import SegmentBatch, SourceNeeds
+
+__all__ = ["CLIPConfig", "CLIPReward"]
+
+
+@dataclass(frozen=True, slots=True)
+class CLIPConfig:
+    """Settings of the `clip` source. Give exactly one of the three weights."""
+
+    variant_field: ClassVar[str] = "architecture"
+
+    architecture: str = "ViT-B-32-quickgelu"  # any of open_clip; this one is OpenAI's smallest ViT
+    checkpoint: str | None = None  # path of a weights file
+    pretrained: str | None = None  # a tag of open_clip, such as "openai"; read from the hub cache
+    random_weights_seed: int | None = None  # weights that know nothing, for tests and demos
+    frame_stride: int = 1  # steps from one scored picture to the next; in between it is held
+
+
+class CLIPReward:
+    """Cosine of each picture and the instruction; see the module's header.
+
+    Raises:
+        NeedsError: not exactly one of `checkpoint`, `pretrained` and `random_weights_seed`.
+        UnknownNameError: open_clip has no such architecture or tag.
+        FileNotFoundError: the weights are not here; the message says how to get them.
+        CheckpointError: the file is damaged, or of another architecture or activation.
+    """
+
+    config_type = CLIPConfig
+    needs = SourceNeeds(frames=True, instruction=True)
+
+    def __init__(self, config: CLIPConfig | None = None, *, device: str = "cpu") -> None:
+        self.config = config or CLIPConfig()
+        self.needs = replace(self.needs, frame_stride=self.config.frame_stride)
+        self._encoder = load_clip(
+            self.config.architecture,
+            checkpoint=self.config.checkpoint,
+            pretrained=self.config.pretrained,
+            random_weights_seed=self.config.random_weights_seed,
+            device=device,
+        )
+        self._texts: dict[str, np.ndarray] = {}
+
+    def embed(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B D"]:
+        """Features of each picture, of length 1."""
+        return self._encoder.embed_pictures(frames)
+
+    def rewards(self, batch: SegmentBatch) -> Float32[np.ndarray, "N T"]:
+        """Cosine of the instruction and the newest picture at each step; zero on padding.
+
+        Raises:
+            NeedsError: pictures or instructions are missing or empty, or the first picture comes
+                after the first step.
+        """
+        if batch.instructions is None:
+            raise NeedsError("'clip' needs an instruction for every segment: instructions=[...].")
+        pictures = self._pictures(batch)
+        texts = np.stack([self._embed_text(text) for text in batch.instructions])
+        cosines = np.einsum("nfd,nd->nf", pictures, texts)
+        rewards = np.asarray(cosines[:, _newest_pictures(batch)], dtype=np.float32)
+        return rewards if batch.mask is None else np.where(batch.mask, rewards, np.float32(0))
+
+    def _pictures(self, batch: SegmentBatch) -> Float32[np.ndarray, "N F D"]:
+        if batch.embeddings is not None:
+            return batch.embeddings
+        if batch.frames is None:
+            raise NeedsError("'clip' reads pictures: give frames (N, F, H, W, 3), or embeddings.")
+        n, f, *shape = batch.frames.shape
+        return self.embed(batch.frames.reshape(n * f, *shape)).reshape(n, f, -1)
+
+    def _embed_text(self, instruction: str) -> Float32[np.ndarray, " D"]:
+        if not instruction.strip():
+            raise NeedsError(f"'clip' needs an instruction in words; got {instruction!r}.")
+        if instruction not in self._texts:
+            self._texts[instruction] = self._encoder.embed_text(instruction)
+        return self._texts[instruction]
+
+
+def _newest_pictures(batch: SegmentBatch) -> Int64[np.ndarray, " T"]:
+    taken = batch.picture_steps
+    if not len(taken) or taken[0] > 0:
+        raise NeedsError(
+            "'clip' scores each step by its newest picture, and pictures were taken after the "
+            f"steps {taken.tolist()}; take one after step 0 as well."
+        )
+    steps = np.arange(batch.n_steps)
+    return np.asarray(np.searchsorted(taken, steps, side="right") - 1, dtype=np.int64)

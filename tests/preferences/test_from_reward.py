@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from vlfeedback import list_preference_sources, list_reward_sources, make_preference_source
+from vlfeedback.errors import UnknownNameError
+from vlfeedback.preferences import PreferenceFromReward
+from vlfeedback.rewards.env_reward import EnvReward
+from vlfeedback.rewards.random import RandomReward
+from vlfeedback.testing import PreferenceSourceContract
+from vlfeedback.types import SegmentBatch, SegmentPairs
+
+
+class TestContract(PreferenceSourceContract):
+    @pytest.fixture
+    def source(self) -> PreferenceFromReward:
+        return PreferenceFromReward(RandomReward(), tie_margin=0.1)
+
+
+def pairs(first: list[list[float]], second: list[list[float]]) -> SegmentPairs:
+    return SegmentPairs(
+        SegmentBatch(env_rewards=np.array(first, np.float32)),
+        SegmentBatch(env_rewards=np.array(second, np.float32)),
+    )
+
+
+def test_the_segment_with_the_larger_sum_is_preferred_and_equal_sums_tie() -> None:
+    given = pairs([[1, 2], [0, 5], [3, 1]], [[2, 2], [1, 1], [2, 2]])
+    labels = PreferenceFromReward(EnvReward()).label(given)
+    assert labels.prefer_second.tolist() == [1, 0, 0.5]
+    assert labels.answered.all()
+
+
+def test_a_gap_within_the_margin_is_a_tie_and_the_margin_itself_belongs_to_it() -> None:
+    given = pairs([[0, 0], [0, 0], [0, 0]], [[0.25, 0.25], [0.25, 0.5], [-0.5, 0]])
+    labels = PreferenceFromReward(EnvReward(), tie_margin=0.5).label(given)
+    assert labels.prefer_second.tolist() == [0.5, 1, 0.5]
+
+
+def test_padding_does_not_count() -> None:
+    first = SegmentBatch(
+        env_rewards=np.array([[1, 100]], np.float32), mask=np.array([[True, False]])
+    )
+    second = SegmentBatch(env_rewards=np.array([[2, 0]], np.float32))
+    labels = PreferenceFromReward(EnvReward()).label(SegmentPairs(first, second))
+    assert labels.prefer_second.tolist() == [1]
+
+
+def test_it_needs_what_its_source_needs() -> None:
+    assert PreferenceFromReward(RandomReward()).needs == RandomReward.needs
+
+
+@pytest.mark.parametrize("margin", [-0.1, float("nan")])
+def test_a_negative_margin_is_refused(margin: float) -> None:
+    with pytest.raises(ValueError, match="expected a gap of at least 0"):
+        PreferenceFromReward(EnvReward(), tie_margin=margin)
+
+
+def test_every_reward_source_is_a_preference_source() -> None:
+    assert set(list_reward_sources()) <= set(list_preference_sources())
+
+
+def test_a_reward_source_is_made_into_a_labeller_with_its_settings_and_a_margin() -> None:
+    labeller = make_preference_source("random", seed=4, tie_margin=0.2)
+    assert isinstance(labeller, PreferenceFromReward)
+    assert labeller.config.reward == "vlfeedback.rewards.random:RandomReward"
+    assert labeller.config.reward_config == {"seed": 4}
+    assert labeller.config.tie_margin == 0.2
+
+
+def test_an_unknown_source_suggests_the_nearest_of_both_kinds() -> None:
+    with pytest.raises(
+        UnknownNameError,
+        match=r"No preference source 'radnom'\. Did you mean 'random'.*`vlfeedback list pref",
+    ):
+        make_preference_source("radnom")
