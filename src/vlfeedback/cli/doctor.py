@@ -1,0 +1,199 @@
+"""`vlfeedback doctor`: what works on this machine, and the exact fix for what does not."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from vlfeedback.registry import Registry
+
+__all__ = ["Finding", "check_extras", "check_plugins", "check_rendering", "check_weights", "doctor"]
+
+_TIMEOUT_S = 180  # a first import of torch from a cold disk takes a minute
+
+_RENDER = """
+import gymnasium, vlfeedback.tasks as tasks
+env = gymnasium.make(tasks.get_task("drawer-close").env_id, render_mode="rgb_array")
+env.reset(seed=0)
+picture = env.render()
+assert picture.std() > 1, f"the picture is one colour, {picture[0, 0].tolist()}"
+print(picture.shape)
+"""
+
+_TORCH = """
+import torch, torchvision, open_clip
+name = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+print(f"cuda: {name}" if name else "cpu (no CUDA device)")
+"""
+
+_DRIVERS = "sudo apt-get install libegl1 libosmesa6 libgl1-mesa-dri"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    subject: str
+    state: Literal["ok", "absent", "broken"]  # absent: not installed, and nobody has to
+    detail: str
+    fix: str = ""  # what to type
+
+
+def doctor() -> None:
+    """Check this installation; the exit status is 1 if something that is installed is broken.
+
+    Example: vlfeedback doctor
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table("", "what", "found", "fix")
+    marks = {"ok": "[green]ok[/]", "absent": "[dim]--[/]", "broken": "[red]BROKEN[/]"}
+    with console.status("Rendering a picture, importing torch ..."):
+        findings = [
+            Finding("python", "ok", f"{sys.version.split()[0]} at {sys.executable}"),
+            *check_extras(),
+            check_rendering(),
+            check_torch(),
+            check_weights(),
+            *check_plugins(),
+        ]
+    for finding in findings:
+        row = (finding.subject, finding.detail, finding.fix)
+        table.add_row(marks[finding.state], *(text.replace("[", r"\[") for text in row))
+    console.print(table)
+    raise typer.Exit(1 if any(finding.state == "broken" for finding in findings) else 0)
+
+
+def check_extras() -> list[Finding]:
+    """Which extras have all their packages, and in which versions."""
+    from importlib.metadata import PackageNotFoundError, requires, version
+
+    try:
+        requirements = requires("vlfeedback") or []
+        findings = [Finding("vlfeedback", "ok", version("vlfeedback"))]
+    except PackageNotFoundError:
+        return [Finding("vlfeedback", "broken", "not installed", "pip install vlfeedback")]
+    packages: dict[str, list[str]] = {}
+    for requirement in requirements:
+        match = re.fullmatch(r"([\w.-]+).*;.*\bextra == ['\"]([\w-]+)['\"].*", requirement)
+        if match and match[2] not in ("all", "dev"):
+            packages.setdefault(match[2], []).append(match[1])
+    for extra, names in packages.items():
+        found, missing = [], []
+        for name in names:
+            try:
+                found.append(f"{name} {version(name)}")
+            except PackageNotFoundError:
+                missing.append(f"no {name}")
+        fix = f'pip install "vlfeedback[{extra}]"' if missing else ""
+        detail = ", ".join(found + missing)
+        findings.append(Finding(f"extra {extra}", "absent" if missing else "ok", detail, fix))
+    return findings
+
+
+def check_rendering() -> Finding:
+    """Whether a picture of a task can be taken without a screen; tried in a process of its own."""
+    from importlib.util import find_spec
+
+    subject = "off-screen picture"
+    if find_spec("metaworld") is None:
+        fix = 'pip install "vlfeedback[metaworld]"'
+        return Finding(subject, "absent", "no simulator to try it with", fix)
+    asked = os.environ.get("MUJOCO_GL", "")
+    works, said = _run(_RENDER)
+    if works:
+        return Finding(subject, "ok", f"{said} with MUJOCO_GL={asked or '(unset)'}")
+    for backend in ("egl", "osmesa"):
+        if backend != asked and _run(_RENDER, {"MUJOCO_GL": backend})[0]:
+            return Finding(subject, "broken", said, f"export MUJOCO_GL={backend}")
+    return Finding(subject, "broken", said, f"{_DRIVERS}; export MUJOCO_GL=egl")
+
+
+def check_torch() -> Finding:
+    """Whether torch, torchvision and open_clip import together, and on which device."""
+    from importlib.util import find_spec
+
+    missing = [m for m in ("torch", "torchvision", "open_clip") if find_spec(m) is None]
+    fix = 'pip install "vlfeedback[vision]"'
+    if missing:
+        return Finding("torch device", "absent", f"no {', '.join(missing)}", fix)
+    works, said = _run(_TORCH)
+    if works:
+        return Finding("torch device", "ok", said)
+    # A torchvision built for another torch fails on import, and so does a CPU-only torch.
+    fix = "pip install --force-reinstall torch torchvision"
+    return Finding("torch device", "broken", said, fix)
+
+
+def check_weights() -> Finding:
+    """Whether the weights that come with the package are there and can be read."""
+    from importlib.resources import files
+    from pathlib import Path
+
+    from safetensors import SafetensorError, safe_open
+
+    folder = Path(str(files("vlfeedback"))) / "weights"
+    found = sorted(folder.glob("*.safetensors"))
+    fix = "pip install --force-reinstall vlfeedback"
+    for path in found:
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+        except (SafetensorError, OSError) as error:
+            return Finding("bundled weights", "broken", f"{path.name}: {error}", fix)
+    sizes = ", ".join(f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in found)
+    if not any(path.name.startswith("vlp.") for path in found):
+        return Finding("bundled weights", "broken", f"no vlp.*.safetensors in {folder}", fix)
+    return Finding("bundled weights", "ok", sizes)
+
+
+def check_plugins() -> list[Finding]:
+    """Whether each source that another package adds can be imported."""
+    from vlfeedback.preferences import PREFERENCE_SOURCES
+    from vlfeedback.rewards import REWARD_SOURCES
+
+    findings = []
+    registries: tuple[Registry[Any], ...] = (REWARD_SOURCES, PREFERENCE_SOURCES)
+    for registry in registries:
+        for name in registry.names():
+            entry = registry.entry(name)
+            if entry.distribution == "vlfeedback":
+                continue
+            subject = f"{registry.kind} {name}"
+            try:
+                registry.load(name)
+            except (LookupError, ImportError) as error:
+                fix = f"pip uninstall {entry.distribution.rpartition(', ')[2]}"
+                findings.append(Finding(subject, "broken", str(error), fix))
+            else:
+                findings.append(Finding(subject, "ok", f"of {entry.distribution}"))
+    return findings
+
+
+def _run(code: str, environment: Mapping[str, str] | None = None) -> tuple[bool, str]:
+    """Run Python code in a process of its own; whether it worked, and the last line it said."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code],
+            env={**os.environ, **(environment or {})},
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False, f"no answer in {_TIMEOUT_S} s"
+    said = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
+    if done.returncode < 0:
+        said.append(f"killed by signal {-done.returncode}")
+    return done.returncode == 0, said[-1] if said else f"exit status {done.returncode}"

@@ -1,0 +1,103 @@
+"""`vlfeedback list`: what there is to choose from, plugins included."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Annotated, Any, Literal
+
+import typer
+
+__all__ = ["list_names", "rows_of_preferences", "rows_of_rewards", "rows_of_tasks"]
+
+
+def list_names(
+    what: Annotated[Literal["rewards", "preferences", "tasks"], typer.Argument(help="Which.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """List reward sources, preference sources or tasks.
+
+    Example: vlfeedback list rewards
+    """
+    rows = {
+        "rewards": rows_of_rewards,
+        "preferences": rows_of_preferences,
+        "tasks": rows_of_tasks,
+    }[what]()
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        _print_table(what, rows)
+
+
+def rows_of_rewards() -> list[dict[str, Any]]:
+    """One row a reward source; see `_describe`."""
+    from vlfeedback.rewards import REWARD_SOURCES
+
+    return [_describe(REWARD_SOURCES, name) for name in REWARD_SOURCES.names()]
+
+
+def rows_of_preferences() -> list[dict[str, Any]]:
+    """One row a preference source, those made from reward sources included."""
+    from vlfeedback.preferences import PREFERENCE_SOURCES, list_preference_sources
+    from vlfeedback.rewards import REWARD_SOURCES
+
+    rows = []
+    for name in list_preference_sources():
+        own = name in PREFERENCE_SOURCES
+        row = _describe(PREFERENCE_SOURCES if own else REWARD_SOURCES, name)
+        rows.append(row | {"summary": row["summary"] if own else f"sums of {name!r} rewards"})
+    return rows
+
+
+def rows_of_tasks() -> list[dict[str, Any]]:
+    """One row a task."""
+    from vlfeedback.tasks import TASKS
+
+    return [
+        {"task": spec.name, "instruction": spec.instruction, "id": f"VLPReward-{spec.gym_name}-v0"}
+        for spec in TASKS.values()
+    ]
+
+
+def _describe(registry: Any, name: str) -> dict[str, Any]:
+    """What is known of a source; one that cannot be imported says why in ``problem``."""
+    entry = registry.entry(name)
+    row = {
+        "source": name,
+        "needs": [],
+        "granularity": "",
+        "summary": entry.summary,
+        "distribution": entry.distribution,
+        "problem": "",
+    }
+    try:
+        cls = registry.load(name)
+    except (LookupError, ImportError) as error:
+        return row | {"problem": str(error)}
+    needs = getattr(cls, "needs", None)  # some sources know it only once they are made
+    if needs is not None:
+        row["needs"] = [f.name for f in fields(needs) if getattr(needs, f.name) is True]
+        row["granularity"] = needs.granularity
+    return row | {"summary": entry.summary or (cls.__doc__ or "").strip().partition("\n")[0]}
+
+
+def _print_table(what: str, rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    columns = {
+        "tasks": ("task", "instruction", "id"),
+        "rewards": ("source", "needs", "granularity", "summary"),
+        "preferences": ("source", "needs", "granularity", "summary"),
+    }[what]
+    table = Table(*columns)
+    for row in rows:
+        cells = (row[column] for column in columns)
+        texts = (", ".join(cell) if isinstance(cell, list) else cell for cell in cells)
+        table.add_row(*texts, style="red" if row.get("problem") else None)
+    console.print(table)
+    for row in rows:
+        if row.get("problem"):
+            console.print(f"{row['source']}: {row['problem']}", style="red", markup=False)
