@@ -1,7 +1,4 @@
-"""Three policies try "close the drawer", three sources reward them: demo/ shows it in 40 seconds.
-
-The table prints; demo/rewards.png and .mp4 show what a camera saw, and the rewards given for it.
-"""
+"""Three policies try to close a drawer, three sources reward them: demo/ shows it in 40 seconds."""
 
 import warnings
 from argparse import ArgumentParser
@@ -11,6 +8,7 @@ from pathlib import Path
 import gymnasium as gym
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from rich import print
 from rich.progress import Progress
 from rich.table import Table
@@ -33,10 +31,11 @@ for field in fields(Args):
     parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
 args = Args(**vars(parser.parse_args()))
 
+clip = {"architecture": args.clip, "random_weights_seed": 0, "frame_stride": 10}
 SOURCES = {
-    "VLP": "reads the sentence, sees 50 steps, learned from 45 other tasks",
-    "CLIP": "the same, swapped by name; random weights, which know nothing",
-    "Env": "what the author of the simulation wrote by hand",
+    "VLP": ({"weights": args.weights}, "reads the sentence, sees 50 steps; knows 45 other tasks"),
+    "CLIP": (clip, "the same, swapped by name; random weights, which know nothing"),
+    "Env": ({}, "what the author of the simulation wrote by hand"),
 }
 # Colours that colour-blind people tell apart.
 POLICIES = {"expert": ("#0072B2", "-"), "half-way stop": ("#D55E00", "--"), "random": ("#555", ":")}
@@ -46,14 +45,17 @@ rewards = {source: {policy: [] for policy in POLICIES} for source in SOURCES}
 actions = {policy: [] for policy in POLICIES}
 states = {policy: [] for policy in POLICIES}
 halfway = args.steps // 2
+torch.set_num_threads(1)  # on a busy machine, threads that wait for each other take far longer
 warnings.filterwarnings("ignore", "Constant")  # Meta-World's scripts ask for more than the arm can
 
 with Progress() as progress:
     bars = {s: progress.add_task(f"Reward from {s}", total=3 * args.steps) for s in SOURCES}
     drawing = progress.add_task("Picture and video", total=-(-args.steps // FILMED))
 
-    # Act under the reward of VLP. The sentence is the task's own; instruction=... takes any other.
-    env = gym.make("VLPReward-DrawerClose-v0", source_config={"weights": args.weights})
+    # One task, three rewards. The sentence is the task's own; instruction=... takes any other.
+    envs = {s: gym.make(f"{s}Reward-DrawerClose-v0", source_config=SOURCES[s][0]) for s in SOURCES}
+    # Act under the reward of VLP.
+    env = envs["VLP"]
     sentence = env.unwrapped.task.instruction
     script = scripted_actions(env.unwrapped)
     for policy in POLICIES:
@@ -74,14 +76,12 @@ with Progress() as progress:
                 halfway = min(halfway, step // 2)  # half the time that the expert needs
             progress.advance(bars["VLP"])
 
-    # Replay the same episodes under other sources.
-    clip = {"architecture": args.clip, "random_weights_seed": 0, "frame_stride": 10}
-    for source, config in (("CLIP", clip), ("Env", {})):
-        env = gym.make(f"{source}Reward-DrawerClose-v0", source_config=config)
+    # Replay the same episodes under the others.
+    for source in ("CLIP", "Env"):
         for policy in POLICIES:
-            env.reset(seed=args.seed)
+            envs[source].reset(seed=args.seed)
             for action in actions[policy]:
-                rewards[source][policy].append(env.step(action)[1])
+                rewards[source][policy].append(envs[source].step(action)[1])
                 progress.advance(bars[source])
 
     # Larger pictures, for people: any view of the task renders a saved state, at any time.
@@ -103,12 +103,13 @@ with Progress() as progress:
         ax.set(xticks=shown, xticklabels=[f"step {t}" for t in shown], yticks=[])
         ax.set_ylabel(policy, color=POLICIES[policy][0], fontsize=17, fontweight="bold")
         ax.spines[:].set_visible(False)
-    for ax, source in zip(below.subplots(3, sharex=True), SOURCES, strict=True):
+    for ax, (source, (_, about)) in zip(below.subplots(3), SOURCES.items(), strict=True):
         for policy, (colour, dashes) in POLICIES.items():
             ax.plot(rewards[source][policy], dashes, color=colour, lw=3, label=policy)
         ax.set_title(f"{source}Reward-DrawerClose-v0", loc="left", fontweight="bold")
-        ax.set_title(SOURCES[source], loc="right")
-        ax.set(xlim=(0, args.steps), xlabel="step of the episode" if source == "Env" else "")
+        ax.set_title(about, loc="right")
+        ax.set(xlim=(0, args.steps), xlabel="step of the episode")
+        ax.label_outer()
     ax.legend()
     above.subplots_adjust(left=0.08, right=0.98, top=0.85, bottom=0.03, hspace=0.15)
     below.subplots_adjust(left=0.08, right=0.98, top=0.85, bottom=0.1, hspace=0.45)
@@ -125,11 +126,10 @@ with Progress() as progress:
         (lines[policy],) = bottom.plot(rewards["VLP"][policy], color=colour, lw=3)
         bottom.set(xlim=(0, 1.1 * args.steps), xlabel="step")
     film = []
-    for i in range(-(-args.steps // FILMED)):
+    for i, seen in enumerate(range(1, args.steps + 1, FILMED)):
         for policy in POLICIES:
             pictures[policy].set_data(frames[policy][i])
-            seen = rewards["VLP"][policy][: i * FILMED + 1]
-            lines[policy].set_data(range(len(seen)), seen)
+            lines[policy].set_data(range(seen), rewards["VLP"][policy][:seen])
         figure.canvas.draw()
         film.append(np.array(figure.canvas.buffer_rgba())[..., :3])
         progress.advance(drawing)
