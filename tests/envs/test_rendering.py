@@ -274,7 +274,9 @@ def float_fields(model: Any) -> dict[str, np.ndarray]:
 
 def changed_fields(before: dict[str, np.ndarray], model: Any) -> set[str]:
     return {
-        name for name, array in before.items() if not np.array_equal(array, getattr(model, name))
+        name
+        for name, array in before.items()
+        if not np.array_equal(array, getattr(model, name), equal_nan=True)
     }
 
 
