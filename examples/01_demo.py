@@ -33,8 +33,8 @@ args = Args(**vars(parser.parse_args()))
 
 clip = {"architecture": args.clip, "random_weights_seed": 0, "frame_stride": 10}
 SOURCES = {
-    "VLP": ({"weights": args.weights}, "reads the sentence, sees 50 steps; knows 45 other tasks"),
-    "CLIP": (clip, "the same, swapped by name; random weights, which know nothing"),
+    "VLP": ({"weights": args.weights}, "reads the sentence; was trained on 45 other tasks"),
+    "CLIP": (clip, "swapped in by name; random weights, which know nothing"),
     "Env": ({}, "what the author of the simulation wrote by hand"),
 }
 # Colours that colour-blind people tell apart.
@@ -117,7 +117,7 @@ with Progress() as progress:
 
     figure, axes = plt.subplots(2, 3, sharey="row", figsize=(9.6, 5.4), height_ratios=[5, 2])
     figure.suptitle(f"“{sentence}”, and the reward from VLP", fontweight="bold")
-    figure.subplots_adjust(left=0.06, right=0.99, top=0.86, bottom=0.11, wspace=0.05, hspace=0.05)
+    figure.subplots_adjust(left=0.08, right=0.99, top=0.86, bottom=0.11, wspace=0.05, hspace=0.05)
     pictures, lines = {}, {}
     for (top, bottom), (policy, (colour, _)) in zip(axes.T, POLICIES.items(), strict=True):
         top.set_axis_off()
