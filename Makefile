@@ -27,4 +27,4 @@ check: ## format, lint, types, layers, spelling: run it before a commit
 
 bench: ## run every benchmark in benchmarks/
 	@.ci/setup full
-	set -e; for benchmark in benchmarks/*.py; do .venv/bin/python "$$benchmark"; done
+	.venv/bin/python benchmarks

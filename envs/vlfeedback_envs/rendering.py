@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import importlib.util
 import os
 import sys
 import weakref
@@ -64,11 +65,6 @@ QUALITIES = {
 }
 
 
-# Views that a model lacks: the camera they start from, and where it is moved to (metres).
-# "corner2-near" is the closer corner view of the visual Meta-World literature (MWM, RoboCLIP).
-_MOVED_CAMERAS = {"corner2-near": ("corner2", (0.75, 0.075, 0.7))}
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class SimulatorState:
     """What a picture depends on; a few kilobytes, against 150 for the picture."""
@@ -87,15 +83,11 @@ class SceneRenderer:
     ) -> None:
         if quality not in QUALITIES:
             raise RenderError(f"No render quality {quality!r}; choose one of {sorted(QUALITIES)}.")
-        fixed, position = _MOVED_CAMERAS.get(camera, (camera, None))
-        cameras = [model.camera(i).name for i in range(model.ncam)]
-        if fixed not in cameras:
-            known = sorted([*cameras, *(k for k, v in _MOVED_CAMERAS.items() if v[0] in cameras)])
-            raise RenderError(f"No camera {camera!r}; this model has {known}.")
-        if position is not None:
-            model.camera(fixed).pos[:] = position
+        cameras = sorted(model.camera(i).name for i in range(model.ncam))
+        if camera not in cameras:
+            raise RenderError(f"No camera {camera!r}; this model has {cameras}.")
         self._model = model
-        self._camera = fixed
+        self._camera = camera
         self._size = size
         self._quality = QUALITIES[quality]
         self._hidden_sites = [
@@ -169,6 +161,10 @@ class SceneRenderer:
         return np.ascontiguousarray(np.rot90(picture, 2)) if self._turned else picture
 
     def _start(self) -> _Renderer:
+        # Triton, which torch's optimisers import, and Mesa each bring an LLVM: loaded after
+        # Mesa's, triton's crashes the process (seen with Mesa 22.3).
+        if importlib.util.find_spec("triton") is not None:
+            importlib.import_module("triton")
         size = self._size * self._quality.supersample
         visual = self._model.vis
         visual.global_.offwidth = visual.global_.offheight = size

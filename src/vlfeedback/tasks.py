@@ -19,7 +19,7 @@ class TaskSpec:
     name: str  # "drawer-close"
     instruction: str  # what a person would say
     env_id: str  # Gymnasium id of the view that renders it, importable as "module:id"
-    camera: str = "corner2-near"
+    camera: str = "corner4"  # the near corner view of the visual Meta-World literature
     success_key: str = "success"  # key of `info` that is truthy once the task is done
 
     @property

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from vlfeedback.cli import collect, evaluate, fit
+from vlfeedback.cli import collect, doctor, evaluate, fit, listing
 
 __all__ = ["app", "main"]
 
@@ -23,6 +23,8 @@ def _describe() -> None:
     """Rewards and preference labels from vision-language models, for any Gymnasium env."""
 
 
+app.command("list")(listing.list_names)
+app.command("doctor")(doctor.doctor)
 app.command("collect")(collect.collect)
 app.add_typer(fit.fit_app, name="fit")
 app.add_typer(evaluate.eval_app, name="eval")

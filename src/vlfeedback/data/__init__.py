@@ -1,1 +1,1 @@
-"""Trajectories, pairs and labels: on disk and sampled. NumPy and storage; no torch, no gymnasium."""
+"""Trajectories, pairs and videos: on disk and sampled. NumPy and storage alone."""
