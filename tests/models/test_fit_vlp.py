@@ -17,11 +17,12 @@ def silent(stage: str, step: int, steps: int, loss: float) -> None:
     """Nobody watches."""
 
 
-def fix_score(network: VLPNetwork, value: float) -> None:
-    last = network.head[-1]
-    assert isinstance(last, torch.nn.Linear)
-    torch.nn.init.zeros_(last.weight)
-    torch.nn.init.constant_(last.bias, value)
+def fix_scores(network: VLPNetwork, match: float, quality: float) -> None:
+    for head, value in ((network.head, match), (network.quality, quality)):
+        last = head[-1]
+        assert isinstance(last, torch.nn.Linear)
+        torch.nn.init.zeros_(last.weight)
+        torch.nn.init.constant_(last.bias, value)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_each_phrase_drawn_belongs_to_its_task(texts: Texts) -> None:
 
 def test_the_loss_of_a_constant_scorer_is_log_two_a_comparison() -> None:
     network = VLPNetwork(SMALL).eval()
-    fix_score(network, 0.0)
+    fix_scores(network, 0.7, -0.2)
     loss = fit_vlp._preference_loss(
         network,
         torch.randn(6, 8, 32),
@@ -67,7 +68,8 @@ def test_the_loss_of_a_constant_scorer_is_log_two_a_comparison() -> None:
         torch.tensor([0.0, 1.0, 0.5]),
         VLPTraining(ilp_weight=0.1, ivp_weight=0.5),
     )
-    assert loss.item() == pytest.approx((1 + 0.1 * 1 + 0.5 * 2) * math.log(2), rel=1e-4)
+    comparisons = 1 + 0.1 * 1 + 0.5 * 2 + 1  # ITP, ILP, IVP of the score, ITP of its quality
+    assert loss.item() == pytest.approx(comparisons * math.log(2), rel=1e-4)
 
 
 def test_pairs_by_level_prefer_the_better_level_and_others_the_better_rank(
@@ -143,8 +145,8 @@ def test_the_same_seed_trains_the_same_network(clips: ClipSet, texts: Texts) -> 
 
 def test_score_statistics_are_those_of_the_scores(clips: ClipSet, texts: Texts) -> None:
     network = VLPNetwork(SMALL)
-    fix_score(network, 3.0)
+    fix_scores(network, 3.0, 0.5)
     tokens = fit_vlp.encode_pictures(network, clips, report=silent)
     mean, std = fit_vlp.score_statistics(network, clips, tokens, texts, seed=0)
-    assert mean == pytest.approx(3.0)
+    assert mean == pytest.approx(3.0 + 2 * 0.5)
     assert std == pytest.approx(0.0)

@@ -69,3 +69,10 @@ def test_padding_words_change_nothing(network: VLPNetwork, batch: Batch) -> None
     padded = torch.cat([words, torch.full((3, 4, 6), 9.0)], dim=1)
     longer = torch.cat([mask, torch.zeros(3, 4, dtype=torch.bool)], dim=1)
     assert torch.allclose(score(network, clips, padded, longer), score(network, *batch), atol=1e-5)
+
+
+def test_the_score_is_the_match_plus_twice_the_quality(network: VLPNetwork, batch: Batch) -> None:
+    clips, words, mask = batch
+    video, text = network.read_video(clips), network.read_text(words, mask)
+    expected = network.score_match(video, text, mask) + 2 * network.score_quality(video)
+    assert torch.equal(network.score(video, text, mask), expected)

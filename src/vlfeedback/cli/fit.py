@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 
 __all__ = ["fit_app"]
 
+# What the outcome of stage 1 depends on, beside tasks and architecture.
+_STAGE_1 = (
+    "collection",
+    "encoder_steps",
+    "encoder_batch",
+    "encoder_learning_rate",
+    "weight_decay",
+    "warmup",
+    "seed",
+)
+
 fit_app = typer.Typer(no_args_is_help=True, help="Train a model.")
 
 
@@ -34,7 +45,7 @@ def fit_vlp(
         str, typer.Option(help="Comma-separated tasks never trained on; 'none' trains on all.")
     ] = "button-press,door-close,drawer-close,faucet-close,window-open",
     encoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage 1.")] = 5000,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of stage 2.")] = 1500,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of stage 2.")] = 400,
     seed: Annotated[int, typer.Option(help="Same seed and hardware, same weights.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = os.cpu_count() or 1,
@@ -112,12 +123,8 @@ def _resume(path: Path, network: VLPNetwork, wanted: VLPWeights) -> float | None
     if not path.exists():
         return None
     begun, weights = load_vlp(str(path))
-    stage2 = {"seconds", "steps"}
-    settings, asked = (
-        {name: value for name, value in w.training.items() if name not in stage2}
-        for w in (weights, wanted)
-    )
-    if settings != asked or weights.tasks != wanted.tasks:
+    differing = [n for n in _STAGE_1 if weights.training.get(n) != wanted.training.get(n)]
+    if differing or (weights.tasks, weights.architecture) != (wanted.tasks, wanted.architecture):
         typer.echo(f"{path} was begun with other settings; starting again.")
         return None
     network.load_state_dict(begun.state_dict())

@@ -7,6 +7,7 @@ paper's three kinds of preferences (section 3.2, equation 4):
   ITP  two windows of one task, its instruction: the better one is preferred;
   ILP  the same two windows, another task's instruction: neither is (label 0.5);
   IVP  a window of the task against one of another task: the task's own is preferred.
+Both the whole score and its quality part learn ITP; see `vlfeedback.models.vlp`.
 In half of the pairs "better" goes by level as in the paper (expert > medium > random), in the
 others by the rank of the windows' returns in their training task, which also orders windows of
 one trajectory. Words, tokens and pictures are disturbed while training: without that the network
@@ -41,7 +42,7 @@ class VLPTraining:
     encoder_steps: int = 5000
     encoder_batch: int = 64  # pictures
     encoder_learning_rate: float = 1e-3
-    steps: int = 1500
+    steps: int = 400
     batch: int = 32  # pairs; paper: 16
     learning_rate: float = 5e-4  # paper: 3e-5, for a network 25 times larger
     weight_decay: float = 0.1  # paper, Table 7
@@ -51,6 +52,7 @@ class VLPTraining:
     # Our choices, made on training tasks that were held out:
     level_share: float = 0.5  # of pairs labelled by level; the others by rank of return
     label_softness: float = 0.05  # ranks closer than this are labelled near 0.5
+    steadiness_weight: float = 0.2  # of the match, between two clips of one task
     word_dropout: float = 0.2  # share of words hidden, on average
     word_noise: float = 0.1  # deviation, where word vectors have 1
     token_dropout: float = 0.3  # share of picture tokens hidden
@@ -68,6 +70,7 @@ def fit_encoder(
 ) -> None:
     """Stage 1, in place: regress the standardised simulator state from single pictures."""
     rng = np.random.default_rng(training.seed)
+    torch.manual_seed(training.seed)  # the readout's first weights
     encoder = network.encoder.to(device).train()
     tokens = network.architecture.grid**2 * network.architecture.width
     readout = nn.Sequential(nn.LayerNorm(tokens), nn.Linear(tokens, clips.states.shape[-1]))
@@ -159,20 +162,29 @@ def _preference_loss(
     training: VLPTraining,
 ) -> Float[Tensor, ""]:
     """ITP, ILP and IVP of B pairs: first and second windows, own and other instructions."""
-    first, second = _hide_tokens(video, training.token_dropout).chunk(2)
+    video = _hide_tokens(video, training.token_dropout)
+    first, second = video.chunk(2)
     stranger = first.roll(-1, dims=0)  # the next row's clip, of another task
     (own, other), (own_mask, other_mask) = text.chunk(2), mask.chunk(2)
-    score = network.score(
+    match = network.score_match(
         torch.cat([first, second, stranger, first, second]),
         torch.cat([own, own, own, other, other]),
         torch.cat([own_mask, own_mask, own_mask, other_mask, other_mask]),
     ).float()
-    own_first, own_second, foreign, other_first, other_second = score.chunk(5)
+    good_first, good_second = network.score_quality(video).float().chunk(2)
+    good_stranger = good_first.roll(-1, dims=0)
+    quality = torch.cat([good_first, good_second, good_stranger, good_first, good_second])
+    own_first, own_second, foreign, other_first, other_second = (match + quality).chunk(5)
     tie, lost = torch.full_like(label, 0.5), torch.zeros_like(label)
     itp = bradley_terry(own_first, own_second, label)
     ilp = bradley_terry(other_first, other_second, tie)
     ivp = bradley_terry(own_first, foreign, lost) + bradley_terry(own_second, foreign, lost)
-    return itp + training.ilp_weight * ilp + training.ivp_weight * ivp
+    paper = itp + training.ilp_weight * ilp + training.ivp_weight * ivp
+    # The quality must do without the match, and the match leave two clips of one task alike.
+    alone = bradley_terry(good_first, good_second, label)
+    match_first, match_second = match.chunk(5)[:2]
+    steadiness = (match_first - match_second).square().mean()
+    return paper + alone + training.steadiness_weight * steadiness
 
 
 def _hide_tokens(video: Float[Tensor, "N Q D"], share: float) -> Float[Tensor, "N R D"]:
