@@ -80,7 +80,33 @@ def test_pairs_by_level_prefer_the_better_level_and_others_the_better_rank(
     by_level = [sampler.draw(3, VLPTraining(level_share=1.0)).label for _ in range(20)]
     assert set(torch.cat(by_level).tolist()) == {0.0, 1.0}
     by_rank = [sampler.draw(3, VLPTraining(level_share=0.0)).label for _ in range(20)]
-    assert len(set(torch.cat(by_rank).tolist())) > 20
+    gaps = np.arange(-11, 12) / 11  # of the ranks of twelve clips
+    possible = 1 / (1 + np.exp(-gaps / 0.05))
+    for label in torch.cat(by_rank).tolist():
+        assert np.isclose(possible, label, rtol=1e-3).any()
+
+
+def test_reversed_clips_keep_the_order_of_levels_and_other_pairs_do_not_count(
+    clips: ClipSet,
+) -> None:
+    torch.manual_seed(0)
+    network = VLPNetwork(SMALL).eval()
+    sampler = fit_vlp._Sampler(clips, torch.randn(12, 6, 1, 32), 8, np.random.default_rng(0))
+    batch = sampler.draw(3, VLPTraining(level_share=1.0))
+    video = network.read_video(batch.clips)
+    first, second = network.score_quality(video).chunk(2)
+    back_first, back_second = network.score_quality(network.read_video(batch.clips.flip(1))).chunk(
+        2
+    )
+    sign = 1 - 2 * batch.label  # 1 where the first is better, -1 where the second is
+    expected = sum(
+        torch.nn.functional.softplus(-sign * (a - b)).mean().item()
+        for a, b in ((back_first, back_second), (back_first, second), (first, back_second))
+    )
+    loss = fit_vlp._reversal_loss(network, batch.clips, video, batch)
+    assert loss.item() == pytest.approx(expected / 3, rel=1e-4)
+    by_rank = sampler.draw(3, VLPTraining(level_share=0.0))
+    assert fit_vlp._reversal_loss(network, by_rank.clips, video, by_rank).item() == 0.0
 
 
 def test_hidden_tokens_are_a_random_share_and_the_rest_is_untouched() -> None:

@@ -7,7 +7,8 @@ paper's three kinds of preferences (section 3.2, equation 4):
   ITP  two windows of one task, its instruction: the better one is preferred;
   ILP  the same two windows, another task's instruction: neither is (label 0.5);
   IVP  a window of the task against one of another task: the task's own is preferred.
-Both the whole score and its quality part learn ITP; see `vlfeedback.models.vlp`.
+Both the whole score and its quality part learn ITP (see `vlfeedback.models.vlp`), the quality on
+clips played backwards too.
 In half of the pairs "better" goes by level as in the paper (expert > medium > random), in the
 others by the rank of the windows' returns in their training task, which also orders windows of
 one trajectory. Words, tokens and pictures are disturbed while training: without that the network
@@ -53,6 +54,7 @@ class VLPTraining:
     level_share: float = 0.5  # of pairs labelled by level; the others by rank of return
     label_softness: float = 0.05  # ranks closer than this are labelled near 0.5
     steadiness_weight: float = 0.2  # of the match, between two clips of one task
+    reversal_weight: float = 1.0  # of quality's loss on clips played backwards
     word_dropout: float = 0.2  # share of words hidden, on average
     word_noise: float = 0.1  # deviation, where word vectors have 1
     token_dropout: float = 0.3  # share of picture tokens hidden
@@ -137,7 +139,7 @@ def fit_preferences(
             text = network.read_text(words.to(device), mask.to(device))
             loss = _preference_loss(
                 network, video, text, mask.to(device), batch.label.to(device), training
-            )
+            ) + training.reversal_weight * _reversal_loss(network, shown, video, batch)
         _step(loss, parameters, optimiser, schedule)
         report("comparing clips", step + 1, training.steps, float(loss.detach()))
 
@@ -187,6 +189,32 @@ def _preference_loss(
     return paper + alone + training.steadiness_weight * steadiness
 
 
+def _reversal_loss(
+    network: VLPNetwork,
+    clips: Float[Tensor, "B2 n P D"],
+    video: Float[Tensor, "B2 FP D"],
+    batch: _Batch,
+) -> Float[Tensor, ""]:
+    """Levels keep their order when time runs backwards, as far as quality goes.
+
+    Closing is done as well as opening is: what tells them apart is the instruction's affair.
+    """
+    rows = torch.from_numpy(batch.by_level).to(video.device)
+    if not rows.any():
+        return video.new_zeros(())
+    label = batch.label.to(video.device)[rows]
+    backwards = network.score_quality(network.read_video(clips.flip(1))).float()
+    forwards = network.score_quality(video).float()
+    (back_first, back_second), (first, second) = (
+        [half[rows] for half in quality.chunk(2)] for quality in (backwards, forwards)
+    )
+    return (
+        bradley_terry(back_first, back_second, label)
+        + bradley_terry(back_first, second, label)
+        + bradley_terry(first, back_second, label)
+    ) / 3
+
+
 def _hide_tokens(video: Float[Tensor, "N Q D"], share: float) -> Float[Tensor, "N R D"]:
     """Keep a random share of each clip's tokens: attention must not rest on a single one."""
     n_kept = max(1, round(video.shape[1] * (1.0 - share)))
@@ -225,6 +253,7 @@ class _Batch:
     task: Int64[np.ndarray, " B"]
     clips: Float[Tensor, "B2 n P D"]  # first windows, then second windows
     label: Float[Tensor, " B"]  # prefer_second
+    by_level: Bool[np.ndarray, " B"]  # which labels say whose level is better
 
 
 class _Sampler:
@@ -256,7 +285,7 @@ class _Sampler:
         better = np.diff(clips.level[rows], axis=0)[0] > 0
         label = np.where(by_level, better, 1.0 / (1.0 + np.exp(-gap))).astype(np.float32)
         shown = self._tokens[rows.ravel()[:, None], frames].float()
-        return _Batch(tasks, shown, torch.from_numpy(label))
+        return _Batch(tasks, shown, torch.from_numpy(label), by_level)
 
     def _pair(self, task: int, by_level: bool) -> list[int]:
         levels = [level for level in self._members[task] if len(level)]
