@@ -7,7 +7,9 @@ Choices: the paper's 0.1 and 0.5 are read as standard deviations. Its half-way f
          (`near_object`) never fires in 9 Meta-World v3 tasks and is continuous in 5, so medium
          is stopped at 35 to 65 % of the time the scripted policy needs *in that very episode*,
          and then holds still. All levels run equally long, because how long an episode goes on
-         after success decides which window has the higher return.
+         after success decides which window has the higher return. An expert that has succeeded
+         rests: Meta-World counts an episode as over there, and a script that is run on wanders
+         off (in door-close it leaves the picture as the random policy does).
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ Level = Literal["expert", "medium", "random"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 RandomActions = Literal["u01", "box"]
 
-_Choose = Callable[[int, Float32[np.ndarray, " o"]], Float32[np.ndarray, " a"]]  # step, observation
+# Step, observation, whether the task was done before: the action.
+_Choose = Callable[[int, Float32[np.ndarray, " o"], bool], Float32[np.ndarray, " a"]]
 _NOISE = {"expert": 0.1, "medium": 0.5}
 _HALF_WAY = (0.35, 0.65)  # share of the scripted policy's own time to success
 
@@ -96,11 +99,13 @@ def _chooser(
     policy = scripted_actions(view)
     last = np.zeros(4, dtype=np.float32)
 
-    def choose(step: int, observation: Float32[np.ndarray, " o"]) -> Float32[np.ndarray, " a"]:
+    def choose(
+        step: int, observation: Float32[np.ndarray, " o"], succeeded: bool
+    ) -> Float32[np.ndarray, " a"]:
         nonlocal last
         if level == "random":
             action = rng.uniform(0.0 if random_actions == "u01" else -1.0, 1.0, 4)
-        elif step < stop:
+        elif step < stop and not succeeded:
             action = policy.get_action(observation) + rng.normal(0.0, _NOISE[level], 4)
         else:
             action = np.array([0.0, 0.0, 0.0, last[3]])  # the gripper keeps its grip
@@ -115,10 +120,11 @@ def _act(
 ) -> tuple[dict[str, Any], list[int], list[SimulatorState]]:
     observation, _ = view.reset(seed=seed)
     observations, actions = [observation], []
-    rewards, successes = [], []
+    rewards: list[float] = []
+    successes: list[bool] = []
     times, states = [0], [view.capture_state()]
     for step in range(horizon):
-        actions.append(choose(step, observation))
+        actions.append(choose(step, observation, any(successes)))
         observation, reward, _, _, info = view.step(actions[-1])
         observations.append(observation)
         rewards.append(reward)

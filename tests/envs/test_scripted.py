@@ -71,6 +71,14 @@ def test_the_expert_succeeds(view: MetaWorldView) -> None:
     assert expert.info["stop"] == len(expert) == 150
 
 
+def test_an_expert_that_has_succeeded_rests(view: MetaWorldView) -> None:
+    expert = roll(view, "expert")
+    assert expert.successes is not None
+    succeeded = int(np.argmax(expert.successes))
+    assert np.all(expert.actions[succeeded + 1 :, :3] == 0)
+    assert np.all(np.any(expert.actions[: succeeded + 1, :3] != 0, axis=1))
+
+
 def test_levels_rank_by_return(view: MetaWorldView) -> None:
     returns = {}
     for level in LEVELS:
