@@ -60,13 +60,13 @@ with Progress() as progress:
     script = scripted_actions(env.unwrapped)
     for policy in POLICIES:
         rng = np.random.default_rng(args.seed)
-        observation, _ = env.reset(seed=args.seed)
+        observation, info = env.reset(seed=args.seed)
         for step in range(args.steps):
             action = np.clip(script.get_action(observation), -1, 1)
             if policy == "random":
                 action = rng.uniform(-1, 1, 4)
-            elif policy == "half-way stop" and step >= halfway:
-                action = np.zeros(4)
+            elif info["success"] or (policy == "half-way stop" and step >= halfway):
+                action = np.zeros(4)  # rest
             if step % FILMED == 0:
                 states[policy].append(env.unwrapped.capture_state())
             actions[policy].append(action.astype(np.float32))
