@@ -163,7 +163,11 @@ def _preference_loss(
     label: Float[Tensor, " B"],
     training: VLPTraining,
 ) -> Float[Tensor, ""]:
-    """ITP, ILP and IVP of B pairs: first and second windows, own and other instructions."""
+    """ITP, ILP and IVP of B pairs: first and second windows, own and other instructions.
+
+    Quality counts once here and `quality_weight` times when clips are scored: held-out tasks
+    were judged best that way, since the match is the part that overfits.
+    """
     video = _hide_tokens(video, training.token_dropout)
     first, second = video.chunk(2)
     stranger = first.roll(-1, dims=0)  # the next row's clip, of another task
