@@ -111,9 +111,8 @@ def collect_shards(
                 "A worker was killed, most likely because memory ran out. Finished files are kept; "
                 "go on with the same command and fewer --workers."
             ) from error
-        except BaseException:
+        finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            raise
     return len(missing) * int(settings["episodes"])
 
 
