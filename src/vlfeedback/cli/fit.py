@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vlfeedback.cli.loss_bars import LossBars
+
 if TYPE_CHECKING:
     from vlfeedback.models.vlp import VLPNetwork
     from vlfeedback.models.vlp_weights import VLPWeights
@@ -92,7 +94,7 @@ def fit_vlp(
     clips = load_clips(collection, tasks)
     texts = Texts(tasks, max_words=network.architecture.max_words)
     half_way = out.with_name(f"{out.stem}.stage1.safetensors")
-    with _Bars() as report:
+    with LossBars() as report:
         spent = _resume(half_way, network, describe())
         if spent is None:
             training.fit_encoder(network, clips, settings, device=device, report=report)
@@ -129,39 +131,3 @@ def _resume(path: Path, network: VLPNetwork, wanted: VLPWeights) -> float | None
         return None
     network.load_state_dict(begun.state_dict())
     return float(weights.training["seconds"])  # type: ignore[arg-type]
-
-
-class _Bars:
-    """A progress bar for each stage, with a running mean of its loss."""
-
-    def __enter__(self) -> _Bars:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[loss]}"),
-        )
-        self._progress.start()
-        self._bars: dict[str, tuple[object, float]] = {}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def __call__(self, stage: str, step: int, steps: int, loss: float) -> None:
-        bar, mean = self._bars.get(stage, (None, loss))
-        if bar is None:
-            bar = self._progress.add_task(stage, total=steps, loss="")
-        mean += 0.02 * (loss - mean)
-        self._bars[stage] = (bar, mean)
-        shown = "" if mean != mean else f"loss {mean:.3f}"
-        self._progress.update(bar, completed=step, loss=shown)  # type: ignore[arg-type]

@@ -1,0 +1,42 @@
+"""Progress bars of a training, one a stage."""
+
+from __future__ import annotations
+
+__all__ = ["LossBars"]
+
+
+class LossBars:
+    """A progress bar for each stage, with a running mean of its loss."""
+
+    def __enter__(self) -> LossBars:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[loss]}"),
+        )
+        self._progress.start()
+        self._bars: dict[str, tuple[object, float]] = {}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, stage: str, step: int, steps: int, loss: float) -> None:
+        """Show that `step` of `steps` are done; a loss of nan is not shown."""
+        bar, mean = self._bars.get(stage, (None, loss))
+        if bar is None:
+            bar = self._progress.add_task(stage, total=steps, completed=step - 1, loss="")
+        mean += 0.02 * (loss - mean)
+        self._bars[stage] = (bar, mean)
+        shown = "" if mean != mean else f"loss {mean:.3f}"
+        self._progress.update(bar, completed=step, loss=shown)  # type: ignore[arg-type]
