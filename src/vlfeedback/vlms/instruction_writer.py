@@ -1,0 +1,207 @@
+"""Has a language model write instructions of a task, with the prompt of the VLP paper.
+
+Source: appendix C, table 17. The table names two examples without printing them (verb structures
+and synonym nouns, from the LAMP paper); theirs are replaced by our own.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from vlfeedback.data.instructions import instruction_corpus
+from vlfeedback.data.unseen_instructions import unseen_instructions
+from vlfeedback.errors import NeedsError
+from vlfeedback.tasks import TaskSpec, get_task, list_tasks
+from vlfeedback.vlms.client import ChatClient, picture_part
+
+__all__ = ["PROMPT_VERSION", "parse_phrases", "write_instructions"]
+
+PROMPT_VERSION = 1
+"""Goes up whenever the words of the prompt change."""
+
+_VERB_STRUCTURES = [
+    "Pick up the [NOUN]",
+    "Lift the [NOUN]",
+    "Grab the [NOUN]",
+    "Take hold of the [NOUN] and raise it",
+    "Grasp the [NOUN] and lift it up",
+    "Raise the [NOUN] off the table",
+    "Reach for the [NOUN] and pick it up",
+    "Move the gripper to the [NOUN] and lift it",
+    "Collect the [NOUN]",
+    "Get the [NOUN] off the table",
+]
+_SYNONYMS = ["bag", "sack", "pouch", "tote", "carrier", "handbag", "satchel", "shopping bag"]
+
+_SYSTEM = """\
+Suppose you are an advanced visual assistant. Your task is to generate more instructions with the \
+same meaning but different expressions based on the task instruction I provide, generating {n} new \
+instructions for each task. The instructions you generate need to be as simple and clear as \
+possible. Below is an example of an answer for picking up an object. The answer should be \
+formatted as a Python list.
+- Begin of instruction example -
+Task instruction: "Pick up the [NOUN]"
+Answer:
+{verb_structures}
+- End of instruction example -
+Moreover, you need to be mindful to replace the nouns in the instructions with synonyms, such as \
+replacing "bag" with the following words in the Python list:
+- Begin of synonym example -
+{synonyms}
+- End of synonym example -
+The tasks are from Meta-World benchmark and the image of the task is rendered in a 3D simulation \
+environment. In the environment, there is a wooden table and a robotic arm. The robotic arm is \
+placed above the table. The robotic arm needs to manipulate the object(s) on the table to complete \
+tasks."""
+
+_NO_LIST = "That is no Python list of strings. Answer with nothing but such a list."
+_MORE = (
+    "Write {n} more instructions of the same task, all different from those before. Answer with "
+    "nothing but a Python list of strings."
+)
+
+_MOST_WORDS = 24  # word vectors read no further by default
+_log = logging.getLogger(__name__)
+
+
+def write_instructions(
+    client: ChatClient,
+    task: str,
+    n: int = 40,
+    picture: UInt8[np.ndarray, "H W 3"] | None = None,
+    *,
+    taken: Mapping[str, str] | None = None,
+    answers: int = 5,
+) -> list[str]:
+    """Have a model write instructions of a task, in lower case and without a final full stop.
+
+    Dropped are phrases said twice, of more than 24 words, of another task, and those that are
+    kept for testing (`vlfeedback.data.unseen_instructions`); what is missing then is asked for
+    again. A warning is logged that says what was dropped and why, and whether any are missing.
+
+    Args:
+        client: the model to ask.
+        task: name of a task, such as ``"drawer-close"``.
+        n: how many, at least 1; the paper asks for 40.
+        picture: the task's scene, ``(H, W, 3)`` uint8, for a model that reads pictures.
+        taken: phrases that other tasks have beside those of the shipped corpus, and whose.
+        answers: most answers read; fewer than `n` phrases come back if they do not suffice.
+
+    Raises:
+        UnknownNameError: there is no such task.
+        NeedsError: `n` is below 1, or no answer had a phrase to keep.
+        OSError: the model cannot be asked; see `vlfeedback.vlms.client.ChatClient.answer`.
+    """
+    spec = get_task(task)
+    if n < 1:
+        raise NeedsError(f"n is {n}; ask for at least 1 instruction.")
+    reserved = _reserved(spec.name, taken or {})
+    messages = _first_messages(spec, n, picture)
+    kept: dict[str, None] = {}
+    dropped: dict[str, str] = {}
+    answer = ""
+    for _ in range(answers):
+        answer = client.answer(messages)
+        phrases = parse_phrases(answer)
+        for phrase in phrases or ():
+            reason = "said twice" if phrase in kept else _objection(phrase, reserved)
+            if reason:
+                dropped[phrase] = reason
+            else:
+                kept[phrase] = None
+        if len(kept) >= n:
+            break
+        follow_up = _NO_LIST if phrases is None else _MORE.format(n=n - len(kept))
+        messages += [
+            {"role": "assistant", "content": answer or "[]"},
+            {"role": "user", "content": follow_up},
+        ]
+    if not kept:
+        raise NeedsError(
+            f"{client.model!r} gave no instruction of {spec.name!r} to keep in {answers} answers; "
+            f"the last was {answer[:200]!r}. Try a larger model."
+        )
+    _report(spec.name, min(len(kept), n), n, dropped)
+    return list(kept)[:n]
+
+
+def parse_phrases(answer: str) -> list[str] | None:
+    """The strings of the Python or JSON list in an answer, tidied; None if there is no such list.
+
+    Text around the list, such as a code fence, is passed over. Nothing in it is executed.
+
+    >>> parse_phrases('Sure: ["Shut the  drawer.", "Close the drawer"]')
+    ['shut the drawer', 'close the drawer']
+    """
+    end = answer.rfind("]") + 1
+    for start in [match.start() for match in re.finditer(r"\[", answer[:end])][:20]:
+        items = _literal(answer[start:end])
+        if isinstance(items, list) and items and all(isinstance(item, str) for item in items):
+            return [phrase for item in items if (phrase := _tidy(item))]
+    return None
+
+
+def _literal(text: str) -> Any:
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+    return None
+
+
+def _tidy(phrase: str) -> str:
+    return " ".join(phrase.split()).lower().strip(" .\"'")
+
+
+def _first_messages(
+    spec: TaskSpec, n: int, picture: UInt8[np.ndarray, "H W 3"] | None
+) -> list[Any]:
+    system = _SYSTEM.format(n=n, verb_structures=_VERB_STRUCTURES, synonyms=_SYNONYMS)
+    title = spec.name.replace("-", " ").title()
+    instruction = spec.instruction[0].upper() + spec.instruction[1:]
+    content: list[dict[str, Any]] = [
+        {"type": "text", "text": f'My instruction for {title} task: "{instruction}"\nAnswer:'}
+    ]
+    if picture is not None:
+        content.append(picture_part(picture))
+    return [
+        {"role": "system", "content": system},
+        {"role": "user", "content": content if picture is not None else content[0]["text"]},
+    ]
+
+
+def _reserved(task: str, taken: Mapping[str, str]) -> dict[str, str]:
+    """Phrases that may not be kept, and why."""
+    reserved: dict[str, str] = {}
+    for other in list_tasks():
+        for kind in ("phrase", "description", "correct colour", "incorrect colour"):
+            for text in unseen_instructions(other, kind):
+                reserved[_tidy(text)] = "kept for testing"
+        if other != task:
+            reserved |= dict.fromkeys(instruction_corpus(other), f"an instruction of {other}")
+    return reserved | {
+        _tidy(text): f"an instruction of {owner}" for text, owner in taken.items() if owner != task
+    }
+
+
+def _objection(phrase: str, reserved: Mapping[str, str]) -> str:
+    if len(phrase.split()) > _MOST_WORDS:
+        return f"more than {_MOST_WORDS} words"
+    return reserved.get(phrase, "")
+
+
+def _report(task: str, kept: int, n: int, dropped: Mapping[str, str]) -> None:
+    if dropped:
+        reasons = "; ".join(f"{phrase!r} ({reason})" for phrase, reason in dropped.items())
+        _log.warning("%s: dropped %s", task, reasons)
+    if kept < n:
+        _log.warning("%s: %d of %d instructions; the model has no more.", task, kept, n)
