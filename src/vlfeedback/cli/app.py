@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from vlfeedback.cli import collect, doctor, evaluate, fit, listing
+from vlfeedback.cli import collect, doctor, evaluate, fit, instructions, listing
 
 __all__ = ["app", "main"]
 
@@ -28,6 +28,7 @@ app.command("doctor")(doctor.doctor)
 app.command("collect")(collect.collect)
 app.add_typer(fit.fit_app, name="fit")
 app.add_typer(evaluate.eval_app, name="eval")
+app.add_typer(instructions.instructions_app, name="instructions")
 
 _USER_ERRORS = (LookupError, ValueError, TypeError, OSError, ImportError, RuntimeError)
 

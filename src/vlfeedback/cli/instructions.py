@@ -1,0 +1,126 @@
+"""`vlfeedback instructions`: what there is to say about each task, and a model that says more."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from jaxtyping import UInt8
+
+from vlfeedback.data.instruction_file import InstructionFile
+from vlfeedback.data.unseen_instructions import LanguageKind, unseen_instructions
+
+__all__ = ["instructions_app"]
+
+instructions_app = typer.Typer(no_args_is_help=True, help="Show or write instructions.")
+
+
+@instructions_app.callback()
+def _describe() -> None:
+    """Show the instructions of a task, or have a language model write others."""
+
+
+@instructions_app.command("show")
+def show(
+    task: Annotated[str, typer.Argument(help="Name of a task; `vlfeedback list tasks`.")],
+    kind: Annotated[
+        LanguageKind, typer.Option(help="seen: the corpus; the others are kept for testing.")
+    ] = "seen",
+) -> None:
+    """Print the instructions of a task, one a line.
+
+    Example: vlfeedback instructions show drawer-close --kind "correct colour"
+    """
+    for text in unseen_instructions(task, kind):
+        typer.echo(text)
+
+
+@instructions_app.command("write")
+def write(
+    model: Annotated[str, typer.Option(help="Name of the model, as the server knows it.")],
+    out: Annotated[Path, typer.Option(help="JSON file to write; run again to resume.")],
+    base_url: Annotated[
+        str, typer.Option(help="Root of an OpenAI-compatible API; default: OpenAI's own.")
+    ] = "",
+    tasks: Annotated[
+        str, typer.Option(help="Comma-separated task names; default: all 50 Meta-World tasks.")
+    ] = "",
+    count: Annotated[int, typer.Option(min=1, help="Instructions a task; the paper has 40.")] = 40,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Show the model a picture of each task.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(min=1.0, help="Seconds to wait for an answer.")] = 120.0,
+) -> None:
+    """Have a language model write instructions, with the prompt of the VLP paper.
+
+    The API key is read from OPENAI_API_KEY, for any server; one of your own may need none.
+    Tasks that are in the file already are skipped.
+
+    Example: vlfeedback instructions write --model gpt-4o --out instructions.json --pictures
+    """
+    from vlfeedback.tasks import get_task, list_tasks
+    from vlfeedback.vlms.instruction_writer import PROMPT_VERSION
+
+    asked = (get_task(name.strip()).name for name in tasks.split(",")) if tasks else list_tasks()
+    names = list(dict.fromkeys(asked))
+    provenance = {
+        "model": model,
+        "prompt": PROMPT_VERSION,
+        "count": count,
+        "pictures": pictures,
+    }
+    file = InstructionFile.create(out, provenance)
+    missing = [name for name in names if name not in file.phrases]
+    if missing:
+        try:
+            _write_missing(file, missing, base_url or None, timeout)
+        except BaseException:
+            done = sum(name in file.phrases for name in names)
+            where = f"{done} of {len(names)} tasks are in {out}"
+            typer.echo(f"{where}; go on with the same command.", err=True)
+            raise
+    total = sum(len(file.phrases[name]) for name in names)
+    typer.echo(f"{total} instructions of {len(names)} tasks are in {out}.")
+
+
+def _write_missing(
+    file: InstructionFile, missing: list[str], base_url: str | None, timeout_s: float
+) -> None:
+    from rich.progress import track
+
+    from vlfeedback.errors import NeedsError
+    from vlfeedback.vlms.client import ChatClient
+    from vlfeedback.vlms.instruction_writer import write_instructions
+
+    count = int(file.provenance["count"])
+    refused: dict[str, str] = {}
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # the client says more about each failure
+    with ChatClient(str(file.provenance["model"]), base_url=base_url, timeout_s=timeout_s) as asked:
+        for task in track(missing, "asking"):
+            picture = _picture(task) if file.provenance["pictures"] else None
+            taken = {text: owner for owner, texts in file.phrases.items() for text in texts}
+            try:
+                phrases = write_instructions(asked, task, count, picture, taken=taken)
+            except NeedsError as error:  # of this task; the others may still succeed
+                refused[task] = str(error)
+            else:
+                file.add(task, phrases)
+    if refused:
+        raise NeedsError(
+            f"{len(refused)} of {len(missing)} tasks are missing: {', '.join(refused)}. "
+            f"{next(iter(refused.values()))} Then run the same command again."
+        )
+
+
+def _picture(task: str) -> UInt8[np.ndarray, "H W 3"]:
+    from contextlib import closing
+
+    from vlfeedback_envs.metaworld import MetaWorldView
+
+    with closing(MetaWorldView(task, render_mode="rgb_array", size=448, quality="vlm")) as view:
+        view.reset(seed=0)
+        picture: UInt8[np.ndarray, "H W 3"] = view.render_states([view.capture_state()])[0]
+    return picture
