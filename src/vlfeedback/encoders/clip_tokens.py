@@ -8,6 +8,7 @@ texts after it.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -36,7 +37,7 @@ class CLIPIdentity:
 
     architecture: str  # a name of open_clip
     sha256: str  # of the tensors, whatever file they came in; see `CLIPTokens.identity`
-    preprocess: dict[str, Any]  # size, mean, std, interpolation, resize mode
+    preprocess: dict[str, Any]  # the fields of `Preprocess`, as JSON knows them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,9 +141,8 @@ def load_clip_tokens(
             f"{architecture!r} is no CLIP of two transformers as OpenAI built it, whose tokens "
             "are read here; use a ViT such as 'ViT-B-16-quickgelu'."
         )
-    identity = CLIPIdentity(
-        architecture.replace("/", "-"), _digest(model), asdict(encoder.preprocess)
-    )
+    preprocess = json.loads(json.dumps(asdict(encoder.preprocess)))
+    identity = CLIPIdentity(architecture.replace("/", "-"), _digest(model), preprocess)
     return CLIPTokens(
         encoder, identity, model.visual.conv1.out_channels, model.token_embedding.embedding_dim
     )
