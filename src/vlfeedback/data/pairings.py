@@ -1,0 +1,202 @@
+"""Clips posed against each other, with what is known of their order: from easy to hard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from vlfeedback.data.sampling import SegmentPairList, sample_segments
+from vlfeedback.errors import NeedsError
+from vlfeedback.types import Segment, Trajectory
+
+__all__ = [
+    "MIN_GAIN",
+    "Clip",
+    "PosedPairs",
+    "pose_instructions",
+    "pose_reversed",
+    "pose_scripted",
+    "sample_advancing_segments",
+    "sample_expert_pairs",
+    "sample_expert_segments",
+]
+
+MIN_GAIN = 0.25
+"""Share of a task's reward range by which the reward of a window that nears success grows (our
+choice, untested)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A segment as it is shown: under one instruction, its pictures forwards or backwards."""
+
+    segment: Segment
+    instruction: str
+    reversed: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PosedPairs:
+    """N pairs of clips and their true order."""
+
+    first: tuple[Clip, ...]
+    second: tuple[Clip, ...]
+    prefer_second: Float32[np.ndarray, " N"]  # the truth: 0 first, 1 second, 0.5 no order
+    returns: Float64[np.ndarray, "N 2"] | None = None  # first, second; None: they do not decide
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def pose_scripted(pairs: SegmentPairList, instruction: str | Sequence[str]) -> PosedPairs:
+    """Label pairs by the environment's own reward: the larger sum is preferred, equal sums tie.
+
+    Args:
+        pairs: whatever a sampler of `vlfeedback.data.sampling` or of this module drew.
+        instruction: one for all pairs, or one for each.
+
+    Raises:
+        NeedsError: a trajectory has no rewards of its own.
+
+    Source: VLP paper, section 5.2, "scripted labels".
+    """
+    texts = [instruction] * len(pairs) if isinstance(instruction, str) else instruction
+    returns = np.array(
+        [[_rewards(segment).sum(dtype=np.float64) for segment in pair] for pair in pairs]
+    )
+    return PosedPairs(
+        first=tuple(Clip(pair[0], text) for pair, text in zip(pairs, texts, strict=True)),
+        second=tuple(Clip(pair[1], text) for pair, text in zip(pairs, texts, strict=True)),
+        prefer_second=(0.5 + 0.5 * np.sign(returns[:, 1] - returns[:, 0])).astype(np.float32),
+        returns=returns,
+    )
+
+
+def pose_reversed(
+    segments: Sequence[Segment], instruction: str, *, rng: np.random.Generator
+) -> PosedPairs:
+    """Each segment against its own pictures in reverse order; forwards is right.
+
+    Which side runs forwards is drawn at random. Sound for segments that end nearer to success
+    than they began, see `sample_advancing_segments`. Only pictures are turned round: a source
+    that reads actions or the sum of rewards sees no difference.
+    """
+    forwards_second = rng.integers(2, size=len(segments))
+    return PosedPairs(
+        first=tuple(
+            Clip(s, instruction, reversed=bool(k))
+            for s, k in zip(segments, forwards_second, strict=True)
+        ),
+        second=tuple(
+            Clip(s, instruction, reversed=not k)
+            for s, k in zip(segments, forwards_second, strict=True)
+        ),
+        prefer_second=forwards_second.astype(np.float32),
+    )
+
+
+def pose_instructions(
+    segments: Sequence[Segment], right: str, wrong: Sequence[str], *, rng: np.random.Generator
+) -> PosedPairs:
+    """Each segment under its own instruction against itself under a wrong one; right is right.
+
+    Args:
+        segments: clips that follow `right`.
+        right: the instruction of their task.
+        wrong: instructions of other tasks, of which one is drawn for each pair.
+        rng: source of randomness, also of the side.
+    """
+    right_second = rng.integers(2, size=len(segments))
+    others = rng.choice(np.asarray(wrong, dtype=object), size=len(segments))
+    sides = [
+        [Clip(s, right if k == side else str(other)) for side in (0, 1)]
+        for s, k, other in zip(segments, right_second, others, strict=True)
+    ]
+    return PosedPairs(
+        first=tuple(side[0] for side in sides),
+        second=tuple(side[1] for side in sides),
+        prefer_second=right_second.astype(np.float32),
+    )
+
+
+def sample_expert_segments(
+    trajectories: Sequence[Trajectory],
+    n_segments: int,
+    length: int,
+    *,
+    rng: np.random.Generator,
+    start_multiple: int = 1,
+) -> list[Segment]:
+    """Draw segments of expert trajectories only (``info["level"] == "expert"``).
+
+    Raises:
+        NeedsError: there is no expert trajectory.
+        ShapeError: see `vlfeedback.data.sampling.sample_segments`.
+    """
+    experts = [t for t in trajectories if t.info.get("level") == "expert"]
+    if not experts:
+        raise NeedsError(
+            f"None of {len(trajectories)} trajectories says info['level'] == 'expert'; "
+            "`vlfeedback collect` makes some."
+        )
+    return sample_segments(experts, n_segments, length, rng=rng, start_multiple=start_multiple)
+
+
+def sample_expert_pairs(
+    trajectories: Sequence[Trajectory],
+    n_pairs: int,
+    length: int,
+    *,
+    rng: np.random.Generator,
+    start_multiple: int = 1,
+) -> SegmentPairList:
+    """Draw pairs of expert segments: both know what they do, one has come further with it."""
+    segments = sample_expert_segments(
+        trajectories, 2 * n_pairs, length, rng=rng, start_multiple=start_multiple
+    )
+    return list(zip(segments[:n_pairs], segments[n_pairs:], strict=True))
+
+
+def sample_advancing_segments(
+    trajectories: Sequence[Trajectory],
+    n_segments: int,
+    length: int,
+    *,
+    rng: np.random.Generator,
+    start_multiple: int = 1,
+    min_gain: float = MIN_GAIN,
+) -> list[Segment]:
+    """Draw, with replacement, expert segments that end nearer to success than they began.
+
+    Args:
+        trajectories: all of one task; the range of its rewards is taken over all of them.
+        n_segments: how many.
+        length: steps of each.
+        rng: source of randomness.
+        start_multiple: starts are multiples of this.
+        min_gain: the last step's reward exceeds the first's by more than this share of the range.
+
+    Raises:
+        NeedsError: there is no such segment, or a trajectory has no rewards.
+    """
+    advancing = []
+    rewards = [_rewards(t.segment(0, len(t))) for t in trajectories]
+    spread = max(r.max() for r in rewards) - min(r.min() for r in rewards)
+    for trajectory, reward in zip(trajectories, rewards, strict=True):
+        if trajectory.info.get("level") == "expert":
+            for start in range(0, len(trajectory) - length + 1, start_multiple):
+                if reward[start + length - 1] - reward[start] > min_gain * spread:
+                    advancing.append(trajectory.segment(start, length))
+    if not advancing:
+        raise NeedsError(
+            f"No expert segment of {length} steps gains more than {min_gain:.0%} of the range of "
+            f"rewards ({spread:.3g}); collect longer episodes, or lower min_gain."
+        )
+    return [advancing[k] for k in rng.integers(len(advancing), size=n_segments)]
+
+
+def _rewards(segment: Segment) -> np.ndarray:
+    return np.asarray(segment.read("env_rewards"))
