@@ -1,0 +1,1 @@
+"""How good are labels? Accuracy, correlation, calibration and language, with intervals."""
