@@ -1,0 +1,143 @@
+"""Plots of an evaluation of labels, drawn from the figures `vlfeedback eval vlp --json` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "draw_accuracy",
+    "draw_accuracy_by_gap",
+    "draw_label_figures",
+    "draw_reliability",
+]
+
+# Okabe and Ito's colours, which colour-blind people tell apart.
+_COLOURS = {
+    "vlp": "#0072B2",
+    "picture-energy": "#D55E00",
+    "still": "#E69F00",
+    "random": "#999999",
+    "prior": "#56B4E9",
+}
+
+
+def draw_label_figures(figures: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write every plot that these figures allow as PNG; returns the paths.
+
+    Args:
+        figures: as `vlfeedback.evaluation.summary.summarise` gives them.
+        folder: must exist.
+    """
+    plots = {
+        "label_accuracy": draw_accuracy,
+        "reliability": draw_reliability,
+        "accuracy_by_gap": draw_accuracy_by_gap,
+    }
+    needed = {"reliability": "calibration", "accuracy_by_gap": "accuracy_by_gap"}
+    paths = []
+    for name, draw in plots.items():
+        if name in needed and needed[name] not in figures:
+            continue
+        path = folder / f"{name}.png"
+        draw(figures).savefig(path, dpi=150)
+        paths.append(path)
+    return paths
+
+
+def draw_accuracy(figures: Mapping[str, Any]) -> Figure:
+    """Bars: mean accuracy of each source, by pairing, with 95 % intervals; chance is dashed."""
+    pairings = [key.removesuffix("_pairs") for key in figures if key.endswith("_pairs")]
+    names = [name for name in _COLOURS if name in figures[f"{pairings[0]}_pairs"]]
+    figure, axes = _blank("label accuracy, %")
+    width = 0.8 / len(names)
+    for place, name in enumerate(names):
+        rows = [(p, figures[f"{p}_pairs"].get(name, {}).get("mean")) for p in pairings]
+        held = [(k, p, 100 * value) for k, (p, value) in enumerate(rows) if value is not None]
+        heights = [height for _, _, height in held]
+        edges = [figures["intervals"][p][name]["mean"] for _, p, _ in held]
+        axes.bar(
+            [k + (place - (len(names) - 1) / 2) * width for k, _, _ in held],
+            heights,
+            width,
+            yerr=_errors(heights, edges),
+            color=_COLOURS[name],
+            label=name,
+            error_kw={"linewidth": 0.8},
+        )
+    axes.axhline(50, color="black", linestyle="--", linewidth=0.8)
+    axes.set_xticks(range(len(pairings)), pairings)
+    axes.set_ylim(0, 100)
+    axes.legend(ncols=len(names), loc="upper center", bbox_to_anchor=(0.5, 1.12), frameon=False)
+    return figure
+
+
+def draw_reliability(figures: Mapping[str, Any]) -> Figure:
+    """Confidence against accuracy by pairing; on the dashed line probabilities mean what they say.
+
+    The area of a point is the share of pairs with that confidence.
+    """
+    figure, axes = _blank("share that is right, %")
+    axes.plot([50, 100], [50, 100], color="black", linestyle="--", linewidth=0.8)
+    for pairing, row in figures["calibration"].items():
+        bins = [b for b in row["bins"] if b["n"]]
+        total = sum(b["n"] for b in bins)
+        x, y = ([100 * b[key] for b in bins] for key in ("mean", "accuracy"))
+        (line,) = axes.plot(x, y, linewidth=0.8)
+        error = row["expected_calibration_error"]
+        label = f"{pairing} (calibration error {'-' if error is None else f'{100 * error:.0f} %'})"
+        sizes = [20 + 400 * b["n"] / total for b in bins]
+        axes.scatter(x, y, s=sizes, color=line.get_color(), alpha=0.7, label=label)
+    axes.set_xlabel("confidence of the label, %")
+    axes.set_ylim(0, 102)
+    axes.legend(frameon=False, fontsize="small", markerscale=0.5)
+    return figure
+
+
+def draw_accuracy_by_gap(figures: Mapping[str, Any]) -> Figure:
+    """Accuracy of the evaluated source and of its baselines as two returns lie further apart."""
+    pairings = list(figures["accuracy_by_gap"])
+    figure, all_axes = _row(len(pairings))
+    for axes, pairing in zip(all_axes, pairings, strict=True):
+        for name, bins in figures["accuracy_by_gap"][pairing].items():
+            held = [(100 * (b["low"] + b["high"]) / 2, 100 * b["accuracy"]) for b in bins if b["n"]]
+            if held:
+                axes.plot(*zip(*held, strict=True), "o-", color=_COLOURS.get(name), label=name)
+        axes.axhline(50, color="black", linestyle="--", linewidth=0.8)
+        axes.set_title(f"{pairing} pairs", fontsize="medium")
+        axes.set_xlabel("|gap of returns|, percentile in its task")
+        axes.set_ylim(0, 102)
+    all_axes[0].set_ylabel("label accuracy, %")
+    all_axes[-1].legend(frameon=False, fontsize="small")
+    return figure
+
+
+def _blank(ylabel: str) -> tuple[Figure, Axes]:
+    figure, (axes,) = _row(1, width=7.0)
+    axes.set_ylabel(ylabel)
+    return figure, axes
+
+
+def _row(n: int, width: float = 3.6) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width * n, 4.0), layout="constrained")
+    all_axes = figure.subplots(1, n, squeeze=False)[0].tolist()
+    for axes in all_axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, all_axes
+
+
+def _errors(heights: list[float], edges: list[list[float | None]]) -> np.ndarray:
+    """Lengths below and above each bar, (2, n); NaN draws none."""
+    low, high = (
+        np.array([np.nan if (e := edge[k]) is None else 100 * e for edge in edges]) for k in (0, 1)
+    )
+    return np.array([np.array(heights) - low, high - np.array(heights)]).clip(min=0)
