@@ -136,6 +136,6 @@ def _check_clip(path: Path, wanted: CLIPIdentity, given: CLIPIdentity) -> None:
     ]
     raise CheckpointError(
         f"{path} was trained on another CLIP, so that its scores would mean nothing here. Its own "
-        f"has {'; '.join(differing)}. Pass the CLIP it was trained on: clip_checkpoint='its file' "
-        "or clip_pretrained='its tag'."
+        f"has {'; '.join(differing)}. Pass the CLIP it was trained on: checkpoint='its file' or "
+        "pretrained='its tag'."
     )

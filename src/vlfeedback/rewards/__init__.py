@@ -45,6 +45,13 @@ REWARD_SOURCES: Registry[RewardSource] = Registry(
             extra="vision",
         ),
         Entry(
+            "vlp.clip",
+            "vlfeedback.rewards.vlp_clip:VLPClipReward",
+            "the preference model of the VLP paper, on CLIP; train it with `vlfeedback fit`",
+            "VLPClip",
+            extra="vision",
+        ),
+        Entry(
             "clip",
             "vlfeedback.rewards.clip:CLIPReward",
             "cosine of picture and instruction, any open_clip model",
