@@ -9,7 +9,14 @@ from types import MappingProxyType
 
 from vlfeedback.errors import UnknownNameError
 
-__all__ = ["TASKS", "VLP_TEST_TASKS", "TaskSpec", "get_task", "list_tasks"]
+__all__ = [
+    "ML45_TEST_TASKS",
+    "TASKS",
+    "VLP_TEST_TASKS",
+    "TaskSpec",
+    "get_task",
+    "list_tasks",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,9 @@ TASKS: Mapping[str, TaskSpec] = MappingProxyType(
 
 VLP_TEST_TASKS = ("button-press", "door-close", "drawer-close", "faucet-close", "window-open")
 """The tasks the VLP paper never trains on (its appendix C)."""
+
+ML45_TEST_TASKS = ("bin-picking", "box-close", "door-lock", "door-unlock", "hand-insert")
+"""Meta-World's own test split; the VLP paper trains another model for it (its Table 18)."""
 
 
 def list_tasks() -> list[str]:

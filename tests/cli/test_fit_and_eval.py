@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from vlfeedback.cli.app import app
 from vlfeedback.data.collection import Collection
@@ -63,20 +63,113 @@ def test_fit_on_a_folder_without_clips_says_how_to_make_some(tmp_path: Path) -> 
     assert "vlfeedback collect --out" in str(run.exception)
 
 
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    """What `vlfeedback eval vlp --episodes 2 --seed 5` would collect for two tasks, but noise."""
+    rng = np.random.default_rng(0)
+    settings = {
+        "episodes": 2,
+        "horizon": 150,
+        "random_actions": "u01",
+        "frame_stride": 7,
+        "frame_size": 112,
+        "seed": 10_005,
+    }
+    collection = Collection.create(tmp_path / "clips" / "10005", settings)
+    times = np.r_[0, np.arange(1, 65, 7)]
+    for task in ("drawer-close", "faucet-close"):
+        for level in ("expert", "medium", "random"):
+            trajectories = [
+                Trajectory(
+                    observations=rng.normal(size=(65, 39)).astype(np.float32),
+                    actions=rng.normal(size=(64, 4)).astype(np.float32),
+                    env_rewards=np.linspace(0, index, 64, dtype=np.float32),
+                    frames=ArrayFrames(times, rng.integers(0, 256, (11, 32, 32, 3), np.uint8)),
+                    task=task,
+                    id=f"{task}/{level}/{index}",
+                    info={"level": level},
+                )
+                for index in range(2)
+            ]
+            write_trajectories(collection.path(task, level), trajectories)
+    return tmp_path / "clips"
+
+
+def evaluate(clips: Path, options: str) -> Result:
+    command = f"eval vlp --episodes 2 --pairs 8 --seed 5 --workers 1 --clips {clips} {options}"
+    return CliRunner().invoke(app, command.split())
+
+
+def test_eval_measures_every_pairing_and_kind_of_text_and_writes_what_it_printed(
+    clips: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "figures.json"
+    run = evaluate(clips, f"--tasks drawer-close,faucet-close --json {out} --figures {tmp_path}/p")
+    assert run.exit_code == 0, run.output
+    figures = json.loads(out.read_text())
+    assert figures["label_accuracy"].keys() == {"drawer-close", "faucet-close"}
+    assert figures["unseen_tasks"] == ["drawer-close", "faucet-close"]
+    sources = {"vlp", "picture-energy", "still", "random", "prior"}
+    for pairing in ("clustered", "random", "expert", "reversed", "instruction"):
+        assert figures[f"{pairing}_pairs"].keys() == sources
+        assert 0.0 <= figures[f"{pairing}_pairs"]["vlp"]["mean"] <= 1.0
+    assert figures["reversed_pairs"]["picture-energy"]["mean"] == 0.5
+    kinds = ["seen", "phrase", "description", "correct colour", "incorrect colour"]
+    assert list(figures["language"]) == kinds
+    assert figures["paper"]["language"]["seen"]["ivp_accuracy"] == 0.917
+    assert figures["settings"]["collections"][0]["seed"] == 10_005
+    assert set(figures["repeats"][0]) == {"drawer-close", "faucet-close"}
+    assert "paper" in run.output
+    plots = {"label_accuracy.png", "reliability.png", "accuracy_by_gap.png"}
+    assert {path.name for path in (tmp_path / "p").iterdir()} == plots
+
+
+def test_one_task_is_evaluated_without_other_tasks_words(clips: Path, tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    run = evaluate(clips, f"--tasks DrawerClose --json {out}")
+    assert run.exit_code == 0, run.output
+    figures = json.loads(out.read_text())
+    assert "language" not in figures
+    assert figures["mean_label_accuracy"] == figures["label_accuracy"]["drawer-close"]
+
+
+def test_wrong_labels_are_shown_as_pictures(clips: Path, tmp_path: Path) -> None:
+    run = evaluate(clips, f"--tasks drawer-close --failures {tmp_path}/wrong")
+    assert run.exit_code == 0, run.output
+    sheets = list((tmp_path / "wrong").iterdir())
+    assert 1 <= len(sheets) <= 6  # of noise, some labels are wrong
+    assert all(sheet.name.startswith("drawer-close-") for sheet in sheets)
+    assert all(sheet.read_bytes().startswith(b"\x89PNG") for sheet in sheets)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("--tasks drawer-clsoe", "Did you mean 'drawer-close'"),
+        ("--tasks drawer-close --language", "name another"),
+        ("--tasks drawer-close --weights nothing", "No VLP weights 'nothing'"),
+        ("--split mt10", "mt10"),
+        ("--repeats 0", "repeats"),
+    ],
+)
+def test_eval_refuses_what_cannot_work_before_it_collects(
+    tmp_path: Path, options: str, told: str
+) -> None:
+    run = evaluate(tmp_path / "none", options)
+    assert run.exit_code != 0
+    assert told in f"{run.output}{run.exception}"
+    assert not (tmp_path / "none").exists()
+
+
 @pytest.mark.slow
-def test_eval_measures_every_pairing_and_writes_what_it_printed(tmp_path: Path) -> None:
-    figures_path = tmp_path / "figures.json"
+def test_eval_collects_fresh_clips_and_the_bundled_weights_know_a_closed_drawer(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "figures.json"
     run = CliRunner().invoke(
         app,
         "eval vlp --tasks drawer-close --pairs 20 --seed 5 --weights vlp.mt45 --workers 2 "
-        f"--json {figures_path}".split(),
+        f"--json {out}".split(),
     )
     assert run.exit_code == 0, run.output
-    figures = json.loads(figures_path.read_text())
-    assert figures["label_accuracy"].keys() == {"drawer-close"}
-    assert figures["mean_label_accuracy"] == figures["label_accuracy"]["drawer-close"]
-    assert figures["unseen_tasks"] == ["drawer-close"]
-    for pairing in ("clustered_pairs", "random_pairs"):
-        for source in ("vlp", "picture-energy", "prior"):
-            assert 0.0 <= figures[pairing][source]["drawer-close"] <= 1.0
-    assert figures["mean_label_accuracy"] > 0.7
+    assert json.loads(out.read_text())["mean_label_accuracy"] > 0.7

@@ -8,25 +8,28 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from vlfeedback.errors import NeedsError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from vlfeedback.data.collection import Collection
+    from vlfeedback.evaluation.scoring import ClipScorer
+    from vlfeedback.evaluation.summary import TaskResult
 
-    from vlfeedback.types import RewardSource, Trajectory
-
-__all__ = ["eval_app", "evaluate_labels"]
+__all__ = ["eval_app"]
 
 eval_app = typer.Typer(no_args_is_help=True)
 
 _LENGTH = 50  # steps of a segment (VLP paper, Table 8)
-_EPISODES = 32  # a task and level, as in MTVLP
 _FRESH = 10_000  # evaluation seeds begin here; collections use small ones
+_MISTAKES = 6  # contact sheets a task
 
 
 @eval_app.callback()
@@ -36,133 +39,174 @@ def _describe() -> None:
 
 @eval_app.command("vlp")
 def eval_vlp(
-    tasks: Annotated[
-        str, typer.Option(help="Comma-separated tasks; default: the paper's five test tasks.")
-    ] = "",
-    pairs: Annotated[int, typer.Option(min=1, help="Pairs a task and pairing.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="Clips are collected anew for each seed.")] = 0,
+    split: Annotated[
+        Literal["vlp", "ml45", "all"],
+        typer.Option(help="Test tasks of the paper, of ML45 (paper, Table 18), or all 50."),
+    ] = "vlp",
+    tasks: Annotated[str, typer.Option(help="Comma-separated tasks in place of a split.")] = "",
+    pairs: Annotated[int, typer.Option(min=2, help="Pairs a task and pairing.")] = 100,
+    repeats: Annotated[int, typer.Option(min=1, help="Evaluations, each on clips of its own.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first repeat; the next takes +1.")] = 0,
     weights: Annotated[str, typer.Option(help="Bundled id such as vlp.mt45, or a path.")] = "",
+    episodes: Annotated[
+        int, typer.Option(min=2, max=1000, help="Clips are cut from so many a task and level.")
+    ] = 32,
+    language: Annotated[
+        bool | None,
+        typer.Option(
+            "--language/--no-language",
+            help="Also Table 6: unseen words. Default: where there are two tasks or more.",
+        ),
+    ] = None,
     json_path: Annotated[
-        Path | None, typer.Option("--json", help="Write all figures here.")
+        Path | None, typer.Option("--json", dir_okay=False, help="Write all figures here.")
+    ] = None,
+    figures_folder: Annotated[
+        Path | None, typer.Option("--figures", file_okay=False, help="Draw plots here.")
+    ] = None,
+    failures_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--failures", file_okay=False, help=f"Pictures of {_MISTAKES} wrong labels a task."
+        ),
     ] = None,
     clips: Annotated[
-        Path | None, typer.Option(help="Keep the clips in this folder, or take them from it.")
+        Path | None,
+        typer.Option(file_okay=False, help="Keep clips in <folder>/<seed>, or take them from it."),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
-    """Label accuracy against scripted labels, as in Table 15 of the VLP paper.
+    """Label accuracy against scripted labels, as in Tables 5, 6, 15 and 18 of the VLP paper.
 
-    100 pairs of 50-step segments a task, paired across K-means clusters (the paper's protocol)
-    and at random (harder), beside a trivial baseline on the same pairs.
+    Pairs across K-means clusters are the paper's protocol. Harder pairings stand beside it, and
+    beside every figure what needs no model: always the same side, picture energy, its opposite,
+    chance. More than one repeat gives intervals over fresh clips.
 
-    Example: vlfeedback eval vlp --weights vlp.mt45 --seed 3 --json figures.json
+    Example: vlfeedback eval vlp --weights vlp.mt45 --repeats 5 --json figures.json --figures plots
     """
+    from vlfeedback.cli import evaluation_report as report
+    from vlfeedback.evaluation.paper import PAPER
+    from vlfeedback.evaluation.scoring import ClipScorer
+    from vlfeedback.evaluation.summary import summarise
     from vlfeedback.rewards import make_reward_source
-    from vlfeedback.tasks import VLP_TEST_TASKS, get_task
 
-    names = [get_task(n.strip()).name for n in tasks.split(",")] if tasks else [*VLP_TEST_TASKS]
+    names = _choose_tasks(split, tasks)
+    if language and len(names) < 2:
+        raise NeedsError(f"--language compares tasks and --tasks has only {names}; name another.")
+    for folder in (figures_folder, failures_folder):
+        report.prepare(folder)
     model: Any = make_reward_source("vlp", **({"weights": weights} if weights else {}))
-    sources = {"vlp": model, "picture-energy": make_reward_source("picture-energy")}
+    scorer = ClipScorer(model, log_odds_scale=float(model.weights.score_std))
+    results = []
     with ExitStack() as stack:
-        root = clips or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "clips"
-        collection = _collect(root, names, seed, workers)
-        rows = {
-            name: evaluate_labels(collection.load(name), sources, name, n_pairs=pairs, seed=seed)
-            for name in names
-        }
-    figures = _summarise(rows) | {
+        root = clips or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for repeat in range(repeats):
+            collection = _collect(root, names, seed + repeat, episodes, workers)
+            speaks = len(names) > 1 if language is None else language
+            shown = failures_folder if repeat == 0 else None
+            evaluated = _evaluate(collection, names, scorer, pairs, seed + repeat, speaks, shown)
+            results.append(dict(evaluated))
+            scorer = ClipScorer(model, log_odds_scale=scorer.log_odds_scale)  # drop its pictures
+    figures = summarise(results, source="vlp", log_odds_scale=scorer.log_odds_scale) | {
+        "paper": PAPER,
         "parameters": model.n_parameters,
         "trained_on": len(model.weights.tasks),
         "unseen_tasks": [name for name in names if name not in model.weights.tasks],
         "segments_per_second": round(_throughput(model), 1),
         "command": "vlfeedback " + " ".join(sys.argv[1:]),
-        "settings": {"pairs": pairs, "length": _LENGTH, "seed": seed, "weights": weights},
+        "settings": {
+            "split": "" if tasks else split,
+            "tasks": names,
+            "pairs": pairs,
+            "length": _LENGTH,
+            "repeats": repeats,
+            "seed": seed,
+            "weights": weights,
+            "collections": [_settings(seed + repeat, episodes) for repeat in range(repeats)],
+        },
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores, one thread",
-        "versions": {p: version(p) for p in ("vlfeedback", "torch", "metaworld", "numpy")},
+        "versions": {
+            p: version(p) for p in ("vlfeedback", "torch", "metaworld", "numpy", "scikit-learn")
+        },
     }
-    _print_table(rows, figures)
+    report.print_tables(figures)
     if json_path:
         json_path.parent.mkdir(parents=True, exist_ok=True)
         json_path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    if figures_folder:
+        report.draw(figures, figures_folder)
 
 
-def evaluate_labels(
-    trajectories: Sequence[Trajectory],
-    sources: dict[str, RewardSource],
-    task: str,
-    *,
-    n_pairs: int,
-    seed: int,
-) -> dict[str, dict[str, float]]:
-    """Accuracy of each source's labels against returns, by pairing.
+def _choose_tasks(split: str, tasks: str) -> list[str]:
+    from vlfeedback.tasks import ML45_TEST_TASKS, VLP_TEST_TASKS, get_task, list_tasks
 
-    Returns:
-        ``{"clustered": {source: accuracy, "prior": share}, "random": ...}``. The prior is the
-        accuracy of always preferring the same cluster: what the pairing itself gives away.
-    """
-    import numpy as np
-
-    from vlfeedback.data.sampling import gather_pairs, sample_clustered_pairs, sample_segment_pairs
-    from vlfeedback.preferences.accuracy import label_accuracy
-    from vlfeedback.preferences.from_reward import PreferenceFromReward
-    from vlfeedback.rewards import make_reward_source
-    from vlfeedback.tasks import get_task
-
-    scripted = PreferenceFromReward(make_reward_source("env"))
-    instruction = get_task(task).instruction
-    rng = np.random.default_rng(seed)
-    stride = int(np.diff(trajectories[0].frames.times[1:3])[0]) if trajectories[0].frames else 1
-    result = {}
-    for pairing, sample in (
-        ("clustered", sample_clustered_pairs),
-        ("random", sample_segment_pairs),
-    ):
-        pairs = sample(trajectories, n_pairs, _LENGTH, rng=rng, start_multiple=stride)
-        truth = scripted.label(gather_pairs(pairs, None, needs=scripted.needs))
-        accuracy = {
-            name: label_accuracy(
-                PreferenceFromReward(source).label(
-                    gather_pairs(pairs, instruction, needs=source.needs)
-                ),
-                truth,
-            )
-            for name, source in sources.items()
-        }
-        share = float(np.mean(truth.prefer_second))
-        result[pairing] = {**accuracy, "prior": max(share, 1.0 - share)}
-    return result
+    if tasks:
+        return list(dict.fromkeys(get_task(name.strip()).name for name in tasks.split(",")))
+    splits = {"vlp": VLP_TEST_TASKS, "ml45": ML45_TEST_TASKS, "all": list_tasks()}
+    return [*splits[split]]
 
 
-def _collect(root: Path, tasks: list[str], seed: int, workers: int) -> Any:
-    from vlfeedback.cli.collect import collect_shards
-    from vlfeedback.data.collection import Collection
-
-    settings = {
-        "episodes": _EPISODES,
+def _settings(seed: int, episodes: int) -> dict[str, Any]:
+    return {
+        "episodes": episodes,
         "horizon": 150,
         "random_actions": "u01",
         "frame_stride": 7,
         "frame_size": 112,
         "seed": _FRESH + seed,
     }
-    collect_shards(root, tasks, settings=settings, workers=workers)
-    return Collection.open(root)
 
 
-def _summarise(rows: dict[str, dict[str, dict[str, float]]]) -> dict[str, Any]:
-    def column(pairing: str, name: str) -> dict[str, float]:
-        return {task: round(row[pairing][name], 4) for task, row in rows.items()}
+def _collect(root: Path, tasks: list[str], seed: int, episodes: int, workers: int) -> Collection:
+    from vlfeedback.cli.collect import collect_shards
+    from vlfeedback.data.collection import Collection
 
-    def mean(values: dict[str, float]) -> float:
-        return round(sum(values.values()) / len(values), 4)
+    settings = _settings(seed, episodes)
+    folder = root / str(settings["seed"])
+    collect_shards(folder, tasks, settings=settings, workers=workers)
+    return Collection.open(folder)
 
-    accuracy = column("clustered", "vlp")
-    figures: dict[str, Any] = {"mean_label_accuracy": mean(accuracy), "label_accuracy": accuracy}
-    for pairing in ("clustered", "random"):
-        for name in ("vlp", "picture-energy", "prior"):
-            values = column(pairing, name)
-            figures.setdefault(f"{pairing}_pairs", {})[name] = {"mean": mean(values), **values}
-    return figures
+
+def _evaluate(
+    collection: Collection,
+    tasks: list[str],
+    scorer: ClipScorer,
+    n_pairs: int,
+    seed: int,
+    language: bool,
+    failures: Path | None,
+) -> Iterator[tuple[str, TaskResult]]:
+    """Each task of one repeat, with a progress bar."""
+    from rich.progress import track
+
+    from vlfeedback.cli import evaluation_report as report
+    from vlfeedback.evaluation.failures import surest_mistakes
+    from vlfeedback.evaluation.labels import judge, pose_pairings
+    from vlfeedback.evaluation.language import evaluate_language
+    from vlfeedback.evaluation.scoring import ClipScorer
+    from vlfeedback.evaluation.summary import TaskResult
+    from vlfeedback.rewards import make_reward_source
+    from vlfeedback_envs.scripted import LEVELS
+
+    at_hand = [t for t in collection.tasks() if not collection.missing([t], LEVELS)]
+    trajectories = {t: collection.load(t) for t in (at_hand if language else tasks)}
+    for task in track(tasks, description=f"evaluating, seed {seed}"):
+        posed = pose_pairings(trajectories[task], task, n_pairs=n_pairs, length=_LENGTH, seed=seed)
+        baselines = {n: ClipScorer(make_reward_source(n)) for n in ("picture-energy", "random")}
+        judged = {k: judge(p, {"vlp": scorer, **baselines}) for k, p in posed.items()}
+        spoken: Mapping[str, Any] = {}
+        if language:
+            pools = {
+                "test tasks": {t: trajectories[t] for t in tasks if t != task},
+                "all tasks at hand": {t: trajectories[t] for t in at_hand if t != task},
+            }
+            if set(tasks) == set(at_hand):
+                del pools["all tasks at hand"]
+            spoken = evaluate_language(scorer, posed["clustered"], task, pools, seed=seed)
+        if failures:
+            mistakes = surest_mistakes(posed, judged, "vlp", at_most=_MISTAKES)
+            report.picture_mistakes(mistakes, task, failures)
+        yield task, TaskResult(judged, spoken)
 
 
 def _throughput(model: Any) -> float:
@@ -185,20 +229,3 @@ def _throughput(model: Any) -> float:
     seconds = time.process_time() - start
     torch.set_num_threads(threads)
     return len(batch) / seconds
-
-
-def _print_table(rows: dict[str, dict[str, dict[str, float]]], figures: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="Label accuracy against scripted labels, %")
-    table.add_column("task")
-    for heading in ("VLP", "picture energy", "prior", "VLP, random pairs", "energy, random pairs"):
-        table.add_column(heading, justify="right")
-    columns = [("clustered", "vlp"), ("clustered", "picture-energy"), ("clustered", "prior")]
-    columns += [("random", "vlp"), ("random", "picture-energy")]
-    for task, row in rows.items():
-        table.add_row(task, *(f"{100 * row[p][n]:.0f}" for p, n in columns))
-    means = (figures[f"{p}_pairs"][n]["mean"] for p, n in columns)
-    table.add_row("mean", *(f"{100 * value:.1f}" for value in means), style="bold")
-    Console().print(table)

@@ -102,7 +102,7 @@ def quantile_bin(gap: Float[np.ndarray, " N"], n_bins: int) -> Int64[np.ndarray,
 
 
 def accuracy_by_gap(
-    tasks: Sequence[tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]], n_bins: int = 4
+    tasks: Sequence[tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]]], n_bins: int = 4
 ) -> list[Bin]:
     """Accuracy where the two returns are alike, and where they are far apart.
 
