@@ -13,18 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vlfeedback.evaluation.paper import PAPER
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = (ROOT / "README.md", ROOT / "src" / "vlfeedback" / "weights" / "vlp.mt45.md")
-
-# VLP paper (Liu et al. 2025), Table 15, label accuracy of the paper's own model, %.
-PAPER = {
-    "button-press": 93.0,
-    "door-close": 100.0,
-    "drawer-close": 96.0,
-    "faucet-close": 100.0,
-    "window-open": 98.0,
-}
 
 
 def load(name: str) -> dict[str, Any]:
@@ -44,18 +37,111 @@ def label_accuracy() -> str:
     ]
     columns = [(clustered, "vlp"), (clustered, "picture-energy"), (clustered, "prior")]
     columns += [(random, "vlp"), (random, "picture-energy")]
-    for task in [*PAPER, "mean"]:
-        paper = PAPER.get(task, sum(PAPER.values()) / len(PAPER))
-        cells = " | ".join(f"{100 * table[name][task]:.1f}" for table, name in columns)
-        lines.append(f"| {task} | {paper:.1f} | {cells} |")
+    for task in [*result["label_accuracy"], "mean"]:
+        paper = percent(PAPER["label_accuracy"].get(task))
+        cells = " | ".join(percent(table[name][task]) for table, name in columns)
+        lines.append(f"| {task} | {paper} | {cells} |")
+    return "\n".join([*lines, "", *provenance(result)])
+
+
+def label_pairings() -> str:
+    """Every pairing beside what needs no model, means over tasks with 95 % intervals."""
+    result = load("vlp_label_accuracy")
+    names = list(result["clustered_pairs"])
+    lines = [
+        "| pairing | " + " | ".join("ours" if n == "vlp" else n for n in names) + " |",
+        "|---" * (len(names) + 1) + "|",
+    ]
+    for pairing in result["intervals"]:
+        cells = []
+        for name in names:
+            low, high = result["intervals"][pairing][name]["mean"]
+            shown = percent(result[f"{pairing}_pairs"][name]["mean"])
+            beaten = result["comparisons"][pairing].get(name, {}).get("mean", {}).get("beats")
+            mark = " (beaten)" if beaten else ""
+            cells.append(f"{shown} [{percent(low)}, {percent(high)}]{mark}")
+        lines.append(f"| {pairing} | {' | '.join(cells)} |")
+    note = "Beaten: by more than the 95 % interval of the paired difference."
+    return "\n".join([*lines, "", note, *provenance(result)])
+
+
+def label_correlation() -> str:
+    """Correlation of labels with scripted labels, beside the paper's Table 5."""
+    result = load("vlp_label_accuracy")
+    correlation = result["correlation"]["clustered"]
+    kinds = ("label_pearson", "label_pearson_both_orders", "score_pearson", "score_spearman")
+    lines = [
+        "| task | VLP paper, Table 5 | ours, labels as paired | ours, labels in both orders "
+        "| ours, scores with returns (Pearson) | (Spearman) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for task in ["mean", *result["label_accuracy"]]:
+        cells = [number(PAPER["label_correlation"].get(task))]
+        cells += [number(correlation[kind]["vlp"][task]) for kind in kinds]
+        lines.append(f"| {task} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", *provenance(result)])
+
+
+def label_language() -> str:
+    """Kinds of instruction beside the paper's Table 6, a row for each pool of other tasks."""
+    result = load("vlp_label_accuracy")
+    metrics = ("itp_accuracy", "ivp_accuracy", "ilp_loss", "average_loss")
+    lines = [
+        "| instruction | other tasks | ITP %, paper | ours | IVP %, paper | ours "
+        "| ILP loss, paper | ours | average loss, paper | ours |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for kind, row in result["language"].items():
+        for pool in (key for key in row if not key.startswith("itp")):
+            cells = []
+            for metric in metrics:
+                show = percent if metric.endswith("accuracy") else number
+                ours = row[metric] if metric in row else row[pool][metric]
+                cells += [show(PAPER["language"][kind][metric]), show(ours["mean"])]
+            lines.append(f"| {kind} | {pool} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", *provenance(result)])
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage with one decimal."""
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def number(value: float | None) -> str:
+    """A loss or a correlation with three decimals."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def provenance(result: dict[str, Any]) -> list[str]:
+    """How an evaluation of labels was made, in one line."""
     settings = result["settings"]
-    lines.append("")
-    lines.append(
+    repeats = settings.get("repeats", 1)
+    repeated = f", mean of {repeats} repeats on fresh clips" if repeats > 1 else ""
+    return [
         f"Accuracy in % against scripted labels, {settings['pairs']} pairs of "
-        f"{settings['length']}-step segments a task, evaluation seed {settings['seed']}. "
-        f"`{result['command']}`; {result['hardware']}; {versions(result)}."
-    )
-    return "\n".join(lines)
+        f"{settings['length']}-step segments a task{repeated}, evaluation seed "
+        f"{settings['seed']}. `{result['command']}`; {result['hardware']}; {versions(result)}."
+    ]
+
+
+def vlp_ablations() -> str:
+    """Loss weights and size of the data, beside the paper's Tables 13 and 14."""
+    result = load("vlp_ablations")
+    metrics = ("itp_accuracy", "ivp_accuracy", "ilp_loss", "average_loss")
+    lines = [
+        "| ILP weight | IVP weight | data % | ITP %, paper | ours | IVP %, paper | ours "
+        "| ILP loss, paper | ours | average loss, paper | ours |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in result["rows"]:
+        cells = []
+        for metric in metrics:
+            show = percent if metric.endswith("accuracy") else number
+            cells += [show(row["paper"][metric]), show(row["ours"][metric])]
+        trained = f"{row['ilp_weight']} | {row['ivp_weight']} | {100 * row['share']:.0f}"
+        lines.append(f"| {trained} | {' | '.join(cells)} |")
+    note = f"`{result['command']}`; {result['hardware']}; {versions(result)}."
+    return "\n".join([*lines, "", note])
 
 
 def model_size() -> str:
@@ -76,6 +162,10 @@ def versions(result: dict[str, Any]) -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "label-accuracy": label_accuracy,
+    "label-pairings": label_pairings,
+    "label-correlation": label_correlation,
+    "label-language": label_language,
+    "vlp-ablations": vlp_ablations,
     "model-size": model_size,
 }
 
