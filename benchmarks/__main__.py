@@ -1,4 +1,7 @@
-"""Runs every benchmark in turn, each in a process of its own: ``python benchmarks``."""
+"""Runs every benchmark in turn, each in a process of its own: ``python benchmarks``.
+
+Ablations train a model for each row, which takes hours, and are run by themselves.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-NOT_A_BENCHMARK = {"__main__", "measurement"}
+NOT_A_BENCHMARK = {"__main__", "measurement", "vlp_ablations"}
 
 
 def main() -> None:

@@ -1,0 +1,135 @@
+"""Trains VLP with other loss weights and with less data: Tables 13 and 14 of the VLP paper.
+
+Every row is `vlfeedback fit vlp` on the same collection, then `vlfeedback eval vlp` on the same
+fresh clips of the five test tasks. Weights and evaluations that are already in the folder are
+used again, so a run that was cut off goes on; the evaluation of changed options needs a new one.
+
+    python benchmarks/vlp_ablations.py --data mtvlp --out ablations
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from vlfeedback.evaluation.paper import TABLE_13, TABLE_14
+
+RESULT = Path(__file__).parent / "results" / "vlp_ablations.json"
+METRICS = ("itp_accuracy", "ivp_accuracy", "ilp_loss", "average_loss")
+PAPER_WEIGHTS = (0.1, 0.5)  # of ILP and IVP
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model: how it is trained, and what the paper prints for it."""
+
+    table: str
+    ilp_weight: float
+    ivp_weight: float
+    share: float  # of the trajectories that are trained on
+    paper: dict[str, float]
+
+    @property
+    def name(self) -> str:
+        return f"ilp{self.ilp_weight}-ivp{self.ivp_weight}-share{self.share}"
+
+
+# The paper's own setting is the last row of both tables; it is trained once.
+ROWS = [Row("13", *weights, 1.0, figures) for weights, figures in TABLE_13.items()] + [
+    Row("14", *PAPER_WEIGHTS, share, figures) for share, figures in TABLE_14.items()
+]
+
+
+def train(row: Row, args: argparse.Namespace) -> Path:
+    """Weights of this row, trained unless they are there."""
+    path: Path = args.out / f"{row.name}.safetensors"
+    if not path.exists():
+        weights = ["--ilp-weight", str(row.ilp_weight), "--ivp-weight", str(row.ivp_weight)]
+        options = [*weights, "--share", str(row.share), "--seed", str(args.seed), *args.fit]
+        run("fit", "vlp", "--data", str(args.data), "--out", str(path), *options)
+    return path
+
+
+def evaluate(row: Row, weights: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """All figures of these weights on the test tasks, measured unless they are there."""
+    path: Path = args.out / f"{row.name}.eval{args.eval_seed}x{args.repeats}.json"
+    if not path.exists():
+        options = ["--repeats", str(args.repeats), "--seed", str(args.eval_seed), "--language"]
+        clips = ["--clips", str(args.out / "clips"), "--json", str(path), *args.evaluate]
+        run("eval", "vlp", "--weights", str(weights), *options, *clips)
+    figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return figures
+
+
+def run(*arguments: str) -> None:
+    code = "from vlfeedback.cli import main; main()"
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True)
+
+
+def of_table_6(figures: dict[str, Any]) -> dict[str, float]:
+    """The four figures of Tables 13 and 14: seen words, against the other test tasks."""
+    seen = figures["language"]["seen"]
+    rows = (seen[metric] if metric in seen else seen["test tasks"][metric] for metric in METRICS)
+    return {metric: row["mean"] for metric, row in zip(METRICS, rows, strict=True)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--data", type=Path, required=True, help="made by `vlfeedback collect`")
+    parser.add_argument("--out", type=Path, required=True, help="folder of weights and clips")
+    parser.add_argument("--seed", type=int, default=0, help="of the training")
+    parser.add_argument("--eval-seed", type=int, default=0, help="of the first repeat")
+    parser.add_argument("--repeats", type=int, default=3, help="evaluations on fresh clips")
+    parser.add_argument("--fit", type=str.split, default=[], help="more options: --fit='--steps 9'")
+    parser.add_argument("--evaluate", type=str.split, default=[], help="the same for eval")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for row in ROWS:
+        figures = evaluate(row, train(row, args), args)
+        rows.append(
+            {
+                "table": row.table,
+                "ilp_weight": row.ilp_weight,
+                "ivp_weight": row.ivp_weight,
+                "share": row.share,
+                "ours": of_table_6(figures),
+                "paper": row.paper,
+                "language": figures["language"],
+                "label_accuracy": figures["label_accuracy"],
+            }
+        )
+    result = {
+        "claim": "How the weights of ILP and IVP and the size of the data change the labels",
+        "command": "python " + " ".join(["benchmarks/vlp_ablations.py", *sys.argv[1:]]),
+        "seed": args.seed,
+        "rows": rows,
+        "settings": figures["settings"],
+        "hardware": figures["hardware"],
+        "versions": figures["versions"],
+    }
+    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    show(rows)
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    table = Table("table", "ILP", "IVP", "data", title="Ours, and in brackets the paper's")
+    for metric in METRICS:
+        table.add_column(metric.replace("_", " "), justify="right")
+    for row in rows:
+        cells = [f"{row['ours'][m]:.3f} ({row['paper'][m]:.3f})" for m in METRICS]
+        trained = (row["table"], row["ilp_weight"], row["ivp_weight"], row["share"])
+        table.add_row(*map(str, trained), *cells)
+    Console().print(table, f"Written to {RESULT.relative_to(RESULT.parent.parent.parent)}")
+
+
+if __name__ == "__main__":
+    main()
