@@ -192,7 +192,11 @@ def _evaluate(
     trajectories = {t: collection.load(t) for t in (at_hand if language else tasks)}
     for task in track(tasks, description=f"evaluating, seed {seed}"):
         posed = pose_pairings(trajectories[task], task, n_pairs=n_pairs, length=_LENGTH, seed=seed)
-        baselines = {n: ClipScorer(make_reward_source(n)) for n in ("picture-energy", "random")}
+        baselines = {
+            "picture-energy": ClipScorer(make_reward_source("picture-energy")),
+            # Arms at rest share one action and its one random reward: each seed draws another.
+            "random": ClipScorer(make_reward_source("random", seed=seed)),
+        }
         judged = {k: judge(p, {"vlp": scorer, **baselines}) for k, p in posed.items()}
         spoken: Mapping[str, Any] = {}
         if language:

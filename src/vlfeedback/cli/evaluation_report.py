@@ -103,7 +103,7 @@ def _table(first: str, *, title: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, box=box.SIMPLE_HEAD, collapse_padding=True)
     table.add_column(first, no_wrap=True)
     return table
 
