@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from vlfeedback.cli import collect, doctor, evaluate, fit, fit_clip, instructions, listing
+from vlfeedback.cli import browse, collect, doctor, evaluate, fit, fit_clip, instructions, listing
 
 __all__ = ["app", "main"]
 
@@ -26,6 +26,7 @@ def _describe() -> None:
 app.command("list")(listing.list_names)
 app.command("doctor")(doctor.doctor)
 app.command("collect")(collect.collect)
+app.command("browse")(browse.browse)
 fit.fit_app.command("vlp-clip")(fit_clip.fit_vlp_clip)
 app.add_typer(fit.fit_app, name="fit")
 app.add_typer(evaluate.eval_app, name="eval")

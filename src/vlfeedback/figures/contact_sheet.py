@@ -23,7 +23,8 @@ _MARGIN = 8  # px around the sheet, and between rows
 _GAP = 4  # px between frames
 _NARROWEST_FRAME = 96  # px; what is narrower is enlarged, so that its caption has room
 _NARROWEST_SHEET = 480  # px; room for the caption of a row with few frames
-_CAPTION, _FRAME_CAPTION = 15, 12  # px, sizes of letters
+_CAPTION, _FRAME_CAPTION = 15, 12  # px, sizes of letters beside frames of 112 px
+_LARGEST = 1.5  # times these sizes, beside larger frames
 _INK, _PAPER = (20, 20, 20), (255, 255, 255)
 
 
@@ -57,16 +58,17 @@ def contact_sheet(
 
     clips = [_enlarge(clip) for clip in clips]
     width = max(*(_row_width(clip) for clip in clips), _NARROWEST_SHEET) + 2 * _MARGIN
-    large, small = _font(_CAPTION), _font(_FRAME_CAPTION)
+    scale = min(max(1.0, max(clip.shape[2] for clip in clips) / 112), _LARGEST)
+    large, small = _font(round(scale * _CAPTION)), _font(round(scale * _FRAME_CAPTION))
     texts = [_wrap(caption, large, width - 2 * _MARGIN) for caption in captions]
     notes = [
         [_wrap(note, small, clip.shape[2]) for note in row]
         for row, clip in zip(frame_captions or [()] * len(clips), clips, strict=True)
     ]
     heights = [
-        len(text) * _line(_CAPTION)
+        len(text) * _line(large)
         + clip.shape[1]
-        + max(map(len, row), default=0) * _line(_FRAME_CAPTION)
+        + max(map(len, row), default=0) * _line(small)
         + _MARGIN
         for text, clip, row in zip(texts, clips, notes, strict=True)
     ]
@@ -74,13 +76,13 @@ def contact_sheet(
     draw = ImageDraw.Draw(sheet)
     top = _MARGIN
     for text, clip, row, height in zip(texts, clips, notes, heights, strict=True):
-        _write(draw, text, (_MARGIN, top), large, _CAPTION)
-        y = top + len(text) * _line(_CAPTION)
+        _write(draw, text, (_MARGIN, top), large)
+        y = top + len(text) * _line(large)
         for place, frame in enumerate(clip):
             x = _MARGIN + place * (clip.shape[2] + _GAP)
             sheet.paste(Image.fromarray(frame), (x, y))
             if row:
-                _write(draw, row[place], (x, y + clip.shape[1]), small, _FRAME_CAPTION)
+                _write(draw, row[place], (x, y + clip.shape[1]), small)
         top += height
     return np.asarray(sheet)
 
@@ -134,8 +136,8 @@ def _font(size: int) -> FreeTypeFont:
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", size)
 
 
-def _line(size: int) -> int:
-    return round(1.3 * size)
+def _line(font: FreeTypeFont) -> int:
+    return round(1.3 * font.size)
 
 
 def _wrap(text: str, font: FreeTypeFont, width: int) -> list[str]:
@@ -166,8 +168,8 @@ def _break(word: str, font: FreeTypeFont, width: int) -> list[str]:
 
 
 def _write(
-    draw: ImageDraw, lines: Sequence[str], corner: tuple[int, int], font: FreeTypeFont, size: int
+    draw: ImageDraw, lines: Sequence[str], corner: tuple[int, int], font: FreeTypeFont
 ) -> None:
     x, y = corner
     for number, line in enumerate(lines):
-        draw.text((x, y + number * _line(size)), line, font=font, fill=_INK)
+        draw.text((x, y + number * _line(font)), line, font=font, fill=_INK)

@@ -1,0 +1,113 @@
+"""Episodes of one task to look through: rows of pictures that say what happened at each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from vlfeedback.errors import NeedsError
+from vlfeedback.figures.contact_sheet import contact_sheet, outline
+from vlfeedback.types import Trajectory
+
+__all__ = ["STOPPED_COLOUR", "SUCCESS_COLOUR", "episode_sheet", "level_of", "stop_of"]
+
+# Okabe and Ito's colours, which colour-blind people tell apart.
+SUCCESS_COLOUR = (0, 158, 115)
+"""Outline of a picture at whose step the task is done, RGB."""
+
+STOPPED_COLOUR = (230, 159, 0)
+"""Outline of a picture after the actor was stopped, RGB."""
+
+
+def episode_sheet(
+    trajectories: Sequence[Trajectory], *, episodes: int, n_frames: int
+) -> UInt8[np.ndarray, "Y X 3"]:
+    """A row an episode, the first `episodes` of each level.
+
+    Below each picture stand the step it was taken after and that step's reward. Success and the
+    time after a stop are outlined in `SUCCESS_COLOUR` and `STOPPED_COLOUR`.
+
+    Args:
+        trajectories: of one task, with pictures.
+        episodes: rows a level, at least 1.
+        n_frames: pictures a row at most, spread evenly, first and last included; at least 2.
+
+    Raises:
+        NeedsError: a trajectory has no pictures.
+        ShapeError: there are no trajectories.
+    """
+    seen: dict[str, int] = {}
+    clips, captions, notes = [], [], []
+    for trajectory in trajectories:
+        number = seen.get(level_of(trajectory), 0)
+        if number == episodes:
+            continue
+        seen[level_of(trajectory)] = number + 1
+        times, frames = _pictures(trajectory, n_frames)
+        clips.append(frames)
+        captions.append(_describe(trajectory, number))
+        notes.append([_note(trajectory, int(time)) for time in times])
+    return contact_sheet(clips, captions, frame_captions=notes)
+
+
+def level_of(trajectory: Trajectory) -> str:
+    """Its level as the collection noted it, or nothing."""
+    return str(trajectory.info.get("level", ""))
+
+
+def stop_of(trajectory: Trajectory) -> int | None:
+    """The step from which nothing was done, if it was noted and comes before the end."""
+    stop = trajectory.info.get("stop")
+    return int(stop) if stop is not None and stop < len(trajectory) else None
+
+
+def _pictures(
+    trajectory: Trajectory, n_frames: int
+) -> tuple[Int64[np.ndarray, " F"], UInt8[np.ndarray, "F H W 3"]]:
+    """States spread evenly and their pictures, outlined where something is to be seen."""
+    if trajectory.frames is None or not len(trajectory.frames.times):
+        raise NeedsError(
+            f"Trajectory {trajectory.id!r} has no pictures, so there is nothing to look at; "
+            "collect it with: vlfeedback collect"
+        )
+    given = trajectory.frames.times
+    places = np.rint(np.linspace(0, len(given) - 1, min(n_frames, len(given))))
+    times = np.asarray(given[places.astype(np.int64)], dtype=np.int64)
+    frames = trajectory.frames.read(times)
+    stop = stop_of(trajectory)
+    held = times > (len(trajectory) if stop is None else stop)
+    done = np.array([_succeeds(trajectory, int(time)) for time in times])
+    for which, colour in ((held & ~done, STOPPED_COLOUR), (done, SUCCESS_COLOUR)):
+        frames[which] = outline(frames[which], colour)
+    return times, frames
+
+
+def _succeeds(trajectory: Trajectory, time: int) -> bool:
+    return time > 0 and trajectory.successes is not None and bool(trajectory.successes[time - 1])
+
+
+def _note(trajectory: Trajectory, time: int) -> str:
+    """The step before this state, and what it brought."""
+    if time == 0:
+        return "reset"
+    note = f"step {time - 1}"
+    if trajectory.env_rewards is not None:
+        note += f": {trajectory.env_rewards[time - 1]:.2f}"
+    return note + (" ✓" if _succeeds(trajectory, time) else "")
+
+
+def _describe(trajectory: Trajectory, number: int) -> str:
+    seed = f" (seed {trajectory.info['seed']})" if "seed" in trajectory.info else ""
+    parts = [f"{level_of(trajectory)} episode {number}{seed}".strip()]
+    if trajectory.env_rewards is not None:
+        parts.append(f"return {trajectory.env_rewards.sum():.1f}")
+    stop = stop_of(trajectory)
+    if stop is not None:
+        parts.append(f"stopped at step {stop}")
+    if trajectory.successes is not None:
+        succeeds = trajectory.successes.any()
+        first = int(np.argmax(trajectory.successes))
+        parts.append(f"succeeds at step {first}" if succeeds else "never succeeds")
+    return ", ".join(parts)

@@ -1,0 +1,58 @@
+"""`vlfeedback browse`, from the command line to the page."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from vlfeedback.cli.app import app
+from vlfeedback.errors import UnknownNameError
+from vlfeedback.figures.episode_sheet import STOPPED_COLOUR, SUCCESS_COLOUR
+
+
+def has(sheet: np.ndarray, colour: tuple[int, int, int]) -> bool:
+    return bool((sheet == colour).all(axis=-1).any())
+
+
+def test_a_sheet_a_task_and_one_page_are_written(tiny_dataset: Path, tmp_path: Path) -> None:
+    run = CliRunner().invoke(app, ["browse", str(tiny_dataset), "--out", str(tmp_path / "out")])
+    assert run.exit_code == 0, run.output
+    assert str(tmp_path / "out" / "index.html") in run.output.replace("\n", "")
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"index.html", "drawer-close.png"}
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert '<img src="drawer-close.png"' in page and "<dt>horizon</dt><dd>90</dd>" in page
+    sheet = np.asarray(Image.open(tmp_path / "out" / "drawer-close.png"))
+    assert sheet.shape[1] == 12 * (96 + 4) - 4 + 16  # 12 pictures, enlarged from 32 to 96 px
+    assert has(sheet, SUCCESS_COLOUR) and has(sheet, STOPPED_COLOUR)
+
+
+def test_only_the_levels_asked_for_are_drawn(tiny_dataset: Path, tmp_path: Path) -> None:
+    arguments = ["browse", str(tiny_dataset), "--tasks", "drawer-close", "--out", str(tmp_path)]
+    run = CliRunner().invoke(app, [*arguments, "--levels", "random", "--episodes", "1"])
+    assert run.exit_code == 0, run.output
+    sheet = np.asarray(Image.open(tmp_path / "drawer-close.png"))
+    assert sheet.shape[0] < 2 * 96  # one row
+    assert not has(sheet, SUCCESS_COLOUR) and not has(sheet, STOPPED_COLOUR)
+
+
+def test_an_unknown_level_is_refused_with_those_there_are(
+    tiny_dataset: Path, tmp_path: Path
+) -> None:
+    arguments = ["browse", str(tiny_dataset), "--levels", "export", "--out", str(tmp_path / "x")]
+    run = CliRunner().invoke(app, arguments)
+    assert isinstance(run.exception, UnknownNameError)
+    assert "'export'; it has ['expert', 'medium', 'random'" in str(run.exception)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_task_that_was_not_collected_is_refused(tiny_dataset: Path) -> None:
+    run = CliRunner().invoke(app, ["browse", str(tiny_dataset), "--tasks", "reach"])
+    assert isinstance(run.exception, FileNotFoundError)
+    assert "it has ['drawer-close']" in str(run.exception)
+
+
+@pytest.mark.parametrize("option", [["--episodes", "0"], ["--frames", "1"]])
+def test_a_sheet_of_nothing_is_refused(tiny_dataset: Path, option: list[str]) -> None:
+    assert CliRunner().invoke(app, ["browse", str(tiny_dataset), *option]).exit_code == 2
