@@ -7,8 +7,8 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from vlfeedback.data.video import write_video
-from vlfeedback.errors import DtypeError, ShapeError
+from vlfeedback.data.video import read_video, write_video
+from vlfeedback.errors import DtypeError, FileFormatError, ShapeError
 
 RED, GREEN, BLUE = (220, 40, 30), (30, 200, 60), (40, 60, 210)
 
@@ -86,3 +86,31 @@ def test_a_rate_of_zero_is_refused(tmp_path: Path) -> None:
 def test_another_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"'clip\.gif' does not end in '\.mp4'"):
         write_video(tmp_path / "clip.gif", _plain(8, 8), fps=10.0)
+
+
+def test_a_video_is_read_back_whole_or_every_so_many_pictures(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mp4", _plain(48, 64), fps=12.5)
+    frames = read_video(tmp_path / "clip.mp4")
+    assert frames.shape == (3, 48, 64, 3) and frames.dtype == np.uint8
+    np.testing.assert_allclose(frames[1].mean(axis=(0, 1)), GREEN, atol=6)
+    thinned = read_video(tmp_path / "clip.mp4", every=2)
+    np.testing.assert_array_equal(thinned, frames[[0, 2]])
+
+
+def test_large_pictures_are_scaled_down_as_they_are_read(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mp4", _plain(48, 64), fps=12.5)
+    assert read_video(tmp_path / "clip.mp4", longest_side=32).shape == (3, 24, 32, 3)
+
+
+def test_a_video_that_does_not_fit_into_memory_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mp4", _plain(48, 64), fps=12.5)
+    with pytest.raises(FileFormatError, match=r"more than 2 pictures.*every=2"):
+        read_video(tmp_path / "clip.mp4", at_most=2)
+
+
+def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"No video .*clip\.mp4"):
+        read_video(tmp_path / "clip.mp4")
+    (tmp_path / "clip.mp4").write_bytes(b"no video" * 100)
+    with pytest.raises(FileFormatError, match="cannot be read as a video"):
+        read_video(tmp_path / "clip.mp4")

@@ -1,4 +1,4 @@
-"""Write pictures as a video that every player and browser shows: H.264, yuv420p, mp4."""
+"""Pictures to and from videos; what is written, every player and browser shows."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from vlfeedback.errors import DtypeError, ShapeError
+from vlfeedback.errors import DtypeError, FileFormatError, ShapeError
 from vlfeedback.optional import require
 
-__all__ = ["write_video"]
+__all__ = ["read_video", "write_video"]
 
 # x264's constant rate factor: 0 lossless, 23 its own default, 18 commonly held to look lossless.
 _RATE_FACTOR = "18"
 
 
 def write_video(path: str | Path, frames: UInt8[np.ndarray, "T H W 3"], *, fps: float) -> None:
-    """Write one picture after the other to an mp4 file; an existing file is replaced.
+    """Write one picture after the other to an mp4 file (H.264); an existing file is replaced.
 
     The common pixel format yuv420p halves the colour's resolution and so needs even sides: the
     last row or column of a picture with odd sides is repeated once.
@@ -62,3 +62,49 @@ def write_video(path: str | Path, frames: UInt8[np.ndarray, "T H W 3"], *, fps: 
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
+
+
+def read_video(
+    path: str | Path, *, every: int = 1, longest_side: int = 448, at_most: int = 3000
+) -> UInt8[np.ndarray, "T H W 3"]:
+    """Read a video's pictures, of any format that FFmpeg knows.
+
+    Args:
+        path: the file.
+        every: 1 for every picture, 2 for every second one, and so on; the first is kept.
+        longest_side: pictures with a longer side are scaled down to it, in pixels.
+        at_most: so many pictures are held in memory.
+
+    Returns:
+        (T, H, W, 3) uint8 RGB.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FileFormatError: the file holds no video that can be read, or too many pictures.
+        MissingExtraError: PyAV is not installed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No video {path}.")
+    av = require("av", extra="vision", needed_by="Reading a video")
+    frames: list[np.ndarray] = []
+    try:
+        with av.open(str(path)) as container:
+            for index, frame in enumerate(container.decode(video=0)):
+                if index % every:
+                    continue
+                if len(frames) == at_most:
+                    raise FileFormatError(
+                        f"{path} has more than {at_most} pictures; read fewer of them: "
+                        f"every={2 * every}, or cut it."
+                    )
+                scale = min(1.0, longest_side / max(frame.width, frame.height))
+                width, height = (max(1, round(scale * x)) for x in (frame.width, frame.height))
+                frames.append(frame.to_ndarray(format="rgb24", width=width, height=height))
+    except (av.FFmpegError, IndexError) as error:
+        raise FileFormatError(
+            f"{path} cannot be read as a video ({error}): truncated, or without pictures."
+        ) from error
+    if not frames:
+        raise FileFormatError(f"{path} has no picture.")
+    return np.stack(frames)
