@@ -6,7 +6,17 @@ import sys
 
 import typer
 
-from vlfeedback.cli import browse, collect, doctor, evaluate, fit, fit_clip, instructions, listing
+from vlfeedback.cli import (
+    browse,
+    collect,
+    doctor,
+    evaluate,
+    explain,
+    fit,
+    fit_clip,
+    instructions,
+    listing,
+)
 
 __all__ = ["app", "main"]
 
@@ -27,6 +37,7 @@ app.command("list")(listing.list_names)
 app.command("doctor")(doctor.doctor)
 app.command("collect")(collect.collect)
 app.command("browse")(browse.browse)
+app.command("explain")(explain.explain)
 fit.fit_app.command("vlp-clip")(fit_clip.fit_vlp_clip)
 app.add_typer(fit.fit_app, name="fit")
 app.add_typer(evaluate.eval_app, name="eval")

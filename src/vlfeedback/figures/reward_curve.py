@@ -1,0 +1,148 @@
+"""The reward of any source along one episode, under one or several instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float32, Int64, UInt8
+
+from vlfeedback.data.windows import picture_times, window_ending_at
+from vlfeedback.errors import NeedsError
+from vlfeedback.figures.episode_sheet import stop_of
+from vlfeedback.optional import require
+from vlfeedback.types import EmbeddingSource, RewardSource, Trajectory, rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["draw_reward_curve", "pictured_steps", "score_along"]
+
+_SHOWN = 9  # pictures below the curve
+_WIDTH, _LEFT, _RIGHT = 11.0, 0.8, 0.2  # inches: the page, and its margins
+_CURVE, _TITLE, _LEGEND_LINE, _TICKS = 3.4, 0.45, 0.23, 0.35  # inches, from top to bottom
+_GAP = 4  # px between pictures
+
+# Okabe and Ito's colours, which colour-blind people tell apart.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
+
+
+def pictured_steps(trajectory: Trajectory) -> Int64[np.ndarray, " E"]:
+    """Steps after which a picture was taken, ascending.
+
+    Raises:
+        NeedsError: there are none.
+    """
+    times = np.arange(0) if trajectory.frames is None else trajectory.frames.times
+    if not np.any(times > 0):
+        raise NeedsError(
+            f"Trajectory {trajectory.id!r} has no pictures of its steps; record it with frames."
+        )
+    return np.asarray(times[times > 0] - 1, dtype=np.int64)
+
+
+def score_along(
+    source: RewardSource,
+    trajectory: Trajectory,
+    instructions: Sequence[str],
+    steps: Int64[np.ndarray, " E"],
+) -> Float32[np.ndarray, "I E"]:
+    """The source's reward of each of these steps, under each instruction, in the source's unit.
+
+    Args:
+        source: any; one that embeds pictures is shown each of them once.
+        trajectory: one episode with what the source reads.
+        instructions: I of them, at least one.
+        steps: E of them, with pictures if the source reads pictures; see `pictured_steps`.
+
+    Raises:
+        NeedsError: the source needs what the trajectory lacks.
+    """
+    needs, frames = source.needs, trajectory.frames
+    windows = [window_ending_at(trajectory, int(step), needs=needs) for step in steps]
+    if isinstance(source, EmbeddingSource) and needs.frames and frames is not None:
+        read = [picture_times(int(step), needs) for step in steps]
+        times = np.unique(np.concatenate(read))
+        seen = source.embed(frames.read(times))
+        windows = [
+            replace(window, frames=None, embeddings=seen[rows_of(times, row)][None])
+            for window, row in zip(windows, read, strict=True)
+        ]
+    spoken = (
+        replace(window.take([0] * len(instructions)), instructions=list(instructions))
+        for window in windows
+    )
+    return np.stack([source.rewards(window)[:, -1] for window in spoken], axis=1)
+
+
+def draw_reward_curve(
+    trajectory: Trajectory,
+    steps: Int64[np.ndarray, " E"],
+    rewards: Mapping[str, Float32[np.ndarray, " E"]],
+    *,
+    title: str,
+    unit: str,
+) -> Figure:
+    """Curves over the steps of an episode, with pictures of it below.
+
+    Args:
+        trajectory: has a picture after each of `steps`.
+        steps: where rewards are known.
+        rewards: curves by name, such as their instructions.
+        title: stands above.
+        unit: label of the vertical axis.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        NeedsError: there is no picture after one of the steps.
+    """
+    matplotlib_figure = require("matplotlib.figure", extra="vision", needed_by="A plot")
+    length = len(trajectory)
+    centres = (np.arange(_SHOWN) + 0.5) * length / _SHOWN
+    shown = steps[np.abs(steps[:, None] - centres).argmin(axis=0)]
+    strip = _strip(trajectory, shown)
+    wide = _WIDTH - _LEFT - _RIGHT
+    tall = wide * strip.shape[0] / strip.shape[1]
+    height = _TITLE + len(rewards) * _LEGEND_LINE + _CURVE + tall + _TICKS
+    figure: Figure = matplotlib_figure.Figure(figsize=(_WIDTH, height))
+    left, width = _LEFT / _WIDTH, wide / _WIDTH
+    curve = figure.add_axes((left, (_TICKS + tall) / height, width, _CURVE / height))
+    below = figure.add_axes((left, _TICKS / height, width, tall / height))
+    for number, (name, values) in enumerate(rewards.items()):
+        colour = _COLOURS[number % len(_COLOURS)]
+        curve.plot(steps, values, ".-", color=colour, linewidth=2, label=name, clip_on=False)
+    _mark_events(curve, trajectory)
+    curve.set(xlim=(0, length), xticks=shown, xticklabels=[], ylabel=unit)
+    curve.grid(axis="x", color="#dddddd")
+    curve.spines[["top", "right"]].set_visible(False)
+    curve.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, borderaxespad=0)
+    below.imshow(strip, extent=(0, length, 0, 1), aspect="auto")
+    below.set(xticks=centres, xticklabels=[f"step {step}" for step in shown], yticks=[])
+    below.tick_params(length=0)
+    below.spines[:].set_visible(False)
+    figure.suptitle(title, x=left, y=1 - 0.1 / height, ha="left", va="top", fontweight="bold")
+    return figure
+
+
+def _strip(trajectory: Trajectory, steps: Int64[np.ndarray, " K"]) -> UInt8[np.ndarray, "H X 3"]:
+    if trajectory.frames is None:
+        raise NeedsError(f"Trajectory {trajectory.id!r} has no pictures; record it with frames.")
+    frames = trajectory.frames.read(steps + 1)
+    edges = ((0, 0), (_GAP, 0), (_GAP // 2, _GAP // 2), (0, 0))
+    return np.concatenate(np.pad(frames, edges, constant_values=255), axis=1)
+
+
+def _mark_events(axes: Axes, trajectory: Trajectory) -> None:
+    """When the task was first done, and when the actor was stopped, if the data says so."""
+    events = {}
+    if trajectory.successes is not None and trajectory.successes.any():
+        events["success"] = int(np.argmax(trajectory.successes))
+    stop = stop_of(trajectory)
+    if stop is not None:
+        events["stopped"] = stop
+    for name, step in events.items():
+        axes.axvline(step, color="#555555", linestyle="--", linewidth=1)
+        axes.annotate(f" {name}", (step, 0.01), xycoords=("data", "axes fraction"), color="#555555")
