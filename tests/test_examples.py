@@ -107,6 +107,22 @@ def test_an_own_environment_gets_rewards_beside_its_own() -> None:
     assert len({sentence for _, sentence, _ in rows}) > 1
 
 
+def test_explaining_draws_where_the_model_looks_and_when_it_is_pleased(tmp_path: Path) -> None:
+    printed = run("04_explain", "--steps", "60", "--out", str(tmp_path))
+    pattern = r"^(.+?) +(-?\d+\.\d+) at first, +(-?\d+\.\d+) at last$"
+    rows = re.findall(pattern, printed, re.MULTILINE)
+    assert [sentence for sentence, _, _ in rows] == [
+        "close the drawer",
+        "open the drawer",
+        "open the window",
+    ]
+    assert len({last for _, _, last in rows}) > 1  # words matter
+    for name in ("rewards.png", "attention.png"):
+        assert matplotlib.image.imread(tmp_path / name).shape[1] > 1000
+    with av.open(str(tmp_path / "attention.mp4")) as container:
+        assert len(list(container.decode(video=0))) == 8
+
+
 @every_example
 def test_an_example_uses_public_names_only(script: Path) -> None:
     tree = ast.parse(script.read_text(encoding="utf-8"))
