@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+
+from vlfeedback.cli.worker_pool import worker_pool
 
 __all__ = ["collect", "collect_shards"]
 
@@ -92,10 +93,9 @@ def collect_shards(
     missing = collection.missing(tasks, LEVELS)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     times = (TimeElapsedColumn(), TimeRemainingColumn())
-    context = multiprocessing.get_context("spawn")  # a forked OpenGL context is broken
     with (
         Progress(*columns, *times) as progress,
-        ProcessPoolExecutor(min(workers, len(missing)) or 1, mp_context=context) as pool,
+        worker_pool(min(workers, len(missing)) or 1) as pool,
     ):
         bar = progress.add_task("collecting", total=len(missing) * settings["episodes"])
         jobs = {
