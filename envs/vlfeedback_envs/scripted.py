@@ -78,7 +78,7 @@ def rollout_level(
             stop = int(needed * rng.uniform(*_HALF_WAY))
         choose = _chooser(view, level, rng, stop, random_actions)
         arrays, times, states = _act(view, choose, seed, horizon, frame_stride)
-    frames = _shrink(view.render_states(states), frame_size)
+    frames = shrink_pictures(view.render_states(states), frame_size)
     return Trajectory(
         **arrays,
         truncated=True,
@@ -152,7 +152,9 @@ def _time_to_success(view: MetaWorldView, seed: int, horizon: int) -> int:
     return horizon
 
 
-def _shrink(frames: UInt8[np.ndarray, "F H W 3"], size: int) -> UInt8[np.ndarray, "F h w 3"]:
+def shrink_pictures(
+    frames: UInt8[np.ndarray, "F H W 3"], size: int
+) -> UInt8[np.ndarray, "F h w 3"]:
     factor, rest = divmod(frames.shape[1], size)
     if rest:
         raise ValueError(

@@ -42,9 +42,13 @@ def collect(
 ) -> None:
     """Collect an MTVLP-like dataset: expert, medium and random episodes with pictures.
 
+    Scattered scenes come with it, on which `vlfeedback fit vlp` learns to read pictures.
+
     Example: vlfeedback collect --out mtvlp --tasks drawer-close,door-open --episodes 8
     """
     from vlfeedback.tasks import get_task, list_tasks
+    from vlfeedback_envs.scattered import SCATTERED
+    from vlfeedback_envs.scripted import LEVELS
 
     asked = (get_task(name.strip()).name for name in tasks.split(",")) if tasks else list_tasks()
     names = list(dict.fromkeys(asked))
@@ -61,6 +65,7 @@ def collect(
             "seed": seed,
         },
         workers=workers,
+        levels=(*LEVELS, SCATTERED),
     )
     typer.echo(
         f"{collected} trajectories collected in {time.monotonic() - start:.0f} s; all of "
@@ -69,7 +74,12 @@ def collect(
 
 
 def collect_shards(
-    out: Path, tasks: Iterable[str], *, settings: dict[str, Any], workers: int
+    out: Path,
+    tasks: Iterable[str],
+    *,
+    settings: dict[str, Any],
+    workers: int,
+    levels: Iterable[str] = ("expert", "medium", "random"),
 ) -> int:
     """Collect what is missing in `out`, one file a task and level; returns trajectories made.
 
@@ -87,10 +97,9 @@ def collect_shards(
     )
 
     from vlfeedback.data.collection import Collection
-    from vlfeedback_envs.scripted import LEVELS
 
     collection = Collection.create(out, settings)
-    missing = collection.missing(tasks, LEVELS)
+    missing = collection.missing(tasks, levels)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     times = (TimeElapsedColumn(), TimeRemainingColumn())
     with (
@@ -116,29 +125,42 @@ def collect_shards(
     return len(missing) * int(settings["episodes"])
 
 
-def _collect_one(task: str, level: Any, path: Path, settings: dict[str, Any]) -> None:
+def _collect_one(task: str, level: str, path: Path, settings: dict[str, Any]) -> None:
     from vlfeedback.data.trajectories import write_trajectories
-    from vlfeedback.tasks import list_tasks
     from vlfeedback_envs.metaworld import MetaWorldView
-    from vlfeedback_envs.scripted import LEVELS, rollout_level
+    from vlfeedback_envs.scattered import SCATTERED, scatter_scenes
+    from vlfeedback_envs.scripted import rollout_level
 
     size = settings["frame_size"]
-    # Seeds depend on names, not on which tasks are collected, so a subset repeats the whole.
-    shard = list_tasks().index(task) * len(LEVELS) + LEVELS.index(level)
-    first = (settings["seed"] * 1000 + shard) * _MAX_EPISODES
+    first = _first_seed(task, level, settings["seed"])
     with closing(
         MetaWorldView(task, render_mode="rgb_array", size=size * max(1, 224 // size))
     ) as view:
         trajectories = [
-            rollout_level(
+            scatter_scenes(view, seed=seed, frame_size=size)
+            if level == SCATTERED
+            else rollout_level(
                 view,
-                level,
-                seed=first + episode,
+                level,  # type: ignore[arg-type]
+                seed=seed,
                 horizon=settings["horizon"],
                 frame_stride=settings["frame_stride"],
                 frame_size=size,
                 random_actions=settings["random_actions"],
             )
-            for episode in range(settings["episodes"])
+            for seed in range(first, first + settings["episodes"])
         ]
     write_trajectories(path, trajectories)
+
+
+def _first_seed(task: str, level: str, seed: int) -> int:
+    """Seeds depend on names, not on which tasks are collected, so a subset repeats the whole."""
+    from vlfeedback.tasks import list_tasks
+    from vlfeedback_envs.scripted import LEVELS
+
+    tasks = list_tasks()
+    if level in LEVELS:
+        shard = tasks.index(task) * len(LEVELS) + LEVELS.index(level)
+    else:
+        shard = len(tasks) * len(LEVELS) + tasks.index(task)
+    return (seed * 1000 + shard) * _MAX_EPISODES

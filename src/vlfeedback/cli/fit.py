@@ -23,6 +23,7 @@ __all__ = ["fit_app"]
 # What the outcome of stage 1 depends on, beside tasks and architecture.
 _STAGE_1 = (
     "collection",
+    "share",
     "encoder_steps",
     "encoder_batch",
     "encoder_learning_rate",
@@ -46,8 +47,23 @@ def fit_vlp(
     exclude: Annotated[
         str, typer.Option(help="Comma-separated tasks never trained on; 'none' trains on all.")
     ] = "button-press,door-close,drawer-close,faucet-close,window-open",
+    instructions: Annotated[
+        Path | None,
+        typer.Option(help="Instructions made by `vlfeedback instructions write`; default: ours."),
+    ] = None,
+    encoder: Annotated[
+        str, typer.Option(help="Weights whose frame encoder is taken instead of stage 1.")
+    ] = "",
     encoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage 1.")] = 5000,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of stage 2.")] = 400,
+    part_steps: Annotated[
+        int, typer.Option(min=1, help="Steps of stage 2 on progress and scenes alone.")
+    ] = 1500,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of stage 2 on everything.")] = 500,
+    ilp_weight: Annotated[float, typer.Option(min=0, help="Lambda 1 of the paper.")] = 0.1,
+    ivp_weight: Annotated[float, typer.Option(min=0, help="Lambda 2 of the paper.")] = 0.5,
+    share: Annotated[
+        float, typer.Option(min=0.01, max=1, help="Share of the trajectories that is used.")
+    ] = 1.0,
     seed: Annotated[int, typer.Option(help="Same seed and hardware, same weights.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = os.cpu_count() or 1,
@@ -61,10 +77,13 @@ def fit_vlp(
     import torch
 
     from vlfeedback.data.collection import Collection
-    from vlfeedback.models import fit_vlp as training
+    from vlfeedback.data.instruction_file import load_corpus
+    from vlfeedback.models import fit_vlp as stage_2
+    from vlfeedback.models import fit_vlp_encoder as stage_1
     from vlfeedback.models.vlp import VLPArchitecture, VLPNetwork
-    from vlfeedback.models.vlp_data import Texts, load_clips
-    from vlfeedback.models.vlp_weights import VLPWeights, save_vlp
+    from vlfeedback.models.vlp_data import Texts, load_clips, load_scenes
+    from vlfeedback.models.vlp_training import VLPTraining
+    from vlfeedback.models.vlp_weights import VLPWeights, load_vlp, save_vlp
     from vlfeedback.tasks import get_task
 
     torch.set_num_threads(threads)
@@ -72,12 +91,22 @@ def fit_vlp(
     excluded = [] if exclude == "none" else [get_task(t.strip()).name for t in exclude.split(",")]
     collection = Collection.open(data)
     tasks = [task for task in collection.tasks() if task not in excluded]
-    settings = training.VLPTraining(encoder_steps=encoder_steps, steps=steps, seed=seed)
+    settings = VLPTraining(
+        encoder_steps=encoder_steps,
+        part_steps=part_steps,
+        steps=steps,
+        ilp_weight=ilp_weight,
+        ivp_weight=ivp_weight,
+        seed=seed,
+    )
     torch.manual_seed(seed)
     network = VLPNetwork(VLPArchitecture())
     description = {
         "excluded": excluded,
         "collection": dict(collection.settings),
+        "share": share,
+        "instructions": "" if instructions is None else instructions.name,
+        "encoder": encoder,
         **asdict(settings),
         "device": device,
         "threads": threads,
@@ -91,24 +120,40 @@ def fit_vlp(
         return VLPWeights(network.architecture, mean, std, tuple(tasks), training_notes)
 
     typer.echo(f"Reading clips of {len(tasks)} tasks from {data} ...")
-    clips = load_clips(collection, tasks)
-    texts = Texts(tasks, max_words=network.architecture.max_words)
+    corpus = None if instructions is None else load_corpus(instructions)
+    texts = Texts(tasks, max_words=network.architecture.max_words, corpus=corpus)
+    clips, scenes = load_clips(collection, tasks, share), load_scenes(collection, tasks, share)
     half_way = out.with_name(f"{out.stem}.stage1.safetensors")
     with LossBars() as report:
-        spent = _resume(half_way, network, describe())
+        spent: float | None = 0.0
+        if encoder:
+            begun, _ = load_vlp(encoder)
+            network.encoder.load_state_dict(begun.encoder.state_dict())
+            network.positions.load_state_dict(begun.positions.state_dict())
+        else:
+            spent = _resume(half_way, network, describe())
         if spent is None:
-            training.fit_encoder(network, clips, settings, device=device, report=report)
+            stage_1.fit_encoder(network, clips, scenes, settings, device=device, report=report)
             save_vlp(half_way, network, describe(seconds=time.monotonic() - start))
             spent = _resume(half_way, network, describe()) or 0.0
             start += spent
-        tokens = training.encode_pictures(network, clips, device=device, report=report)
-        training.fit_preferences(
-            network, clips, tokens, texts, settings, device=device, report=report
+        tokens = stage_1.encode_clips(network, clips, device=device, report=report)
+        scene_tokens = stage_1.encode_scenes(network, scenes, device=device, report=report)
+        stage_2.fit_preferences(
+            network,
+            clips,
+            tokens,
+            scenes,
+            scene_tokens,
+            texts,
+            settings,
+            device=device,
+            report=report,
         )
-    mean, std = training.score_statistics(network, clips, tokens, texts, seed=seed, device=device)
+    mean, std = stage_2.score_statistics(network, clips, tokens, texts, seed=seed, device=device)
     seconds = time.monotonic() - start + spent
     save_vlp(out, network, describe(mean, std, seconds))
-    half_way.unlink()
+    half_way.unlink(missing_ok=True)
     typer.echo(
         f"{out}: trained on {len(tasks)} tasks in {seconds / 60:.0f} min. "
         f"Next: vlfeedback eval vlp --weights {out}"

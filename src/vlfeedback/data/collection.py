@@ -88,15 +88,20 @@ class Collection:
         """Tasks that have at least one file."""
         return sorted({path.parent.name for path in self.root.glob("*/*.h5")})
 
-    def load(self, task: str) -> list[Trajectory]:
-        """All trajectories of a task, levels in alphabetical order.
+    def load(self, task: str, levels: Iterable[str] | None = None) -> list[Trajectory]:
+        """Trajectories of a task, of these levels in their order; default: all, by alphabet.
 
         Raises:
-            FileNotFoundError: nothing was collected for this task.
+            FileNotFoundError: nothing was collected for this task, or not all of these levels.
         """
-        paths = sorted((self.root / task).glob("*.h5"))
-        if not paths:
+        if levels is None:
+            paths = sorted((self.root / task).glob("*.h5"))
+        else:
+            paths = [self.path(task, level) for level in levels]
+        missing = [path.stem for path in paths if not path.is_file()]
+        if missing or not paths:
             raise FileNotFoundError(
-                f"{self.root} has no trajectories of {task!r}; it has {self.tasks()}."
+                f"{self.root} has no {' or '.join(missing) or 'trajectories'} of {task!r}; it has "
+                f"{self.tasks()}. Make them with: vlfeedback collect --out {self.root}"
             )
         return [trajectory for path in paths for trajectory in read_trajectories(path)]

@@ -1,31 +1,38 @@
 """VLP: how well does a clip follow an instruction? One scalar for a video and a text.
 
 Paper:    Liu et al. 2025, "VLP: Vision-Language Preference Learning", section 3 and Table 7.
-          No code or weights were released; this is a compact re-implementation.
-Computes: P[second preferred | text] = sigmoid(f(second | text) - f(first | text)).
-Recipe:   1 each picture becomes a grid of tokens, once; 2 each word becomes a vector, once;
-          3 self-attention over either; 4 cross-attention both ways; 5 mean over tokens, joined,
-          and an MLP gives the match of clip and text; 6 an MLP on the clip's tokens alone gives
-          its quality; 7 f is match + 2 quality.
-Differs:  the paper's frozen CLIP ViT-B/16 is replaced by a small convolutional encoder trained
-          on simulator states and by static word vectors, so that the model ships in a few
-          megabytes and scores in real time on one core. The paper names no temporal embedding,
-          without which mean pooling cannot tell forward from backward: ours has one, learned.
-          The paper's f is the match alone. Without CLIP's knowledge of words, what such an f
-          learns of 45 tasks misleads it on the next one; a quality that knows no words does not.
+          No code or weights were released; this is a compact model of our own. The paper's
+          network is `vlfeedback.models.vlp_clip`.
+Computes: P[second preferred | text] = sigmoid(f(second | text) - f(first | text)) with
+          f = match * offset + (c + (1 - c) * match) * (progress + w * relevance).
+Recipe:   1 each picture becomes a grid of tokens, once, and tokens tell where hand and object are;
+          2 match: is the scene one that the text speaks of? from the reset's tokens and the mean
+          of the text's word vectors; 3 progress: how far has the clip got, from positions alone,
+          whatever was asked; 4 relevance: the paper's cross-modal transformer on tokens and words.
+Differs:  the paper's frozen CLIP ViT-B/16 is replaced by a small convolutional encoder trained on
+          simulator states and by static word vectors, so that the model ships in a few megabytes
+          and scores in real time on one core. The paper's f is the cross-modal part alone. Without
+          CLIP's knowledge of words, what that part learns of 45 tasks misleads it on the next one;
+          progress does not. What happens in a scene that the text does not speak of counts little:
+          that is the paper's ILP (two foreign clips are about equally good) by construction.
           No final sigmoid, which would cap the preference probability at 0.73.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["FrameEncoder", "VLPArchitecture", "VLPNetwork"]
+from vlfeedback.models.cross_modal import CrossModal
+from vlfeedback.models.vlp_encoder import FrameEncoder, Positions
+from vlfeedback.models.vlp_progress import ProgressHead, describe_motion
+
+__all__ = ["ReadClip", "ReadText", "VLPArchitecture", "VLPNetwork"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,13 @@ class VLPArchitecture:
     self_layers: int = 2  # paper, Table 7
     head: tuple[int, int] = (256, 128)  # paper: (512, 256)
     dropout: float = 0.1  # paper, Table 7
-    quality_weight: float = 2.0  # chosen on training tasks that were held out
+    progress_members: int = 4  # small networks whose mean is the progress
+    # Chosen on training tasks that were held out:
+    relevance_weight: float = 1.0  # of the cross-modal part beside the progress
+    match_threshold: float = 0.3  # cosine of scene and text at which the match is one half
+    match_steepness: float = 15.0  # of the sigmoid of that cosine
+    match_offset: float = 6.0  # what a match is worth, in log-odds of being preferred
+    stranger_share: float = 0.25  # of progress and relevance that counts without a match
 
     @property
     def grid(self) -> int:
@@ -49,35 +62,24 @@ class VLPArchitecture:
         return -(-self.picture_size // 64)
 
 
-class FrameEncoder(nn.Module):
-    """A picture to a grid of tokens: (B, H, W, 3) uint8 to (B, grid², width)."""
+class ReadClip(NamedTuple):
+    """What is known of N clips before an instruction is read."""
 
-    def __init__(self, architecture: VLPArchitecture) -> None:
-        super().__init__()
-        width = architecture.width
-        self.picture_size = architecture.picture_size
-        self.body = nn.Sequential(
-            nn.Conv2d(3, 48, kernel_size=4, stride=4),
-            nn.GELU(),
-            _ResidualConv(48),
-            nn.Conv2d(48, 80, kernel_size=3, stride=2, padding=1),
-            nn.GELU(),
-            _ResidualConv(80),
-            nn.Conv2d(80, 128, kernel_size=3, stride=2, padding=1),
-            nn.GELU(),
-            _ResidualConv(128),
-            nn.Conv2d(128, width, kernel_size=3, stride=2, padding=1),
-            nn.AvgPool2d(2, ceil_mode=True),
-        )
+    video: Float[Tensor, "N FP D"]
+    progress: Float[Tensor, "K N"]  # by each member
+    scene: Float[Tensor, "N E"]  # unit vectors, in the space of texts
 
-    def forward(self, frames: UInt8[Tensor, "B H W 3"]) -> Float[Tensor, "B P D"]:
-        """Encode pictures of any size, each on its own."""
-        pixels = frames.permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        if pixels.shape[-2:] != (self.picture_size, self.picture_size):
-            size = (self.picture_size, self.picture_size)
-            pixels = functional.interpolate(pixels, size=size, mode="area")
-        features: Tensor = self.body(pixels.contiguous(memory_format=torch.channels_last))
-        return features.flatten(2).transpose(1, 2)
+
+class ReadText(NamedTuple):
+    """What is known of N instructions before a clip is seen."""
+
+    tokens: Float[Tensor, "N M D"]
+    mask: Bool[Tensor, "N M"]  # False: padding
+    meaning: Float[Tensor, "N E"]  # unit vectors
+
+    def take(self, rows: Tensor) -> ReadText:
+        """The texts at these positions, for as many clips."""
+        return ReadText(self.tokens[rows], self.mask[rows], self.meaning[rows])
 
 
 class VLPNetwork(nn.Module):
@@ -86,127 +88,89 @@ class VLPNetwork(nn.Module):
     def __init__(self, architecture: VLPArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
-        width, layers = architecture.width, architecture.self_layers
-        self.encoder = FrameEncoder(architecture)
-        self.time = nn.Parameter(torch.randn(architecture.n_frames, 1, width) * 0.02)
-        self.place = nn.Parameter(torch.randn(architecture.grid**2, width) * 0.02)
-        self.token_norm = nn.LayerNorm(width)
-        self.words = nn.Linear(architecture.word_dim, width)
-        self.order = nn.Parameter(torch.randn(architecture.max_words, width) * 0.02)
-        self.video_layers = nn.ModuleList(_Block(architecture) for _ in range(layers))
-        self.text_layers = nn.ModuleList(_Block(architecture) for _ in range(layers))
-        self.video_reads_text = _Block(architecture)
-        self.text_reads_video = _Block(architecture)
-        first, second = architecture.head
-        self.head = nn.Sequential(
-            nn.LayerNorm(2 * width),
-            nn.Linear(2 * width, first),
+        width, places = architecture.width, architecture.grid**2
+        self.encoder = FrameEncoder(architecture.picture_size, width)
+        self.positions = Positions(places, width)
+        self.progress = ProgressHead(architecture.n_frames, architecture.progress_members)
+        self.scene = nn.Sequential(
+            nn.LayerNorm(places * width),
+            nn.Dropout(0.3),
+            nn.Linear(places * width, 2 * width),
             nn.GELU(),
-            nn.Dropout(architecture.dropout),
-            nn.Linear(first, second),
-            nn.GELU(),
-            nn.Linear(second, 1),
+            nn.Dropout(0.3),
+            nn.Linear(2 * width, architecture.word_dim),
         )
-        self.quality = nn.Sequential(
-            nn.LayerNorm(width),
-            nn.Linear(width, second),
-            nn.GELU(),
-            nn.Dropout(architecture.dropout),
-            nn.Linear(second, 1),
+        self.importance = nn.Linear(architecture.word_dim, 1)  # of a word: "drawer", not "the"
+        self.common = nn.Parameter(torch.zeros(architecture.word_dim))  # to all instructions
+        self.relevance = CrossModal(
+            n_frames=architecture.n_frames,
+            places=places,
+            width=width,
+            n_heads=architecture.n_heads,
+            layers=architecture.self_layers,
+            head=architecture.head,
+            dropout=architecture.dropout,
+            word_dim=architecture.word_dim,
+            max_words=architecture.max_words,
         )
 
-    def read_video(self, tokens: Float[Tensor, "N F P D"]) -> Float[Tensor, "N FP D"]:
-        """Self-attention over all tokens of a clip, which know their time and place."""
-        x: Tensor = (self.token_norm(tokens) + self.time + self.place).flatten(1, 2)
-        for layer in self.video_layers:
-            x = layer(x, x)
-        return x
+    def read_clip(
+        self, tokens: Float[Tensor, "N F P D"], first: Float[Tensor, "N P D"]
+    ) -> ReadClip:
+        """Read clips once, for any number of instructions.
 
-    def read_text(
+        Args:
+            tokens: of the pictures of each clip.
+            first: of the picture of the reset each clip's episode began with.
+        """
+        return ReadClip(
+            self.relevance.read_video(tokens, first),
+            self.progress(describe_motion(self.positions(tokens), self.positions(first))),
+            self.read_scene(first),
+        )
+
+    def read_scene(self, first: Float[Tensor, "N P D"]) -> Float[Tensor, "N E"]:
+        """What a picture shows, as a unit vector in the space of texts."""
+        return functional.normalize(self.scene(first.flatten(1)), dim=-1)
+
+    def read_text(self, words: Float[Tensor, "N M E"], mask: Bool[Tensor, "N M"]) -> ReadText:
+        """Read instructions once, for any number of clips; padding is where `mask` is False."""
+        return ReadText(
+            self.relevance.read_text(words, mask),
+            mask,
+            self.mean_text(words, mask),
+        )
+
+    def mean_text(
         self, words: Float[Tensor, "N M E"], mask: Bool[Tensor, "N M"]
-    ) -> Float[Tensor, "N M D"]:
-        """Self-attention over the words of an instruction."""
-        x: Tensor = self.words(words) + self.order[: words.shape[1]]
-        for layer in self.text_layers:
-            x = layer(x, x, mask)
-        return x
+    ) -> Float[Tensor, "N E"]:
+        """What an instruction speaks of: the mean of its important words, as a unit vector.
 
-    def score(
-        self,
-        video: Float[Tensor, "N FP D"],
-        text: Float[Tensor, "N M D"],
-        mask: Bool[Tensor, "N M"],
+        Little is learned here, so that words of no training task keep their meaning.
+        """
+        weights = self.importance(words).masked_fill(~mask.unsqueeze(-1), -torch.inf).softmax(dim=1)
+        return functional.normalize((words * weights).sum(dim=1) - self.common, dim=-1)
+
+    def score(self, clip: ReadClip, text: ReadText) -> Float[Tensor, " N"]:
+        """f(clip | text) of N clips and as many texts."""
+        return self.combine(clip, self.score_match(clip, text), self.score_relevance(clip, text))
+
+    def combine(
+        self, clip: ReadClip, match: Float[Tensor, " N"], relevance: Float[Tensor, " N"]
     ) -> Float[Tensor, " N"]:
-        """f(video | text), from what `read_video` and `read_text` gave."""
-        quality = self.architecture.quality_weight * self.score_quality(video)
-        return self.score_match(video, text, mask) + quality
+        """Compute f from its parts, see the module's header."""
+        settings = self.architecture
+        quality = clip.progress.mean(dim=0) + settings.relevance_weight * relevance
+        share = settings.stranger_share + (1.0 - settings.stranger_share) * match
+        return settings.match_offset * match + share * quality
 
-    def score_quality(self, video: Float[Tensor, "N FP D"]) -> Float[Tensor, " N"]:
-        """How well a clip is done, whatever was asked: purposeful or aimless."""
-        scores: Tensor = self.quality(video.mean(dim=1))
-        return scores.squeeze(-1)
+    def score_relevance(self, clip: ReadClip, text: ReadText) -> Float[Tensor, " N"]:
+        """How well a clip does what was asked for, by the paper's cross-modal transformer."""
+        pictured: Tensor = self.relevance(clip.video, text.tokens, text.mask)
+        return pictured.mean(dim=1)
 
-    def score_match(
-        self,
-        video: Float[Tensor, "N FP D"],
-        text: Float[Tensor, "N M D"],
-        mask: Bool[Tensor, "N M"],
-    ) -> Float[Tensor, " N"]:
-        """How well a clip is what was asked for."""
-        seen = self.video_reads_text(video, text, mask).mean(dim=1)
-        read = self.text_reads_video(text, video)
-        weights = mask.to(read.dtype).unsqueeze(-1)
-        said = (read * weights).sum(dim=1) / weights.sum(dim=1)
-        scores: Tensor = self.head(torch.cat([seen, said], dim=-1))
-        return scores.squeeze(-1)
-
-
-class _ResidualConv(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.norm = nn.GroupNorm(8, channels)
-        self.conv = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        change: Tensor = functional.gelu(self.conv(self.norm(x)))
-        return x + change
-
-
-class _Block(nn.Module):
-    """Pre-norm attention from `x` to `context`, then an MLP; self-attention if they are one."""
-
-    def __init__(self, architecture: VLPArchitecture) -> None:
-        super().__init__()
-        width = architecture.width
-        self.n_heads = architecture.n_heads
-        self.dropout = architecture.dropout
-        self.norm_x = nn.LayerNorm(width)
-        self.norm_context = nn.LayerNorm(width)
-        self.norm_mlp = nn.LayerNorm(width)
-        self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
-        self.out = nn.Linear(width, width)
-        self.mlp = nn.Sequential(
-            nn.Linear(width, 4 * width),
-            nn.GELU(),
-            nn.Linear(4 * width, width),
-            nn.Dropout(architecture.dropout),
-        )
-
-    def forward(self, x: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
-        query = self._split(self.query(self.norm_x(x)))
-        key, value = map(self._split, self.key_value(self.norm_context(context)).chunk(2, dim=-1))
-        attended = functional.scaled_dot_product_attention(
-            query,
-            key,
-            value,
-            attn_mask=None if mask is None else mask[:, None, None, :],
-            dropout_p=self.dropout if self.training else 0.0,
-        )
-        x = x + self.out(attended.transpose(1, 2).flatten(2))
-        change: Tensor = self.mlp(self.norm_mlp(x))
-        return x + change
-
-    def _split(self, x: Tensor) -> Tensor:
-        heads: Tensor = x.unflatten(-1, (self.n_heads, -1))
-        return heads.transpose(1, 2)
+    def score_match(self, clip: ReadClip, text: ReadText) -> Float[Tensor, " N"]:
+        """Whether the scene is one that the text speaks of, 0 to 1."""
+        cosine = (clip.scene * text.meaning).sum(dim=-1)
+        steep, threshold = self.architecture.match_steepness, self.architecture.match_threshold
+        return torch.sigmoid(steep * (cosine - threshold))

@@ -77,12 +77,17 @@ def read_attention(weights: str, clip: SegmentBatch) -> ClipAttention:
     seen: dict[str, Any] = {}
     hooks = (
         network.encoder.body[-2].register_forward_pre_hook(_keep(seen, "map")),
-        network.text_reads_video.register_forward_pre_hook(_keep(seen, "words and places")),
+        network.relevance.text_reads_video.register_forward_pre_hook(
+            _keep(seen, "words and places")
+        ),
     )
+    first_frame = clip.frames[:, 0] if clip.first_frames is None else clip.first_frames
+    first = network.encoder(torch.from_numpy(np.ascontiguousarray(first_frame)))
     tokens = network.encoder(torch.from_numpy(clip.frames[0, read]))
-    known = torch.from_numpy(mask)
-    text = network.read_text(torch.from_numpy(words), known)
-    score = network.score(network.read_video(tokens[None]), text, known)
+    clip_read = network.read_clip(tokens[None], first)
+    text = network.read_text(torch.from_numpy(words), torch.from_numpy(mask))
+    network.score_relevance(clip_read, text)
+    score = network.score(clip_read, text)
     for hook in hooks:
         hook.remove()
     (gradient,) = torch.autograd.grad(score.sum(), seen["map"][0])
@@ -106,7 +111,7 @@ def _attention(
     network: VLPNetwork, words: Float[Tensor, "1 M D"], places: Float[Tensor, "1 RP D"]
 ) -> Float32[np.ndarray, "M R g g"]:
     """The weights that `text_reads_video` computes inside and does not give."""
-    block, grid = network.text_reads_video, network.architecture.grid
+    block, grid = network.relevance.text_reads_video, network.architecture.grid
     query = block.query(block.norm_x(words))
     key, _ = block.key_value(block.norm_context(places)).chunk(2, dim=-1)
     query, key = (x.unflatten(-1, (block.n_heads, -1)).transpose(1, 2) for x in (query, key))

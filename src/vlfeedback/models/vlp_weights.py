@@ -17,7 +17,7 @@ from vlfeedback.models.vlp import VLPArchitecture, VLPNetwork
 __all__ = ["VLPWeights", "bundled_weights", "load_vlp", "save_vlp"]
 
 _FORMAT = "vlfeedback-vlp"
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,14 @@ def load_vlp(name_or_path: str) -> tuple[VLPNetwork, VLPWeights]:
             f"{path} holds no VLP model ({len(tensors)} tensors, first: "
             f"{sorted(tensors)[:3]}); pass weights saved by: vlfeedback fit vlp"
         )
-    if header["version"] > _VERSION:
+    if header["version"] != _VERSION:
         raise CheckpointError(
-            f"{path} has version {header['version']}, this release reads {_VERSION}; upgrade."
+            f"{path} has version {header['version']}, this release reads {_VERSION}; "
+            + (
+                "upgrade vlfeedback."
+                if header["version"] > _VERSION
+                else "its network is another one now. Train again with: vlfeedback fit vlp"
+            )
         )
     architecture = VLPArchitecture(
         **{**header["architecture"], "head": tuple(header["architecture"]["head"])}

@@ -2,7 +2,7 @@
 
 Paper:    Liu et al. 2025, "VLP: Vision-Language Preference Learning" (no code or weights exist)
 Weights:  bundled, trained by this project; licence Apache-2.0; card beside the file
-Needs:    8 pictures spread over 50 steps, an instruction
+Needs:    8 pictures spread over 50 steps, the picture of the reset, an instruction
 Returns:  one score a window, standardised on the training clips (mean 0, deviation 1)
 Recipe:   1 encode each picture once; 2 encode each instruction once; 3 score clip and text
 Left out: the paper's CLIP backbone, see `vlfeedback.models.vlp`
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from vlfeedback.encoders.words import WordVectors
 from vlfeedback.errors import NeedsError
-from vlfeedback.models.vlp import VLPNetwork
+from vlfeedback.models.vlp import ReadText, VLPNetwork
 from vlfeedback.models.vlp_weights import load_vlp
 from vlfeedback.types import SegmentBatch, SourceNeeds
 
@@ -35,7 +35,7 @@ class VLPConfig:
 
     variant_field: ClassVar[str] = "weights"
 
-    weights: str = "mt45"  # bundled name, or path of a file that `vlfeedback fit vlp` wrote
+    weights: str = "mt50"  # bundled name, or path of a file that `vlfeedback fit vlp` wrote
 
 
 class VLPReward:
@@ -43,6 +43,7 @@ class VLPReward:
 
     A window of any length is read through 8 pictures, spread evenly, first and last included
     (the paper: "uniformly sample 8 frames"). Fewer than 8 are stretched; one is a still clip.
+    Clips that come without the picture of the reset are taken to begin with it.
 
     Raises:
         UnknownNameError: no such weights.
@@ -51,7 +52,12 @@ class VLPReward:
 
     config_type = VLPConfig
     needs = SourceNeeds(
-        frames=True, instruction=True, granularity="window", context=50, frame_stride=7
+        frames=True,
+        first_frame=True,
+        instruction=True,
+        granularity="window",
+        context=50,
+        frame_stride=7,
     )
 
     def __init__(self, config: VLPConfig | None = None, *, device: str = "cpu") -> None:
@@ -60,7 +66,7 @@ class VLPReward:
         network, self.weights = load_vlp(self.config.weights)
         self._network: VLPNetwork = network.to(device).requires_grad_(False)
         self._vectors = WordVectors.load()
-        self._texts: dict[str, tuple[Tensor, Tensor]] = {}
+        self._texts: dict[str, ReadText] = {}
 
     @property
     def n_parameters(self) -> int:
@@ -94,11 +100,13 @@ class VLPReward:
 
     def _score(self, batch: SegmentBatch) -> Float32[np.ndarray, " N"]:
         tokens = torch.from_numpy(self._tokens(batch)).to(self.device)
-        words, masks = zip(*map(self._read_text, batch.instructions or ()), strict=True)
-        longest = max(len(mask) for mask in masks)
-        text = torch.stack([_pad(w, longest) for w in words])
-        mask = torch.stack([_pad(m, longest) for m in masks])
-        score = self._network.score(self._network.read_video(tokens), text, mask)
+        first = torch.from_numpy(self._first_tokens(batch)).to(self.device)
+        texts = batch.instructions or ()
+        distinct = list(dict.fromkeys(texts))
+        text = _join([self._read_text(instruction) for instruction in distinct])
+        rows = torch.tensor([distinct.index(instruction) for instruction in texts])
+        clip = self._network.read_clip(tokens, first)
+        score = self._network.score(clip, text.take(rows.to(self.device)))
         return (score.cpu().numpy() - self.weights.score_mean) / self.weights.score_std
 
     def _tokens(self, batch: SegmentBatch) -> Float32[np.ndarray, "N F P D"]:
@@ -112,14 +120,23 @@ class VLPReward:
         tokens = self.embed(frames.reshape(-1, *frames.shape[2:]))
         return tokens.reshape(*frames.shape[:2], *tokens.shape[1:])
 
-    def _read_text(self, instruction: str) -> tuple[Tensor, Tensor]:
+    def _first_tokens(self, batch: SegmentBatch) -> Float32[np.ndarray, "N P D"]:
+        if batch.first_embeddings is not None:
+            return batch.first_embeddings
+        if batch.first_frames is not None:
+            return self.embed(batch.first_frames)
+        if batch.embeddings is not None:
+            return np.ascontiguousarray(batch.embeddings[:, 0])
+        return self.embed(np.ascontiguousarray(batch.frames[:, 0]))  # type: ignore[index]
+
+    def _read_text(self, instruction: str) -> ReadText:
         if instruction not in self._texts:
             words, mask = self._vectors.encode(
                 [instruction], max_tokens=self.weights.architecture.max_words
             )
-            known = torch.from_numpy(mask).to(self.device)
-            text = self._network.read_text(torch.from_numpy(words).to(self.device), known)
-            self._texts[instruction] = (text[0], known[0])
+            self._texts[instruction] = self._network.read_text(
+                torch.from_numpy(words).to(self.device), torch.from_numpy(mask).to(self.device)
+            )
         return self._texts[instruction]
 
 
@@ -130,7 +147,17 @@ def _spread(batch: SegmentBatch, n_frames: int) -> np.ndarray:
     return np.rint(np.linspace(0, last, n_frames)).astype(np.int64).T
 
 
-def _pad(x: Tensor, length: int) -> Tensor:
-    padded = x.new_zeros(length, *x.shape[1:])
-    padded[: len(x)] = x
-    return padded
+def _join(texts: list[ReadText]) -> ReadText:
+    """Texts of different lengths as one batch; the padding is masked."""
+    longest = max(text.mask.shape[1] for text in texts)
+
+    def pad(x: Tensor) -> Tensor:
+        padded = x.new_zeros(1, longest, *x.shape[2:])
+        padded[:, : x.shape[1]] = x
+        return padded
+
+    return ReadText(
+        torch.cat([pad(text.tokens) for text in texts]),
+        torch.cat([pad(text.mask) for text in texts]),
+        torch.cat([text.meaning for text in texts]),
+    )

@@ -35,7 +35,15 @@ from vlfeedback.types import (
 
 __all__ = ["PreferenceSourceContract", "RewardSourceContract"]
 
-_ARRAYS = ("frames", "observations", "actions", "env_rewards", "frame_steps", "mask")
+_ARRAYS = (
+    "frames",
+    "first_frames",
+    "observations",
+    "actions",
+    "env_rewards",
+    "frame_steps",
+    "mask",
+)
 
 
 class _SourceContract:
@@ -139,8 +147,13 @@ class RewardSourceContract(_SourceContract):
         n, f = batch.frames.shape[:2]
         embeddings = source.embed(batch.frames.reshape(n * f, *batch.frames.shape[2:]))
         assert len(embeddings) == n * f
+        starts = None if batch.first_frames is None else source.embed(batch.first_frames)
         embedded = replace(
-            batch, frames=None, embeddings=embeddings.reshape(n, f, *embeddings.shape[1:])
+            batch,
+            frames=None,
+            embeddings=embeddings.reshape(n, f, *embeddings.shape[1:]),
+            first_frames=None,
+            first_embeddings=starts,
         )
         self.assert_close(source.rewards(embedded), source.rewards(batch))
 

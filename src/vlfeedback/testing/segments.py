@@ -45,6 +45,9 @@ def random_segments(
 
     return SegmentBatch(
         frames=rng.integers(0, 256, pictures, dtype=np.uint8) if needs.frames else None,
+        first_frames=(
+            rng.integers(0, 256, (n, *pictures[2:]), dtype=np.uint8) if needs.first_frame else None
+        ),
         observations=normal(observation_size) if needs.observations else None,
         actions=normal(action_size).clip(-1, 1),
         env_rewards=normal() if needs.env_rewards else None,

@@ -18,6 +18,7 @@ Granularity = Literal["step", "window", "episode"]
 
 _PER_STEP = ("actions", "observations", "env_rewards", "mask")  # arrays (N, T, ...) of a batch
 _PER_PICTURE = ("frames", "embeddings")  # arrays (N, F, ...)
+_PER_SEGMENT = ("first_frames", "first_embeddings")  # arrays (N, ...)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class SourceNeeds:
     """What a source reads, and how often: wrappers render and store nothing else."""
 
     frames: bool = False
+    first_frame: bool = False  # also the picture of the reset the episode began with
     observations: bool = False
     actions: bool = False
     instruction: bool = False
@@ -57,7 +59,8 @@ class SegmentBatch:
 
     Only what the source needs has to be there. Pictures may be sparse: `frame_steps` says
     after which steps they were taken. A wrapper that keeps embeddings instead of pictures
-    passes `embeddings` (see `EmbeddingSource`).
+    passes `embeddings` (see `EmbeddingSource`). `first_frames` show how each segment's episode
+    began, before the segment itself.
     """
 
     frames: UInt8[np.ndarray, "N F H W 3"] | None = None
@@ -65,6 +68,8 @@ class SegmentBatch:
     actions: Shaped[np.ndarray, "N T ..."] | None = None
     env_rewards: Float32[np.ndarray, "N T"] | None = None
     embeddings: Float32[np.ndarray, "N F ..."] | None = None
+    first_frames: UInt8[np.ndarray, "N H W 3"] | None = None
+    first_embeddings: Float32[np.ndarray, "N ..."] | None = None
     instructions: Sequence[str] | None = None  # N texts
     frame_steps: Int64[np.ndarray, " F"] | None = None  # default: a picture after each step
     mask: Bool[np.ndarray, "N T"] | None = None  # False: padding after a segment's end
@@ -73,6 +78,8 @@ class SegmentBatch:
     def __post_init__(self) -> None:
         if self.frames is not None:
             check_pictures(self.frames, 5, "frames", "(N, F, H, W, 3)")
+        if self.first_frames is not None:
+            check_pictures(self.first_frames, 4, "first_frames", "(N, H, W, 3)")
         object.__setattr__(self, "length", self._infer_length())
         n, t, f = len(self), self.n_steps, len(self.picture_steps)
         for name in _PER_STEP + _PER_PICTURE:
@@ -82,6 +89,8 @@ class SegmentBatch:
                     f"{name} has shape {array.shape}; expected ({n}, {length}, ...) for {n} "
                     f"segments of {t} steps. Pictures of some steps only need frame_steps."
                 )
+        for name in _PER_SEGMENT:
+            check_length(name, getattr(self, name), n, "segment")
         if f and (self.picture_steps.min() < 0 or self.picture_steps.max() >= t):
             raise ShapeError(
                 f"frame_steps run from {self.picture_steps.min()} to {self.picture_steps.max()}; "
@@ -146,7 +155,7 @@ class SegmentBatch:
     def take(self, rows: Sequence[int] | slice | np.ndarray) -> SegmentBatch:
         """The segments at these positions, as a batch of their own."""
         index = np.arange(len(self))[rows]
-        given = {name: getattr(self, name) for name in _PER_STEP + _PER_PICTURE}
+        given = {name: getattr(self, name) for name in _PER_STEP + _PER_PICTURE + _PER_SEGMENT}
         cut = {name: array[index] for name, array in given.items() if array is not None}
         texts = None if self.instructions is None else [self.instructions[i] for i in index]
         return replace(self, instructions=texts, **cut)
@@ -179,6 +188,9 @@ class SegmentBatch:
 
         return cls(
             frames=gather("frames", needs.frames),
+            first_frames=(
+                np.stack([s.first_frame() for s in segments]) if needs.first_frame else None
+            ),
             observations=gather("observations", needs.observations),
             actions=gather("actions"),
             env_rewards=gather("env_rewards", needs.env_rewards),

@@ -157,6 +157,20 @@ class Segment:
             return np.asarray(array.read(self.frame_times(stride)))
         return np.asarray(array[self.start : self.start + self.length])
 
+    def first_frame(self) -> UInt8[np.ndarray, "H W 3"]:
+        """The picture of the reset that began the trajectory.
+
+        Raises:
+            NeedsError: that picture was not taken.
+        """
+        frames = self.trajectory.frames
+        if frames is None or 0 not in frames.times:
+            raise NeedsError(
+                f"The source needs the picture of the reset and trajectory {self.trajectory.id!r} "
+                "has none; record it with the picture of state 0."
+            )
+        return np.asarray(frames.read([0])[0])
+
 
 def check_pictures(pictures: np.ndarray, ndim: int, name: str, letters: str) -> None:
     """Refuse what is no stack of uint8 RGB pictures with `ndim` axes."""

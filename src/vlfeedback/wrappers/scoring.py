@@ -125,7 +125,7 @@ class SourceScorer:
         """Whether the picture of a reset is ever read."""
         needs = self._source.needs
         remembered = needs.granularity == "window" and needs.context_frames > 1
-        return needs.frames and (self._score_reset or remembered)
+        return needs.first_frame or (needs.frames and (self._score_reset or remembered))
 
     def reads_picture(self, row: int, *, ended: bool) -> bool:
         """Whether the picture after the step that environment `row` just took is read."""

@@ -48,6 +48,7 @@ class SourceWindow:
         self._actions: deque[np.ndarray] = deque(maxlen=steps)
         self._env_rewards: deque[float] = deque(maxlen=steps)
         self._observation = np.empty(0)
+        self._first_picture: np.ndarray | None = None
         self.n_steps = 0  # taken in this episode
 
     @property
@@ -64,6 +65,8 @@ class SourceWindow:
             ring.clear()
         if needs.observations:
             self._observation = np.array(observation)
+        if picture is not None and needs.first_frame:
+            self._first_picture = _own(picture)
         if needs.granularity == "episode":
             return
         if picture is not None:
@@ -105,6 +108,7 @@ def batch_windows(
     first = windows[0]
     needs = first._needs
     pictures = np.stack([np.stack(w._pictures) for w in windows]) if needs.frames else None
+    starts = np.stack([w._first_picture for w in windows]) if needs.first_frame else None
     if needs.granularity == "episode":
         frame_steps = np.array(first._picture_steps, dtype=np.int64)
     else:
@@ -112,6 +116,8 @@ def batch_windows(
     return SegmentBatch(
         frames=None if embedded else pictures,
         embeddings=pictures if embedded else None,
+        first_frames=None if embedded else starts,
+        first_embeddings=starts if embedded else None,
         observations=_stack("_observations", windows) if needs.observations else None,
         actions=_stack("_actions", windows) if _gives_actions(needs) else None,
         env_rewards=(
