@@ -21,7 +21,7 @@ __all__ = ["SCATTERED", "scatter_scenes"]
 
 SCATTERED = "scattered"  # the level under which they are stored
 
-_HAND_LOW, _HAND_HIGH = np.array([-0.45, 0.38, 0.05]), np.array([0.45, 0.98, 0.45])  # metres
+_HAND_LOW, _HAND_HIGH = np.array([-0.45, 0.38, 0.05]), np.array([0.45, 0.98, 0.45])  # m
 _NEAR = 0.07  # m, deviation of a hand that is put near an object
 _SLIDE = 0.12  # m, deviation of an object that is moved over the table
 _SHIFT = 0.04  # m, deviation of fixed furniture
@@ -39,9 +39,7 @@ def scatter_scenes(
     is shifted by a few centimetres. In a third of the scenes the objects are as a reset left them.
     """
     rng = np.random.default_rng(seed)
-    view.reset(seed=seed)
     simulation = view.simulation
-    body_pos = simulation.model.body_pos.copy()
     observations, states = [], []
     for _ in range(n_scenes):
         view.reset(seed=int(rng.integers(2**31)))

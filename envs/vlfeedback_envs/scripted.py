@@ -26,7 +26,14 @@ from vlfeedback.types import ArrayFrames, Trajectory
 from vlfeedback_envs.metaworld import MetaWorldView
 from vlfeedback_envs.rendering import SimulatorState
 
-__all__ = ["LEVELS", "Level", "RandomActions", "rollout_level", "scripted_actions"]
+__all__ = [
+    "LEVELS",
+    "Level",
+    "RandomActions",
+    "rollout_level",
+    "scripted_actions",
+    "shrink_pictures",
+]
 
 Level = Literal["expert", "medium", "random"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -155,6 +162,11 @@ def _time_to_success(view: MetaWorldView, seed: int, horizon: int) -> int:
 def shrink_pictures(
     frames: UInt8[np.ndarray, "F H W 3"], size: int
 ) -> UInt8[np.ndarray, "F h w 3"]:
+    """Box-filter square pictures down to `size` pixels.
+
+    Raises:
+        ValueError: their side is no multiple of `size`.
+    """
     factor, rest = divmod(frames.shape[1], size)
     if rest:
         raise ValueError(

@@ -75,13 +75,14 @@ class _StateHeads(nn.Module):
     ) -> Tensor:
         seen = self.norm(tokens.flatten(1))
         states = torch.from_numpy(clips.states[clip, picture]).to(seen.device)
-        state_loss: Tensor = functional.smooth_l1_loss(self.state(seen).float(), states)
+        state_loss = functional.smooth_l1_loss(self.state(seen).float(), states)
         # Ranks from 0 to 1 as numbers of deviation 1.
         rank = np.sqrt(12.0) * (clips.reward[clip, picture] - 0.5)
         reward = (seen * self.reward[torch.from_numpy(clips.task[clip])]).sum(dim=-1)
         target = torch.from_numpy(rank.astype(np.float32)).to(seen.device)
         reward_loss = functional.smooth_l1_loss(reward.float(), target)
-        return _STATE_WEIGHT * state_loss + _REWARD_WEIGHT * reward_loss
+        both: Tensor = _STATE_WEIGHT * state_loss + _REWARD_WEIGHT * reward_loss
+        return both
 
 
 def encode_clips(
