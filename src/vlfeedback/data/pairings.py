@@ -36,6 +36,7 @@ class Clip:
     segment: Segment
     instruction: str
     reversed: bool = False
+    with_reset: bool = True  # False: how its episode began is not shown; it begins with itself
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,16 +83,17 @@ def pose_reversed(
 
     Which side runs forwards is drawn at random. Sound for segments that end nearer to success
     than they began, see `sample_advancing_segments`. Only pictures are turned round: a source
-    that reads actions or the sum of rewards sees no difference.
+    that reads actions or the sum of rewards sees no difference. Neither side shows the reset,
+    which would give away where it began.
     """
     forwards_second = rng.integers(2, size=len(segments))
     return PosedPairs(
         first=tuple(
-            Clip(s, instruction, reversed=bool(k))
+            Clip(s, instruction, reversed=bool(k), with_reset=False)
             for s, k in zip(segments, forwards_second, strict=True)
         ),
         second=tuple(
-            Clip(s, instruction, reversed=not k)
+            Clip(s, instruction, reversed=not k, with_reset=False)
             for s, k in zip(segments, forwards_second, strict=True)
         ),
         prefer_second=forwards_second.astype(np.float32),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64, Int64, Shaped
 
 from vlfeedback.data.pairings import Clip
 from vlfeedback.errors import NeedsError
@@ -53,23 +53,36 @@ class ClipScorer:
         batch = SegmentBatch.from_segments(
             [clip.segment for clip in clips],
             [clip.instruction for clip in clips],
-            needs=replace(needs, frames=False),
+            needs=replace(needs, frames=False, first_frame=False),
         )
         if not needs.frames:
             return batch
         shown = np.stack([self._shown(clip) for clip in clips])
         steps = np.arange(0, batch.n_steps, needs.frame_stride)
+        pairs = zip(clips, shown, strict=True)
+        begun = np.stack([self._begun(*p) for p in pairs]) if needs.first_frame else None
         if self._embedder is not None:
-            return replace(batch, embeddings=shown, frame_steps=steps)
-        return replace(batch, frames=shown, frame_steps=steps)
+            return replace(batch, embeddings=shown, first_embeddings=begun, frame_steps=steps)
+        return replace(batch, frames=shown, first_frames=begun, frame_steps=steps)
 
     def _shown(self, clip: Clip) -> Shaped[np.ndarray, "F ..."]:
         trajectory = clip.segment.trajectory
+        times = clip.segment.frame_times(self._source.needs.frame_stride)
+        shown = self._pictures(trajectory, times)
+        return np.asarray(shown[::-1] if clip.reversed else shown)
+
+    def _begun(self, clip: Clip, shown: Shaped[np.ndarray, "F ..."]) -> Shaped[np.ndarray, "..."]:
+        """The picture of the reset; the clip's own first one where that is not shown."""
+        if not clip.with_reset:
+            return np.asarray(shown[0])
+        return np.asarray(self._pictures(clip.segment.trajectory, np.array([0]))[0])
+
+    def _pictures(
+        self, trajectory: Trajectory, times: Int64[np.ndarray, " F"]
+    ) -> Shaped[np.ndarray, "F ..."]:
         if trajectory.frames is None:
             raise NeedsError(f"{trajectory!r} has no pictures; collect it again.")
         if trajectory not in self._read:
             pictures = trajectory.frames.read(trajectory.frames.times)
             self._read[trajectory] = self._embedder.embed(pictures) if self._embedder else pictures
-        times = clip.segment.frame_times(self._source.needs.frame_stride)
-        shown = self._read[trajectory][rows_of(trajectory.frames.times, times)]
-        return np.asarray(shown[::-1] if clip.reversed else shown)
+        return np.asarray(self._read[trajectory][rows_of(trajectory.frames.times, times)])

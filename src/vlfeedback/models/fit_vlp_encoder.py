@@ -81,8 +81,7 @@ class _StateHeads(nn.Module):
         reward = (seen * self.reward[torch.from_numpy(clips.task[clip])]).sum(dim=-1)
         target = torch.from_numpy(rank.astype(np.float32)).to(seen.device)
         reward_loss = functional.smooth_l1_loss(reward.float(), target)
-        both: Tensor = _STATE_WEIGHT * state_loss + _REWARD_WEIGHT * reward_loss
-        return both
+        return _STATE_WEIGHT * state_loss + _REWARD_WEIGHT * reward_loss
 
 
 def encode_clips(
@@ -91,7 +90,8 @@ def encode_clips(
     """Tokens of every picture of every clip, in half precision."""
     count, pictures = clips.pictures.shape[:2]
     flat = clips.pictures.reshape(count * pictures, *clips.pictures.shape[2:])
-    return _encode(network, flat, device, report).unflatten(0, (count, pictures))
+    tokens: Tensor = _encode(network, flat, device, report).unflatten(0, (count, pictures))
+    return tokens
 
 
 def encode_scenes(
