@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 from torch.nn import functional
 
+from vlfeedback.encoders.words import WordVectors
 from vlfeedback.losses import bradley_terry, language_preferences
 from vlfeedback.models.vlp import ReadClip, ReadText, VLPNetwork
 from vlfeedback.models.vlp_data import ClipSet, SceneSet, Texts
@@ -32,6 +33,7 @@ from vlfeedback.models.vlp_training import Optimiser, Report, VLPTraining
 __all__ = ["fit_preferences", "score_statistics"]
 
 _TEMPERATURE = 0.2  # of the cosines between scenes and texts while they are told apart
+_COLOURS = ("red", "green", "blue", "yellow", "black", "white", "grey", "brown", "orange", "purple")
 _SCENES = 4  # pictures of each task in a step of the scene loss
 
 
@@ -67,7 +69,8 @@ def fit_preferences(
         frozen.requires_grad_(False).eval()
     _standardise_motion(network, tokens.to(device))
     sampler = WindowSampler(clips, tokens, network.architecture.n_frames, rng)
-    disturbance = _Disturbance(training, float(tokens[:64].float().std()))
+    deviation = float(tokens[:64].float().std())
+    disturbance = _Disturbance(training, deviation, network.architecture.max_words)
     pool = _ScenePool(clips, tokens, scenes, scene_tokens)
     parameters = [p for p in network.parameters() if p.requires_grad]
     for stage, steps in (
@@ -81,10 +84,11 @@ def fit_preferences(
                 loss = training.scene_weight * _scene_loss(
                     network, pool, texts, disturbance, rng, device
                 )
-                forward, backward = _judge_progress(network, batch, disturbance, device)
+                shown = _show(batch, training, device)
+                forward, backward = _judge_progress(network, shown, disturbance)
                 loss = loss + _progress_loss(forward, backward, batch, training)
                 if stage == "comparing clips":
-                    clip = _read_clip(network, batch, forward, disturbance, device)
+                    clip = _read_clip(network, shown, forward, disturbance)
                     text = _read_texts(network, batch, texts, disturbance, rng, device)
                     loss = loss + _match_loss(network, clip, text, batch, training)
             optimiser.step(loss)
@@ -165,29 +169,42 @@ def _pairs(
     return first, second, batch.prefer_second[:, first, second].to(device)
 
 
+class _Shown(NamedTuple):
+    """What is shown of the clips of a batch."""
+
+    tokens: Float[Tensor, "N F P D"]
+    first: Float[Tensor, "N P D"]  # of the reset, or of the clip's own first picture
+    last: Float[Tensor, "N P D"]  # the same for the clip played backwards
+
+
+def _show(batch: WindowBatch, training: VLPTraining, device: str) -> _Shown:
+    """Hide the reset of some clips, as of a video that is cut out of an episode."""
+    tokens, reset = batch.tokens.to(device), batch.first.to(device)
+    unknown = torch.rand(len(reset), 1, 1, device=reset.device) < training.unknown_reset
+    begun = (torch.where(unknown, picture, reset) for picture in (tokens[:, 0], tokens[:, -1]))
+    return _Shown(tokens, *begun)
+
+
 def _judge_progress(
-    network: VLPNetwork, batch: WindowBatch, disturbance: _Disturbance, device: str
+    network: VLPNetwork, shown: _Shown, disturbance: _Disturbance
 ) -> tuple[Float[Tensor, "M KB"], Float[Tensor, "M KB"]]:
     """Progress of disturbed clips, and of the same clips played backwards."""
-    tokens, first = batch.tokens.to(device), batch.first.to(device)
-    positions, begin = disturbance.places(network.positions(tokens), network.positions(first))
+    positions, first, last = disturbance.places(*(network.positions(x) for x in shown))
     return (
-        network.progress(describe_motion(positions, begin)),
-        network.progress(describe_motion(positions.flip(1), begin)),
+        network.progress(describe_motion(positions, first)),
+        network.progress(describe_motion(positions.flip(1), last)),
     )
 
 
 def _read_clip(
     network: VLPNetwork,
-    batch: WindowBatch,
+    shown: _Shown,
     progress: Float[Tensor, "M KB"],
     disturbance: _Disturbance,
-    device: str,
 ) -> ReadClip:
-    first = batch.first.to(device)
-    shown = disturbance.tokens(batch.tokens.to(device), hide=True)
-    video = network.relevance.read_video(shown, disturbance.tokens(first, hide=True))
-    return ReadClip(video, progress, network.read_scene(disturbance.tokens(first)))
+    tokens = disturbance.tokens(shown.tokens, hide=True)
+    video = network.relevance.read_video(tokens, disturbance.tokens(shown.first, hide=True))
+    return ReadClip(video, progress, network.read_scene(disturbance.tokens(shown.first)))
 
 
 def _read_texts(
@@ -207,8 +224,10 @@ def _read_texts(
 class _Disturbance:
     """Noise on all that the network reads."""
 
-    def __init__(self, training: VLPTraining, deviation: float) -> None:
-        self._training, self._deviation = training, deviation
+    def __init__(self, training: VLPTraining, deviation: float, max_words: int) -> None:
+        self._training, self._deviation, self._max_words = training, deviation, max_words
+        colours, _ = WordVectors.load().encode(list(_COLOURS), max_tokens=1)
+        self._colours = torch.from_numpy(colours[:, 0])
 
     def words(
         self, texts: Texts, rows: Int64[np.ndarray, " S"]
@@ -220,6 +239,11 @@ class _Disturbance:
         share = 2 * training.word_dropout * torch.rand(len(rows), 1)  # some texts stay whole
         kept = mask & ~(torch.rand(mask.shape) < share)
         kept = torch.where(kept.any(dim=1, keepdim=True), kept, mask)
+        # A colour comes after all words; where none comes, that place is padding.
+        colours = self._colours[torch.randint(len(self._colours), (len(rows), 1))]
+        coloured = torch.rand(len(rows), 1) < training.colour_share
+        words = torch.cat([words, colours], dim=1)[:, : self._max_words]
+        kept = torch.cat([kept, coloured], dim=1)[:, : self._max_words]
         return words + training.word_noise * torch.randn_like(words), kept
 
     def tokens(
@@ -233,14 +257,17 @@ class _Disturbance:
         return noisy * kept.unsqueeze(-1)
 
     def places(
-        self, positions: Float[Tensor, "N F 10"], begin: Float[Tensor, "N 10"]
-    ) -> tuple[Float[Tensor, "N F 10"], Float[Tensor, "N 10"]]:
+        self,
+        positions: Float[Tensor, "N F 10"],
+        first: Float[Tensor, "N 10"],
+        last: Float[Tensor, "N 10"],
+    ) -> tuple[Float[Tensor, "N F 10"], Float[Tensor, "N 10"], Float[Tensor, "N 10"]]:
         """Move the object of each clip as a whole: on an unseen task it is read off wrongly."""
-        spread = self._training.place_noise * 2.0 * torch.rand(len(begin), 1)
-        offset = torch.zeros_like(begin)
-        offset[:, 4:7] = (spread * torch.randn(len(begin), 3)).to(begin.device)
+        spread = self._training.place_noise * 2.0 * torch.rand(len(first), 1)
+        offset = torch.zeros_like(first)
+        offset[:, 4:7] = (spread * torch.randn(len(first), 3)).to(first.device)
         offset[:, 7:] = offset[:, 4:7]
-        return positions + offset.unsqueeze(1), begin + offset
+        return positions + offset.unsqueeze(1), first + offset, last + offset
 
 
 class _ScenePool:

@@ -36,6 +36,8 @@ class VLPTraining:
     direction_weight: float = 0.3  # of: experts go forward, not backward
     reward_weight: float = 0.5  # of: each picture's relevance is the rank of its reward
     scene_weight: float = 0.5  # of: a scene lies near its own texts, far from other tasks'
+    unknown_reset: float = 0.3  # share of clips that begin with themselves
+    colour_share: float = 0.3  # of texts that a colour is put into: colours say little of a task
     word_dropout: float = 0.2  # share of words hidden, on average
     word_noise: float = 0.1  # deviation, where word vectors have 1
     token_dropout: float = 0.3  # share of picture tokens hidden
