@@ -86,7 +86,6 @@ def read_attention(weights: str, clip: SegmentBatch) -> ClipAttention:
     tokens = network.encoder(torch.from_numpy(clip.frames[0, read]))
     clip_read = network.read_clip(tokens[None], first)
     text = network.read_text(torch.from_numpy(words), torch.from_numpy(mask))
-    network.score_relevance(clip_read, text)
     score = network.score(clip_read, text)
     for hook in hooks:
         hook.remove()

@@ -157,7 +157,7 @@ def _window_returns(
     return returns
 
 
-def _ranks(by_task: Sequence[Float[np.ndarray, "N F"]]) -> Float32[np.ndarray, "C F"]:
+def _ranks(by_task: Sequence[Float[np.ndarray, "_ F"]]) -> Float32[np.ndarray, "C F"]:
     """Rank of each number among all of its task, 0 to 1."""
     ranks = []
     for numbers in by_task:

@@ -65,7 +65,7 @@ class WindowSampler:
         """
         rng, clips = self._rng, self._clips
         tasks = rng.permutation(len(self._members))[: training.batch]
-        rows = np.array([self._rows(task, training.windows) for task in tasks])
+        rows = np.array([self._rows(task, training.windows) for task in tasks.tolist()])
         ends = rng.integers(1, clips.pictures.shape[1], size=rows.shape)
         shown = clips.window(ends, self._n_frames)
         level = clips.level[rows]
