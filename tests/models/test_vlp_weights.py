@@ -1,9 +1,10 @@
+import json
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from vlfeedback.errors import CheckpointError, UnknownNameError
 from vlfeedback.models.vlp import VLPArchitecture, VLPNetwork
@@ -57,6 +58,22 @@ def test_weights_of_another_model_are_refused_with_their_first_tensors(tmp_path:
     save_file({"visual.proj": torch.zeros(2)}, path)
     with pytest.raises(CheckpointError, match=r"no VLP model \(1 tensors.*visual.proj"):
         load_vlp(str(path))
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        (1, r"has version 1, this release reads 2; .*Train again with: vlfeedback fit vlp"),
+        (3, r"has version 3, this release reads 2; upgrade vlfeedback"),
+    ],
+)
+def test_weights_of_another_version_are_refused_with_what_to_do(
+    saved: Path, version: int, told: str
+) -> None:
+    header = {"format": "vlfeedback-vlp", "version": version}
+    save_file(load_file(saved), saved, metadata={"vlfeedback": json.dumps(header)})
+    with pytest.raises(CheckpointError, match=told):
+        load_vlp(str(saved))
 
 
 def test_a_checkpoint_of_another_architecture_is_refused_with_its_keys(tmp_path: Path) -> None:
