@@ -77,6 +77,29 @@ def test_a_segment_reads_every_stride_th_picture_beginning_after_its_first_step(
 def test_only_what_is_needed_is_gathered() -> None:
     cut = SegmentBatch.from_segments([episode().segment(0, 2)], needs=SourceNeeds())
     assert cut.frames is None and cut.observations is None and cut.env_rewards is None
+    late = ArrayFrames(np.arange(1, 11), pictures(10))  # nobody asks for the reset's picture
+    cut = SegmentBatch.from_segments([episode(frames=late).segment(0, 2)], needs=ALL)
+    assert cut.first_frames is None
+
+
+def test_a_segment_from_the_middle_still_knows_the_picture_of_the_reset() -> None:
+    needs = SourceNeeds(frames=True, first_frame=True, granularity="window", context=8)
+    frames = ArrayFrames(np.arange(11), pictures(20)[9:])
+    segments = [episode(frames=frames).segment(2, 3), episode().segment(6, 3)]
+    cut = SegmentBatch.from_segments(segments, needs=needs)
+    assert cut.first_frames is not None and cut.first_frames.shape == (2, 4, 5, 3)
+    assert cut.first_frames[:, 0, 0, 0].tolist() == [9, 0]
+    np.testing.assert_array_equal(segments[0].first_frame(), pictures(10)[9])
+
+
+def test_a_trajectory_without_the_picture_of_the_reset_is_named() -> None:
+    needs = SourceNeeds(frames=True, first_frame=True)
+    late = episode(frames=ArrayFrames(np.arange(1, 11), pictures(10)))
+    for trajectory in (late, episode(frames=None)):
+        with pytest.raises(NeedsError, match=r"picture of the reset and trajectory 'e1' has none"):
+            trajectory.segment(2, 3).first_frame()
+    with pytest.raises(NeedsError, match=r"record it with the picture of state 0"):
+        SegmentBatch.from_segments([late.segment(2, 3)], needs=needs)
 
 
 def test_a_segment_that_starts_between_pictures_says_how_to_sample() -> None:
@@ -182,6 +205,26 @@ def test_a_missing_batch_axis_is_named() -> None:
         SegmentBatch(frames=np.zeros((2, 4, 4, 3), np.uint8))
 
 
+@pytest.mark.parametrize(
+    ("first_frames", "error", "message"),
+    [
+        (np.zeros((2, 4, 4, 3), np.float32), DtypeError, r"first_frames is float32.*\* 255"),
+        (np.zeros((4, 4, 3), np.uint8), ShapeError, r"expected \(N, H, W, 3\), RGB last"),
+        (np.zeros((3, 4, 4, 3), np.uint8), ShapeError, "first_frames has 3 rows; expected 2"),
+    ],
+)
+def test_pictures_of_resets_are_checked_like_others(
+    first_frames: np.ndarray, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        batch(2, first_frames=first_frames)
+
+
+def test_every_segment_has_an_embedding_of_its_reset() -> None:
+    with pytest.raises(ShapeError, match="first_embeddings has 1 rows; expected 2, one per segme"):
+        batch(2, first_embeddings=np.zeros((1, 8), np.float32))
+
+
 def test_channels_first_pictures_are_refused() -> None:
     with pytest.raises(ShapeError, match="RGB last"):
         SegmentBatch(frames=np.zeros((1, 2, 3, 4, 4), np.uint8))
@@ -267,6 +310,8 @@ def test_take_cuts_every_array_and_the_instructions() -> None:
         2,
         actions=np.arange(6, dtype=np.float32).reshape(3, 2, 1),
         embeddings=np.arange(3, dtype=np.float32).reshape(3, 1, 1),
+        first_frames=pictures(3),
+        first_embeddings=np.arange(3, dtype=np.float32)[:, None],
         frame_steps=np.array([1]),
         mask=np.array([[True, False], [True, True], [True, True]]),
         instructions=["a", "b", "c"],
@@ -274,11 +319,21 @@ def test_take_cuts_every_array_and_the_instructions() -> None:
     taken = full.take([2, 0])
     assert taken.actions is not None and taken.actions[..., 0].tolist() == [[4, 5], [0, 1]]
     assert taken.embeddings is not None and taken.embeddings[:, 0, 0].tolist() == [2, 0]
+    assert taken.first_frames is not None and taken.first_frames[:, 0, 0, 0].tolist() == [2, 0]
+    assert taken.first_embeddings is not None and taken.first_embeddings.tolist() == [[2], [0]]
     assert taken.instructions == ["c", "a"]
     assert taken.last_steps.tolist() == [1, 0]
     assert taken.picture_steps.tolist() == [1]
     assert full.take(slice(1, None)).instructions == ["b", "c"]
     assert full.take(np.array([False, True, False])).instructions == ["b"]
+
+
+def test_a_slice_of_a_batch_copies_no_pictures() -> None:
+    full = batch(4, 2, frames=np.zeros((4, 2, 4, 4, 3), np.uint8), first_frames=pictures(4))
+    part = full.take(slice(1, 3))
+    assert len(part) == 2
+    assert part.frames is not None and np.shares_memory(part.frames, full.frames)
+    assert part.first_frames is not None and part.first_frames[:, 0, 0, 0].tolist() == [1, 2]
 
 
 def test_a_batch_shows_shapes_instead_of_numbers() -> None:
@@ -344,6 +399,11 @@ def test_context_and_stride_count_steps(changes: dict[str, Any]) -> None:
 def test_a_score_of_one_step_has_no_context() -> None:
     with pytest.raises(ValueError, match="granularity='window'"):
         SourceNeeds(granularity="step", context=2)
+
+
+def test_the_picture_of_the_reset_is_read_beside_others() -> None:
+    with pytest.raises(ValueError, match="frames=False reads none; set frames=True"):
+        SourceNeeds(first_frame=True)
 
 
 def test_sources_are_known_by_their_methods() -> None:

@@ -28,6 +28,7 @@ WORDS_FORMAT = "vlfeedback.words/1"
 """Value of ``format`` in the metadata of a table's file."""
 
 _WORD = re.compile(r"[^\W_]+")
+_SHOWN = 80  # letters of a refused text that its error repeats
 _CONTINUES = "##"  # WordPiece's mark of a piece that does not begin a word
 
 
@@ -120,8 +121,9 @@ class WordVectors:
     def _known_rows(self, text: str) -> list[int]:
         rows = [self._rows[token] for token in self.tokenize(text)]
         if not rows:
+            shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ..."
             raise NeedsError(
-                f"No known word in the instruction {text!r}. Pass a phrase in English that says "
+                f"No known word in the instruction {shown!r}. Pass a phrase in English that says "
                 "what should happen, such as 'close the drawer'."
             )
         return rows

@@ -46,6 +46,10 @@ class SourceNeeds:
                 f"granularity 'step' scores one picture, but context={self.context}. "
                 "Use granularity='window' for a score over several steps."
             )
+        if self.first_frame and not self.frames:
+            raise ValueError(
+                "first_frame=True is a picture more, but frames=False reads none; set frames=True."
+            )
 
     @property
     def context_frames(self) -> int:
@@ -153,10 +157,10 @@ class SegmentBatch:
         return f"SegmentBatch({', '.join(parts)})"
 
     def take(self, rows: Sequence[int] | slice | np.ndarray) -> SegmentBatch:
-        """The segments at these positions, as a batch of their own."""
+        """The segments at these positions, as a batch of their own; a slice copies nothing."""
         index = np.arange(len(self))[rows]
         given = {name: getattr(self, name) for name in _PER_STEP + _PER_PICTURE + _PER_SEGMENT}
-        cut = {name: array[index] for name, array in given.items() if array is not None}
+        cut = {name: array[rows] for name, array in given.items() if array is not None}
         texts = None if self.instructions is None else [self.instructions[i] for i in index]
         return replace(self, instructions=texts, **cut)
 
