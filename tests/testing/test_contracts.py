@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,31 @@ class TestBrightnessOfEpisodes(RewardSourceContract):
     @pytest.fixture
     def source(self) -> BrightnessEmbedder:
         return BrightnessEmbedder(BrightnessConfig("episode", frame_stride=2))
+
+
+class Brightening(BrightnessEmbedder):
+    """How much brighter the pictures are than the reset that the episode began with."""
+
+    def __init__(self) -> None:
+        super().__init__(BrightnessConfig("window", context=15, frame_stride=7))
+        self.needs = replace(self.needs, first_frame=True)
+
+    def rewards(self, batch: SegmentBatch) -> np.ndarray:
+        rewards = super().rewards(batch)
+        rewards[np.arange(len(batch)), batch.last_steps] -= self._start(batch)
+        return rewards
+
+    def _start(self, batch: SegmentBatch) -> np.ndarray:
+        if batch.first_embeddings is not None:
+            return batch.first_embeddings[:, 0]
+        assert batch.first_frames is not None
+        return self.embed(batch.first_frames)[:, 0]
+
+
+class TestBrightening(RewardSourceContract):
+    @pytest.fixture
+    def source(self) -> Brightening:
+        return Brightening()
 
 
 @dataclass(frozen=True)
@@ -166,6 +191,29 @@ def test_the_contract_finds_embeddings_that_score_differently() -> None:
 
     with pytest.raises(AssertionError):
         RewardSourceContract().test_embeddings_and_their_pictures_get_equal_rewards(Forgetful())
+
+
+def test_the_contract_finds_a_source_that_does_not_read_the_embedded_reset() -> None:
+    class Hasty(Brightening):
+        def _start(self, batch: SegmentBatch) -> np.ndarray:
+            if batch.embeddings is not None:
+                return np.asarray(batch.embeddings[:, 0, 0])
+            return super()._start(batch)
+
+    with pytest.raises(AssertionError):
+        RewardSourceContract().test_embeddings_and_their_pictures_get_equal_rewards(Hasty())
+
+
+def test_the_contract_finds_a_source_that_writes_into_the_reset() -> None:
+    class Vandal(Brightening):
+        def rewards(self, batch: SegmentBatch) -> np.ndarray:
+            rewards = super().rewards(batch)
+            assert batch.first_frames is not None
+            batch.first_frames[:] = 0
+            return rewards
+
+    with pytest.raises(AssertionError):
+        RewardSourceContract().test_its_input_is_left_as_it_was(Vandal())
 
 
 def test_the_contract_finds_a_source_that_always_says_second() -> None:

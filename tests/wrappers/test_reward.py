@@ -165,6 +165,41 @@ def test_observations_are_those_before_the_action() -> None:
     np.testing.assert_allclose(rewarded, [-0.8, -0.6, -0.4, -0.2, 0], rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("needs", "renders"),
+    [
+        ({}, 6),  # the reset and 5 steps
+        ({"frame_stride": 3}, 4),
+        ({"granularity": "episode", "frame_stride": 2}, 4),
+        ({"granularity": "window", "context": 5, "frame_stride": 2}, 4),  # not once more
+    ],
+)
+def test_a_source_gets_the_very_picture_of_the_reset(needs: dict[str, Any], renders: int) -> None:
+    source = Observer(frames=True, first_frame=True, **needs)
+    inner = world()
+    env = RewardFromSource(inner, source)
+    rewards_of_an_episode(env)
+    assert env.get_wrapper_attr("renders") == renders
+    inner.reset()
+    for batch in source.batches:
+        np.testing.assert_array_equal(batch.first_frames, np.asarray(inner.render())[None])
+
+
+def test_the_picture_of_the_reset_is_that_of_the_episode() -> None:
+    source = Observer(frames=True, first_frame=True)
+    env = RewardFromSource(world(time_limit=2, random_start=True), source)
+    starts = set()
+    for seed in range(4):
+        observation, _ = env.reset(seed=seed)
+        starts.add(float(observation[0]))
+        env.step(-FULL)  # away from the goal
+        env.step(-FULL)
+        for batch in source.batches[-2:]:
+            assert batch.first_frames is not None
+            assert np.all(batch.first_frames == round(255 * observation[0]))
+    assert len(starts) > 1
+
+
 # Modes ---------------------------------------------------------------------------------------
 
 

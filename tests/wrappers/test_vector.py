@@ -85,6 +85,72 @@ def test_it_equals_the_loop_of_singles(
     np.testing.assert_array_equal(env_rewards, expected_env)
 
 
+class Opening:
+    """Scores the start of the episode: the brightness of the reset's picture, in [0, 1]."""
+
+    needs = SourceNeeds(frames=True, first_frame=True)
+
+    def rewards(self, batch: SegmentBatch) -> np.ndarray:
+        starts = batch.first_embeddings
+        if starts is None:
+            assert batch.first_frames is not None
+            starts = self._read(batch.first_frames)
+        return np.repeat(starts, batch.n_steps, axis=1)
+
+    def _read(self, frames: np.ndarray) -> np.ndarray:
+        return np.asarray(frames.mean(axis=(1, 2, 3)) / 255, dtype=np.float32)[:, None]
+
+
+class EmbeddedOpening(Opening):
+    def embed(self, frames: np.ndarray) -> np.ndarray:
+        return self._read(frames)
+
+
+@pytest.mark.parametrize("autoreset", list(AutoresetMode))
+@pytest.mark.parametrize("source", [Opening(), EmbeddedOpening()])
+def test_the_picture_of_the_reset_is_that_of_the_episode_that_is_running(
+    source: Opening, autoreset: AutoresetMode
+) -> None:
+    def start_anywhere() -> gym.Env[Any, Any]:
+        return gym.wrappers.TimeLimit(
+            PointReachEnv(10, render_mode="rgb_array", random_start=True), LIMIT
+        )
+
+    inner = SyncVectorEnv([start_anywhere] * 3, autoreset_mode=autoreset)
+    env = VectorRewardFromSource(inner, source)
+    starts = env.reset(seed=3)[0][:, 0].copy()
+    seen, ended = {*starts.tolist()}, np.zeros(3, np.bool_)
+    for _ in range(15):
+        observations, rewards, terminated, truncated, _ = env.step(ones())
+        resets = ended if autoreset is AutoresetMode.NEXT_STEP else np.zeros(3, np.bool_)
+        np.testing.assert_allclose(rewards, np.where(resets, 0.0, np.rint(255 * starts) / 255))
+        ended = terminated | truncated
+        if autoreset is AutoresetMode.SAME_STEP:
+            resets = ended
+        if autoreset is AutoresetMode.DISABLED and ended.any():
+            observations, _ = env.reset(options={"reset_mask": ended})
+            resets = ended
+        starts[resets] = observations[resets, 0]
+        seen |= {*starts.tolist()}
+    assert len(seen) > 3
+
+
+def test_the_picture_of_the_reset_is_rendered_even_if_only_one_asks_for_it() -> None:
+    inner = worlds(AutoresetMode.DISABLED)
+    env = VectorRewardFromSource(inner, Opening())
+    env.reset()
+    env.step(ones())
+    assert inner.get_attr("renders") == (2, 2, 2)
+
+
+def test_environments_that_skip_the_reset_are_given_another_capture() -> None:
+    bare = [partial(lambda n: CaptureFrames(single(n), at_reset=False), n) for n in LENGTHS]
+    inner = SyncVectorEnv(bare, autoreset_mode=AutoresetMode.DISABLED)
+    env = VectorRewardFromSource(inner, Opening())
+    env.reset()
+    np.testing.assert_array_equal(env.step(ones())[1], [0.0, 0.0, 0.0])
+
+
 def test_the_last_step_is_scored_on_its_own_picture_in_same_step_mode() -> None:
     env = VectorRewardFromSource(worlds(AutoresetMode.SAME_STEP), BrightnessReward())
     env.reset()

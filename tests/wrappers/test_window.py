@@ -81,6 +81,41 @@ def test_a_reset_forgets_the_last_episode() -> None:
     assert window.n_steps == 0
 
 
+@pytest.mark.parametrize("granularity", ["step", "window", "episode"])
+def test_the_picture_of_the_reset_outlives_the_window_and_not_the_episode(granularity: str) -> None:
+    context = 3 if granularity == "window" else 1
+    needs = SourceNeeds(frames=True, first_frame=True, granularity=granularity, context=context)  # type: ignore[arg-type]
+    window = filled(needs, 7)
+    batch = batch_windows([window], None, embedded=False)
+    assert batch.frames is not None and batch.frames.min() > 0
+    np.testing.assert_array_equal(batch.first_frames, picture(0)[None])
+    canvas = picture(9)
+    window.reset(np.zeros(1), canvas)
+    window.push(IDLE, 0.0, np.zeros(1), picture(3))
+    canvas[:] = 2  # environments may draw over it
+    batch = batch_windows([window], None, embedded=False)
+    np.testing.assert_array_equal(batch.first_frames, picture(9)[None])
+    assert batch.first_embeddings is None
+
+
+def test_a_window_of_embeddings_keeps_the_one_of_the_reset() -> None:
+    needs = SourceNeeds(frames=True, first_frame=True, granularity="window", context=2)
+    windows = [SourceWindow(needs, IDLE) for _ in range(2)]
+    for row, window in enumerate(windows):
+        window.reset(np.zeros(1), np.full(3, row + 0.5, np.float32))
+        for _ in range(4):
+            window.push(IDLE, 0.0, np.zeros(1), np.full(3, 8.0, np.float32))
+    batch = batch_windows(windows, None, embedded=True)
+    assert batch.first_frames is None
+    assert batch.first_embeddings is not None
+    assert batch.first_embeddings.tolist() == [[0.5] * 3, [1.5] * 3]
+
+
+def test_the_picture_of_the_reset_is_kept_for_those_that_ask() -> None:
+    batch = batch_windows([filled(SourceNeeds(frames=True), 2)], None, embedded=False)
+    assert batch.first_frames is batch.first_embeddings is None
+
+
 def test_pictures_are_copied_since_environments_may_draw_over_them() -> None:
     window = SourceWindow(SourceNeeds(frames=True), IDLE)
     canvas = picture(1)
