@@ -13,6 +13,7 @@ import mujoco
 import numpy as np
 from jaxtyping import Float
 
+from vlfeedback.errors import ShapeError
 from vlfeedback.types import ArrayFrames, Trajectory
 from vlfeedback_envs.metaworld import MetaWorldView
 from vlfeedback_envs.scripted import shrink_pictures
@@ -37,7 +38,20 @@ def scatter_scenes(
     The arm goes to a random place, half of the time close to the object. Joints of objects are
     set anywhere in their range, loose objects are moved, lifted or put into the hand, furniture
     is shifted by a few centimetres. In a third of the scenes the objects are as a reset left them.
+    The view is left for its next reset.
+
+    Args:
+        view: of the task.
+        seed: same seed, same scenes.
+        n_scenes: 2 or more.
+        frame_size: side of the pictures, in pixels.
+
+    Raises:
+        ValueError: the view's picture size is no multiple of `frame_size`.
+        ShapeError: fewer than 2 scenes are asked for.
     """
+    if n_scenes < 2:
+        raise ShapeError(f"n_scenes={n_scenes}; a trajectory has 2 states or more.")
     rng = np.random.default_rng(seed)
     simulation = view.simulation
     observations, states = [], []

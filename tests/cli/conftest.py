@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """drawer-close, two episodes of three levels, with small pictures."""
+    """drawer-close, two episodes of three levels and scattered scenes, with small pictures."""
     pytest.importorskip("metaworld")
     out = tmp_path_factory.mktemp("tiny") / "mtvlp"
     command = [sys.executable, "-c", "from vlfeedback.cli import main; main()", "collect"]

@@ -13,6 +13,7 @@ import pytest
 
 from vlfeedback.cli import main
 from vlfeedback.data.collection import Collection
+from vlfeedback.tasks import list_tasks
 from vlfeedback.types import Trajectory
 
 COMMAND = [sys.executable, "-c", "from vlfeedback.cli import main; main()", "collect"]
@@ -58,27 +59,54 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("collected") / "mtvlp"
     done = run("--out", str(out), *SMALL)
     assert done.returncode == 0, done.stderr
-    assert "3 trajectories collected" in done.stdout
+    assert "4 trajectories collected" in done.stdout
     assert "vlfeedback fit vlp --data" in done.stdout
     return out
 
 
 def test_a_task_is_collected_in_three_levels(collected: Path) -> None:
-    trajectories = Collection.open(collected).load("reach")
+    trajectories = Collection.open(collected).load("reach", ["expert", "medium", "random"])
     assert [t.info["level"] for t in trajectories] == ["expert", "medium", "random"]
     for trajectory in trajectories:
         assert len(trajectory) == 20 and trajectory.observations.shape == (21, 39)
         assert trajectory.frames is not None
         assert trajectory.frames.times.tolist() == [0, 1, 8, 15]
         assert trajectory.frames.read([15]).shape == (1, 16, 16, 3)
-    names = {path.name for path in collected.rglob("*")}
-    assert names == {"collection.json", "reach", "expert.h5", "medium.h5", "random.h5"}
+    names = {path.name for path in (collected / "reach").iterdir()}
+    assert names == {"expert.h5", "medium.h5", "random.h5", "scattered.h5"}
+    assert {path.name for path in collected.iterdir()} == {"collection.json", "reach"}
+
+
+def test_scattered_scenes_come_with_it(collected: Path) -> None:
+    (scenes,) = Collection.open(collected).load("reach", ["scattered"])
+    assert scenes.info["level"] == "scattered" and scenes.env_rewards is scenes.successes is None
+    assert scenes.frames is not None
+    assert scenes.frames.times.tolist() == list(range(23))
+    assert scenes.frames.read([0]).shape == (1, 16, 16, 3)
 
 
 def test_seeds_belong_to_names_so_that_a_subset_repeats_the_whole(collected: Path) -> None:
-    """The forty-first task of the alphabet; three levels a task, a thousand seeds a level."""
-    seeds = [t.info["seed"] for t in Collection.open(collected).load("reach")]
-    assert seeds == [40 * 3000, 40 * 3000 + 1000, 40 * 3000 + 2000]
+    """The forty-first task of the alphabet; three levels a task, a thousand seeds a level.
+
+    Scattered scenes came later, and their seeds follow those of all the levels of 50 tasks.
+    """
+    seeds = {t.info["level"]: t.info["seed"] for t in Collection.open(collected).load("reach")}
+    assert seeds == {
+        "expert": 40 * 3000,
+        "medium": 40 * 3000 + 1000,
+        "random": 40 * 3000 + 2000,
+        "scattered": 50 * 3000 + 40 * 1000,
+    }
+
+
+def test_no_two_tasks_levels_or_settings_share_a_seed() -> None:
+    pytest.importorskip("metaworld")
+    from vlfeedback.cli.collect import _first_seed
+
+    levels = ("expert", "medium", "random", "scattered")
+    firsts = [_first_seed(t, level, s) for t in list_tasks() for level in levels for s in (0, 1)]
+    assert len(set(firsts)) == 50 * 4 * 2
+    assert all(first % 1000 == 0 for first in firsts)  # each has a thousand to itself
 
 
 def test_the_same_command_collects_only_what_is_missing_and_the_same_again(

@@ -142,6 +142,30 @@ def test_a_task_is_loaded_level_by_level(tmp_path: Path) -> None:
     assert collection.tasks() == ["push", "reach"]
 
 
+def test_levels_are_loaded_in_the_order_they_are_asked_for(tmp_path: Path) -> None:
+    collection = Collection.create(tmp_path, SETTINGS)
+    fill(collection, collection.missing(["push"], ["expert", "random", "scattered"]))
+    ids = [t.id for t in collection.load("push", iter(["scattered", "expert"]))]
+    assert ids == ["push/scattered/0", "push/scattered/1", "push/expert/0", "push/expert/1"]
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        (["expert", "scattered"], "no scattered of 'reach'"),
+        (["novice", "scattered"], "no novice or scattered of 'reach'"),
+        ([], "no trajectories of 'reach'"),
+    ],
+)
+def test_levels_that_were_not_collected_are_named(
+    tmp_path: Path, levels: list[str], message: str
+) -> None:
+    collection = Collection.create(tmp_path, SETTINGS)
+    fill(collection, collection.missing(["reach"], LEVELS))
+    with pytest.raises(FileNotFoundError, match=f"{message}; it has .*vlfeedback collect --out"):
+        collection.load("reach", levels)
+
+
 def test_a_task_that_was_not_collected_is_answered_with_those_that_were(tmp_path: Path) -> None:
     collection = Collection.create(tmp_path, SETTINGS)
     fill(collection, [("reach", "expert")])

@@ -13,7 +13,7 @@ from vlfeedback.errors import UnknownNameError
 from vlfeedback.tasks import list_tasks
 from vlfeedback.types import Trajectory
 from vlfeedback_envs.metaworld import MetaWorldView
-from vlfeedback_envs.scripted import LEVELS, _shrink, rollout_level, scripted_actions
+from vlfeedback_envs.scripted import LEVELS, rollout_level, scripted_actions, shrink_pictures
 
 
 @pytest.fixture(scope="module", params=["drawer-close", "door-open", "push"])
@@ -132,8 +132,8 @@ def test_shrinking_is_the_mean_of_each_box() -> None:
     expected = np.zeros((1, 2, 2, 3), dtype=np.uint8)
     expected[0, 0, 0, 0] = 25
     expected[0, 1, 1, 1] = 255
-    np.testing.assert_array_equal(_shrink(picture, 2), expected)
-    assert _shrink(picture, 4) is picture
+    np.testing.assert_array_equal(shrink_pictures(picture, 2), expected)
+    assert shrink_pictures(picture, 4) is picture
 
 
 def test_a_size_that_does_not_divide_is_refused(reach: MetaWorldView) -> None:

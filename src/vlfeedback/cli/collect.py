@@ -1,4 +1,4 @@
-"""`vlfeedback collect`: scripted trajectories of three levels, rendered, on all cores."""
+"""`vlfeedback collect`: scripted trajectories of three levels and scattered scenes, rendered."""
 
 from __future__ import annotations
 
