@@ -37,13 +37,29 @@ def test_only_the_levels_asked_for_are_drawn(tiny_dataset: Path, tmp_path: Path)
     assert not has(sheet, SUCCESS_COLOUR) and not has(sheet, STOPPED_COLOUR)
 
 
+def test_scattered_scenes_are_drawn_as_a_level_of_their_own(
+    tiny_dataset: Path, tmp_path: Path
+) -> None:
+    for levels in ("scattered", "expert,scattered"):
+        arguments = ["browse", str(tiny_dataset), "--levels", levels, "--episodes", "1"]
+        run = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / levels)])
+        assert run.exit_code == 0, run.output
+        assert "<td>scattered</td><td>2</td>" in (tmp_path / levels / "index.html").read_text()
+    alone, both = (
+        np.asarray(Image.open(tmp_path / levels / "drawer-close.png"))
+        for levels in ("scattered", "expert,scattered")
+    )
+    assert not has(alone, SUCCESS_COLOUR) and not has(alone, STOPPED_COLOUR)
+    assert has(both, SUCCESS_COLOUR) and both.shape[0] > 1.8 * alone.shape[0]
+
+
 def test_an_unknown_level_is_refused_with_those_there_are(
     tiny_dataset: Path, tmp_path: Path
 ) -> None:
     arguments = ["browse", str(tiny_dataset), "--levels", "export", "--out", str(tmp_path / "x")]
     run = CliRunner().invoke(app, arguments)
     assert isinstance(run.exception, UnknownNameError)
-    assert "'export'; it has ['expert', 'medium', 'random'" in str(run.exception)
+    assert "'export'; it has ['expert', 'medium', 'random', 'scattered']" in str(run.exception)
     assert not (tmp_path / "x").exists()
 
 

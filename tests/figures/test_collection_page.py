@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +37,14 @@ def test_levels_are_summed_up_by_what_all_their_episodes_reach() -> None:
 def test_what_the_data_does_not_say_stays_open() -> None:
     bare = Trajectory(np.zeros((2, 1), np.float32), np.zeros((1, 1), np.float32))
     assert summarise_levels([bare]) == [LevelSummary("", 1, None, None, None, None, None)]
+
+
+def test_scenes_without_rewards_are_only_counted() -> None:
+    scenes = [replace(EPISODES[0], env_rewards=None, successes=None, info={"level": "scattered"})]
+    rows = summarise_levels([*EPISODES[:2], *scenes])
+    assert rows[1] == LevelSummary("scattered", 1, None, None, None, None, None)
+    page = collection_page({"reach": "reach.png"}, {"reach": rows}, {}, title="scenes")
+    assert re.search(r"<td>scattered</td><td>1</td>(<td></td>){5}<td [^>]*></td>", page)
 
 
 @pytest.fixture

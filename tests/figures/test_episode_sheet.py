@@ -1,5 +1,6 @@
 """Episodes with known events, and the marks they must have on the sheet."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,22 @@ def test_captions_say_what_happened_and_when(monkeypatch: pytest.MonkeyPatch) ->
         "step 21: 2.10 ✓",
         "step 28: 2.80 ✓",
     ]
+
+
+def test_scattered_scenes_are_counted_and_promise_no_step_or_reward(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: dict[str, Any] = {}
+
+    def keep(clips: Any, captions: Any, *, frame_captions: Any) -> np.ndarray:
+        drawn.update(captions=captions, frames=frame_captions)
+        return np.zeros((1, 1, 3), np.uint8)
+
+    monkeypatch.setattr(module, "contact_sheet", keep)
+    scenes = replace(episode("scattered", seed=9), env_rewards=None, successes=None)
+    episode_sheet([scenes], episodes=1, n_frames=3)
+    assert drawn["captions"] == ["scattered scenes 0 (seed 9)"]
+    assert drawn["frames"] == [["scene 0", "scene 8", "scene 29"]]
 
 
 def test_each_level_has_so_many_rows_and_each_row_so_many_pictures() -> None:

@@ -159,7 +159,7 @@ img { max-width: 100%; }
 <p>A row is an episode. Below each picture stand the step it was taken after and that step's
 reward; ✓ and <span class="key" style="background: $success"></span> mean that the task is done
 at that step, <span class="key" style="background: $stopped"></span> that the actor was stopped
-before and holds still.</p>
+before and holds still. Scattered scenes follow each other at random, and have no reward.</p>
 <h3>All episodes, means</h3>
 <table>
 <tr><th>task</th><th>level</th><th>episodes</th><th>succeed</th><th>at step</th>

@@ -9,6 +9,7 @@ from jaxtyping import Int64, UInt8
 
 from vlfeedback.errors import NeedsError
 from vlfeedback.figures.contact_sheet import contact_sheet, outline
+from vlfeedback.models.vlp_data import SCATTERED
 from vlfeedback.types import Trajectory
 
 __all__ = ["STOPPED_COLOUR", "SUCCESS_COLOUR", "episode_sheet", "level_of", "stop_of"]
@@ -27,7 +28,8 @@ def episode_sheet(
     """A row an episode, the first `episodes` of each level.
 
     Below each picture stand the step it was taken after and that step's reward. Success and the
-    time after a stop are outlined in `SUCCESS_COLOUR` and `STOPPED_COLOUR`.
+    time after a stop are outlined in `SUCCESS_COLOUR` and `STOPPED_COLOUR`. Scattered scenes are
+    no episode: they are only counted.
 
     Args:
         trajectories: of one task, with pictures.
@@ -90,6 +92,8 @@ def _succeeds(trajectory: Trajectory, time: int) -> bool:
 
 def _note(trajectory: Trajectory, time: int) -> str:
     """The step before this state, and what it brought."""
+    if level_of(trajectory) == SCATTERED:
+        return f"scene {time}"
     if time == 0:
         return "reset"
     note = f"step {time - 1}"
@@ -100,7 +104,8 @@ def _note(trajectory: Trajectory, time: int) -> str:
 
 def _describe(trajectory: Trajectory, number: int) -> str:
     seed = f" (seed {trajectory.info['seed']})" if "seed" in trajectory.info else ""
-    parts = [f"{level_of(trajectory)} episode {number}{seed}".strip()]
+    kind = "scenes" if level_of(trajectory) == SCATTERED else "episode"
+    parts = [f"{level_of(trajectory)} {kind} {number}{seed}".strip()]
     if trajectory.env_rewards is not None:
         parts.append(f"return {trajectory.env_rewards.sum():.1f}")
     stop = stop_of(trajectory)
