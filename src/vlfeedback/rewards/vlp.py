@@ -57,7 +57,7 @@ class VLPReward:
     punctuation marks; an instruction of which nothing is left is refused.
 
     Any number of clips may come at once, also none: memory is needed for a few at a time. On CUDA
-    pictures are encoded in half precision, which moves scores by less than 0.01.
+    pictures are encoded in half precision.
 
     Raises:
         UnknownNameError: no such weights.
