@@ -1,48 +1,60 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from vlfeedback.cli.app import app
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import write_trajectories
-from vlfeedback.models.vlp_weights import load_vlp
+from vlfeedback.errors import NeedsError
+from vlfeedback.models.vlp_weights import load_vlp, save_vlp
 from vlfeedback.types import ArrayFrames, Trajectory
 
+LEVELS = ("expert", "medium", "random", "scattered")
 
-@pytest.fixture
-def collected(tmp_path: Path) -> Path:
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
-    collection = Collection.create(tmp_path / "clips", {"seed": 7})
+    collection = Collection.create(tmp_path_factory.mktemp("data") / "clips", {"seed": 7})
     times = np.array([0, 1, 8, 15])
     for task in ("door-open", "drawer-open", "door-close"):
-        trajectories = [
-            Trajectory(
+        for level in LEVELS:
+            trajectory = Trajectory(
                 observations=rng.normal(size=(21, 39)).astype(np.float32),
                 actions=np.zeros((20, 4), np.float32),
-                env_rewards=rng.uniform(size=20).astype(np.float32),
+                env_rewards=None if level == "scattered" else rng.uniform(size=20).astype("f4"),
                 frames=ArrayFrames(times, rng.integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)),
                 task=task,
-                id=f"{task}/{index}",
-                info={"level": ("expert", "random")[index]},
+                id=f"{task}/{level}",
+                info={"level": level},
             )
-            for index in range(2)
-        ]
-        write_trajectories(collection.path(task, "expert"), trajectories)
+            write_trajectories(collection.path(task, level), [trajectory])
     return collection.root
 
 
-def test_fit_writes_weights_that_say_what_they_were_trained_on(
-    collected: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "vlp.tiny.safetensors"
-    run = CliRunner().invoke(
-        app,
-        f"fit vlp --data {collected} --out {out} --encoder-steps 2 --steps 2 --threads 1".split(),
-    )
+def fit(collected: Path, out: Path, options: str = "") -> str:
+    """What the command says that trains as shortly as can be."""
+    steps = "--encoder-steps 1 --part-steps 1 --steps 1 --threads 1"
+    command = f"fit vlp --data {collected} --out {out} {steps} {options}"
+    run = CliRunner().invoke(app, command.split(), catch_exceptions=False)
     assert run.exit_code == 0, run.output
+    return " ".join(run.output.split())
+
+
+@pytest.fixture(scope="module")
+def fitted(collected: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A file of weights, and what was said."""
+    out = tmp_path_factory.mktemp("fitted") / "vlp.tiny.safetensors"
+    return out, fit(collected, out)
+
+
+def test_fit_writes_weights_that_say_what_they_were_trained_on(fitted: tuple[Path, str]) -> None:
+    out, said = fitted
     _, weights = load_vlp(str(out))
     assert weights.tasks == ("door-open", "drawer-open")  # door-close is a test task
     assert weights.training["excluded"] == [
@@ -53,7 +65,50 @@ def test_fit_writes_weights_that_say_what_they_were_trained_on(
         "window-open",
     ]
     assert weights.training["collection"] == {"seed": 7}
-    assert f"vlfeedback eval vlp --weights {out}" in run.output.replace("\n", "")
+    assert weights.training["part_steps"] == 1
+    assert weights.score_std > 0.0
+    assert f"vlfeedback eval vlp --weights {out}".replace(" ", "") in said.replace(" ", "")
+    assert list(out.parent.iterdir()) == [out]  # nothing of stage 1 is left
+
+
+def test_fit_goes_on_after_stage_1_of_a_run_that_was_cut_off(
+    collected: Path, fitted: tuple[Path, str], tmp_path: Path
+) -> None:
+    network, weights = load_vlp(str(fitted[0]))
+    torch.nn.init.constant_(network.positions.mean, 0.25)  # no training would come to this
+    out, half_way = tmp_path / "vlp.mine.safetensors", tmp_path / "vlp.mine.stage1.safetensors"
+    save_vlp(half_way, network, replace(weights, training={**weights.training, "seconds": 3600}))
+    assert "trained on 2 tasks in 6" in fit(collected, out)  # 60 minutes, and some of its own
+    assert torch.equal(load_vlp(str(out))[0].positions.mean, torch.full((10,), 0.25))
+    assert not half_way.exists()
+
+
+def test_fit_starts_again_where_a_run_was_begun_with_other_settings(
+    collected: Path, fitted: tuple[Path, str], tmp_path: Path
+) -> None:
+    network, weights = load_vlp(str(fitted[0]))
+    torch.nn.init.constant_(network.positions.mean, 0.25)
+    out, half_way = tmp_path / "vlp.mine.safetensors", tmp_path / "vlp.mine.stage1.safetensors"
+    save_vlp(half_way, network, weights)
+    assert "was begun with other settings; starting again" in fit(collected, out, "--seed 1")
+    assert not (load_vlp(str(out))[0].positions.mean == 0.25).any()
+
+
+def test_fit_takes_the_encoder_of_other_weights(
+    collected: Path, fitted: tuple[Path, str], tmp_path: Path
+) -> None:
+    out = tmp_path / "vlp.mine.safetensors"
+    fit(collected, out, f"--encoder {fitted[0]} --exclude none --seed 1")
+    (begun, _), (network, weights) = load_vlp(str(fitted[0])), load_vlp(str(out))
+    for name, tensor in network.encoder.state_dict().items():
+        assert torch.equal(tensor, begun.encoder.state_dict()[name]), name
+    assert weights.training["encoder"] == str(fitted[0])
+    assert weights.tasks == ("door-close", "door-open", "drawer-open")
+
+
+def test_fit_on_a_single_task_is_refused(collected: Path, tmp_path: Path) -> None:
+    with pytest.raises(NeedsError, match="has 1 tasks that are not excluded"):
+        fit(collected, tmp_path / "x.safetensors", "--exclude door-close,door-open")
 
 
 def test_fit_on_a_folder_without_clips_says_how_to_make_some(tmp_path: Path) -> None:

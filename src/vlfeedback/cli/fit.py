@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
+    from vlfeedback.data.collection import Collection
     from vlfeedback.models.vlp import VLPNetwork
+    from vlfeedback.models.vlp_data import ClipSet, SceneSet, Texts
+    from vlfeedback.models.vlp_training import Report, VLPTraining
     from vlfeedback.models.vlp_weights import VLPWeights
 
 __all__ = ["fit_app"]
@@ -78,19 +82,15 @@ def fit_vlp(
 
     from vlfeedback.data.collection import Collection
     from vlfeedback.data.instruction_file import load_corpus
-    from vlfeedback.models import fit_vlp as stage_2
-    from vlfeedback.models import fit_vlp_encoder as stage_1
     from vlfeedback.models.vlp import VLPArchitecture, VLPNetwork
     from vlfeedback.models.vlp_data import Texts, load_clips, load_scenes
     from vlfeedback.models.vlp_training import VLPTraining
-    from vlfeedback.models.vlp_weights import VLPWeights, load_vlp, save_vlp
-    from vlfeedback.tasks import get_task
+    from vlfeedback.models.vlp_weights import VLPWeights, save_vlp
 
-    torch.set_num_threads(threads)
     start = time.monotonic()
-    excluded = [] if exclude == "none" else [get_task(t.strip()).name for t in exclude.split(",")]
+    torch.set_num_threads(threads)
     collection = Collection.open(data)
-    tasks = [task for task in collection.tasks() if task not in excluded]
+    tasks, excluded = _choose_tasks(collection, exclude)
     settings = VLPTraining(
         encoder_steps=encoder_steps,
         part_steps=part_steps,
@@ -99,9 +99,7 @@ def fit_vlp(
         ivp_weight=ivp_weight,
         seed=seed,
     )
-    torch.manual_seed(seed)
-    network = VLPNetwork(VLPArchitecture())
-    description = {
+    notes = {
         "excluded": excluded,
         "collection": dict(collection.settings),
         "share": share,
@@ -114,45 +112,29 @@ def fit_vlp(
         "torch": torch.__version__,
         "vlfeedback": version("vlfeedback"),
     }
-
-    def describe(mean: float = 0.0, std: float = 1.0, seconds: float = 0.0) -> VLPWeights:
-        training_notes = description | {"seconds": round(seconds)}
-        return VLPWeights(network.architecture, mean, std, tuple(tasks), training_notes)
+    torch.manual_seed(seed)
+    network = VLPNetwork(VLPArchitecture())
+    weights = VLPWeights(network.architecture, 0.0, 1.0, tuple(tasks), notes)
 
     typer.echo(f"Reading clips of {len(tasks)} tasks from {data} ...")
     corpus = None if instructions is None else load_corpus(instructions)
     texts = Texts(tasks, max_words=network.architecture.max_words, corpus=corpus)
     clips, scenes = load_clips(collection, tasks, share), load_scenes(collection, tasks, share)
     half_way = out.with_name(f"{out.stem}.stage1.safetensors")
+    spent = 0.0
     with LossBars() as report:
-        spent: float | None = 0.0
         if encoder:
-            begun, _ = load_vlp(encoder)
-            network.encoder.load_state_dict(begun.encoder.state_dict())
-            network.positions.load_state_dict(begun.positions.state_dict())
+            _take_encoder(network, encoder)
         else:
-            spent = _resume(half_way, network, describe())
-        if spent is None:
-            stage_1.fit_encoder(network, clips, scenes, settings, device=device, report=report)
-            save_vlp(half_way, network, describe(seconds=time.monotonic() - start))
-            spent = _resume(half_way, network, describe()) or 0.0
-            start += spent
-        tokens = stage_1.encode_clips(network, clips, device=device, report=report)
-        scene_tokens = stage_1.encode_scenes(network, scenes, device=device, report=report)
-        stage_2.fit_preferences(
-            network,
-            clips,
-            tokens,
-            scenes,
-            scene_tokens,
-            texts,
-            settings,
-            device=device,
-            report=report,
+            spent = _fit_stage_1(
+                network, clips, scenes, settings, half_way, weights, device=device, report=report
+            )
+        mean, std = _fit_stage_2(
+            network, clips, scenes, texts, settings, device=device, report=report
         )
-    mean, std = stage_2.score_statistics(network, clips, tokens, texts, seed=seed, device=device)
-    seconds = time.monotonic() - start + spent
-    save_vlp(out, network, describe(mean, std, seconds))
+    seconds = round(time.monotonic() - start + spent)
+    training = {**notes, "seconds": seconds}
+    save_vlp(out, network, replace(weights, score_mean=mean, score_std=std, training=training))
     half_way.unlink(missing_ok=True)
     typer.echo(
         f"{out}: trained on {len(tasks)} tasks in {seconds / 60:.0f} min. "
@@ -160,11 +142,59 @@ def fit_vlp(
     )
 
 
-def _resume(path: Path, network: VLPNetwork, wanted: VLPWeights) -> float | None:
-    """Load stage 1 of a run that was cut off; its seconds, or None where there is none to use.
+def _choose_tasks(collection: Collection, exclude: str) -> tuple[list[str], list[str]]:
+    """Tasks to train on, and those to leave out."""
+    from vlfeedback.tasks import get_task
 
-    A run that was not cut off comes by here too, so that both go on with the same rounded numbers.
-    """
+    excluded = [] if exclude == "none" else [get_task(t.strip()).name for t in exclude.split(",")]
+    tasks = [task for task in collection.tasks() if task not in excluded]
+    if len(tasks) < 2:
+        raise NeedsError(
+            f"{collection.root} has {len(tasks)} tasks that are not excluded; what an instruction "
+            "means is learnt from two or more. Collect others with: vlfeedback collect, or train "
+            "on all with --exclude none."
+        )
+    return tasks, excluded
+
+
+def _take_encoder(network: VLPNetwork, weights: str) -> None:
+    """Take what stage 1 learns from other weights."""
+    from vlfeedback.models.vlp_weights import load_vlp
+
+    ready, _ = load_vlp(weights)
+    network.encoder.load_state_dict(ready.encoder.state_dict())
+    network.positions.load_state_dict(ready.positions.state_dict())
+
+
+def _fit_stage_1(
+    network: VLPNetwork,
+    clips: ClipSet,
+    scenes: SceneSet,
+    settings: VLPTraining,
+    path: Path,
+    weights: VLPWeights,
+    *,
+    device: str,
+    report: Report,
+) -> float:
+    """Train the encoder, unless a run that was cut off did; seconds that this run had spent."""
+    from vlfeedback.models.fit_vlp_encoder import fit_encoder
+    from vlfeedback.models.vlp_weights import save_vlp
+
+    spent = _resume(path, network, weights)
+    if spent is not None:
+        return spent
+    start = time.monotonic()
+    fit_encoder(network, clips, scenes, settings, device=device, report=report)
+    seconds = round(time.monotonic() - start)
+    save_vlp(path, network, replace(weights, training={**weights.training, "seconds": seconds}))
+    # The file has rounded numbers: a run that is not cut off goes on with the same.
+    _resume(path, network, weights)
+    return 0.0
+
+
+def _resume(path: Path, network: VLPNetwork, wanted: VLPWeights) -> float | None:
+    """Load stage 1 of a run that was cut off; its seconds, or None where there is none to use."""
     from vlfeedback.models.vlp_weights import load_vlp
 
     if not path.exists():
@@ -176,3 +206,33 @@ def _resume(path: Path, network: VLPNetwork, wanted: VLPWeights) -> float | None
         return None
     network.load_state_dict(begun.state_dict())
     return float(weights.training["seconds"])  # type: ignore[arg-type]
+
+
+def _fit_stage_2(
+    network: VLPNetwork,
+    clips: ClipSet,
+    scenes: SceneSet,
+    texts: Texts,
+    settings: VLPTraining,
+    *,
+    device: str,
+    report: Report,
+) -> tuple[float, float]:
+    """Train everything else; mean and deviation of the scores."""
+    from vlfeedback.models.fit_vlp import fit_preferences, score_statistics
+    from vlfeedback.models.fit_vlp_encoder import encode_clips, encode_scenes
+
+    tokens = encode_clips(network, clips, device=device, report=report)
+    scene_tokens = encode_scenes(network, scenes, device=device, report=report)
+    fit_preferences(
+        network,
+        clips,
+        tokens,
+        scenes,
+        scene_tokens,
+        texts,
+        settings,
+        device=device,
+        report=report,
+    )
+    return score_statistics(network, clips, tokens, texts, seed=settings.seed, device=device)
