@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--slow-steps", type=int, default=30, help="steps a repeat, slow side")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--weights", default="mt45")
+    parser.add_argument("--weights", default="mt50")
     args = parser.parse_args()
     torch.set_num_threads(1)
 

@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50, help="steps of each environment a repeat")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--weights", default="mt45")
+    parser.add_argument("--weights", default="mt50")
     args = parser.parse_args()
     torch.set_num_threads(1)
 

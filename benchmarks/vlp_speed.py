@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--gpu-segments", type=int, default=256, help="a repeat, either, on a GPU")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--weights", default="mt45")
+    parser.add_argument("--weights", default="mt50")
     args = parser.parse_args()
     torch.set_num_threads(1)
     n_segments = {"cpu": (args.segments, args.clip_segments)}

@@ -22,7 +22,7 @@ class Args:
     steps: int = 150  # of each episode
     seed: int = 0  # of the task's layout and of the random policy
     out: str = "demo"  # folder of the picture and the video
-    weights: str = "mt45"  # of VLP: a bundled name, or the path of a file
+    weights: str = "mt50"  # of VLP: a bundled name, or the path of a file
     clip: str = "ViT-B-32"  # architecture, any of open_clip's
 
 
@@ -33,7 +33,7 @@ args = Args(**vars(parser.parse_args()))
 
 clip = {"architecture": args.clip, "random_weights_seed": 0, "frame_stride": 10}
 SOURCES = {
-    "VLP": ({"weights": args.weights}, "reads the sentence; was trained on 45 other tasks"),
+    "VLP": ({"weights": args.weights}, "reads the sentence and the pictures"),
     "CLIP": (clip, "swapped in by name; random weights, which know nothing"),
     "Env": ({}, "what the author of the simulation wrote by hand"),
 }

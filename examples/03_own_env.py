@@ -40,7 +40,7 @@ class SlideBlock(gym.Env):
 
 parser = ArgumentParser(description=__doc__)
 parser.add_argument("--steps", type=int, default=40)
-parser.add_argument("--weights", default="mt45")
+parser.add_argument("--weights", default="mt50")
 args = parser.parse_args()
 
 env = vlfeedback.RewardFromSource(

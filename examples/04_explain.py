@@ -19,7 +19,7 @@ from vlfeedback_envs.scripted import rollout_level
 
 parser = ArgumentParser(description=__doc__)
 parser.add_argument("--steps", type=int, default=150)
-parser.add_argument("--weights", default="mt45")
+parser.add_argument("--weights", default="mt50")
 parser.add_argument("--out", type=Path, default=Path("explained"))
 args = parser.parse_args()
 args.out.mkdir(parents=True, exist_ok=True)
