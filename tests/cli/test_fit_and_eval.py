@@ -151,7 +151,9 @@ def clips(tmp_path: Path) -> Path:
 
 
 def evaluate(clips: Path, options: str) -> Result:
-    command = f"eval vlp --episodes 2 --pairs 8 --seed 5 --workers 1 --clips {clips} {options}"
+    command = (
+        f"eval vlp --weights vlp.mt45 --episodes 2 --pairs 8 --seed 5 --clips {clips} {options}"
+    )
     return CliRunner().invoke(app, command.split())
 
 

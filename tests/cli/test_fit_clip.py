@@ -28,7 +28,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     collection = Collection.create(tmp_path_factory.mktemp("data") / "clips", {"seed": 7})
     times = np.array([0, 1, 8, 15])
     for task in ("door-open", "drawer-open", "door-close"):
-        for level in ("expert", "random"):
+        for level in ("expert", "medium", "random"):
             trajectory = Trajectory(
                 observations=rng.normal(size=(21, 39)).astype(np.float32),
                 actions=np.zeros((20, 4), np.float32),

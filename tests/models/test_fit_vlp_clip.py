@@ -39,8 +39,9 @@ def clips() -> ClipSet:
     pictures = np.zeros((12, 6, 32, 32, 3), np.uint8)
     for row in range(12):
         pictures[row, ..., task[row]] = 100 * LEVELS[row] + 50
+    positions, states = np.zeros((12, 6, 10), np.float32), np.zeros((12, 6, 18), np.float32)
     unused = np.zeros((12, 6), np.float32)
-    return ClipSet(task, pictures, np.zeros((12, 6, 18), np.float32), unused, LEVELS)
+    return ClipSet(task, LEVELS, pictures, positions, states, unused, unused)
 
 
 @pytest.fixture(scope="module")
