@@ -48,7 +48,7 @@ class SourceWindow:
         self._actions: deque[np.ndarray] = deque(maxlen=steps)
         self._env_rewards: deque[float] = deque(maxlen=steps)
         self._observation = np.empty(0)
-        self._first_picture: np.ndarray | None = None
+        self._first_picture = np.empty(0)
         self.n_steps = 0  # taken in this episode
 
     @property
