@@ -35,7 +35,7 @@ def run(*arguments: str) -> str:
 
 def test_reward_sources_are_listed_with_what_they_need() -> None:
     rows = {row["source"]: row for row in json.loads(run("rewards", "--json"))}
-    assert rows["vlp"]["needs"] == ["frames", "instruction"]
+    assert rows["vlp"]["needs"] == ["frames", "first_frame", "instruction"]
     assert rows["vlp"]["granularity"] == "window"
     assert rows["env"]["needs"] == ["env_rewards"]
     assert all(row["summary"] and not row["problem"] for row in rows.values())

@@ -63,6 +63,12 @@ def fit_vlp(
         int, typer.Option(min=1, help="Steps of stage 2 on progress and scenes alone.")
     ] = 1500,
     steps: Annotated[int, typer.Option(min=1, help="Steps of stage 2 on everything.")] = 500,
+    token_noise: Annotated[
+        float, typer.Option(min=0, help="Noise on pictures; less where no new tasks are to come.")
+    ] = 0.3,
+    token_dropout: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of picture tokens that is hidden.")
+    ] = 0.3,
     ilp_weight: Annotated[float, typer.Option(min=0, help="Lambda 1 of the paper.")] = 0.1,
     ivp_weight: Annotated[float, typer.Option(min=0, help="Lambda 2 of the paper.")] = 0.5,
     share: Annotated[
@@ -95,6 +101,8 @@ def fit_vlp(
         encoder_steps=encoder_steps,
         part_steps=part_steps,
         steps=steps,
+        token_noise=token_noise,
+        token_dropout=token_dropout,
         ilp_weight=ilp_weight,
         ivp_weight=ivp_weight,
         seed=seed,
