@@ -17,7 +17,8 @@ from vlfeedback.evaluation.paper import PAPER
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = (ROOT / "README.md", ROOT / "src" / "vlfeedback" / "weights" / "vlp.mt45.md")
+WEIGHTS = ROOT / "src" / "vlfeedback" / "weights"
+PAGES = (ROOT / "README.md", WEIGHTS / "vlp.mt45.md", WEIGHTS / "vlp.mt50.md")
 
 
 def load(name: str) -> dict[str, Any]:
@@ -144,10 +145,65 @@ def vlp_ablations() -> str:
     return "\n".join([*lines, "", note])
 
 
+def ml45_accuracy() -> str:
+    """Label accuracy on the ML45 split, by weights that were trained without its tasks."""
+    result = load("vlp_label_accuracy_ml45")
+    table, random = result["clustered_pairs"], result["random_pairs"]
+    lines = [
+        "| task (never trained on) | VLP paper, Table 18 | ours | prior | ours, random pairs |",
+        "|---|---|---|---|---|",
+    ]
+    for task in [*result["label_accuracy"], "mean"]:
+        paper = percent(PAPER["label_accuracy"].get("mean_ml45" if task == "mean" else task))
+        cells = [table["vlp"][task], table["prior"][task], random["vlp"][task]]
+        lines.append(f"| {task} | {paper} | {' | '.join(map(percent, cells))} |")
+    return "\n".join([*lines, "", *provenance(result)])
+
+
+def all_tasks() -> str:
+    """Random pairs of all tasks by the weights trained on all of them, fresh episodes."""
+    result = load("vlp_label_accuracy_all")
+    accuracy = dict(result["random_pairs"]["vlp"])
+    mean = accuracy.pop("mean")
+    worst = sorted(accuracy, key=lambda task: accuracy[task])[:5]
+    still = result["random_pairs"]["still"]["mean"]
+    language = {
+        kind: percent(row["itp_accuracy"]["mean"])
+        for kind, row in result.get("language", {}).items()
+    }
+    lines = [
+        "| random pairs of all 50 tasks | accuracy % |",
+        "|---|---|",
+        f"| mean | {percent(mean)} |",
+        *(f"| lowest: {task} | {percent(accuracy[task])} |" for task in worst),
+        f"| mean of preferring the stiller clip | {percent(still)} |",
+        *(
+            f"| pairs of the paper's kind, {kind} instructions | {x} |"
+            for kind, x in language.items()
+        ),
+    ]
+    return "\n".join([*lines, "", *provenance(result)])
+
+
+def speed() -> str:
+    """The compact model against the paper's network at its true size."""
+    result = load("vlp_speed")
+    figures = result["figures"]["cpu"]
+    rate = {name: row["per_cpu_second"] for name, row in figures["segments"].items()}
+    return (
+        f"On one CPU thread the compact model scores {rate['vlp, pictures']:.0f} segments a second "
+        f"from pictures and the paper's network, at its true size with random weights, "
+        f"{rate['vlp.clip, pictures']:.2f}: "
+        f"{figures['ratio from pictures']['per_cpu_second']:.0f} times as many "
+        f"(`{result['command']}`; {result['hardware']['processor']}, "
+        f"{result['hardware']['cores']} cores; {versions(result)})."
+    )
+
+
 def model_size() -> str:
     """One line on parameters, file size and throughput."""
     result = load("vlp_label_accuracy")
-    size = (ROOT / "src/vlfeedback/weights/vlp.mt45.safetensors").stat().st_size
+    size = (WEIGHTS / "vlp.mt45.safetensors").stat().st_size
     return (
         f"{result['parameters'] / 1e6:.2f} million parameters, {size / 1e6:.1f} MB on disk, "
         f"{result['segments_per_second']:.0f} segments of 8 pictures a second on one core "
@@ -165,6 +221,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "label-pairings": label_pairings,
     "label-correlation": label_correlation,
     "label-language": label_language,
+    "ml45-accuracy": ml45_accuracy,
+    "all-tasks": all_tasks,
+    "vlp-speed": speed,
     "vlp-ablations": vlp_ablations,
     "model-size": model_size,
 }
