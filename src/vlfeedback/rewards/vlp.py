@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from vlfeedback.encoders.words import WordVectors
@@ -129,7 +129,8 @@ class VLPReward:
         if given is None:
             raise NeedsError("'vlp' reads pictures: give frames (N, F, H, W, 3), or embeddings.")
         chosen = given[
-            np.arange(len(batch))[:, None], _spread(batch, self.weights.architecture.n_frames)
+            np.arange(len(batch))[:, None],
+            batch.spread_pictures(self.weights.architecture.n_frames),
         ]
         if batch.embeddings is not None:
             return self._kept(chosen)
@@ -185,19 +186,6 @@ def _half_precision(device: str) -> AbstractContextManager[Any]:
 def _own(array: np.ndarray) -> np.ndarray:
     """A copy that torch takes: it refuses flipped arrays, and warns of read-only ones."""
     return np.array(array, order="C")
-
-
-def _spread(batch: SegmentBatch, n_frames: int) -> Int64[np.ndarray, "N n"]:
-    """Which of the given pictures are read, for each clip: evenly over its real steps."""
-    given = batch.picture_steps
-    last = np.searchsorted(given, batch.last_steps, side="right") - 1
-    if np.any(last < 0):
-        raise NeedsError(
-            f"'vlp' reads pictures, and a clip that ends at step {batch.last_steps.min()} has none "
-            f"up to there: they were taken after the steps {given[:4].tolist()} ... Take one after "
-            "step 0 as well."
-        )
-    return np.rint(np.linspace(0, last, n_frames)).astype(np.int64).T
 
 
 def _join(texts: list[ReadText]) -> ReadText:

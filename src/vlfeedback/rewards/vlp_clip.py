@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
 from vlfeedback.encoders.clip_tokens import half_precision, load_clip_tokens
@@ -115,7 +115,7 @@ class VLPClipReward:
         return np.asarray(standard, dtype=np.float32)
 
     def _tokens(self, batch: SegmentBatch) -> Float32[Tensor, "N F P E"]:
-        chosen = _spread(batch, self.weights.architecture.n_frames)
+        chosen = batch.spread_pictures(self.weights.architecture.n_frames)
         rows = np.arange(len(batch))[:, None]
         if batch.embeddings is not None:
             return torch.from_numpy(batch.embeddings[rows, chosen]).to(self.device)
@@ -139,9 +139,3 @@ class VLPClipReward:
                 text = self._network.read_text(tokens, mask)
             self._texts[instruction] = (text[0], mask[0])
         return self._texts[instruction]
-
-
-def _spread(batch: SegmentBatch, n_frames: int) -> Int64[np.ndarray, "N n"]:
-    """Which of the given pictures are read, for each clip: evenly over its real steps."""
-    last = np.searchsorted(batch.picture_steps, batch.last_steps, side="right") - 1
-    return np.rint(np.linspace(0, last, n_frames)).astype(np.int64).T

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
 
-from vlfeedback.errors import ShapeError
+from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.types.trajectories import Segment, check_length, check_pictures
 
 __all__ = ["Granularity", "SegmentBatch", "SegmentPairs", "SourceNeeds"]
@@ -147,6 +147,22 @@ class SegmentBatch:
         if self.mask is None:
             return np.full(len(self), self.n_steps - 1, dtype=np.int64)
         return np.asarray(self.mask.sum(axis=1) - 1, dtype=np.int64)
+
+    def spread_pictures(self, n: int) -> Int64[np.ndarray, "N n"]:
+        """Which pictures show each segment with `n` of them: evenly over its real steps.
+
+        Raises:
+            NeedsError: a segment has no picture up to its last step.
+        """
+        given = self.picture_steps
+        last = np.searchsorted(given, self.last_steps, side="right") - 1
+        if np.any(last < 0):
+            raise NeedsError(
+                f"Pictures are read, and a clip that ends at step {self.last_steps.min()} has none "
+                f"up to there: they were taken after the steps {given[:4].tolist()} ... Take one "
+                "after step 0 as well."
+            )
+        return np.rint(np.linspace(0, last, n)).astype(np.int64).T
 
     def __repr__(self) -> str:
         parts = [f"N={len(self)}", f"T={self.n_steps}"]
