@@ -29,7 +29,7 @@ __all__ = ["HDF5Frames", "read_trajectories", "write_trajectories"]
 
 _FORMAT = "vlfeedback-trajectories"
 _VERSION = 1
-_ARRAYS = ("observations", "actions", "env_rewards", "successes")
+_ARRAYS = ("observations", "actions", "env_rewards", "rewards", "successes")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

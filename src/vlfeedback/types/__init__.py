@@ -8,12 +8,8 @@ is the one taken *after* action t, which is all a wrapper around an environment 
 """
 
 from vlfeedback.types.batches import Granularity, SegmentBatch, SegmentPairs, SourceNeeds
-from vlfeedback.types.sources import (
-    EmbeddingSource,
-    PreferenceLabels,
-    PreferenceSource,
-    RewardSource,
-)
+from vlfeedback.types.labels import PreferenceLabels
+from vlfeedback.types.sources import EmbeddingSource, PreferenceSource, RewardSource
 from vlfeedback.types.trajectories import ArrayFrames, Frames, Segment, Trajectory, rows_of
 
 __all__ = [

@@ -74,7 +74,8 @@ class Trajectory:
 
     observations: Shaped[np.ndarray, "L1 ..."]  # (L + 1, *obs)
     actions: Shaped[np.ndarray, "L ..."]  # (L, *act)
-    env_rewards: Float32[np.ndarray, " L"] | None = None
+    env_rewards: Float32[np.ndarray, " L"] | None = None  # the environment's own
+    rewards: Float32[np.ndarray, " L"] | None = None  # a source's, from relabelling: learnt from
     successes: Bool[np.ndarray, " L"] | None = None
     terminated: bool = False
     truncated: bool = False
@@ -99,6 +100,7 @@ class Trajectory:
                 f"states 0 to {length}."
             )
         check_length("env_rewards", self.env_rewards, length, "action")
+        check_length("rewards", self.rewards, length, "action")
         check_length("successes", self.successes, length, "action")
 
     def __len__(self) -> int:

@@ -1,0 +1,1 @@
+"""Other libraries' datasets to trajectories and back; conversions only."""

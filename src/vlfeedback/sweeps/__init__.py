@@ -1,0 +1,1 @@
+"""Comparisons: tasks x sources x learners x seeds, run on all cores, resumed, and reported."""
