@@ -3,24 +3,35 @@ import dataclasses
 import pytest
 
 from vlfeedback.errors import UnknownNameError
-from vlfeedback.tasks import TASKS, VLP_TEST_TASKS, get_task, list_tasks
+from vlfeedback.tasks import METAWORLD_TASKS, TASKS, VLP_TEST_TASKS, get_task, list_tasks
 
 NAMES = list_tasks()
 
 
-def test_every_meta_world_task_is_in_the_table_and_no_other() -> None:
+def test_every_meta_world_task_is_in_the_table() -> None:
     env_dict = pytest.importorskip("metaworld.env_dict")
-    assert {f"{name}-v3" for name in NAMES} == set(env_dict.ALL_V3_ENVIRONMENTS)
-    assert len(NAMES) == 50
+    assert {f"{name}-v3" for name in METAWORLD_TASKS} == set(env_dict.ALL_V3_ENVIRONMENTS)
+    assert len(METAWORLD_TASKS) == 50
+
+
+def test_seeds_are_counted_by_place_so_meta_world_comes_first_and_sorted() -> None:
+    assert tuple(TASKS)[:50] == METAWORLD_TASKS == tuple(sorted(METAWORLD_TASKS))
+    assert tuple(TASKS)[50:] == ("cart-pole-balance",)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_task_says_what_to_do_where_to_look_and_when_it_is_done(name: str) -> None:
+def test_a_task_says_what_to_do_where_it_is_and_when_it_is_done(name: str) -> None:
     task = get_task(name)
     assert task.name == name
     assert len(task.instruction.split()) >= 3 and task.instruction == task.instruction.lower()
-    assert task.env_id == f"vlfeedback_envs:vlfeedback/mw-{name}-v0"
-    assert task.camera and task.success_key
+    assert task.env_id.startswith("vlfeedback_envs:vlfeedback/")
+    assert task.success_key
+
+
+def test_a_task_of_meta_world_names_its_view_and_a_camera() -> None:
+    for name in METAWORLD_TASKS:
+        assert TASKS[name].env_id == f"vlfeedback_envs:vlfeedback/mw-{name}-v0"
+        assert TASKS[name].camera == "corner4"
 
 
 def test_no_two_tasks_ask_for_the_same() -> None:

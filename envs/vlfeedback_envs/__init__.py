@@ -11,14 +11,21 @@ Example:
 
 import gymnasium as gym
 
-from vlfeedback.tasks import TASKS
+from vlfeedback.tasks import METAWORLD_TASKS
 
 METAWORLD_STEPS = 500  # max_path_length of every Meta-World v3 task
+CARTPOLE_STEPS = 100  # RL-VLM-F's horizon
 
-for _name in TASKS:
+for _name in METAWORLD_TASKS:
     gym.register(
         id=f"vlfeedback/mw-{_name}-v0",
         entry_point="vlfeedback_envs.metaworld:MetaWorldView",
         kwargs={"task": _name},
         max_episode_steps=METAWORLD_STEPS,
     )
+
+gym.register(
+    id="vlfeedback/CartPoleBalance-v0",
+    entry_point="vlfeedback_envs.cartpole:CartPoleBalance",
+    max_episode_steps=CARTPOLE_STEPS,
+)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from vlfeedback.errors import UnknownNameError
 
 __all__ = [
+    "METAWORLD_TASKS",
     "ML45_TEST_TASKS",
     "TASKS",
     "VLP_TEST_TASKS",
@@ -26,7 +27,9 @@ class TaskSpec:
     name: str  # "drawer-close"
     instruction: str  # what a person would say
     env_id: str  # Gymnasium id of the view that renders it, importable as "module:id"
-    camera: str = "corner4"  # the near corner view of the visual Meta-World literature
+    camera: str = (
+        "corner4"  # the near corner view of the visual Meta-World literature; "": one only
+    )
     success_key: str = "success"  # key of `info` that is truthy once the task is done
 
     @property
@@ -89,13 +92,26 @@ _METAWORLD = {
     "window-open": "open the window",
 }
 
+_OTHERS = (
+    TaskSpec(
+        "cart-pole-balance",
+        "balance the brown pole on the black cart to be upright",  # RL-VLM-F, Appendix
+        "vlfeedback_envs:vlfeedback/CartPoleBalance-v0",
+        camera="",
+    ),
+)
+
 TASKS: Mapping[str, TaskSpec] = MappingProxyType(
     {
         name: TaskSpec(name, text, f"vlfeedback_envs:vlfeedback/mw-{name}-v0")
         for name, text in _METAWORLD.items()
     }
+    | {spec.name: spec for spec in _OTHERS}
 )
-"""All tasks by name; read-only."""
+"""All tasks by name; read-only. New ones come last: seeds are counted by a task's place."""
+
+METAWORLD_TASKS = tuple(_METAWORLD)
+"""The 50 tasks of Meta-World v3, sorted: all that `vlp` was trained on."""
 
 VLP_TEST_TASKS = ("button-press", "door-close", "drawer-close", "faucet-close", "window-open")
 """The tasks the VLP paper never trains on (its appendix C)."""
@@ -108,7 +124,7 @@ def list_tasks() -> list[str]:
     """Names of all tasks, sorted.
 
     >>> len(list_tasks())
-    50
+    51
     """
     return sorted(TASKS)
 

@@ -48,12 +48,13 @@ def test_preference_sources_include_reward_sources() -> None:
 
 def test_tasks_are_listed_with_their_instruction_and_id() -> None:
     rows = json.loads(run("tasks", "--json"))
-    assert len(rows) == 50
+    assert len(rows) == 51
     assert {
         "task": "drawer-close",
         "instruction": "close the drawer",
         "id": "VLPReward-DrawerClose-v0",
     } in rows
+    assert rows[-1]["id"] == "EnvReward-CartPoleBalance-v0"  # `vlp` knows Meta-World alone
 
 
 def test_the_table_has_a_row_for_each_source(broken: None) -> None:

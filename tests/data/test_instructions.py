@@ -7,9 +7,9 @@ import pytest
 from vlfeedback.data.instructions import instruction_corpus
 from vlfeedback.encoders.words import WordVectors
 from vlfeedback.errors import UnknownNameError
-from vlfeedback.tasks import TASKS
+from vlfeedback.tasks import METAWORLD_TASKS, TASKS
 
-EVERY_TASK = sorted(TASKS)
+EVERY_TASK = METAWORLD_TASKS
 
 # In every phrase of the task, a pattern of the first kind; in none, one of the second.
 MARKS = {
@@ -111,6 +111,10 @@ def test_what_sets_a_task_apart_is_in_each_of_its_phrases(task: str) -> None:
 
 def test_the_name_of_a_gymnasium_id_is_accepted() -> None:
     assert instruction_corpus("DrawerClose") == instruction_corpus("drawer-close")
+
+
+def test_a_task_outside_meta_world_has_its_own_instruction_alone() -> None:
+    assert instruction_corpus("cart-pole-balance") == (TASKS["cart-pole-balance"].instruction,)
 
 
 def test_an_unknown_task_is_refused_with_the_nearest_name() -> None:

@@ -9,9 +9,9 @@ from vlfeedback.data.instructions import instruction_corpus
 from vlfeedback.data.unseen_instructions import LanguageKind, unseen_instructions
 from vlfeedback.encoders.words import WordVectors
 from vlfeedback.errors import UnknownNameError
-from vlfeedback.tasks import TASKS
+from vlfeedback.tasks import METAWORLD_TASKS
 
-EVERY_TASK = sorted(TASKS)
+EVERY_TASK = METAWORLD_TASKS
 FEWEST: dict[LanguageKind, int] = {
     "seen": 40,
     "phrase": 4,
@@ -116,3 +116,8 @@ def test_seen_is_the_corpus() -> None:
 def test_an_unknown_task_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'drawer-close'"):
         unseen_instructions("drawer-closed", "phrase")
+
+
+def test_a_task_outside_meta_world_has_no_unseen_texts() -> None:
+    with pytest.raises(UnknownNameError, match="'cart-pole-balance' has no texts of kind 'phrase'"):
+        unseen_instructions("cart-pole-balance", "phrase")

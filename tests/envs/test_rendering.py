@@ -16,7 +16,7 @@ pytest.importorskip("metaworld")
 import mujoco
 
 from vlfeedback.errors import RenderError
-from vlfeedback.tasks import list_tasks
+from vlfeedback.tasks import METAWORLD_TASKS
 from vlfeedback_envs.metaworld import MetaWorldView
 from vlfeedback_envs.rendering import QUALITIES, SceneRenderer, SimulatorState
 
@@ -269,7 +269,7 @@ def changed_fields(before: dict[str, np.ndarray], model: Any) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", list_tasks())
+@pytest.mark.parametrize("task", METAWORLD_TASKS)
 def test_no_task_edits_a_field_of_the_model_that_a_state_does_not_carry(task: str) -> None:
     view = MetaWorldView(task)
     before = float_fields(view.simulation.model)
@@ -285,7 +285,7 @@ def test_no_task_edits_a_field_of_the_model_that_a_state_does_not_carry(task: st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", list_tasks())
+@pytest.mark.parametrize("task", METAWORLD_TASKS)
 def test_every_task_renders_the_same_now_and_later(task: str) -> None:
     view = MetaWorldView(task, size=SIZE, render_mode="rgb_array")
     states, live = roll(view, seed=1)

@@ -138,11 +138,11 @@ def eval_vlp(
 
 
 def _choose_tasks(split: str, tasks: str) -> list[str]:
-    from vlfeedback.tasks import ML45_TEST_TASKS, VLP_TEST_TASKS, get_task, list_tasks
+    from vlfeedback.tasks import METAWORLD_TASKS, ML45_TEST_TASKS, VLP_TEST_TASKS, get_task
 
     if tasks:
         return list(dict.fromkeys(get_task(name.strip()).name for name in tasks.split(",")))
-    splits = {"vlp": VLP_TEST_TASKS, "ml45": ML45_TEST_TASKS, "all": list_tasks()}
+    splits = {"vlp": VLP_TEST_TASKS, "ml45": ML45_TEST_TASKS, "all": METAWORLD_TASKS}
     return [*splits[split]]
 
 

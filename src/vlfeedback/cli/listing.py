@@ -51,11 +51,15 @@ def rows_of_preferences() -> list[dict[str, Any]]:
 
 
 def rows_of_tasks() -> list[dict[str, Any]]:
-    """One row a task."""
-    from vlfeedback.tasks import TASKS
+    """One row a task, with the id of its reward by `vlp`, where `vlp` was trained for it."""
+    from vlfeedback.tasks import METAWORLD_TASKS, TASKS
 
     return [
-        {"task": spec.name, "instruction": spec.instruction, "id": f"VLPReward-{spec.gym_name}-v0"}
+        {
+            "task": spec.name,
+            "instruction": spec.instruction,
+            "id": f"{'VLP' if spec.name in METAWORLD_TASKS else 'Env'}Reward-{spec.gym_name}-v0",
+        }
         for spec in TASKS.values()
     ]
 

@@ -25,7 +25,8 @@ def instruction_corpus(task: str) -> tuple[str, ...]:
     """All phrases of a task: at least 40, no two alike, none shared with another task.
 
     The first is the task's own instruction. The others run through the verb structures before
-    they change a noun, so that even a short prefix has varied verbs.
+    they change a noun, so that even a short prefix has varied verbs. A task outside Meta-World
+    has its own instruction alone.
 
     Args:
         task: name of a task, such as ``"drawer-close"``.
@@ -37,6 +38,8 @@ def instruction_corpus(task: str) -> tuple[str, ...]:
     ('close the drawer', 'shut the drawer', 'push the drawer closed')
     """
     spec = get_task(task)
+    if spec.name not in _STRUCTURES:
+        return (spec.instruction,)
     rounds = zip_longest(*map(_phrases, _alternatives(_STRUCTURES[spec.name])))
     phrases = (phrase for phrases in rounds for phrase in phrases if phrase is not None)
     return tuple(dict.fromkeys([spec.instruction, *phrases]))

@@ -41,7 +41,8 @@ def unseen_instructions(task: str, kind: LanguageKind) -> tuple[str, ...]:
         kind: which test set; ``"seen"`` is the corpus itself.
 
     Raises:
-        UnknownNameError: there is no such task or kind.
+        UnknownNameError: there is no such task or kind, or the task is none of Meta-World's, which
+            alone have such texts.
 
     >>> unseen_instructions("drawer-close", "phrase")[:3]
     ('drawer closing', 'a closed drawer', 'drawer shut tight')
@@ -51,6 +52,11 @@ def unseen_instructions(task: str, kind: LanguageKind) -> tuple[str, ...]:
     name = get_task(task).name
     if kind == "seen":
         return instruction_corpus(name)
+    if name not in _table():
+        raise UnknownNameError(
+            f"Task {name!r} has no texts of kind {kind!r}; only Meta-World's tasks have. "
+            "Ask for kind 'seen'."
+        )
     texts = _table()[name]
     if kind in ("phrase", "description"):
         return tuple(texts[kind])

@@ -27,7 +27,7 @@ from vlfeedback.data.pairings import (
 from vlfeedback.data.sampling import sample_clustered_pairs, sample_segment_pairs
 from vlfeedback.errors import NeedsError
 from vlfeedback.evaluation.scoring import ClipScorer
-from vlfeedback.tasks import TASKS, get_task, list_tasks
+from vlfeedback.tasks import METAWORLD_TASKS, TASKS, get_task
 from vlfeedback.types import Trajectory
 
 __all__ = ["PAIRINGS", "Judged", "describe_pairing", "judge", "picture_stride", "pose_pairings"]
@@ -59,7 +59,7 @@ def pose_pairings(
     stride = picture_stride(trajectories)
 
     def pose(pairing: str) -> PosedPairs:
-        stream = [seed, PAIRINGS.index(pairing), list_tasks().index(spec.name)]
+        stream = [seed, PAIRINGS.index(pairing), list(TASKS).index(spec.name)]
         rng = np.random.default_rng(stream)
         draw: Any = {
             "clustered": sample_clustered_pairs,
@@ -72,7 +72,7 @@ def pose_pairings(
         if pairing == "reversed":
             return pose_reversed(drawn, spec.instruction, rng=rng)
         if pairing == "instruction":
-            wrong = [other.instruction for other in TASKS.values() if other.name != spec.name]
+            wrong = [TASKS[name].instruction for name in METAWORLD_TASKS if name != spec.name]
             return pose_instructions(drawn, spec.instruction, wrong, rng=rng)
         return pose_scripted(drawn, spec.instruction)
 

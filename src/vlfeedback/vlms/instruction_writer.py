@@ -19,7 +19,7 @@ from jaxtyping import UInt8
 from vlfeedback.data.instructions import instruction_corpus
 from vlfeedback.data.unseen_instructions import unseen_instructions
 from vlfeedback.errors import NeedsError
-from vlfeedback.tasks import TaskSpec, get_task, list_tasks
+from vlfeedback.tasks import METAWORLD_TASKS, TaskSpec, get_task
 from vlfeedback.vlms.client import ChatClient, picture_part
 
 __all__ = ["PROMPT_VERSION", "parse_phrases", "write_instructions"]
@@ -182,7 +182,7 @@ def _first_messages(
 def _reserved(task: str, taken: Mapping[str, str]) -> dict[str, str]:
     """Phrases that may not be kept, and why."""
     reserved: dict[str, str] = {}
-    for other in list_tasks():
+    for other in METAWORLD_TASKS:
         for kind in ("phrase", "description", "correct colour", "incorrect colour"):
             for text in unseen_instructions(other, kind):
                 reserved[_tidy(text)] = "kept for testing"
