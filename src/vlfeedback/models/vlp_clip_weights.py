@@ -5,23 +5,26 @@ One safetensors file: the trainable tensors in float32, and a description in its
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
-
 from vlfeedback.encoders.clip_tokens import CLIPIdentity
 from vlfeedback.errors import CheckpointError
+from vlfeedback.models.checkpoint import (
+    CheckpointFormat,
+    fill_network,
+    read_checkpoint,
+    read_description,
+    save_checkpoint,
+)
 from vlfeedback.models.vlp_clip import VLPClipArchitecture, VLPClipNetwork
 
 __all__ = ["VLPClipWeights", "describe_vlp_clip", "load_vlp_clip", "save_vlp_clip"]
 
-_FORMAT = "vlfeedback-vlp-clip"
-_VERSION = 1
+_FORMAT = CheckpointFormat(
+    "vlfeedback-vlp-clip", version=1, model="`vlp.clip` model", made_by="vlfeedback fit vlp-clip"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +41,7 @@ class VLPClipWeights:
 
 def save_vlp_clip(path: Path, network: VLPClipNetwork, weights: VLPClipWeights) -> None:
     """Write the tensors as they are, with the description in the file's header."""
-    tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    header = {"format": _FORMAT, "version": _VERSION, **asdict(weights)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata={"vlfeedback": json.dumps(header)})
-    partial.replace(path)
+    save_checkpoint(path, network.state_dict(), asdict(weights), file_format=_FORMAT)
 
 
 def describe_vlp_clip(path: Path) -> VLPClipWeights:
@@ -51,9 +49,9 @@ def describe_vlp_clip(path: Path) -> VLPClipWeights:
 
     Raises:
         FileNotFoundError: there is no such file.
-        CheckpointError: it is truncated, foreign, or of a newer release.
+        CheckpointError: it is truncated, foreign, or of another version.
     """
-    return _describe(path, _read(path, with_tensors=False)[0])
+    return _weights(read_description(path, file_format=_FORMAT))
 
 
 def load_vlp_clip(path: Path, clip: CLIPIdentity) -> tuple[VLPClipNetwork, VLPClipWeights]:
@@ -64,65 +62,26 @@ def load_vlp_clip(path: Path, clip: CLIPIdentity) -> tuple[VLPClipNetwork, VLPCl
 
     Raises:
         FileNotFoundError: there is no such file.
-        CheckpointError: it is truncated, foreign, of another architecture or a newer release, or
+        CheckpointError: it is truncated, foreign, of another architecture or version, or
             was trained on another CLIP.
     """
-    header, tensors = _read(path, with_tensors=True)
-    weights = _describe(path, header)
+    description, tensors = read_checkpoint(path, file_format=_FORMAT)
+    weights = _weights(description)
     _check_clip(path, weights.clip, clip)
     network = VLPClipNetwork(weights.architecture)
-    expected = network.state_dict()
-    wrong = sorted(
-        {k for k in expected if k not in tensors or tensors[k].shape != expected[k].shape}
-        | (tensors.keys() - expected.keys())
-    )
-    if wrong:
-        raise CheckpointError(
-            f"{path} is of another architecture than its header says: {len(wrong)} tensors are "
-            f"missing, unexpected or of another shape, first: {wrong[:5]}. Train again with: "
-            "vlfeedback fit vlp-clip"
-        )
-    network.load_state_dict(tensors)
+    fill_network(network, tensors, path, file_format=_FORMAT)
     return network.eval(), weights
 
 
-def _read(path: Path, *, with_tensors: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    path = path.expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"No weights file {str(path)!r}; train one with: vlfeedback fit vlp-clip"
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("vlfeedback", "{}"))
-            keys = list(file.keys()) if with_tensors else []
-            tensors = {key: file.get_tensor(key) for key in keys}
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise CheckpointError(
-            f"{path} is no readable safetensors file ({error}); it is truncated or of another "
-            "format. Copy it again, or train with: vlfeedback fit vlp-clip"
-        ) from error
-    return header, tensors
-
-
-def _describe(path: Path, header: dict[str, Any]) -> VLPClipWeights:
-    if header.get("format") != _FORMAT:
-        raise CheckpointError(
-            f"{path} holds no `vlp.clip` model but {header.get('format', 'something else')!r}; "
-            "pass weights saved by: vlfeedback fit vlp-clip"
-        )
-    if header["version"] > _VERSION:
-        raise CheckpointError(
-            f"{path} has version {header['version']}, this release reads {_VERSION}; upgrade."
-        )
-    settings = header["architecture"]
+def _weights(description: dict[str, Any]) -> VLPClipWeights:
+    settings = description["architecture"]
     return VLPClipWeights(
         VLPClipArchitecture(**{**settings, "head": tuple(settings["head"])}),
-        CLIPIdentity(**header["clip"]),
-        header["score_mean"],
-        header["score_std"],
-        tuple(header["tasks"]),
-        header["training"],
+        CLIPIdentity(**description["clip"]),
+        description["score_mean"],
+        description["score_std"],
+        tuple(description["tasks"]),
+        description["training"],
     )
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-
-from vlfeedback.errors import CheckpointError, UnknownNameError
+from vlfeedback.errors import UnknownNameError
+from vlfeedback.models.checkpoint import (
+    CheckpointFormat,
+    fill_network,
+    read_checkpoint,
+    save_checkpoint,
+)
 from vlfeedback.models.vlp import VLPArchitecture, VLPNetwork
 
 __all__ = ["VLPWeights", "bundled_weights", "load_vlp", "save_vlp"]
 
-_FORMAT = "vlfeedback-vlp"
-_VERSION = 2
+_FORMAT = CheckpointFormat(
+    "vlfeedback-vlp", version=2, model="VLP model", made_by="vlfeedback fit vlp"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,8 @@ def bundled_weights() -> dict[str, Path]:
 
 def save_vlp(path: Path, network: VLPNetwork, weights: VLPWeights) -> None:
     """Write tensors as float16, with the description in the file's header."""
-    tensors = {k: v.detach().cpu().half().contiguous() for k, v in network.state_dict().items()}
-    header = {"format": _FORMAT, "version": _VERSION, **asdict(weights)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata={"vlfeedback": json.dumps(header)})
-    partial.replace(path)
+    tensors = {name: tensor.half() for name, tensor in network.state_dict().items()}
+    save_checkpoint(path, tensors, asdict(weights), file_format=_FORMAT)
 
 
 def load_vlp(name_or_path: str) -> tuple[VLPNetwork, VLPWeights]:
@@ -55,43 +53,21 @@ def load_vlp(name_or_path: str) -> tuple[VLPNetwork, VLPWeights]:
 
     Raises:
         UnknownNameError: neither a bundled name nor a file.
-        CheckpointError: the file is truncated, foreign, or of another architecture.
+        CheckpointError: the file is truncated, foreign, or of another architecture or version.
     """
     path = _resolve(name_or_path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("vlfeedback", "{}"))
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise CheckpointError(
-            f"{path} is no readable safetensors file ({error}); it is truncated or of another "
-            "format. Copy it again, or train with: vlfeedback fit vlp"
-        ) from error
-    if header.get("format") != _FORMAT:
-        raise CheckpointError(
-            f"{path} holds no VLP model ({len(tensors)} tensors, first: "
-            f"{sorted(tensors)[:3]}); pass weights saved by: vlfeedback fit vlp"
-        )
-    if header["version"] != _VERSION:
-        raise CheckpointError(
-            f"{path} has version {header['version']}, this release reads {_VERSION}; "
-            + (
-                "upgrade vlfeedback."
-                if header["version"] > _VERSION
-                else "its network is another one now. Train again with: vlfeedback fit vlp"
-            )
-        )
+    description, tensors = read_checkpoint(path, file_format=_FORMAT)
     architecture = VLPArchitecture(
-        **{**header["architecture"], "head": tuple(header["architecture"]["head"])}
+        **{**description["architecture"], "head": tuple(description["architecture"]["head"])}
     )
     network = VLPNetwork(architecture)
-    _fill(network, tensors, path)
+    fill_network(network, tensors, path, file_format=_FORMAT)
     weights = VLPWeights(
         architecture,
-        header["score_mean"],
-        header["score_std"],
-        tuple(header["tasks"]),
-        header["training"],
+        description["score_mean"],
+        description["score_std"],
+        tuple(description["tasks"]),
+        description["training"],
     )
     return network.eval(), weights
 
@@ -108,17 +84,3 @@ def _resolve(name_or_path: str) -> Path:
         f"No VLP weights {name_or_path!r}: bundled are {sorted(bundled)}, and there is no such "
         "file. Pass one of these names, or the path that `vlfeedback fit vlp --out` wrote."
     )
-
-
-def _fill(network: VLPNetwork, tensors: dict[str, torch.Tensor], path: Path) -> None:
-    expected = network.state_dict()
-    wrong = sorted(
-        {k for k in expected if k not in tensors or tensors[k].shape != expected[k].shape}
-        | (tensors.keys() - expected.keys())
-    )
-    if wrong:
-        raise CheckpointError(
-            f"{path} is of another architecture: {len(wrong)} tensors are missing, unexpected or "
-            f"of another shape, first: {wrong[:5]}. Train again with: vlfeedback fit vlp"
-        )
-    network.load_state_dict(tensors)
