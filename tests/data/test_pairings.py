@@ -7,6 +7,7 @@ from vlfeedback.data.pairings import (
     pose_scripted,
     sample_advancing_segments,
     sample_expert_pairs,
+    sample_expert_segments,
 )
 from vlfeedback.errors import NeedsError
 from vlfeedback.types import Trajectory
@@ -42,6 +43,13 @@ def test_expert_pairs_hold_experts_only() -> None:
     trajectories = [trajectory("a", [0] * 6), trajectory("b", [0] * 6, level="random")]
     pairs = sample_expert_pairs(trajectories, 20, 3, rng=np.random.default_rng(0))
     assert {s.trajectory.id for pair in pairs for s in pair} == {"a"}
+
+
+def test_expert_pairs_are_those_of_the_segments_drawn_with_the_same_seed() -> None:
+    experts = [trajectory("a", [0] * 60), trajectory("b", [0] * 50)]
+    segments = sample_expert_segments(experts, 16, 3, rng=np.random.default_rng(7))
+    pairs = sample_expert_pairs(experts, 8, 3, rng=np.random.default_rng(7))
+    assert pairs == list(zip(segments[:8], segments[8:], strict=True))
 
 
 def test_without_experts_the_need_is_named() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from vlfeedback.data.sampling import SegmentPairList, sample_segments
+from vlfeedback.data.sampling import SegmentPairList, sample_segment_pairs, sample_segments
 from vlfeedback.errors import NeedsError
 from vlfeedback.types import Segment, Trajectory
 
@@ -138,12 +138,7 @@ def sample_expert_segments(
         NeedsError: there is no expert trajectory.
         ShapeError: see `vlfeedback.data.sampling.sample_segments`.
     """
-    experts = [t for t in trajectories if t.info.get("level") == "expert"]
-    if not experts:
-        raise NeedsError(
-            f"None of {len(trajectories)} trajectories says info['level'] == 'expert'; "
-            "`vlfeedback collect` makes some."
-        )
+    experts = _experts(trajectories)
     return sample_segments(experts, n_segments, length, rng=rng, start_multiple=start_multiple)
 
 
@@ -156,10 +151,8 @@ def sample_expert_pairs(
     start_multiple: int = 1,
 ) -> SegmentPairList:
     """Draw pairs of expert segments: both know what they do, one has come further with it."""
-    segments = sample_expert_segments(
-        trajectories, 2 * n_pairs, length, rng=rng, start_multiple=start_multiple
-    )
-    return list(zip(segments[:n_pairs], segments[n_pairs:], strict=True))
+    experts = _experts(trajectories)
+    return sample_segment_pairs(experts, n_pairs, length, rng=rng, start_multiple=start_multiple)
 
 
 def sample_advancing_segments(
@@ -198,6 +191,16 @@ def sample_advancing_segments(
             f"rewards ({spread:.3g}); collect longer episodes, or lower min_gain."
         )
     return [advancing[k] for k in rng.integers(len(advancing), size=n_segments)]
+
+
+def _experts(trajectories: Sequence[Trajectory]) -> list[Trajectory]:
+    experts = [t for t in trajectories if t.info.get("level") == "expert"]
+    if not experts:
+        raise NeedsError(
+            f"None of {len(trajectories)} trajectories says info['level'] == 'expert'; "
+            "`vlfeedback collect` makes some."
+        )
+    return experts
 
 
 def _rewards(segment: Segment) -> np.ndarray:
