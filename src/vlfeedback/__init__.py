@@ -12,6 +12,7 @@ from vlfeedback._version import __version__
 from vlfeedback.wrappers.ids import register_ids
 
 if TYPE_CHECKING:
+    from vlfeedback.data.preferences import PreferenceDataset, label_pairs
     from vlfeedback.data.sampling import sample_segment_pairs
     from vlfeedback.preferences import (
         PreferenceFromReward,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CaptureFrames",
+    "PreferenceDataset",
     "PreferenceFromReward",
     "PreferenceLabels",
     "PreferenceSource",
@@ -48,6 +50,7 @@ __all__ = [
     "VectorRewardFromSource",
     "__version__",
     "get_task",
+    "label_pairs",
     "list_preference_sources",
     "list_reward_sources",
     "list_tasks",
@@ -57,6 +60,7 @@ __all__ = [
 ]
 
 _NAMES = {
+    "vlfeedback.data.preferences": ("PreferenceDataset", "label_pairs"),
     "vlfeedback.data.sampling": ("sample_segment_pairs",),
     "vlfeedback.preferences": (
         "PreferenceFromReward",

@@ -73,7 +73,7 @@ class PreferenceLabels:
         Raises:
             ValueError: a label is another number, or `tie_policy` another word.
 
-        Source: B-Pref, reward_model.py; RL-VLM-F paper, section 4.2; Offline RL-VLM-F, section 4.
+        Source: B-Pref, reward_model.py; Offline RL-VLM-F paper, sections III and IV-A.
         """
         _check_policy(tie_policy)
         _check_known(labels, (-1, 0, 1), "B-Pref and RL-VLM-F")
@@ -130,7 +130,7 @@ class PreferenceLabels:
         Raises:
             ValueError: a label is another number.
 
-        Source: VLP paper, section 3.
+        Source: VLP paper, section 2.
         """
         return cls._from_numbers(labels, "VLP")
 
