@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vlfeedback.evaluation.calibration import (
+from vlfeedback.data.calibration import (
     accuracy_by_gap,
     brier_score,
     expected_calibration_error,

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from vlfeedback.evaluation.calibration import (
+from vlfeedback.data.calibration import (
     accuracy_by_gap,
     brier_score,
     expected_calibration_error,
