@@ -160,6 +160,12 @@ def test_one_picture_is_the_first_and_a_lone_one_is_repeated() -> None:
     assert pictured([1], [3], 3).spread_pictures(4).tolist() == [[0, 0, 0, 0]]
 
 
+def test_the_newest_picture_is_held_until_the_next() -> None:
+    assert pictured([0, 3], [5], 5).newest_pictures().tolist() == [0, 0, 0, 1, 1]
+    with pytest.raises(NeedsError, match=r"after the steps \[2, 5\]; take one after step 0"):
+        pictured([2, 5], [6], 6).newest_pictures()
+
+
 def test_take_cuts_every_array_and_the_instructions() -> None:
     full = batch(
         3,

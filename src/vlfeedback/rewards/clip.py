@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, UInt8
 
 from vlfeedback.encoders.clip import load_clip
 from vlfeedback.errors import NeedsError
@@ -78,7 +78,7 @@ class CLIPReward:
         pictures = self._pictures(batch)
         texts = np.stack([self._embed_text(text) for text in batch.instructions])
         cosines = np.einsum("nfd,nd->nf", pictures, texts)
-        rewards = np.asarray(cosines[:, _newest_pictures(batch)], dtype=np.float32)
+        rewards = np.asarray(cosines[:, batch.newest_pictures()], dtype=np.float32)
         return rewards if batch.mask is None else np.where(batch.mask, rewards, np.float32(0))
 
     def _pictures(self, batch: SegmentBatch) -> Float32[np.ndarray, "N F D"]:
@@ -95,14 +95,3 @@ class CLIPReward:
         if instruction not in self._texts:
             self._texts[instruction] = self._encoder.embed_text(instruction)
         return self._texts[instruction]
-
-
-def _newest_pictures(batch: SegmentBatch) -> Int64[np.ndarray, " T"]:
-    taken = batch.picture_steps
-    if not len(taken) or taken[0] > 0:
-        raise NeedsError(
-            "'clip' scores each step by its newest picture, and pictures were taken after the "
-            f"steps {taken.tolist()}; take one after step 0 as well."
-        )
-    steps = np.arange(batch.n_steps)
-    return np.asarray(np.searchsorted(taken, steps, side="right") - 1, dtype=np.int64)

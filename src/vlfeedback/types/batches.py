@@ -148,6 +148,21 @@ class SegmentBatch:
             return np.full(len(self), self.n_steps - 1, dtype=np.int64)
         return np.asarray(self.mask.sum(axis=1) - 1, dtype=np.int64)
 
+    def newest_pictures(self) -> Int64[np.ndarray, " T"]:
+        """Which picture is the newest at each step: between pictures the last one is held.
+
+        Raises:
+            NeedsError: the first picture comes after the first step.
+        """
+        taken = self.picture_steps
+        if not len(taken) or taken[0] > 0:
+            raise NeedsError(
+                "Each step is scored by its newest picture, and pictures were taken after the "
+                f"steps {taken.tolist()}; take one after step 0 as well."
+            )
+        newest = np.searchsorted(taken, np.arange(self.n_steps), side="right") - 1
+        return np.asarray(newest, dtype=np.int64)
+
     def spread_pictures(self, n: int) -> Int64[np.ndarray, "N n"]:
         """Which pictures show each segment with `n` of them: evenly over its real steps.
 
