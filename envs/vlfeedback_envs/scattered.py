@@ -14,13 +14,11 @@ import numpy as np
 from jaxtyping import Float
 
 from vlfeedback.errors import ShapeError
-from vlfeedback.types import ArrayFrames, Trajectory
+from vlfeedback.types import SCATTERED, ArrayFrames, Trajectory
 from vlfeedback_envs.metaworld import MetaWorldView
 from vlfeedback_envs.scripted import shrink_pictures
 
-__all__ = ["SCATTERED", "scatter_scenes"]
-
-SCATTERED = "scattered"  # the level under which they are stored
+__all__ = ["scatter_scenes"]
 
 _HAND_LOW, _HAND_HIGH = np.array([-0.45, 0.38, 0.05]), np.array([0.45, 0.98, 0.45])  # m
 _NEAR = 0.07  # m, deviation of a hand that is put near an object

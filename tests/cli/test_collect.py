@@ -13,7 +13,7 @@ import pytest
 
 from vlfeedback.cli import main
 from vlfeedback.data.collection import Collection
-from vlfeedback.tasks import list_tasks
+from vlfeedback.tasks import METAWORLD_TASKS
 from vlfeedback.types import Trajectory
 
 COMMAND = [sys.executable, "-c", "from vlfeedback.cli import main; main()", "collect"]
@@ -104,7 +104,7 @@ def test_no_two_tasks_levels_or_settings_share_a_seed() -> None:
     from vlfeedback.cli.collect import _first_seed
 
     levels = ("expert", "medium", "random", "scattered")
-    firsts = [_first_seed(t, level, s) for t in list_tasks() for level in levels for s in (0, 1)]
+    firsts = [_first_seed(t, k, s) for t in METAWORLD_TASKS for k in levels for s in (0, 1)]
     assert len(set(firsts)) == 50 * 4 * 2
     assert all(first % 1000 == 0 for first in firsts)  # each has a thousand to itself
 
@@ -153,6 +153,16 @@ def test_a_misspelt_task_is_refused_in_one_sentence_and_leaves_no_folder(
         "UnknownNameError: No task 'drawer-clos'. Did you mean 'drawer-close'? "
         "`vlfeedback list tasks` shows all 51.\n"
     )
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_task_outside_meta_world_is_refused_and_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--out", str(tmp_path / "new"), "--tasks", "reach,cart-pole-balance"]
+    code, message = run_here(arguments, monkeypatch, capsys)
+    assert code == 1
+    assert "'cart-pole-balance' is none of Meta-World's 50 tasks" in message
     assert not (tmp_path / "new").exists()
 
 

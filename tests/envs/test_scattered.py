@@ -10,10 +10,10 @@ pytest.importorskip("metaworld")
 import mujoco
 
 from vlfeedback.errors import ShapeError
-from vlfeedback.types import Trajectory
+from vlfeedback.types import SCATTERED, Trajectory
 from vlfeedback_envs.metaworld import MetaWorldView
 from vlfeedback_envs.rendering import SimulatorState
-from vlfeedback_envs.scattered import SCATTERED, scatter_scenes
+from vlfeedback_envs.scattered import scatter_scenes
 
 HAND, GRIPPER, THING = slice(0, 3), 3, slice(4, 7)
 

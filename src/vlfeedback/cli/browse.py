@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from vlfeedback.cli.task_option import split_names
+
 __all__ = ["browse"]
 
 
@@ -42,8 +44,8 @@ def browse(
 
     collection = Collection.open(data)
     folder = out or data / "browse"
-    names = [n.strip() for n in tasks.split(",")] if tasks else collection.tasks()
-    asked = {level.strip() for level in levels.split(",")} if levels else set()
+    names = split_names(tasks) if tasks else collection.tasks()
+    asked = split_names(levels) if levels else []
     found, sheets, summaries = set(), {}, {}
     for task in track(names, description="drawing"):
         trajectories = collection.load(task)

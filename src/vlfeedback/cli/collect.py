@@ -13,7 +13,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from vlfeedback.cli.task_option import parse_tasks
 from vlfeedback.cli.worker_pool import worker_pool
+from vlfeedback.errors import UnknownNameError
+from vlfeedback.tasks import METAWORLD_TASKS
 
 __all__ = ["collect", "collect_shards"]
 
@@ -46,12 +49,16 @@ def collect(
 
     Example: vlfeedback collect --out mtvlp --tasks drawer-close,door-open --episodes 8
     """
-    from vlfeedback.tasks import get_task, list_tasks
-    from vlfeedback_envs.scattered import SCATTERED
+    from vlfeedback.types import SCATTERED
     from vlfeedback_envs.scripted import LEVELS
 
-    asked = (get_task(name.strip()).name for name in tasks.split(",")) if tasks else list_tasks()
-    names = list(dict.fromkeys(asked))
+    names = parse_tasks(tasks) if tasks else [*METAWORLD_TASKS]
+    others = [name for name in names if name not in METAWORLD_TASKS]
+    if others:
+        raise UnknownNameError(
+            f"{others[0]!r} is none of Meta-World's {len(METAWORLD_TASKS)} tasks, for which alone "
+            "there are scripted policies; leave it out."
+        )
     start = time.monotonic()
     collected = collect_shards(
         out,
@@ -127,8 +134,9 @@ def collect_shards(
 
 def _collect_one(task: str, level: str, path: Path, settings: dict[str, Any]) -> None:
     from vlfeedback.data.trajectories import write_trajectories
+    from vlfeedback.types import SCATTERED
     from vlfeedback_envs.metaworld import MetaWorldView
-    from vlfeedback_envs.scattered import SCATTERED, scatter_scenes
+    from vlfeedback_envs.scattered import scatter_scenes
     from vlfeedback_envs.scripted import rollout_level
 
     size = settings["frame_size"]
@@ -155,12 +163,11 @@ def _collect_one(task: str, level: str, path: Path, settings: dict[str, Any]) ->
 
 def _first_seed(task: str, level: str, seed: int) -> int:
     """Seeds depend on names, not on which tasks are collected, so a subset repeats the whole."""
-    from vlfeedback.tasks import list_tasks
     from vlfeedback_envs.scripted import LEVELS
 
-    tasks = list_tasks()
+    place = METAWORLD_TASKS.index(task)
     if level in LEVELS:
-        shard = tasks.index(task) * len(LEVELS) + LEVELS.index(level)
+        shard = place * len(LEVELS) + LEVELS.index(level)
     else:
-        shard = len(tasks) * len(LEVELS) + tasks.index(task)
+        shard = len(METAWORLD_TASKS) * len(LEVELS) + place
     return (seed * 1000 + shard) * _MAX_EPISODES

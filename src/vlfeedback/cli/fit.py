@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.cli.task_option import parse_tasks
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
@@ -152,9 +153,7 @@ def fit_vlp(
 
 def _choose_tasks(collection: Collection, exclude: str) -> tuple[list[str], list[str]]:
     """Tasks to train on, and those to leave out."""
-    from vlfeedback.tasks import get_task
-
-    excluded = [] if exclude == "none" else [get_task(t.strip()).name for t in exclude.split(",")]
+    excluded = [] if exclude == "none" else parse_tasks(exclude)
     tasks = [task for task in collection.tasks() if task not in excluded]
     if len(tasks) < 2:
         raise NeedsError(

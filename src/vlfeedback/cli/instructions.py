@@ -10,6 +10,7 @@ import numpy as np
 import typer
 from jaxtyping import UInt8
 
+from vlfeedback.cli.task_option import parse_tasks
 from vlfeedback.data.instruction_file import InstructionFile
 from vlfeedback.data.unseen_instructions import LanguageKind, unseen_instructions
 
@@ -61,11 +62,10 @@ def write(
 
     Example: vlfeedback instructions write --model gpt-4o --out instructions.json --pictures
     """
-    from vlfeedback.tasks import get_task, list_tasks
+    from vlfeedback.tasks import METAWORLD_TASKS
     from vlfeedback.vlms.instruction_writer import PROMPT_VERSION
 
-    asked = (get_task(name.strip()).name for name in tasks.split(",")) if tasks else list_tasks()
-    names = list(dict.fromkeys(asked))
+    names = parse_tasks(tasks) if tasks else [*METAWORLD_TASKS]
     provenance = {
         "model": model,
         "prompt": PROMPT_VERSION,

@@ -9,8 +9,7 @@ from jaxtyping import Int64, UInt8
 
 from vlfeedback.errors import NeedsError
 from vlfeedback.figures.contact_sheet import contact_sheet, outline
-from vlfeedback.models.vlp_data import SCATTERED
-from vlfeedback.types import Trajectory
+from vlfeedback.types import SCATTERED, Trajectory
 
 __all__ = ["STOPPED_COLOUR", "SUCCESS_COLOUR", "episode_sheet", "level_of", "stop_of"]
 

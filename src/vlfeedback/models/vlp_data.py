@@ -13,13 +13,12 @@ from vlfeedback.data.collection import Collection
 from vlfeedback.data.instructions import instruction_corpus
 from vlfeedback.encoders.words import WordVectors
 from vlfeedback.errors import NeedsError, ShapeError
-from vlfeedback.types import Frames, Trajectory
+from vlfeedback.types import SCATTERED, Frames, Trajectory
 
-__all__ = ["LEVELS", "SCATTERED", "ClipSet", "SceneSet", "Texts", "load_clips", "load_scenes"]
+__all__ = ["LEVELS", "ClipSet", "SceneSet", "Texts", "load_clips", "load_scenes"]
 
 WINDOW = 50  # steps of a scored window (VLP paper, Table 8)
 LEVELS = ("random", "medium", "expert")  # worst first
-SCATTERED = "scattered"  # scenes without a story, see vlfeedback_envs.scattered
 _STATE = 18  # hand, gripper, two objects: the present half of a Meta-World observation
 
 

@@ -10,9 +10,17 @@ is the one taken *after* action t, which is all a wrapper around an environment 
 from vlfeedback.types.batches import Granularity, SegmentBatch, SegmentPairs, SourceNeeds
 from vlfeedback.types.labels import PreferenceLabels
 from vlfeedback.types.sources import EmbeddingSource, PreferenceSource, RewardSource
-from vlfeedback.types.trajectories import ArrayFrames, Frames, Segment, Trajectory, rows_of
+from vlfeedback.types.trajectories import (
+    SCATTERED,
+    ArrayFrames,
+    Frames,
+    Segment,
+    Trajectory,
+    rows_of,
+)
 
 __all__ = [
+    "SCATTERED",
     "ArrayFrames",
     "EmbeddingSource",
     "Frames",

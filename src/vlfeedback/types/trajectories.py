@@ -11,7 +11,10 @@ from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
 
 from vlfeedback.errors import DtypeError, NeedsError, ShapeError
 
-__all__ = ["ArrayFrames", "Frames", "Segment", "Trajectory", "rows_of"]
+__all__ = ["SCATTERED", "ArrayFrames", "Frames", "Segment", "Trajectory", "rows_of"]
+
+SCATTERED = "scattered"
+"""``info["level"]`` of a trajectory whose states are unrelated scenes: no story, no rewards."""
 
 
 @runtime_checkable
