@@ -345,7 +345,7 @@ def _resume(path: Path, unasked: PreferenceDataset) -> PreferenceDataset:
     """What the file already says of the first pairs; refuses a file about anything else."""
     now: dict[str, list[Any]] = segment_columns(unasked.pairs)  # refuses ids it could not write
     if not path.exists():
-        return unasked.take(slice(0))
+        unasked.take(slice(0)).save(path)  # what cannot be written is found out before it costs
     columns, header = read_rows(path)
     now["instruction"] = list(unasked.instructions)
     n = min(len(columns["answered"]), len(unasked))

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from vlfeedback.errors import UnknownNameError
 from vlfeedback.preferences.from_reward import PreferenceFromReward
-from vlfeedback.registry import Registry, suggest
+from vlfeedback.registry import Entry, Registry, suggest
 from vlfeedback.rewards import REWARD_SOURCES, list_reward_sources, make_reward_source
 from vlfeedback.rewards.make import make
 from vlfeedback.types import PreferenceSource
@@ -27,7 +27,14 @@ PREFERENCE_SOURCES: Registry[PreferenceSource] = Registry(
     "preference source",
     group="vlfeedback.preference_sources",
     listed_by="vlfeedback list preferences",
-    built_ins=(),
+    built_ins=(
+        Entry(
+            "teacher",
+            "vlfeedback.preferences.teacher:ScriptedTeacher",
+            "the environment's own reward, with mistakes on request: teacher.mistake, .noisy, "
+            ".skip, .myopic, .equal",
+        ),
+    ),
 )
 """Sources that compare pairs themselves, by name; reward sources are not repeated here."""
 
