@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from vlfeedback.cli.task_option import parse_tasks
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
@@ -138,10 +139,10 @@ def eval_vlp(
 
 
 def _choose_tasks(split: str, tasks: str) -> list[str]:
-    from vlfeedback.tasks import METAWORLD_TASKS, ML45_TEST_TASKS, VLP_TEST_TASKS, get_task
+    from vlfeedback.tasks import METAWORLD_TASKS, ML45_TEST_TASKS, VLP_TEST_TASKS
 
     if tasks:
-        return list(dict.fromkeys(get_task(name.strip()).name for name in tasks.split(",")))
+        return parse_tasks(tasks)
     splits = {"vlp": VLP_TEST_TASKS, "ml45": ML45_TEST_TASKS, "all": METAWORLD_TASKS}
     return [*splits[split]]
 

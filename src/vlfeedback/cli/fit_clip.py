@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.cli.task_option import parse_tasks
 
 __all__ = ["fit_vlp_clip"]
 
@@ -79,10 +80,9 @@ def fit_vlp_clip(
     from vlfeedback.models.vlp_clip_data import LevelPairs, PhraseTokens, cached_tokens
     from vlfeedback.models.vlp_clip_weights import VLPClipWeights, save_vlp_clip
     from vlfeedback.models.vlp_data import load_clips
-    from vlfeedback.tasks import get_task
 
     start = time.monotonic()
-    excluded = [] if exclude == "none" else [get_task(t.strip()).name for t in exclude.split(",")]
+    excluded = [] if exclude == "none" else parse_tasks(exclude)
     collection = Collection.open(data)
     tasks = [task for task in collection.tasks() if task not in excluded]
     clip = load_clip_tokens(
