@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from vlfeedback.cli import main
+from vlfeedback.cli.collect import _CART_POLE, _collect_one
 from vlfeedback.data.collection import Collection
+from vlfeedback.data.trajectories import read_trajectories
 from vlfeedback.tasks import METAWORLD_TASKS
 from vlfeedback.types import Trajectory
 
@@ -105,7 +107,8 @@ def test_no_two_tasks_levels_or_settings_share_a_seed() -> None:
 
     levels = ("expert", "medium", "random", "scattered")
     firsts = [_first_seed(t, k, s) for t in METAWORLD_TASKS for k in levels for s in (0, 1)]
-    assert len(set(firsts)) == 50 * 4 * 2
+    firsts += [_first_seed("cart-pole-balance", k, s) for k in levels[:3] for s in (0, 1)]
+    assert len(set(firsts)) == (50 * 4 + 3) * 2
     assert all(first % 1000 == 0 for first in firsts)  # each has a thousand to itself
 
 
@@ -156,13 +159,13 @@ def test_a_misspelt_task_is_refused_in_one_sentence_and_leaves_no_folder(
     assert not (tmp_path / "new").exists()
 
 
-def test_a_task_outside_meta_world_is_refused_and_leaves_no_folder(
+def test_the_two_simulators_do_not_share_a_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--out", str(tmp_path / "new"), "--tasks", "reach,cart-pole-balance"]
     code, message = run_here(arguments, monkeypatch, capsys)
-    assert code == 1
-    assert "'cart-pole-balance' is none of Meta-World's 50 tasks" in message
+    assert code == 2
+    assert "--tasks" in message and "settings of its own" in message
     assert not (tmp_path / "new").exists()
 
 
@@ -172,6 +175,7 @@ def test_a_task_outside_meta_world_is_refused_and_leaves_no_folder(
         ("--episodes", "0"),
         ("--episodes", "1001"),  # the seeds of the next level begin there
         ("--horizon", "501"),  # Meta-World ends its episodes before
+        ("--frame-stride", "0"),
         ("--random-actions", "u02"),
         ("--seed", "-1"),
     ],
@@ -187,6 +191,53 @@ def test_a_setting_out_of_range_leaves_no_folder(
     code, message = run_here(arguments, monkeypatch, capsys)
     assert code == 2 and option in message
     assert not (tmp_path / "new").exists()
+
+
+# CartPole --------------------------------------------------------------------------------------
+
+CARTPOLE = ["--tasks", "cart-pole-balance", "--episodes", "2", "--workers", "1"]
+
+
+def test_cartpole_is_collected_without_pictures_in_episodes_of_a_hundred_steps(
+    tmp_path: Path,
+) -> None:
+    done = run("--out", str(tmp_path / "out"), *CARTPOLE)
+    assert done.returncode == 0, done.stderr
+    assert "6 trajectories collected" in done.stdout and "fit vlp" not in done.stdout
+    trajectories = Collection.open(tmp_path / "out").load("cart-pole-balance")
+    assert [t.info["level"] for t in trajectories] == ["expert"] * 2 + ["medium"] * 2 + [
+        "random"
+    ] * 2
+    assert {len(t) for t in trajectories} == {100}
+    assert all(t.frames is None for t in trajectories)
+    assert trajectories[4].actions.min() < -0.9 and trajectories[4].actions.max() > 0.9
+    # The seeds after those of Meta-World's four levels of 50 tasks.
+    assert [t.info["seed"] for t in trajectories[::2]] == [200_000, 201_000, 202_000]
+
+
+def test_cartpole_has_pictures_where_they_are_asked_for(tmp_path: Path) -> None:
+    settings = {**_CART_POLE, "episodes": 1, "frame_stride": 50, "frame_size": 32, "seed": 3}
+    _collect_one("cart-pole-balance", "medium", tmp_path / "medium.h5", settings)
+    (trajectory,) = read_trajectories(tmp_path / "medium.h5")
+    assert trajectory.frames is not None
+    assert trajectory.frames.times.tolist() == [0, 1, 51]
+    assert trajectory.frames.read([51]).shape == (1, 32, 32, 3)
+
+
+def test_by_default_cartpole_has_a_hundred_thousand_steps_a_level() -> None:
+    assert _CART_POLE["episodes"] * _CART_POLE["horizon"] == 100_000  # type: ignore[operator]
+
+
+def test_cartpole_goes_on_no_longer_than_its_time_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--out", str(tmp_path / "new"), *CARTPOLE, "--horizon", "101"]
+    code, message = run_here(arguments, monkeypatch, capsys)
+    assert code == 2 and "--horizon" in message and "CartPole ends at 100" in message
+    assert not (tmp_path / "new").exists()
+
+
+# Workers that are killed -----------------------------------------------------------------------
 
 
 def worker_of(process: subprocess.Popen[str]) -> int | None:
