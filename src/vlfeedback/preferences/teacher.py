@@ -1,7 +1,8 @@
 """Scripted teachers: labels from the environment's own reward, with the ways people err.
 
 Paper:    Lee et al. 2021 (B-Pref), code read; flips: Offline RL-VLM-F, Table II
-Needs:    the environment's rewards; observations and actions too, which only seed the chance
+Needs:    the environment's rewards; observations and actions, which seed the chance (an entry of
+          the observations may stand for progress as well)
 Returns:  prefer_second in {0, 0.5, 1}; a skipped pair is unanswered
 Recipe:   1 skip the pair where neither return exceeds a threshold; 2 mark it equal where the
           returns differ by less than another; 3 discount what lies further back; 4 prefer the
@@ -130,7 +131,8 @@ class ScriptedTeacher:
         """This teacher with `margin` and `proximity_scale` known, where they are used.
 
         What was left open is measured on all pairs that will be asked, once, so that no label
-        depends on its batch. `label_pairs` calls this. B-Pref's margin is the mean return of its
+        depends on its batch. `label_pairs` calls this. To add pairs to a file of labels later, give
+        both, or they are measured on more pairs than before. B-Pref's margin is the mean return of its
         latest episodes times S / T_max, the mean return of a segment of S steps; offline it is
         that of the segments at hand.
 
