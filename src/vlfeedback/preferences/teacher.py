@@ -131,10 +131,11 @@ class ScriptedTeacher:
         """This teacher with `margin` and `proximity_scale` known, where they are used.
 
         What was left open is measured on all pairs that will be asked, once, so that no label
-        depends on its batch. `label_pairs` calls this. To add pairs to a file of labels later, give
-        both, or they are measured on more pairs than before. B-Pref's margin is the mean return of its
-        latest episodes times S / T_max, the mean return of a segment of S steps; offline it is
-        that of the segments at hand.
+        depends on its batch. `label_pairs` calls this. To add pairs to a file of labels later,
+        give both, or they are measured on more pairs than before.
+
+        B-Pref's margin is the mean return of its latest episodes times S / T_max, the mean return
+        of a segment of S steps; offline it is that of the segments at hand.
 
         Raises:
             NeedsError: a trajectory has no rewards of its own.
