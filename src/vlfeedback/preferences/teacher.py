@@ -1,6 +1,6 @@
 """Scripted teachers: labels from the environment's own reward, with the ways people err.
 
-Paper:    Lee et al. 2021 (B-Pref), code read; flips: Offline RL-VLM-F, Table II
+Paper:    Lee et al. 2021 (B-Pref, and its code); flips: Offline RL-VLM-F, Table II
 Needs:    the environment's rewards; observations and actions, which seed the chance (an entry of
           the observations may stand for progress as well)
 Returns:  prefer_second in {0, 0.5, 1}; a skipped pair is unanswered
