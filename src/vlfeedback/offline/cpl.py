@@ -1,0 +1,149 @@
+"""CPL: a policy straight from preferences, without reward or value.
+
+Paper:    Hejna et al. 2024, Contrastive Preference Learning; code read: jhejna/cpl at b333667.
+          PLARE (Luu et al. 2025) is this learner on a VLM's labels; code: tunglm2203/plare.
+Computes: behaviour cloning on all segments first; then `losses.contrastive` of
+          alpha * sum of log pi(a|s) over a segment, with a new optimiser and a linear warm-up.
+Variants: CPL-KL subtracts the log-probability of the policy as it was at the switch; CPL-BC keeps
+          cloning beside the contrast.
+Left out: pictures as observations and their augmentation; ranking of scored segments, whose loss
+          is `losses.contrastive_ranking`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from d3rlpy.base import register_learnable
+from d3rlpy.optimizers.optimizers import OptimizerWrapper
+from torch import Tensor
+
+from vlfeedback.losses import contrastive
+from vlfeedback.offline.policy_networks import PolicyNetwork
+from vlfeedback.offline.preference_learner import (
+    PairTensors,
+    PreferenceImpl,
+    PreferenceLearner,
+    PreferenceLearnerConfig,
+    PreferenceModules,
+    StepCount,
+    adam,
+)
+
+__all__ = ["CPL", "CPLConfig"]
+
+
+@dataclass(kw_only=True)
+class CPLConfig(PreferenceLearnerConfig):
+    """Settings of CPL; the defaults are VLP's.
+
+    CPL-KL is ``reference=True, alpha=0.2, bias=0.75, rate_after_bc=0.1``; CPL-BC is
+    ``bias=1.0, bc_coeff=1.0`` (CPL's code, state observations).
+    """
+
+    alpha: float = 0.1  # temperature of the advantages; VLP table 9
+    bias: float = 0.5  # contrastive bias in (0, 1], see losses.contrastive; VLP table 9
+    bc_coeff: float = 0.0  # weight of cloning beside the contrast; VLP table 9
+    bc_steps: int = 10_000  # of cloning all segments, good and bad, first; VLP table 9
+    warmup_steps: int = 10_000  # of the learning rate after that; CPL's code
+    rate_after_bc: float = 1.0  # factor on the learning rate after that; CPL's code
+    reference: bool = False  # CPL-KL: measure against the policy frozen at the switch
+    ignore_ties: bool = False  # labels of 0.5 take part in cloning only; PLARE's code: True
+    mean_over_all: bool = False  # ignored ties still divide the loss, as in PLARE's code
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.bias <= 1:
+            raise ValueError(f"bias={self.bias}; expected a number in (0, 1].")
+
+    def create(self, device: Any = False, enable_ddp: bool = False) -> CPL:
+        """Make the learner; it is not built until `fit` sees the data."""
+        return CPL(self, device, enable_ddp)
+
+    @staticmethod
+    def get_type() -> str:
+        """Name in d3rlpy's files."""
+        return "vlfeedback_cpl"
+
+
+@dataclass(frozen=True)
+class CPLModules(PreferenceModules):
+    """What CPL saves."""
+
+    reference: PolicyNetwork
+    bc_optimiser: OptimizerWrapper
+    optimiser: OptimizerWrapper
+
+
+class CPLImpl(PreferenceImpl):
+    """One step of CPL."""
+
+    _modules: CPLModules
+
+    def __init__(self, *args: Any, config: CPLConfig) -> None:
+        super().__init__(*args)
+        self._config = config
+
+    def inner_update(self, batch: PairTensors, grad_step: int) -> dict[str, float]:
+        """Clone, or contrast; which of them, the saved count of steps says."""
+        modules, step = self._modules, self._modules.step_count.take()
+        if step == self._config.bc_steps:
+            modules.reference.load_state_dict(modules.policy.state_dict())
+        log_prob = modules.policy.log_prob(batch.observations, batch.actions)
+        losses = {"bc_loss": -log_prob.mean()}
+        if step < self._config.bc_steps:
+            loss, optimiser = losses["bc_loss"], modules.bc_optimiser
+        else:
+            losses["contrastive_loss"] = self._contrast(batch, log_prob)
+            loss = losses["contrastive_loss"] + self._config.bc_coeff * losses["bc_loss"]
+            optimiser = modules.optimiser
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        return {name: value.item() for name, value in losses.items()}
+
+    def _contrast(self, batch: PairTensors, log_prob: Tensor) -> Tensor:
+        if self._config.reference:
+            reference = self._modules.reference.eval()
+            with torch.no_grad():
+                log_prob = log_prob - reference.log_prob(batch.observations, batch.actions)
+        advantages = self._config.alpha * batch.by_segment(log_prob).sum(dim=-1)
+        ties = batch.prefer_second == 0.5
+        return contrastive(
+            advantages[:, 0],
+            advantages[:, 1],
+            batch.prefer_second,
+            self._config.bias,
+            weight=(~ties).to(advantages.dtype) if self._config.ignore_ties else None,
+            mean_over_all=self._config.mean_over_all,
+        )
+
+
+class CPL(PreferenceLearner):
+    """Contrastive Preference Learning as a d3rlpy algorithm; see `CPLConfig`."""
+
+    def inner_create_impl(self, observation_shape: tuple[int, ...], action_size: int) -> None:
+        """Build the networks; d3rlpy calls it."""
+        config, generator = self._config, self._new_generator()
+        policy, reference = (
+            self._new_policy(observation_shape, action_size, generator) for _ in range(2)
+        )
+        modules = CPLModules(
+            policy=policy,
+            step_count=StepCount(),
+            reference=reference.requires_grad_(False),
+            bc_optimiser=adam(policy.parameters(), config.learning_rate),
+            optimiser=adam(
+                policy.parameters(),
+                config.learning_rate * config.rate_after_bc,
+                warmup_steps=config.warmup_steps,
+            ),
+        )
+        self._impl = CPLImpl(
+            observation_shape, action_size, modules, self._device, generator, config=config
+        )
+
+
+register_learnable(CPLConfig)

@@ -1,0 +1,189 @@
+"""Labelled pairs of segments as a d3rlpy buffer, so that `fit` of d3rlpy trains on preferences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+from d3rlpy.constants import ActionSpace
+from d3rlpy.dataset import (
+    BasicTransitionPicker,
+    DatasetInfo,
+    Episode,
+    ReplayBufferBase,
+    Signature,
+    Transition,
+    TransitionMiniBatch,
+)
+from jaxtyping import Float32
+
+from vlfeedback.data.preferences import PreferenceDataset
+from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.types import Segment
+
+__all__ = ["PreferenceBatch", "PreferenceBuffer"]
+
+_LARGEST_ACTION = 1 - 1e-5  # what a tanh can still reach
+
+
+@dataclass(frozen=True)
+class PreferenceBatch(TransitionMiniBatch):  # type: ignore[misc]
+    """B pairs of segments, flattened to 2 B T transitions as d3rlpy wants them.
+
+    Row ``(2 * pair + side) * T + step``; side 0 is the first segment. Rewards are zero, and so
+    are next actions: nothing here has them.
+    """
+
+    prefer_second: Float32[np.ndarray, " B"]  # in [0, 1]: 0 first, 1 second, 0.5 tie
+    length: int  # T, steps of each segment
+
+
+def _refuse(_: PreferenceBuffer) -> NoReturn:
+    raise NeedsError(
+        "A PreferenceBuffer holds labelled pairs of segments: it never grows, and has no whole "
+        "episodes. Make a new one from a longer PreferenceDataset, or use a TransitionBuffer."
+    )
+
+
+class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
+    """The answered pairs of a dataset, drawn without replacement until all have been seen.
+
+    Observations and actions are held as float32; actions are clipped to +-(1 - 1e-5). A pass
+    over N pairs ends with a short batch where N is no multiple of the batch size.
+
+    Args:
+        dataset: labelled pairs whose trajectories have vectors as observations and actions.
+            Unanswered pairs are never drawn; ties are.
+        length: steps of the piece that is cut from each segment, anew for every batch and with
+            a start of its own for each of the two; None takes whole segments.
+        seed: of the order of pairs and of the starts.
+
+    Raises:
+        ValueError: no pair is answered, all tie, an action lies outside [-1, 1], or a number is
+            not finite.
+        ShapeError: segments are shorter than `length`, or no vectors.
+
+    Source: CPL's code (clipping, passes without replacement, the short batch). It draws one start
+    for a whole batch and never the last one; a start for each segment is our choice.
+    """
+
+    def __init__(
+        self, dataset: PreferenceDataset, *, length: int | None = None, seed: int = 0
+    ) -> None:
+        dataset.check_trainable()
+        answered = dataset.answered()
+        self.length = answered.length if length is None else length
+        if not 1 <= self.length <= answered.length:
+            raise ShapeError(
+                f"length={length}, but segments have {answered.length} steps; ask for 1 to "
+                f"{answered.length} of them."
+            )
+        sides = [segment for pair in answered.pairs for segment in pair]
+        self._observations = _vectors(sides, "observations", answered.length + 1)
+        actions = _vectors(sides, "actions", answered.length)
+        if np.abs(actions).max() > 1:
+            raise ValueError(
+                f"Actions lie in [{actions.min():g}, {actions.max():g}]; expected [-1, 1], which "
+                "is what the policy can reach. Scale them before learning, and back before acting."
+            )
+        self._actions = np.clip(actions, -_LARGEST_ACTION, _LARGEST_ACTION)
+        self._prefer_second = answered.labels.prefer_second
+        self._steps = answered.length
+        self._rng = np.random.default_rng(seed)
+        self._order = np.arange(0)
+
+    def __len__(self) -> int:
+        return len(self._prefer_second)
+
+    def __repr__(self) -> str:
+        return f"PreferenceBuffer(N={len(self)}, T={self.length})"
+
+    def sample_transition_batch(self, batch_size: int) -> PreferenceBatch:
+        """Draw the next `batch_size` pairs, or what is left of this pass."""
+        if len(self._order) == 0:
+            self._order = self._rng.permutation(len(self))
+        pairs, self._order = self._order[:batch_size], self._order[batch_size:]
+        sides = (2 * pairs[:, None] + np.arange(2)).ravel()
+        starts = self._rng.integers(self._steps - self.length + 1, size=(len(sides), 1))
+        steps = starts + np.arange(self.length)
+        before = (sides[:, None] * (self._steps + 1) + steps).ravel()
+        actions = self._actions.take((sides[:, None] * self._steps + steps).ravel(), axis=0)
+        column = np.zeros((len(actions), 1), dtype=np.float32)
+        return PreferenceBatch(
+            observations=self._observations.take(before, axis=0),
+            actions=actions,
+            rewards=column,
+            next_observations=self._observations.take(before + 1, axis=0),
+            next_actions=np.zeros_like(actions),
+            terminals=column,
+            intervals=np.ones_like(column),
+            transitions=(),
+            prefer_second=self._prefer_second[pairs],
+            length=self.length,
+        )
+
+    def sample_transition(self) -> Transition:
+        """Give the first transition; d3rlpy reads the shapes from it."""
+        return self.transition_picker(self.episodes[0], 0)
+
+    @property
+    def episodes(self) -> Sequence[Episode]:
+        """Each segment as an episode that was cut off; d3rlpy fits scalers to them."""
+        return [
+            Episode(observations, actions, np.zeros((self._steps, 1), np.float32), False)
+            for observations, actions in zip(
+                self._observations.reshape(2 * len(self), self._steps + 1, -1)[:, :-1],
+                self._actions.reshape(2 * len(self), self._steps, -1),
+                strict=True,
+            )
+        ]
+
+    def size(self) -> int:
+        """Count the segments."""
+        return 2 * len(self)
+
+    @property
+    def transition_count(self) -> int:
+        """Steps in all segments."""
+        return len(self._actions)
+
+    @property
+    def transition_picker(self) -> BasicTransitionPicker:
+        """What d3rlpy cuts transitions from `episodes` with."""
+        return BasicTransitionPicker()
+
+    @property
+    def dataset_info(self) -> DatasetInfo:
+        """Shapes and dtypes, for d3rlpy."""
+        float32 = [np.dtype(np.float32)]
+        return DatasetInfo(
+            observation_signature=Signature(float32, [self._observations.shape[1:]]),
+            action_signature=Signature(float32, [self._actions.shape[1:]]),
+            reward_signature=Signature(float32, [(1,)]),
+            action_space=ActionSpace.CONTINUOUS,
+            action_size=self._actions.shape[1],
+        )
+
+    append = append_episode = clip_episode = dump = property(_refuse)
+    sample_trajectory = sample_trajectory_batch = property(_refuse)
+    from_episode_generator = load = buffer = trajectory_slicer = property(_refuse)
+
+
+def _vectors(segments: Sequence[Segment], name: str, n_rows: int) -> Float32[np.ndarray, "M D"]:
+    """Rows of all segments, one after the other; of observations also the last state."""
+    arrays = [getattr(s.trajectory, name)[s.start : s.start + n_rows] for s in segments]
+    rows = np.concatenate(arrays).astype(np.float32)
+    if rows.ndim != 2:
+        raise ShapeError(
+            f"{name} have shape {rows.shape[1:]}; expected vectors (D,). Encode pictures first."
+        )
+    strange = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if len(strange):
+        segment = segments[strange[0] // n_rows]
+        raise ValueError(
+            f"{len(strange)} rows of {name} are not finite, the first in {segment!r}; repair or "
+            "leave out that trajectory before labelling."
+        )
+    return np.asarray(rows)

@@ -1,0 +1,209 @@
+"""What the learners from preferences share: d3rlpy's `fit`, `predict`, `save` over segment pairs.
+
+d3rlpy converts every array of a batch and calls the network as often as it is asked to; here a
+batch of pairs becomes tensors without copying, and each network sees all of its rows at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from d3rlpy.algos.qlearning.base import QLearningAlgoBase, QLearningAlgoImplBase
+from d3rlpy.base import LearnableConfig
+from d3rlpy.constants import ActionSpace
+from d3rlpy.optimizers.optimizers import OptimizerWrapper
+from d3rlpy.torch_utility import Modules
+from torch import Tensor, nn
+from torch.optim import Adam
+from torch.optim.lr_scheduler import LambdaLR
+
+from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.offline.policy_networks import PolicyNetwork
+from vlfeedback.offline.preference_buffer import PreferenceBatch
+
+__all__ = [
+    "PairTensors",
+    "PreferenceImpl",
+    "PreferenceLearner",
+    "PreferenceLearnerConfig",
+    "PreferenceModules",
+    "StepCount",
+    "adam",
+]
+
+
+@dataclass(kw_only=True)
+class PreferenceLearnerConfig(LearnableConfig):  # type: ignore[misc]
+    """Settings that the learners from preferences share; `gamma` only counts where V does."""
+
+    batch_size: int = 64  # pairs; VLP table 8
+    learning_rate: float = 1e-4  # of Adam; VLP table 8
+    hidden: list[int] = field(default_factory=lambda: [256, 256])  # widths; VLP table 8
+    dropout: float = 0.25  # in the policy, to the nearest 1/256; VLP table 8
+    gaussian: bool = False  # policy: Gaussian, or deterministic as on Meta-World (CPL's code)
+    bfloat16: bool = False  # hidden products of training: faster on CPUs that have it
+    seed: int = 0  # of the weights and of dropout
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout={self.dropout}; expected a share in [0, 1).")
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size={self.batch_size}; expected at least 1 pair.")
+
+
+@dataclass(frozen=True)
+class PairTensors:
+    """B pairs of segments of T steps, as `PreferenceBatch` lays them out."""
+
+    observations: Tensor  # (2 B T, D)
+    actions: Tensor  # (2 B T, A)
+    prefer_second: Tensor  # (B,)
+    length: int  # T
+
+    def by_segment(self, rows: Tensor) -> Tensor:
+        """Rows as (B, 2, T, ...)."""
+        return rows.view(len(self.prefer_second), 2, self.length, *rows.shape[1:])
+
+
+class StepCount(nn.Module):
+    """Counts gradient steps where d3rlpy saves it, so that a loaded learner goes on."""
+
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    def take(self) -> int:
+        """How many steps there were before this one."""
+        before = int(self.count)
+        self.count += 1
+        return before
+
+
+@dataclass(frozen=True)
+class PreferenceModules(Modules):  # type: ignore[misc]
+    """What every learner from preferences saves."""
+
+    policy: PolicyNetwork
+    step_count: StepCount
+
+
+class PreferenceImpl(QLearningAlgoImplBase):  # type: ignore[misc]
+    """A policy network behind d3rlpy's interface; a learner adds `inner_update`."""
+
+    _modules: PreferenceModules
+
+    def __init__(
+        self,
+        observation_shape: tuple[int, ...],
+        action_size: int,
+        modules: PreferenceModules,
+        device: str,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__(observation_shape, action_size, modules, device)
+        self._generator = generator
+
+    def inner_predict_best_action(self, x: Tensor) -> Tensor:
+        """Mean actions."""
+        actions: Tensor = self._modules.policy(x)
+        return actions
+
+    def inner_sample_action(self, x: Tensor) -> Tensor:
+        """Actions to explore with."""
+        return self._modules.policy.sample(x, self._generator)
+
+    def inner_predict_value(self, x: Tensor, action: Tensor) -> Tensor:
+        """Refuse: these learners fit no value."""
+        raise NeedsError("This learner fits a policy and no values; use IPL, or fit IQL.")
+
+    @property
+    def policy(self) -> PolicyNetwork:
+        """The policy, where d3rlpy looks for it."""
+        return self._modules.policy
+
+
+class PreferenceLearner(QLearningAlgoBase):  # type: ignore[misc]
+    """A d3rlpy algorithm that `fit`s a `PreferenceBuffer`.
+
+    `save` and d3rlpy's `load_learnable` keep weights, optimisers and the count of steps, so a
+    loaded learner goes on in the phase it was in; dropout masks begin anew.
+    """
+
+    def get_action_type(self) -> ActionSpace:
+        """Continuous."""
+        return ActionSpace.CONTINUOUS
+
+    def update(self, batch: Any) -> dict[str, float]:
+        """Take one gradient step.
+
+        Args:
+            batch: what `PreferenceBuffer.sample_transition_batch` gives.
+
+        Returns:
+            Losses by name.
+
+        Raises:
+            NeedsError: a batch of a buffer without preferences.
+        """
+        if not isinstance(batch, PreferenceBatch):
+            raise NeedsError(
+                f"{type(self).__name__} learns from labelled pairs and got {type(batch).__name__}; "
+                "fit it on a PreferenceBuffer."
+            )
+        assert self._impl is not None
+        losses: dict[str, float] = self._impl.update(self._tensors(batch), self._grad_step)
+        self._grad_step += 1
+        return losses
+
+    def _tensors(self, batch: PreferenceBatch) -> PairTensors:
+        observations, actions, prefer_second = (
+            torch.from_numpy(array).to(self._device)
+            for array in (batch.observations, batch.actions, batch.prefer_second)
+        )
+        if self._config.observation_scaler:
+            observations = self._config.observation_scaler.transform(observations)
+        if self._config.action_scaler:
+            actions = self._config.action_scaler.transform(actions)
+        return PairTensors(observations, actions, prefer_second, batch.length)
+
+    def _new_policy(
+        self, observation_shape: tuple[int, ...], action_size: int, generator: torch.Generator
+    ) -> PolicyNetwork:
+        if len(observation_shape) != 1:
+            raise ShapeError(
+                f"Observations have shape {tuple(observation_shape)}; expected vectors (D,). "
+                "Encode pictures first."
+            )
+        config = self._config
+        return PolicyNetwork(
+            observation_shape[0],
+            action_size,
+            config.hidden,
+            gaussian=config.gaussian,
+            generator=generator,
+            dropout=config.dropout,
+            bfloat16=config.bfloat16,
+        ).to(self._device)
+
+    def _new_generator(self) -> torch.Generator:
+        return torch.Generator().manual_seed(self._config.seed)
+
+
+def adam(
+    parameters: Iterable[nn.Parameter],
+    learning_rate: float,
+    *,
+    warmup_steps: int = 0,
+) -> OptimizerWrapper:
+    """One fused pass over all parameters a step; the rate rises linearly over `warmup_steps`."""
+    parameters = list(parameters)
+    optimiser = Adam(parameters, lr=learning_rate, fused=True)
+    schedule = None
+    if warmup_steps:
+        schedule = LambdaLR(optimiser, lambda step: min((step + 1) / warmup_steps, 1.0))
+    return OptimizerWrapper(parameters, optimiser, compiled=False, lr_scheduler=schedule)
