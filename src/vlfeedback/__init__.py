@@ -13,6 +13,7 @@ from vlfeedback.wrappers.ids import register_ids
 
 if TYPE_CHECKING:
     from vlfeedback.data.preferences import PreferenceDataset, label_pairs
+    from vlfeedback.data.relabel import relabel
     from vlfeedback.data.sampling import sample_segment_pairs
     from vlfeedback.preferences import (
         PreferenceFromReward,
@@ -56,11 +57,13 @@ __all__ = [
     "list_tasks",
     "make_preference_source",
     "make_reward_source",
+    "relabel",
     "sample_segment_pairs",
 ]
 
 _NAMES = {
     "vlfeedback.data.preferences": ("PreferenceDataset", "label_pairs"),
+    "vlfeedback.data.relabel": ("relabel",),
     "vlfeedback.data.sampling": ("sample_segment_pairs",),
     "vlfeedback.preferences": (
         "PreferenceFromReward",
@@ -84,14 +87,19 @@ _NAMES = {
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 
+_ROOMS = ("adapters",)  # packages that are reached as attributes, imported when they are
+
+
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *_HOME, *_ROOMS})
 
 
 register_ids()

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from vlfeedback.data.windows import picture_times, window_ending_at
+from vlfeedback.data.windows import (
+    picture_times,
+    states_seen,
+    window_ending_at,
+    windows_ending_at,
+)
 from vlfeedback.errors import NeedsError
 from vlfeedback.types import ArrayFrames, Granularity, SegmentBatch, SourceNeeds, Trajectory
 from vlfeedback.wrappers.window import SourceWindow, batch_windows, is_pictured
@@ -63,6 +68,20 @@ def test_a_window_is_what_a_wrapper_would_have_seen(
     assert ours.n_steps == theirs.n_steps
     for name in ("frames", "first_frames", "observations", "actions", "env_rewards", "frame_steps"):
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), err_msg=name)
+
+
+@pytest.mark.parametrize("end", range(11))
+@pytest.mark.parametrize(("context", "stride"), [(5, 2), (7, 3), (9, 4), (3, 1), (1, 5)])
+def test_a_last_step_off_the_rhythm_has_the_pictures_that_a_wrapper_took(
+    trajectory: Trajectory, context: int, stride: int, end: int
+) -> None:
+    granularity: Granularity = "window" if context > 1 else "step"
+    needs = SourceNeeds(frames=True, granularity=granularity, context=context, frame_stride=stride)
+    ends = np.array([end])
+    ours = windows_ending_at(trajectory, ends, needs=needs, times=states_seen(ends, needs))
+    theirs = seen_by_a_wrapper(trajectory, end, needs)
+    assert ours.frames is not None and theirs.frames is not None
+    np.testing.assert_array_equal(ours.frames, theirs.frames)
 
 
 def test_pictures_before_the_episode_are_those_of_the_reset() -> None:
