@@ -15,7 +15,6 @@ from d3rlpy.dataset import (
     ReplayBufferBase,
     Signature,
     Transition,
-    TransitionMiniBatch,
 )
 from jaxtyping import Float32
 
@@ -28,16 +27,18 @@ __all__ = ["PreferenceBatch", "PreferenceBuffer"]
 _LARGEST_ACTION = 1 - 1e-5  # what a tanh can still reach
 
 
-@dataclass(frozen=True)
-class PreferenceBatch(TransitionMiniBatch):  # type: ignore[misc]
-    """B pairs of segments, flattened to 2 B T transitions as d3rlpy wants them.
+@dataclass(frozen=True, slots=True, eq=False)
+class PreferenceBatch:
+    """B pairs of segments of T steps, laid out as rows: ``(2 * pair + side) * T + step``.
 
-    Row ``(2 * pair + side) * T + step``; side 0 is the first segment. Rewards are zero, and so
-    are next actions: nothing here has them.
+    Side 0 is the first segment. It is no `TransitionMiniBatch`, so that a learner from rewards
+    refuses it instead of learning from rewards that nobody gave.
     """
 
+    observations: Float32[np.ndarray, "M D"]  # M = 2 B T
+    actions: Float32[np.ndarray, "M A"]
     prefer_second: Float32[np.ndarray, " B"]  # in [0, 1]: 0 first, 1 second, 0.5 tie
-    length: int  # T, steps of each segment
+    length: int  # T
 
 
 def _refuse(_: PreferenceBuffer) -> NoReturn:
@@ -81,8 +82,8 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
                 f"{answered.length} of them."
             )
         sides = [segment for pair in answered.pairs for segment in pair]
-        self._observations = _vectors(sides, "observations", answered.length + 1)
-        actions = _vectors(sides, "actions", answered.length)
+        self._observations = _vectors(sides, "observations")
+        actions = _vectors(sides, "actions")
         if np.abs(actions).max() > 1:
             raise ValueError(
                 f"Actions lie in [{actions.min():g}, {actions.max():g}]; expected [-1, 1], which "
@@ -108,18 +109,10 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
         sides = (2 * pairs[:, None] + np.arange(2)).ravel()
         starts = self._rng.integers(self._steps - self.length + 1, size=(len(sides), 1))
         steps = starts + np.arange(self.length)
-        before = (sides[:, None] * (self._steps + 1) + steps).ravel()
-        actions = self._actions.take((sides[:, None] * self._steps + steps).ravel(), axis=0)
-        column = np.zeros((len(actions), 1), dtype=np.float32)
+        rows = (sides[:, None] * self._steps + steps).ravel()
         return PreferenceBatch(
-            observations=self._observations.take(before, axis=0),
-            actions=actions,
-            rewards=column,
-            next_observations=self._observations.take(before + 1, axis=0),
-            next_actions=np.zeros_like(actions),
-            terminals=column,
-            intervals=np.ones_like(column),
-            transitions=(),
+            observations=self._observations.take(rows, axis=0),
+            actions=self._actions.take(rows, axis=0),
             prefer_second=self._prefer_second[pairs],
             length=self.length,
         )
@@ -134,7 +127,7 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
         return [
             Episode(observations, actions, np.zeros((self._steps, 1), np.float32), False)
             for observations, actions in zip(
-                self._observations.reshape(2 * len(self), self._steps + 1, -1)[:, :-1],
+                self._observations.reshape(2 * len(self), self._steps, -1),
                 self._actions.reshape(2 * len(self), self._steps, -1),
                 strict=True,
             )
@@ -171,19 +164,18 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
     from_episode_generator = load = buffer = trajectory_slicer = property(_refuse)
 
 
-def _vectors(segments: Sequence[Segment], name: str, n_rows: int) -> Float32[np.ndarray, "M D"]:
-    """Rows of all segments, one after the other; of observations also the last state."""
-    arrays = [getattr(s.trajectory, name)[s.start : s.start + n_rows] for s in segments]
-    rows = np.concatenate(arrays).astype(np.float32)
+def _vectors(segments: Sequence[Segment], name: str) -> Float32[np.ndarray, "M D"]:
+    """Rows of all segments, one after the other."""
+    rows = np.concatenate([segment.read(name) for segment in segments]).astype(np.float32)
     if rows.ndim != 2:
         raise ShapeError(
             f"{name} have shape {rows.shape[1:]}; expected vectors (D,). Encode pictures first."
         )
     strange = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(strange):
-        segment = segments[strange[0] // n_rows]
+        segment = segments[strange[0] * len(segments) // len(rows)]
         raise ValueError(
             f"{len(strange)} rows of {name} are not finite, the first in {segment!r}; repair or "
             "leave out that trajectory before labelling."
         )
-    return np.asarray(rows)
+    return rows
