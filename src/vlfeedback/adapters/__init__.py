@@ -1,1 +1,23 @@
-"""Other libraries' datasets to trajectories and back; conversions only."""
+"""Other libraries' datasets to trajectories and back; conversions only.
+
+What a file or library calls ``rewards`` becomes `Trajectory.env_rewards`, the environment's own.
+Where trajectories were relabelled, their `rewards` are what is written, and the environment's
+own are kept beside them wherever the format has a place for them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+__all__ = ["d3rlpy", "hdf5", "lerobot", "minari", "npz"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
