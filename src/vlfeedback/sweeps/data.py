@@ -1,0 +1,89 @@
+"""The trajectories a sweep is about, and the pairs that are drawn from them."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlfeedback.data.collection import Collection
+from vlfeedback.data.sampling import (
+    SegmentPairList,
+    sample_clustered_pairs,
+    sample_segment_pairs,
+)
+from vlfeedback.data.trajectories import read_trajectories
+from vlfeedback.errors import NeedsError
+from vlfeedback.sweeps.specification import Sweep
+from vlfeedback.types import Trajectory
+
+__all__ = ["check_data", "describe_data", "draw_pairs", "load_task"]
+
+
+def check_data(sweep: Sweep) -> None:
+    """Find out before anything runs that all trajectories are there.
+
+    Raises:
+        NeedsError: the sweep names no data, or a file lacks a task.
+        FileNotFoundError: the data is not there, or a task or level of it is not.
+        FileFormatError: it cannot be read.
+    """
+    if not sweep.data:
+        raise NeedsError(f"{sweep.name} names no data; add --data FOLDER, or data = ... to it.")
+    if not _is_collection(sweep):
+        for task in sweep.tasks:
+            load_task(sweep, task)
+        return
+    missing = Collection.open(Path(sweep.data)).missing(sweep.tasks, sweep.levels)
+    if missing:
+        shown = ", ".join(f"{task}/{level}.h5" for task, level in missing[:3])
+        raise FileNotFoundError(
+            f"{sweep.data} lacks {len(missing)} of {len(sweep.tasks) * len(sweep.levels)} files, "
+            f"such as {shown}. Collect them: vlfeedback collect --out {sweep.data}"
+        )
+
+
+def describe_data(sweep: Sweep) -> dict[str, Any]:
+    """What a result depends on: the collection's settings and levels, or the file's name."""
+    path = Path(sweep.data)
+    if not _is_collection(sweep):
+        return {"file": path.name}
+    return {"collection": dict(Collection.open(path).settings), "levels": list(sweep.levels)}
+
+
+def load_task(sweep: Sweep, task: str) -> list[Trajectory]:
+    """All trajectories of a task.
+
+    Raises:
+        FileNotFoundError: they are not there.
+        NeedsError: the file holds none of this task.
+    """
+    path = Path(sweep.data)
+    if _is_collection(sweep):
+        return Collection.open(path).load(task, sweep.levels)
+    trajectories = read_trajectories(path)
+    chosen = [t for t in trajectories if t.task == task]
+    if not chosen:
+        tasks = sorted({t.task for t in trajectories})
+        raise NeedsError(f"{path} holds trajectories of {tasks} and none of {task!r}.")
+    return chosen
+
+
+def draw_pairs(
+    sweep: Sweep, task: str, seed: int, trajectories: list[Trajectory]
+) -> SegmentPairList:
+    """Pairs that depend on task and seed alone: every source labels the same ones."""
+    sample = sample_clustered_pairs if sweep.pairs.sampler == "clustered" else sample_segment_pairs
+    return sample(
+        trajectories,
+        sweep.pairs.count,
+        sweep.pairs.length,
+        rng=np.random.default_rng([zlib.crc32(task.encode()), seed]),
+        start_multiple=sweep.pairs.start_multiple,
+    )
+
+
+def _is_collection(sweep: Sweep) -> bool:
+    return Path(sweep.data).suffix not in (".h5", ".hdf5")

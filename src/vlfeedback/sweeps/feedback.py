@@ -1,0 +1,138 @@
+"""The labels or rewards of one source, made once and read by every run that learns from them."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlfeedback.data.preferences import PreferenceDataset, label_pairs
+from vlfeedback.data.relabel import relabel
+from vlfeedback.data.sampling import SegmentPairList, gather_pairs
+from vlfeedback.errors import FileFormatError, NeedsError
+from vlfeedback.preferences import make_preference_source
+from vlfeedback.preferences.accuracy import label_accuracy
+from vlfeedback.rewards import make_reward_source
+from vlfeedback.sweeps.data import draw_pairs, load_task
+from vlfeedback.sweeps.folder import SweepFolder
+from vlfeedback.sweeps.runs import Feedback
+from vlfeedback.sweeps.specification import SourceSpec, Sweep
+from vlfeedback.tasks import get_task
+from vlfeedback.types import PreferenceLabels, Trajectory
+
+__all__ = ["check_source", "make_feedback", "read_labels", "read_rewards"]
+
+
+def check_source(source: SourceSpec) -> None:
+    """Make a source once, so that what is wrong with its name or settings shows at once."""
+    make = make_preference_source if source.gives == "labels" else make_reward_source
+    make(source.source, **source.config)
+
+
+def make_feedback(sweep: Sweep, feedback: Feedback, folder: SweepFolder) -> dict[str, Any]:
+    """Have a source label its pairs, or reward its trajectories; returns what a row says of it.
+
+    What was answered before an interruption is not asked again.
+    """
+    begun = time.perf_counter(), time.process_time()
+    trajectories = load_task(sweep, feedback.task)
+    make = _label if feedback.source.gives == "labels" else _reward
+    said = make(sweep, feedback, folder, trajectories)
+    return said | {
+        "wall_seconds": time.perf_counter() - begun[0],
+        "cpu_seconds": time.process_time() - begun[1],
+    }
+
+
+def read_labels(
+    feedback: Feedback, folder: SweepFolder, trajectories: list[Trajectory]
+) -> PreferenceDataset:
+    """The labels that `make_feedback` made."""
+    return PreferenceDataset.load(_labels_path(feedback, folder), trajectories)
+
+
+def read_rewards(
+    feedback: Feedback, folder: SweepFolder, trajectories: list[Trajectory]
+) -> list[Trajectory]:
+    """The trajectories with the rewards that `make_feedback` made.
+
+    Raises:
+        FileFormatError: the file is of other trajectories.
+    """
+    path = _rewards_path(feedback, folder)
+    rewards = np.load(path)
+    ends = np.cumsum([len(trajectory) for trajectory in trajectories])
+    if len(rewards) != ends[-1]:
+        raise FileFormatError(
+            f"{path} holds {len(rewards)} rewards and the trajectories of {feedback.task!r} have "
+            f"{ends[-1]} steps; the data has changed. Use another folder."
+        )
+    parts = np.split(rewards, ends[:-1])
+    return [replace(t, rewards=part) for t, part in zip(trajectories, parts, strict=True)]
+
+
+def _label(
+    sweep: Sweep, feedback: Feedback, folder: SweepFolder, trajectories: list[Trajectory]
+) -> dict[str, Any]:
+    assert feedback.seed is not None
+    pairs = draw_pairs(sweep, feedback.task, feedback.seed, trajectories)
+    dataset = label_pairs(
+        pairs,
+        make_preference_source(feedback.source.source, **feedback.source.config),
+        instruction=get_task(feedback.task).instruction,
+        save_to=_labels_path(feedback, folder),
+    )
+    dataset.check_trainable()
+    truth = _truth(pairs)
+    accuracy = math.nan if truth is None else label_accuracy(dataset.labels, truth)
+    return {
+        "digest": dataset.digest(),
+        "pairs": len(dataset),
+        "answered": int(dataset.labels.answered.sum()),
+        "ties": int(np.sum(dataset.labels.answered & (dataset.labels.prefer_second == 0.5))),
+        "accuracy": None if math.isnan(accuracy) else accuracy,
+        "cost": float(dataset.cost.sum()),
+    }
+
+
+def _truth(pairs: SegmentPairList) -> PreferenceLabels | None:
+    """What a teacher without errors says; None where the data has no rewards of its own."""
+    teacher = make_preference_source("teacher")
+    try:
+        return teacher.label(gather_pairs(pairs, None, needs=teacher.needs))
+    except NeedsError:
+        return None
+
+
+def _reward(
+    sweep: Sweep, feedback: Feedback, folder: SweepFolder, trajectories: list[Trajectory]
+) -> dict[str, Any]:
+    source = feedback.source
+    relabelled = relabel(
+        trajectories,
+        make_reward_source(source.source, **source.config),
+        instruction=get_task(feedback.task).instruction,
+        between="hold",
+        resume=folder.path("feedback", feedback.id, ".relabelled"),
+    )
+    rewards = np.concatenate([t.rewards for t in relabelled if t.rewards is not None])
+    if source.average:
+        rewards = np.full_like(rewards, rewards.mean(dtype=np.float64))
+    path = _rewards_path(feedback, folder)
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("wb") as file:
+        np.save(file, rewards)
+    partial.replace(path)
+    return {"steps": len(rewards), "mean_reward": float(rewards.mean(dtype=np.float64))}
+
+
+def _labels_path(feedback: Feedback, folder: SweepFolder) -> Path:
+    return folder.path("feedback", feedback.id, ".parquet")
+
+
+def _rewards_path(feedback: Feedback, folder: SweepFolder) -> Path:
+    return folder.path("feedback", feedback.id, ".npy")

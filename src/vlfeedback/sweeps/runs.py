@@ -1,0 +1,138 @@
+"""What a sweep consists of: runs, each one policy, and the labels or rewards they learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from vlfeedback.errors import FileFormatError, UnknownNameError
+from vlfeedback.registry import suggest
+from vlfeedback.sweeps.specification import LearnerSpec, SourceSpec, Sweep
+
+__all__ = ["Feedback", "Run", "expand"]
+
+# What each learner of `vlfeedback.offline` learns from, beside the trajectories.
+_LEARNS_FROM: dict[str, Literal["labels", "rewards", "neither"]] = {
+    "p-iql": "labels",
+    "cpl": "labels",
+    "cpl-kl": "labels",
+    "cpl-bc": "labels",
+    "ipl": "labels",
+    "sft": "labels",
+    "iql": "rewards",
+    "iql-d3rlpy": "rewards",
+    "bc": "neither",
+    "diffusion": "neither",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One source's labels of a task and seed, or its rewards of a task: made once, used often."""
+
+    task: str
+    source: SourceSpec
+    seed: int | None  # None for rewards, which are the same for every seed
+
+    def settings(self, sweep: Sweep, data: Mapping[str, Any]) -> dict[str, Any]:
+        """All that the labels or rewards depend on."""
+        said: dict[str, Any] = {"task": self.task, "seed": self.seed, "data": data}
+        source = {key: value for key, value in asdict(self.source).items() if key != "name"}
+        pairs = {} if self.seed is None else {"pairs": asdict(sweep.pairs)}
+        return said | {"source": source} | pairs
+
+    @property
+    def id(self) -> str:
+        """Name of its files."""
+        parts = (self.task, self.source.name) + (() if self.seed is None else (str(self.seed),))
+        return "_".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One policy."""
+
+    task: str
+    source: SourceSpec | None  # None for learners that need neither labels nor rewards
+    learner: LearnerSpec
+    seed: int
+    steps: int  # gradient steps
+
+    def settings(self, sweep: Sweep, data: Mapping[str, Any]) -> dict[str, Any]:
+        """All that the result depends on."""
+        learner = asdict(self.learner)
+        del learner["name"]
+        feedback = self.feedback
+        return (
+            {"task": self.task, "data": data}
+            | (feedback.settings(sweep, data) if feedback else {})
+            | {"seed": self.seed, "learner": learner | {"steps": self.steps}}
+            | {"evaluation": {k: v for k, v in asdict(sweep.evaluation).items() if k != "metric"}}
+        )
+
+    @property
+    def id(self) -> str:
+        """Name of its files: ``drawer-close_teacher_p-iql_0``."""
+        return "_".join((self.task, *self.compared, str(self.seed)))
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Source and learner, or the learner alone: a row of the report."""
+        return (
+            (self.learner.name,) if self.source is None else (self.source.name, self.learner.name)
+        )
+
+    @property
+    def feedback(self) -> Feedback | None:
+        """What it is trained on."""
+        if self.source is None:
+            return None
+        return Feedback(
+            self.task, self.source, self.seed if self.source.gives == "labels" else None
+        )
+
+
+def expand(sweep: Sweep) -> list[Run]:
+    """All runs, task by task and seed by seed, so that whole comparisons are finished early.
+
+    Raises:
+        FileFormatError: a learner needs labels or rewards and no source gives them, or a source
+            has no learner that could use it.
+        UnknownNameError: there is no such learner.
+    """
+    chosen = [(learner, _sources_of(learner, sweep)) for learner in sweep.learners]
+    used = {source.name for _, sources in chosen for source in sources if source}
+    for source in (*sweep.labels, *sweep.rewards):
+        if source.name not in used:
+            raise FileFormatError(
+                f"{sweep.name}: no learner uses the {source.gives} of {source.name!r}; add one "
+                f"that does, or remove [{source.gives}.{source.name}]."
+            )
+    return [
+        Run(task, source, learner, seed, learner.steps or sweep.steps)
+        for task in sweep.tasks
+        for seed in sweep.seeds
+        for learner, sources in chosen
+        for source in sources
+    ]
+
+
+def _sources_of(learner: LearnerSpec, sweep: Sweep) -> tuple[SourceSpec | None, ...]:
+    """What this learner is trained on, one after the other."""
+    if learner.learner not in _LEARNS_FROM:
+        raise UnknownNameError(
+            f"{sweep.name} [learners.{learner.name}]: no learner {learner.learner!r}. "
+            f"{suggest(learner.learner, _LEARNS_FROM)}There are: {', '.join(_LEARNS_FROM)}."
+        )
+    kind = _LEARNS_FROM[learner.learner]
+    if kind == "neither":
+        return (None,)
+    sources = sweep.labels if kind == "labels" else sweep.rewards
+    if not sources:
+        raise FileFormatError(
+            f"{sweep.name} [learners.{learner.name}]: {learner.learner!r} learns from {kind} and "
+            f"the sweep has none; add a table such as "
+            f"{'[labels.teacher]' if kind == 'labels' else '[rewards.env]'}."
+        )
+    return sources

@@ -1,0 +1,289 @@
+"""What a sweep file says: tasks, sources and learners to compare, on which data and budget.
+
+A sweep is a TOML file. Label sources meet every learner of preferences, reward sources every
+learner of rewards; a learner that needs neither stands alone::
+
+    claim = "Labels of vlp.mt45 train policies as good as scripted labels do"
+    data = "outputs/mtvlp"            # a collection's folder, or an .h5 file of trajectories
+    tasks = ["drawer-close"]
+    seeds = [0, 1, 2]
+
+    [labels.teacher]                  # a preference source, or any reward source
+    [labels.flipped]
+    source = "teacher"                # by default the name of the table
+    config = { flip = 0.25 }
+
+    [rewards.env]
+    [rewards.average]                 # the mean of a source's rewards, at every step
+    source = "env"
+    average = true
+
+    [learners.p-iql]
+    preset = "vlp"
+    settings = { expectile = 0.9 }
+
+    [paper]                           # what a paper prints for a source and learner
+    "teacher/p-iql" = "vlp-2/P-IQL"
+
+Every other key, with its default, is a field of a dataclass below.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from vlfeedback.errors import FileFormatError, UnknownNameError
+from vlfeedback.registry import suggest
+from vlfeedback.sweeps.published import PUBLISHED
+from vlfeedback.tasks import get_task
+
+__all__ = ["Evaluation", "LearnerSpec", "Pairs", "SourceSpec", "Sweep", "parse_sweep", "read_table"]
+
+T = TypeVar("T")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")  # names become parts of file names
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Which segments are labelled; all sources of a task and seed see the same."""
+
+    count: int = 100  # VLP paper, Table 8
+    length: int = 50  # steps of a segment (VLP paper, Table 8)
+    sampler: Literal["clustered", "uniform"] = "clustered"  # VLP paper, appendix A.2
+    start_multiple: int = 1  # segments begin at multiples; with pictures every 7th step, 7
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How policies are judged."""
+
+    every: int = 5000  # gradient steps between evaluations (VLP paper, section 5.1)
+    episodes: int = 25  # the same seeds each time (VLP paper, section 5.1)
+    horizon: int | None = None  # steps of an episode; None: the environment's own limit
+    stop_at_success: bool = False  # an episode ends with its first success; saves time
+    metric: Literal["success", "return"] = "success"  # what the report's table shows
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """Where labels or rewards come from."""
+
+    name: str  # as tables and files call it
+    gives: Literal["labels", "rewards"]
+    source: str  # id of a preference or reward source
+    config: Mapping[str, Any] = field(default_factory=dict)  # its settings
+    average: bool = False  # rewards only: each step gets the mean of all
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerSpec:
+    """How a policy is learnt."""
+
+    name: str  # as tables and files call it
+    learner: str  # of `vlfeedback.offline`
+    preset: str = "vlp"  # paper whose numbers are taken
+    steps: int | None = None  # gradient steps, where they are not those of the sweep
+    settings: Mapping[str, Any] = field(default_factory=dict)  # instead of the preset's
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A whole sweep."""
+
+    name: str
+    claim: str  # what its results speak for or against
+    tasks: tuple[str, ...]
+    seeds: tuple[int, ...]
+    learners: tuple[LearnerSpec, ...]
+    labels: tuple[SourceSpec, ...] = ()
+    rewards: tuple[SourceSpec, ...] = ()
+    data: str = ""  # a collection's folder, or an .h5 file of trajectories
+    levels: tuple[str, ...] = ("expert", "medium", "random")  # of a collection
+    steps: int = 100_000  # gradient steps (VLP paper, Table 8)
+    pairs: Pairs = field(default_factory=Pairs)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    paper: Mapping[str, str] = field(default_factory=dict)  # "source/learner": "table/column"
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Read a sweep file; `parse_sweep` makes sense of it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FileFormatError: it is no TOML.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"No sweep file {path}; benchmarks/sweeps has examples.")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FileFormatError(f"{path} is no TOML: {error}.") from error
+
+
+def parse_sweep(table: Mapping[str, Any], *, name: str, where: str) -> Sweep:
+    """Build a sweep from the tables of its file; `where` begins every message.
+
+    Raises:
+        FileFormatError: a value is missing, of a wrong type or out of range.
+        UnknownNameError: a key, task or published figure that does not exist; the message
+            suggests the nearest.
+    """
+    values = dict(table)
+    for section in ("labels", "rewards", "learners", "pairs", "evaluation", "paper"):
+        if not isinstance(values.get(section, {}), dict):
+            raise FileFormatError(f"{where}: {section} is {values[section]!r}; expected a table.")
+    for gives in ("labels", "rewards"):
+        values[gives] = [
+            _named(SourceSpec, key, entry, f"{where} [{gives}.{key}]", gives=gives, source=key)
+            for key, entry in values.get(gives, {}).items()
+        ]
+    values["learners"] = [
+        _named(LearnerSpec, key, entry, f"{where} [learners.{key}]", learner=key)
+        for key, entry in values.get("learners", {}).items()
+    ]
+    for section, cls in (("pairs", Pairs), ("evaluation", Evaluation)):
+        values[section] = _build(cls, values.get(section, {}), f"{where} [{section}]")
+    sweep = _build(Sweep, {**values, "name": name}, where)
+    _check(sweep, where)
+    return sweep
+
+
+def _named(cls: type[T], name: str, entry: Any, where: str, **defaults: Any) -> T:
+    _check_name(name, where)
+    if not isinstance(entry, dict):
+        raise FileFormatError(f"{where} is {entry!r}; expected a table.")
+    return _build(cls, {**defaults, **entry, "name": name}, where)
+
+
+def _check_name(name: str, where: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise FileFormatError(
+            f"{where}: {name!r} is no name; expected letters, digits, '-' and '.', since files are "
+            "called by it and underscores part names there."
+        )
+
+
+def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+    """A dataclass from these values, each of them checked."""
+    known = get_type_hints(cls)
+    for key in values:
+        if key not in known:
+            raise UnknownNameError(
+                f"{where}: no key {key!r}. {suggest(key, known)}It may have: "
+                f"{', '.join(sorted(set(known) - {'name', 'gives'}))}."
+            )
+    missing = [f.name for f in fields(cls) if _is_required(f) and f.name not in values]  # type: ignore[arg-type]
+    if missing:
+        raise FileFormatError(f"{where}: {' and '.join(missing)} missing; every sweep needs them.")
+    return cls(**{key: _checked(value, known[key], key, where) for key, value in values.items()})
+
+
+def _is_required(spec: Field[Any]) -> bool:
+    return spec.default is MISSING and spec.default_factory is MISSING
+
+
+def _checked(value: Any, wanted: Any, key: str, where: str) -> Any:
+    """`value` as the type that is wanted; TOML has lists where dataclasses have tuples."""
+    if get_origin(wanted) is tuple and isinstance(value, list):
+        value = tuple(value)
+    if not _fits(value, wanted):
+        raise FileFormatError(f"{where}: {key} is {value!r}; expected {_describe(wanted)}.")
+    return value
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    origin, inner = get_origin(wanted), get_args(wanted)
+    if origin is Literal:
+        return value in inner
+    if origin is types.UnionType:
+        return any(_fits(value, one) for one in inner)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(one, inner[0]) for one in value)
+    kind: type = origin or wanted
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _describe(wanted: Any) -> str:
+    origin, inner = get_origin(wanted), get_args(wanted)
+    if origin is Literal:
+        return " or ".join(map(repr, inner))
+    if origin is types.UnionType:
+        return " or ".join(_describe(one) for one in inner if one is not type(None))
+    if origin is tuple:
+        return f"a list, each {_describe(inner[0])}"
+    names = {int: "a whole number", str: "a text", bool: "true or false", Mapping: "a table"}
+    return names.get(origin or wanted, "a table")
+
+
+def _check(sweep: Sweep, where: str) -> None:
+    """What no single value shows: ranges, repeats, and names that have to exist."""
+    for key, listed in (("tasks", sweep.tasks), ("seeds", sweep.seeds), ("levels", sweep.levels)):
+        _check_list(listed, key, where)
+    for task in sweep.tasks:
+        get_task(task)
+    at_least_one: dict[str, int] = {
+        "steps": sweep.steps,
+        "[pairs] count": sweep.pairs.count,
+        "[pairs] length": sweep.pairs.length,
+        "[pairs] start_multiple": sweep.pairs.start_multiple,
+        "[evaluation] every": sweep.evaluation.every,
+        "[evaluation] episodes": sweep.evaluation.episodes,
+        "[evaluation] horizon": sweep.evaluation.horizon or 1,
+        **{f"[learners.{x.name}] steps": x.steps or 1 for x in sweep.learners},
+    }
+    for key, number in at_least_one.items():
+        if number < 1:
+            raise FileFormatError(f"{where}: {key} is {number}; expected at least 1.")
+    if min(sweep.seeds) < 0:
+        raise FileFormatError(f"{where}: seeds are {list(sweep.seeds)}; expected none below 0.")
+    if not sweep.learners:
+        raise FileFormatError(f"{where}: no learner; add a table such as [learners.p-iql].")
+    _check_sources(sweep, where)
+    _check_paper(sweep, where)
+
+
+def _check_list(listed: Sequence[Any], key: str, where: str) -> None:
+    repeated = {one for one in listed if listed.count(one) > 1}
+    if not listed or repeated:
+        problem = f"name {', '.join(map(str, repeated))} twice" if repeated else "are empty"
+        raise FileFormatError(f"{where}: {key} {problem}; expected each once, and at least one.")
+
+
+def _check_sources(sweep: Sweep, where: str) -> None:
+    sources = [source.name for source in (*sweep.labels, *sweep.rewards)]
+    if len(set(sources)) < len(sources):
+        raise FileFormatError(
+            f"{where}: {sources} are the names under [labels] and [rewards]; expected each once. "
+            'Give one of them another name, and its id as source = "...".'
+        )
+    for source in sweep.labels:
+        if source.average:
+            raise FileFormatError(
+                f"{where} [labels.{source.name}]: average is true, which makes all labels ties; "
+                "it belongs under [rewards]."
+            )
+
+
+def _check_paper(sweep: Sweep, where: str) -> None:
+    sources = {source.name for source in (*sweep.labels, *sweep.rewards)}
+    compared = {f"{s}/{x.name}" for s in sources for x in sweep.learners}
+    compared |= {x.name for x in sweep.learners}
+    columns = [f"{table}/{c}" for table, rows in PUBLISHED.items() for c in rows.columns]
+    for pair, figure in sweep.paper.items():
+        if pair not in compared:
+            raise UnknownNameError(
+                f"{where} [paper]: this sweep compares no {pair!r}. {suggest(pair, compared)}"
+                'Expected "source/learner", or "learner" where it needs no source.'
+            )
+        if figure not in columns:
+            raise UnknownNameError(
+                f"{where} [paper]: no published figures {figure!r}. {suggest(str(figure), columns)}"
+                f'Expected "table/column" of the tables {", ".join(PUBLISHED)}.'
+            )

@@ -1,0 +1,150 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vlfeedback.errors import FileFormatError, UnknownNameError
+from vlfeedback.sweeps.runs import expand
+from vlfeedback.sweeps.specification import Evaluation, Pairs, Sweep, parse_sweep, read_table
+
+SWEEPS = Path(__file__).parents[2] / "benchmarks" / "sweeps"
+SMALL: dict[str, Any] = {
+    "claim": "it runs",
+    "tasks": ["drawer-close"],
+    "seeds": [0, 1],
+    "labels": {"teacher": {}},
+    "learners": {"p-iql": {}},
+}
+
+
+def parse(**changes: Any) -> Sweep:
+    return parse_sweep({**SMALL, **changes}, name="small", where="small.toml")
+
+
+def test_a_source_or_learner_is_its_own_name_unless_another_is_given() -> None:
+    sweep = parse(
+        labels={"teacher": {}, "wrong": {"source": "teacher", "config": {"flip": 0.75}}},
+        learners={"p-iql": {}, "greedy": {"learner": "p-iql", "settings": {"expectile": 0.9}}},
+    )
+    assert [(s.name, s.source, dict(s.config)) for s in sweep.labels] == [
+        ("teacher", "teacher", {}),
+        ("wrong", "teacher", {"flip": 0.75}),
+    ]
+    assert [(x.name, x.learner, dict(x.settings)) for x in sweep.learners] == [
+        ("p-iql", "p-iql", {}),
+        ("greedy", "p-iql", {"expectile": 0.9}),
+    ]
+
+
+def test_what_is_left_out_is_the_vlp_papers_protocol() -> None:
+    sweep = parse()
+    assert sweep.steps == 100_000
+    assert sweep.pairs == Pairs(count=100, length=50, sampler="clustered")
+    assert sweep.evaluation == Evaluation(every=5000, episodes=25)
+    assert sweep.learners[0].preset == "vlp"
+
+
+def test_labels_meet_learners_of_preferences_and_rewards_learners_of_rewards() -> None:
+    sweep = parse(
+        labels={"teacher": {}, "random": {}},
+        rewards={"env": {}},
+        learners={"p-iql": {}, "cpl": {}, "iql": {}, "bc": {}},
+        seeds=[3],
+    )
+    assert [run.id for run in expand(sweep)] == [
+        "drawer-close_teacher_p-iql_3",
+        "drawer-close_random_p-iql_3",
+        "drawer-close_teacher_cpl_3",
+        "drawer-close_random_cpl_3",
+        "drawer-close_env_iql_3",
+        "drawer-close_bc_3",
+    ]
+
+
+def test_a_learner_may_have_a_budget_of_its_own() -> None:
+    sweep = parse(learners={"p-iql": {}, "cpl": {"steps": 7}}, steps=5, seeds=[0])
+    assert [run.steps for run in expand(sweep)] == [5, 7]
+
+
+def test_labels_belong_to_a_seed_and_rewards_to_all_of_them() -> None:
+    sweep = parse(rewards={"env": {}}, learners={"p-iql": {}, "iql": {}})
+    feedback = [run.feedback.id for run in expand(sweep) if run.feedback]
+    assert feedback == [
+        "drawer-close_teacher_0",
+        "drawer-close_env",
+        "drawer-close_teacher_1",
+        "drawer-close_env",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": [0]}, r"small.toml: no key 'seed'. Did you mean 'seeds'"),
+        ({"pairs": {"lenght": 5}}, r"small.toml \[pairs\]: no key 'lenght'. Did you mean 'length'"),
+        ({"labels": {"x": {"sauce": "vlp"}}}, r"\[labels.x\]: no key 'sauce'. Did you mean 'sour"),
+        ({"tasks": ["drawer-clos"]}, "No task 'drawer-clos'. Did you mean 'drawer-close'"),
+        ({"paper": {"teacher/cpl": "vlp-2/CPL"}}, "compares no 'teacher/cpl'. Did you mean 'teac"),
+        ({"paper": {"teacher/p-iql": "vlp-2/P-IQ"}}, "figures 'vlp-2/P-IQ'. Did you mean 'vlp-2/P"),
+    ],
+)
+def test_a_misspelt_name_is_refused_with_the_nearest(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UnknownNameError, match=message):
+        parse(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": ["0"]}, r"seeds is \('0',\); expected a list, each a whole number"),
+        ({"seeds": [0, 0]}, "seeds name 0 twice"),
+        ({"seeds": [-1]}, r"seeds are \[-1\]; expected none below 0"),
+        ({"tasks": []}, "tasks are empty"),
+        ({"steps": True}, "steps is True; expected a whole number"),
+        ({"steps": 0}, "steps is 0; expected at least 1"),
+        ({"pairs": {"length": -1}}, r"\[pairs\] length is -1; expected at least 1"),
+        ({"pairs": {"sampler": "best"}}, "sampler is 'best'; expected 'clustered' or 'uniform'"),
+        ({"pairs": 5}, "pairs is 5; expected a table"),
+        ({"evaluation": {"horizon": "long"}}, "horizon is 'long'; expected a whole number"),
+        ({"learners": {}}, r"no learner; add a table such as \[learners.p-iql\]"),
+        ({"learners": {"p_iql": {}}}, "'p_iql' is no name; expected letters, digits"),
+        ({"labels": {"a": {}}, "rewards": {"a": {}}}, "expected each once"),
+        ({"labels": {"a": {"average": True}}}, "makes all labels ties"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(FileFormatError, match=message):
+        parse(**changes)
+
+
+def test_what_every_sweep_needs_is_asked_for() -> None:
+    with pytest.raises(FileFormatError, match="claim and seeds missing"):
+        parse_sweep({"tasks": ["reach"], "learners": {"bc": {}}}, name="a", where="a.toml")
+
+
+def test_a_learner_without_a_source_and_a_source_without_a_learner_are_refused() -> None:
+    with pytest.raises(FileFormatError, match="'iql' learns from rewards and the sweep has none"):
+        expand(parse(learners={"p-iql": {}, "iql": {}}))
+    with pytest.raises(FileFormatError, match="no learner uses the rewards of 'env'"):
+        expand(parse(rewards={"env": {}}))
+
+
+def test_a_learner_that_does_not_exist_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="no learner 'cpk'. Did you mean 'cpl-kl' or 'cpl'"):
+        expand(parse(learners={"cpk": {}}))
+
+
+def test_a_file_that_is_missing_or_no_toml_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="No sweep file"):
+        read_table(tmp_path / "none.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("claim = unquoted")
+    with pytest.raises(FileFormatError, match="broken.toml is no TOML"):
+        read_table(broken)
+
+
+@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_sweep_of_the_benchmarks_is_sound_and_its_comments_name_it(path: Path) -> None:
+    sweep = parse_sweep(read_table(path), name=path.stem, where=str(path))
+    assert expand(sweep)
+    assert f"vlfeedback sweep benchmarks/sweeps/{path.name}" in path.read_text(encoding="utf-8")
