@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from vlfeedback.data.preferences import PreferenceDataset, label_pairs
     from vlfeedback.data.relabel import relabel
     from vlfeedback.data.sampling import sample_segment_pairs
+    from vlfeedback.models.fit_reward_model import fit_reward_model
+    from vlfeedback.models.reward_model import RewardModel
     from vlfeedback.preferences import (
         PreferenceFromReward,
         list_preference_sources,
         make_preference_source,
     )
     from vlfeedback.rewards import list_reward_sources, make_reward_source
+    from vlfeedback.rewards.learned import LearnedReward
     from vlfeedback.tasks import TaskSpec, get_task, list_tasks
     from vlfeedback.types import (
         PreferenceLabels,
@@ -36,11 +39,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CaptureFrames",
+    "LearnedReward",
     "PreferenceDataset",
     "PreferenceFromReward",
     "PreferenceLabels",
     "PreferenceSource",
     "RewardFromSource",
+    "RewardModel",
     "RewardSource",
     "Segment",
     "SegmentBatch",
@@ -50,6 +55,7 @@ __all__ = [
     "Trajectory",
     "VectorRewardFromSource",
     "__version__",
+    "fit_reward_model",
     "get_task",
     "label_pairs",
     "list_preference_sources",
@@ -65,12 +71,15 @@ _NAMES = {
     "vlfeedback.data.preferences": ("PreferenceDataset", "label_pairs"),
     "vlfeedback.data.relabel": ("relabel",),
     "vlfeedback.data.sampling": ("sample_segment_pairs",),
+    "vlfeedback.models.fit_reward_model": ("fit_reward_model",),
+    "vlfeedback.models.reward_model": ("RewardModel",),
     "vlfeedback.preferences": (
         "PreferenceFromReward",
         "list_preference_sources",
         "make_preference_source",
     ),
     "vlfeedback.rewards": ("list_reward_sources", "make_reward_source"),
+    "vlfeedback.rewards.learned": ("LearnedReward",),
     "vlfeedback.tasks": ("TaskSpec", "get_task", "list_tasks"),
     "vlfeedback.types": (
         "PreferenceLabels",

@@ -14,6 +14,7 @@ from vlfeedback.cli import (
     explain,
     fit,
     fit_clip,
+    fit_reward,
     instructions,
     listing,
 )
@@ -39,6 +40,7 @@ app.command("collect")(collect.collect)
 app.command("browse")(browse.browse)
 app.command("explain")(explain.explain)
 fit.fit_app.command("vlp-clip")(fit_clip.fit_vlp_clip)
+fit.fit_app.command("reward")(fit_reward.fit_reward)
 app.add_typer(fit.fit_app, name="fit")
 app.add_typer(evaluate.eval_app, name="eval")
 app.add_typer(instructions.instructions_app, name="instructions")

@@ -31,8 +31,8 @@ class Bin:
 
 
 def preference_probability(
-    score_gap: Float[np.ndarray, " N"], log_odds_scale: float
-) -> Float[np.ndarray, " N"]:
+    score_gap: Float[np.ndarray, "*N"], log_odds_scale: float
+) -> Float[np.ndarray, "*N"]:
     """P[second preferred] = sigmoid(scale * (score of the second - score of the first)).
 
     Source: VLP paper, equation 3 (Bradley and Terry 1952).

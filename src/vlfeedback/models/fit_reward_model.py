@@ -118,8 +118,7 @@ def fit_reward_model(
     gaps, prefer_second = trainer.gaps(held_out_pairs), held_out_pairs.prefer_second
     right = told_right(gaps.mean(axis=0), prefer_second)
     warnings += _doubts(right, curves)
-    trainer.measure_rewards(np.unique([pairs.first, pairs.second]))
-    if model.reward_std == 1.0 and model.reward_mean == 0.0:
+    if not trainer.measure_rewards(np.unique([pairs.first, pairs.second])):
         warnings.append("Every step gets the same reward: nothing was learnt from these labels.")
     probability = preference_probability(gaps.mean(axis=0), 1.0)
     made = FitReport(
@@ -207,6 +206,6 @@ def _doubts(right: np.ndarray, curves: PassCurves) -> list[str]:
     if curves.stopped == "epochs" and curves.accuracy < 0.6:
         doubts.append(
             f"After {len(curves.train)} passes {curves.accuracy:.0%} of the training pairs are "
-            "told right: more epochs may help, unless what the labels are about is not in the inputs."
+            "told right: more of them may help, unless the inputs do not show what was compared."
         )
     return doubts

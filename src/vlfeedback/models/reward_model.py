@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
+from vlfeedback.data.calibration import preference_probability
 from vlfeedback.errors import CheckpointError, ShapeError
 from vlfeedback.models.checkpoint import (
     CheckpointFormat,
@@ -107,28 +110,31 @@ class RewardModel:
         ]
         return np.asarray(torch.cat(rows, dim=1).float().cpu().numpy())
 
+    def member_preferences(self, pairs: SegmentPairs) -> Float64[np.ndarray, "K N"]:
+        """P(second preferred) of each member, as `vlfeedback.data.queries` reads it."""
+        first, second = (
+            self.member_rewards(side).sum(axis=2, dtype=np.float64)
+            for side in (pairs.first, pairs.second)
+        )
+        return preference_probability(second - first, 1.0)
+
     def disagreement(self, pairs: SegmentPairs) -> Float64[np.ndarray, " N"]:
         """Standard deviation over members of P(second preferred); high where they disagree.
 
         Source: B-Pref, reward_model.py, disagreement_sampling.
         """
-        first, second = (
-            self.member_rewards(side).sum(axis=2, dtype=np.float64)
-            for side in (pairs.first, pairs.second)
-        )
-        # The sigmoid, without overflow.
-        probability = 0.5 + 0.5 * np.tanh(0.5 * (second - first))
-        return np.asarray(probability.std(axis=0))
+        return np.asarray(self.member_preferences(pairs).std(axis=0))
+
+    def digest(self) -> str:
+        """SHA-256 over all weights and what makes rewards of them, hexadecimal."""
+        said = sha256(json.dumps([*self._description().values()]).encode())
+        for name, tensor in self.networks.state_dict().items():
+            said.update(name.encode() + tensor.cpu().numpy().tobytes())
+        return said.hexdigest()
 
     def save(self, path: str | Path) -> None:
         """Write one safetensors file with its description; a file that is there is replaced."""
-        description = {
-            "config": asdict(self.config),
-            "shape": self.shape,
-            "reward_mean": self.reward_mean,
-            "reward_std": self.reward_std,
-            "training": self.training,
-        }
+        description = {**self._description(), "training": self.training}
         tensors = self.networks.state_dict()
         save_checkpoint(Path(path), tensors, description, file_format=_FORMAT)
 
@@ -154,6 +160,14 @@ class RewardModel:
             ) from error
         fill_network(model.networks, tensors, path, file_format=_FORMAT)
         return model.to(device)
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "config": asdict(self.config),
+            "shape": list(self.shape),
+            "reward_mean": self.reward_mean,
+            "reward_std": self.reward_std,
+        }
 
     def _check_shape(self, shape: tuple[int, ...]) -> None:
         # Clouds may have any number of points.

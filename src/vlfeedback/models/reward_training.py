@@ -32,7 +32,7 @@ class RewardTraining:
     epochs: int = 200  # passes over the pairs, at most; B-Pref, config (reward_update)
     batch_size: int | None = None  # pairs; None: 128, 64 for the CNN, 32 for resnet18 (RL-VLM-F)
     learning_rate: float = 3e-4  # of Adam; B-Pref, reward_model.py
-    target_accuracy: float | None = 0.97  # stop above it, mean over members; B-Pref; None: never
+    target_accuracy: float = 0.97  # stop above it, mean over members; B-Pref; 1: never
     label_margin: float = 0.0  # labels become y (1 - 2 margin) + margin; B-Pref, reward_model.py
     validation: float = 0.1  # share of the pairs held out; our choice, the papers hold out none
     patience: int | None = None  # passes without a lower validation loss; then the best are kept
@@ -112,7 +112,7 @@ class RewardTrainer:
             since = epoch - int(np.argmin(curves.validation)) if curves.validation else 0
             if training.patience is not None and curves.validation and since == 0:
                 best = copy.deepcopy(networks.state_dict())
-            if training.target_accuracy is not None and curves.accuracy > training.target_accuracy:
+            if curves.accuracy > training.target_accuracy:
                 curves.stopped = "accuracy"
                 break
             if training.patience is not None and since >= training.patience:
@@ -184,8 +184,12 @@ class RewardTrainer:
         margin = self._training.label_margin
         return torch.from_numpy(prefer_second * (1 - 2 * margin) + margin).to(self._model.device)
 
-    def measure_rewards(self, rows: Int64[np.ndarray, " n"]) -> None:
-        """Keep mean and deviation of the ensemble's rewards over all steps of these segments."""
+    def measure_rewards(self, rows: Int64[np.ndarray, " n"]) -> bool:
+        """Keep mean and deviation of the ensemble's rewards over all steps of these segments.
+
+        Returns:
+            False where all are equal: they are then not standardised.
+        """
         parts = []
         for start in range(0, len(rows), self._batch):
             steps = self._steps.take(rows[start : start + self._batch])
@@ -195,8 +199,11 @@ class RewardTrainer:
         held = np.broadcast_to(self._held.cpu().numpy(), rewards.shape)
         mean = float(np.average(rewards, weights=held))
         std = math.sqrt(np.average((rewards - mean) ** 2, weights=held))
-        if std > 1e-6:  # a constant is not divided by what rounding leaves of its deviation
-            self._model.reward_mean, self._model.reward_std = mean, std
+        # A constant is not divided by what rounding leaves of its deviation.
+        if std <= 1e-6:
+            return False
+        self._model.reward_mean, self._model.reward_std = mean, std
+        return True
 
 
 def told_right(gap: np.ndarray, prefer_second: np.ndarray) -> Float[np.ndarray, " n"]:

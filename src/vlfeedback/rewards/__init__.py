@@ -59,6 +59,12 @@ REWARD_SOURCES: Registry[RewardSource] = Registry(
             extra="vision",
         ),
         Entry(
+            "learned",
+            "vlfeedback.rewards.learned:LearnedReward",
+            "a reward model learnt from preferences; train it with `vlfeedback fit reward`",
+            extra="vision",
+        ),
+        Entry(
             "picture-energy",
             "vlfeedback.rewards.picture_energy:PictureEnergyReward",
             "how much the picture changed; no language, a trivial baseline",

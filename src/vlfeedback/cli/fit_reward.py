@@ -1,0 +1,177 @@
+"""`vlfeedback fit reward`: a reward model from labelled pairs of segments."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.errors import NeedsError
+
+if TYPE_CHECKING:
+    from vlfeedback.models.fit_reward_model import FitReport
+    from vlfeedback.types import EmbeddingSource, Trajectory
+
+__all__ = ["fit_reward"]
+
+
+def fit_reward(
+    data: Annotated[
+        Path,
+        typer.Option(help="Trajectories that were labelled: an .h5 file, or a folder of them."),
+    ],
+    labels: Annotated[Path, typer.Option(help="Labels: a .parquet file of PreferenceDataset.")],
+    out: Annotated[Path, typer.Option(help="Weights file to write, *.safetensors.")],
+    network: Annotated[
+        str, typer.Option(help="mlp, linear, cnn, resnet18 or pointnet; auto: what reads --inputs.")
+    ] = "auto",
+    inputs: Annotated[
+        str,
+        typer.Option(
+            help="state-action, state, frames, embeddings or points; auto: what --network reads."
+        ),
+    ] = "auto",
+    encoder: Annotated[
+        str,
+        typer.Option(help="What embeds pictures, for embeddings: a source such as vlp or clip."),
+    ] = "",
+    encoder_config: Annotated[
+        str, typer.Option(help='Its settings as JSON, such as \'{"pretrained": "openai"}\'.')
+    ] = "{}",
+    members: Annotated[int, typer.Option(min=1, help="Networks of the ensemble.")] = 3,
+    output: Annotated[str, typer.Option(help="tanh or linear; auto: as in the papers.")] = "auto",
+    picture_size: Annotated[
+        int | None, typer.Option(min=1, help="Scale pictures to squares of so many pixels.")
+    ] = None,
+    frame_stride: Annotated[
+        int, typer.Option(min=1, help="Steps between scored pictures; 7 for `collect`'s defaults.")
+    ] = 1,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the pairs, at most.")] = 200,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Pairs; by default what the papers take.")
+    ] = None,
+    learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 3e-4,
+    target_accuracy: Annotated[
+        float, typer.Option(help="Stop above this accuracy on training pairs; 1 never stops.")
+    ] = 0.97,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many passes without a gain.")
+    ] = None,
+    validation: Annotated[
+        float, typer.Option(min=0, help="Share of the pairs held out, by trajectory; 0: none.")
+    ] = 0.1,
+    label_margin: Annotated[float, typer.Option(help="Soften labels by this much.")] = 0.0,
+    bf16: Annotated[bool, typer.Option(help="Train in bfloat16.")] = False,
+    seed: Annotated[int, typer.Option(help="Same seed and hardware, same weights.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Train a reward model on preferences, and say how well it tells pairs apart.
+
+    Example: vlfeedback fit reward --data mtvlp --labels labels.parquet --out reward.safetensors
+    """
+    import numpy as np
+
+    from vlfeedback.data.preferences import PreferenceDataset
+    from vlfeedback.models.fit_reward_model import RewardTraining, fit_reward_model
+    from vlfeedback.models.reward_networks import RewardModelConfig
+
+    config = RewardModelConfig(
+        inputs=_choose_inputs(inputs, network, encoder),
+        network=network,
+        n_members=members,
+        output=output,
+        picture_size=picture_size,
+        frame_stride=frame_stride,
+    )
+    training = RewardTraining(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        target_accuracy=target_accuracy,
+        label_margin=label_margin,
+        validation=validation,
+        patience=patience,
+        bf16=bf16,
+    )
+    dataset = PreferenceDataset.load(labels, _read(data))
+    with LossBars() as report:
+        model, made = fit_reward_model(
+            dataset,
+            config=config,
+            training=training,
+            rng=np.random.default_rng(seed),
+            encoder=_make_encoder(encoder, encoder_config, device),
+            device=device,
+            report=report,
+        )
+    model.save(out)
+    _print(made)
+    typer.echo(
+        f"{out}: {members} networks, trained in {made.seconds:.0f} s. Next: "
+        f"vlfeedback.relabel(trajectories, vlfeedback.make_reward_source('learned', path='{out}'))"
+    )
+
+
+def _choose_inputs(inputs: str, network: str, encoder: str) -> str:
+    """Those asked for, or those that an encoder or the network reads."""
+    from vlfeedback.models.reward_networks import NETWORKS
+
+    if inputs != "auto":
+        return inputs
+    if encoder:
+        return "embeddings"
+    return next((reads for reads, by in NETWORKS.items() if network in by), "state-action")
+
+
+def _read(data: Path) -> list[Trajectory]:
+    from vlfeedback.data.trajectories import read_trajectories
+
+    paths = sorted(data.rglob("*.h5")) if data.is_dir() else [data]
+    if not paths:
+        raise NeedsError(
+            f"{data} has no *.h5 file; pass the trajectories that were labelled, as "
+            "`vlfeedback collect` or vlfeedback.data.trajectories.write_trajectories wrote them."
+        )
+    return [trajectory for path in paths for trajectory in read_trajectories(path)]
+
+
+def _make_encoder(name: str, config: str, device: str) -> EmbeddingSource | None:
+    from vlfeedback.rewards import make_reward_source
+    from vlfeedback.types import EmbeddingSource
+
+    if not name:
+        return None
+    try:
+        settings = dict(json.loads(config))
+    except (ValueError, TypeError) as error:
+        raise NeedsError(f"--encoder-config {config!r} is no JSON object ({error}).") from error
+    source = make_reward_source(name, device=device, **settings)
+    if not isinstance(source, EmbeddingSource):
+        raise NeedsError(f"--encoder {name!r} keeps no embeddings of pictures; take vlp or clip.")
+    return source
+
+
+def _print(made: FitReport) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "training", "validation")
+    table.add_row("pairs", str(made.n_pairs), str(made.n_validation))
+    table.add_row("accuracy", f"{made.train_accuracy:.3f}", f"{made.validation_accuracy:.3f}")
+    curves = (made.train_losses, made.validation_losses)
+    table.add_row("loss", *(f"{curve[-1]:.3f}" if curve else "nan" for curve in curves))
+    table.add_row("calibration error", "", f"{made.calibration_error:.3f}")
+    table.add_row("Brier score", "", f"{made.brier_score:.3f}")
+    console = Console()
+    console.print(table)
+    why = {
+        "accuracy": "training pairs are told apart",
+        "validation": "validation pairs are told no better",
+        "epochs": "that is how many were asked for",
+    }[made.stopped]
+    console.print(f"Stopped after {made.epochs} passes: {why}.")
+    for warning in made.warnings:
+        console.print(f"Warning: {warning}", style="yellow", markup=False)
