@@ -12,6 +12,7 @@ Left out: pictures as observations and their augmentation; ranking of scored seg
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,7 +109,8 @@ class CPLImpl(PreferenceImpl):
         if self._config.reference:
             reference = self._modules.reference.eval()
             with torch.no_grad():
-                log_prob = log_prob - reference.log_prob(batch.observations, batch.actions)
+                before = reference.log_prob(batch.observations, batch.actions)
+            log_prob = log_prob - before
         advantages = self._config.alpha * batch.by_segment(log_prob).sum(dim=-1)
         ties = batch.prefer_second == 0.5
         return contrastive(
@@ -124,7 +126,7 @@ class CPLImpl(PreferenceImpl):
 class CPL(PreferenceLearner):
     """Contrastive Preference Learning as a d3rlpy algorithm; see `CPLConfig`."""
 
-    def inner_create_impl(self, observation_shape: tuple[int, ...], action_size: int) -> None:
+    def inner_create_impl(self, observation_shape: Sequence[int], action_size: int) -> None:
         """Build the networks; d3rlpy calls it."""
         config, generator = self._config, self._new_generator()
         policy, reference = (

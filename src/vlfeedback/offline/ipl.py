@@ -11,7 +11,7 @@ Left out: the AWAC version, pictures as observations.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -259,7 +259,7 @@ class IPL(PreferenceLearner):
         )
         return Replay(observations, actions, next_observations, 1 - terminals.squeeze(-1))
 
-    def inner_create_impl(self, observation_shape: tuple[int, ...], action_size: int) -> None:
+    def inner_create_impl(self, observation_shape: Sequence[int], action_size: int) -> None:
         """Build the networks; d3rlpy calls it."""
         config, generator = self._config, self._new_generator()
         policy = self._new_policy(observation_shape, action_size, generator)

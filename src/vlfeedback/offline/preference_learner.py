@@ -6,7 +6,7 @@ batch of pairs becomes tensors without copying, and each network sees all of its
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
 
 from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.offline.d3rlpy_quiet import QuietFit
 from vlfeedback.offline.policy_networks import PolicyNetwork
 from vlfeedback.offline.preference_buffer import PreferenceBatch
 
@@ -99,7 +100,7 @@ class PreferenceImpl(QLearningAlgoImplBase):  # type: ignore[misc]
 
     def __init__(
         self,
-        observation_shape: tuple[int, ...],
+        observation_shape: Sequence[int],
         action_size: int,
         modules: PreferenceModules,
         device: str,
@@ -127,7 +128,7 @@ class PreferenceImpl(QLearningAlgoImplBase):  # type: ignore[misc]
         return self._modules.policy
 
 
-class PreferenceLearner(QLearningAlgoBase):  # type: ignore[misc]
+class PreferenceLearner(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
     """A d3rlpy algorithm that `fit`s a `PreferenceBuffer`.
 
     `save` and d3rlpy's `load_learnable` keep weights, optimisers and the count of steps, so a
@@ -172,7 +173,7 @@ class PreferenceLearner(QLearningAlgoBase):  # type: ignore[misc]
         return PairTensors(observations, actions, prefer_second, batch.length)
 
     def _new_policy(
-        self, observation_shape: tuple[int, ...], action_size: int, generator: torch.Generator
+        self, observation_shape: Sequence[int], action_size: int, generator: torch.Generator
     ) -> PolicyNetwork:
         if len(observation_shape) != 1:
             raise ShapeError(

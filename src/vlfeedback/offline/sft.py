@@ -7,6 +7,7 @@ Computes: -mean log pi(a|s), over all segments for `bc_steps` steps, then over e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +80,7 @@ class SFTImpl(PreferenceImpl):
 class SFT(PreferenceLearner):
     """Supervised fine-tuning as a d3rlpy algorithm; see `SFTConfig`."""
 
-    def inner_create_impl(self, observation_shape: tuple[int, ...], action_size: int) -> None:
+    def inner_create_impl(self, observation_shape: Sequence[int], action_size: int) -> None:
         """Build the network; d3rlpy calls it."""
         generator = self._new_generator()
         policy = self._new_policy(observation_shape, action_size, generator)
