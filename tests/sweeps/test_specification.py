@@ -130,7 +130,7 @@ def test_a_learner_without_a_source_and_a_source_without_a_learner_are_refused()
 
 
 def test_a_learner_that_does_not_exist_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="no learner 'cpk'. Did you mean 'cpl-kl' or 'cpl'"):
+    with pytest.raises(UnknownNameError, match=r"no learner 'cpk'. Did you mean 'cpl-kl' or 'cpl'"):
         expand(parse(learners={"cpk": {}}))
 
 
@@ -139,7 +139,7 @@ def test_a_file_that_is_missing_or_no_toml_is_refused(tmp_path: Path) -> None:
         read_table(tmp_path / "none.toml")
     broken = tmp_path / "broken.toml"
     broken.write_text("claim = unquoted")
-    with pytest.raises(FileFormatError, match="broken.toml is no TOML"):
+    with pytest.raises(FileFormatError, match=r"broken.toml is no TOML"):
         read_table(broken)
 
 
