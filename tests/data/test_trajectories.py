@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from vlfeedback.data.trajectories import HDF5Frames, read_trajectories, write_trajectories
+from vlfeedback.data.trajectories import (
+    HDF5Frames,
+    PictureFormat,
+    count_trajectories,
+    iter_trajectories,
+    read_trajectories,
+    write_trajectories,
+)
 from vlfeedback.errors import FileFormatError, NeedsError
 from vlfeedback.types import ArrayFrames, Frames, Trajectory
 
-ARRAYS = ("observations", "actions", "env_rewards", "successes")
+ARRAYS = ("observations", "actions", "env_rewards", "rewards", "successes")
 
 
 def episode(seed: int = 0, length: int = 20, size: int = 8, **changes: Any) -> Trajectory:
@@ -167,6 +175,106 @@ def test_memory_holds_only_the_pictures_asked_for(tmp_path: Path) -> None:
     assert peak < 41 * size * size * 3  # one trajectory's pictures
 
 
+def test_reading_and_writing_hold_one_trajectory_at_a_time(tmp_path: Path) -> None:
+    size, length, n = 64, 100, 40  # 101 pictures of 12 kB in each
+
+    def many() -> Iterator[Trajectory]:
+        for seed in range(n):
+            times, shape = np.arange(length + 1), (length + 1, size, size, 3)
+            frames = ArrayFrames(times, np.full(shape, seed, np.uint8))
+            yield episode(seed, length, frames=frames)
+
+    def copy() -> None:
+        assert write_trajectories(tmp_path / "a.h5", many()) == n
+        write_trajectories(tmp_path / "b.h5", iter_trajectories(tmp_path / "a.h5"))
+
+    tracemalloc.start()
+    try:
+        copy()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * length * size * size * 3
+    assert count_trajectories(tmp_path / "b.h5") == n
+
+
+# --- pictures as video
+
+
+def moving(n: int, height: int, width: int) -> np.ndarray:
+    """A square that moves over a shaded background, as in a rendering."""
+    y, x = np.mgrid[:height, :width]
+    shade = np.stack([x * 255 // width, y * 255 // height, (x + y) % 256], axis=2).astype(np.uint8)
+    pictures = np.repeat(shade[None], n, axis=0)
+    for i in range(n):
+        pictures[i, height // 3 : height // 2, i : i + width // 4] = [255, 30, i]
+    return pictures
+
+
+@pytest.fixture
+def pictured() -> Trajectory:
+    frames = ArrayFrames(np.arange(31), moving(31, 48, 47))
+    return episode(0, 30, frames=frames, rewards=np.arange(30, dtype=np.float32))
+
+
+def test_a_video_gives_every_bit_back(tmp_path: Path, pictured: Trajectory) -> None:
+    pytest.importorskip("av")
+    noisy = episode(1)
+    write_trajectories(tmp_path / "a.h5", [pictured, noisy], pictures="video")
+    for read, written in zip(read_trajectories(tmp_path / "a.h5"), [pictured, noisy], strict=True):
+        assert_same(read, written)
+
+
+@pytest.mark.parametrize("times", [[17], [30, 0, 30], [11, 12, 13], [25, 3], []])
+def test_single_pictures_of_a_video_are_read(
+    tmp_path: Path, pictured: Trajectory, times: list[int]
+) -> None:
+    pytest.importorskip("av")
+    write_trajectories(tmp_path / "a.h5", [pictured], pictures="video")
+    (read,) = read_trajectories(tmp_path / "a.h5")
+    assert read.frames is not None and pictured.frames is not None
+    expected = pictured.frames.read(times)
+    np.testing.assert_array_equal(read.frames.read(times), expected)
+
+
+def test_a_video_is_smaller(tmp_path: Path, pictured: Trajectory) -> None:
+    pytest.importorskip("av")
+    formats: tuple[PictureFormat, ...] = ("lzf", "video")
+    for pictures in formats:
+        write_trajectories(tmp_path / pictures, [pictured], pictures=pictures)
+    assert (tmp_path / "video").stat().st_size < (tmp_path / "lzf").stat().st_size / 1.5
+
+
+def test_without_a_video_library_pictures_are_packed_one_by_one(
+    tmp_path: Path, pictured: Trajectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vlfeedback.data.trajectories.has_encoder", lambda: False)
+    write_trajectories(tmp_path / "a.h5", [pictured], pictures="video")
+    assert_same(read_trajectories(tmp_path / "a.h5")[0], pictured)
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert "video" not in file["000000"]
+
+
+def test_only_files_with_videos_need_this_release(tmp_path: Path, pictured: Trajectory) -> None:
+    """A file without is of version 1, which older releases read."""
+    pytest.importorskip("av")
+    for version, pictures in enumerate(("lzf", "video"), start=1):
+        write_trajectories(tmp_path / pictures, [pictured], pictures=pictures)  # type: ignore[arg-type]
+        with h5py.File(tmp_path / pictures) as file:
+            assert file.attrs["version"] == version
+
+
+def test_a_damaged_video_is_called_so(tmp_path: Path, pictured: Trajectory) -> None:
+    pytest.importorskip("av")
+    write_trajectories(tmp_path / "a.h5", [pictured], pictures="video")
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file["000000"]["video"][:] = 0
+    (read,) = read_trajectories(tmp_path / "a.h5")
+    assert read.frames is not None
+    with pytest.raises(FileFormatError, match="kept as video cannot be read"):
+        read.frames.read([3])
+
+
 # --- a file is whole or absent
 
 WRITE = """
@@ -305,8 +413,8 @@ def test_foreign_hdf5_is_sent_to_its_own_adapter(tmp_path: Path) -> None:
 
 def test_a_newer_version_asks_for_an_upgrade(whole: Path) -> None:
     with h5py.File(whole, "a") as file:
-        file.attrs["version"] = 2
-    with pytest.raises(FileFormatError, match=r"has version 2; .*up to 1. Upgrade"):
+        file.attrs["version"] = 3
+    with pytest.raises(FileFormatError, match=r"has version 3; .*up to 2. Upgrade"):
         read_trajectories(whole)
 
 

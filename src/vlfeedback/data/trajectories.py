@@ -1,34 +1,40 @@
 """Trajectories to and from HDF5, without loss; pictures are read lazily.
 
-A file is written beside its final name and renamed when whole, so a reader finds all of it or
-nothing; what a killed process leaves is a `*.partial`, which nothing reads. A file holds one
-group a trajectory; pictures are compressed losslessly (LZF).
+A file holds one group a trajectory and is whole or absent (`vlfeedback.data.hdf5_files`). Its
+pictures are compressed losslessly: one by one (LZF), or as a video, which is far smaller.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import io
 import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from json import JSONDecodeError
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from vlfeedback.errors import FileFormatError, ShapeError
+from vlfeedback.data.hdf5_files import new_hdf5, open_hdf5
+from vlfeedback.data.video_frames import decode_pictures, encode_pictures, has_encoder
+from vlfeedback.errors import FileFormatError
 from vlfeedback.types import Trajectory, rows_of
 
-__all__ = ["HDF5Frames", "read_trajectories", "write_trajectories"]
+__all__ = [
+    "HDF5Frames",
+    "PictureFormat",
+    "count_trajectories",
+    "iter_trajectories",
+    "read_trajectories",
+    "write_trajectories",
+]
+
+PictureFormat = Literal["lzf", "video"]
+"""How pictures are kept; both without loss."""
 
 _FORMAT = "vlfeedback-trajectories"
-_VERSION = 1
+_VERSION = 2  # 2 where a file has videos; without any it is written as 1
 _ARRAYS = ("observations", "actions", "env_rewards", "rewards", "successes")
 
 
@@ -43,40 +49,42 @@ class HDF5Frames:
     def read(self, times: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "K H W 3"]:
         """Pictures of these states; see `vlfeedback.types.Frames.read`."""
         rows, inverse = np.unique(rows_of(self.times, times), return_inverse=True)
-        with _open(self.path) as file:
-            pictures = file[self.group]["pictures"]
+        with open_hdf5(self.path) as file:
+            group = file[self.group]
+            if "video" in group:
+                return decode_pictures(group["video"][:].tobytes(), rows)[inverse]
+            pictures = group["pictures"]
             whole = len(rows) * 2 > len(self.times)  # one sweep beats many small reads
             return np.asarray((pictures[:][rows] if whole else pictures[rows])[inverse])
 
 
-def write_trajectories(path: Path, trajectories: Sequence[Trajectory]) -> None:
-    """Write trajectories to one file, whole or not at all; it is put together in memory.
+def write_trajectories(
+    path: Path, trajectories: Iterable[Trajectory], *, pictures: PictureFormat = "lzf"
+) -> int:
+    """Write trajectories to one file, whole or not at all; one is held at a time.
+
+    Args:
+        path: where to.
+        trajectories: any number, such as what `vlfeedback.relabel` yields.
+        pictures: "lzf" packs them one by one; reading any of them is fast. "video" packs them as
+            lossless H.264, about a tenth of that for renderings of a fixed camera; reading one
+            decodes up to 12. Where PyAV is not installed, they are packed as "lzf".
+
+    Returns:
+        How many were written.
 
     Raises:
         OSError: the disk is full or not writable; what was at `path` before is untouched.
     """
-    image = io.BytesIO()  # HDF5 takes the whole process down when it meets a full disk itself
-    with h5py.File(image, "w") as file:
-        file.attrs.update(format=_FORMAT, version=_VERSION, n_trajectories=len(trajectories))
-        for index, trajectory in enumerate(trajectories):
-            _write_one(file.create_group(f"{index:06d}"), trajectory)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as disk:
-            disk.write(image.getbuffer())
-            os.fsync(disk.fileno())
-        partial.replace(path)
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "the disk is full; free some space" if full else str(error)
-        raise OSError(
-            f"Could not write {path}: {reason}. Nothing of this file was kept and files finished "
-            "earlier are whole; run the same command again to go on."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+    video = pictures == "video" and has_encoder()
+    with new_hdf5(path) as new:
+        new.file.attrs.update(format=_FORMAT, version=2 if video else 1)
+        n_trajectories = 0
+        for n_trajectories, trajectory in enumerate(trajectories, start=1):
+            _write_one(new.file.create_group(f"{n_trajectories - 1:06d}"), trajectory, video)
+            new.check()
+        new.file.attrs["n_trajectories"] = n_trajectories
+    return n_trajectories
 
 
 def read_trajectories(path: Path) -> list[Trajectory]:
@@ -86,44 +94,43 @@ def read_trajectories(path: Path) -> list[Trajectory]:
         FileNotFoundError: there is no such file.
         FileFormatError: the file is truncated, foreign, or of a newer version.
     """
-    with _open(path) as file:
-        if file.attrs.get("format") != _FORMAT:
-            raise FileFormatError(
-                f"{path} is HDF5 but no trajectory file of vlfeedback (format="
-                f"{file.attrs.get('format')!r}); convert it with the adapter of its own format."
-            )
-        if int(file.attrs["version"]) > _VERSION:
-            raise FileFormatError(
-                f"{path} has version {file.attrs['version']}; this release reads up to "
-                f"{_VERSION}. Upgrade vlfeedback."
-            )
-        groups = sorted(file)
-        if len(groups) != int(file.attrs["n_trajectories"]):
-            raise FileFormatError(
-                f"{path} holds {len(groups)} of {file.attrs['n_trajectories']} trajectories; "
-                "it was damaged. Delete it and collect it again."
-            )
-        return [_read_one(path, file[name]) for name in groups]
+    return list(iter_trajectories(path))
 
 
-@contextlib.contextmanager
-def _open(path: Path) -> Iterator[h5py.File]:
-    """Open a file for reading; whatever its contents break on is a `FileFormatError`."""
-    if not path.is_file():
-        raise FileNotFoundError(f"No trajectory file {path}.")
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, KeyError, RuntimeError, TypeError, ShapeError, JSONDecodeError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise  # the system's own, such as too many open files: the contents may be sound
+def iter_trajectories(path: Path) -> Iterator[Trajectory]:
+    """Read the trajectories of a file one at a time; see `read_trajectories`."""
+    with open_hdf5(path) as file:
+        _check(path, file)
+        for name in sorted(file):
+            yield _read_one(path, file[name])
+
+
+def count_trajectories(path: Path) -> int:
+    """How many trajectories a file has; see `read_trajectories` for what is raised."""
+    with open_hdf5(path) as file:
+        _check(path, file)
+        return len(file)
+
+
+def _check(path: Path, file: h5py.File) -> None:
+    if file.attrs.get("format") != _FORMAT:
         raise FileFormatError(
-            f"{path} cannot be read ({error}): truncated, damaged, or of another format. "
-            "Delete it and collect it again."
-        ) from error
+            f"{path} is HDF5 but no trajectory file of vlfeedback (format="
+            f"{file.attrs.get('format')!r}); convert it with the adapter of its own format."
+        )
+    if int(file.attrs["version"]) > _VERSION:
+        raise FileFormatError(
+            f"{path} has version {file.attrs['version']}; this release reads up to "
+            f"{_VERSION}. Upgrade vlfeedback."
+        )
+    if len(file) != int(file.attrs["n_trajectories"]):
+        raise FileFormatError(
+            f"{path} holds {len(file)} of {file.attrs['n_trajectories']} trajectories; "
+            "it was damaged. Delete it and collect it again."
+        )
 
 
-def _write_one(group: h5py.Group, trajectory: Trajectory) -> None:
+def _write_one(group: h5py.Group, trajectory: Trajectory, video: bool) -> None:
     header = {
         "id": trajectory.id,
         "task": trajectory.task,
@@ -140,6 +147,9 @@ def _write_one(group: h5py.Group, trajectory: Trajectory) -> None:
         times = np.asarray(trajectory.frames.times, dtype=np.int64)
         pictures = trajectory.frames.read(times)
         group.create_dataset("times", data=times)
+        if video and len(pictures):
+            group.create_dataset("video", data=np.frombuffer(encode_pictures(pictures), np.uint8))
+            return
         group.create_dataset(
             "pictures",
             data=pictures,

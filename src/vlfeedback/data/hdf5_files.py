@@ -1,0 +1,155 @@
+"""HDF5 files that are written whole or not at all, whatever their size, and read with care.
+
+A file is written beside its final name and renamed when whole, so a reader finds all of it or
+nothing; what a killed process leaves is a `*.partial`, which nothing reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+from collections.abc import Iterator
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from vlfeedback.errors import FileFormatError, ShapeError
+
+__all__ = ["NewHDF5", "new_hdf5", "open_hdf5"]
+
+
+class NewHDF5:
+    """A file that is being written; see `new_hdf5`."""
+
+    def __init__(self, path: Path, disk: _Disk, file: h5py.File) -> None:
+        self.file = file
+        self._path = path
+        self._disk = disk
+
+    def check(self) -> None:
+        """Say that the disk is full as soon as it is, and not when the file is closed.
+
+        Raises:
+            OSError: something could not be written.
+        """
+        if self._disk.error is not None:
+            raise _could_not_write(self._path, self._disk.error)
+
+
+@contextlib.contextmanager
+def new_hdf5(path: Path) -> Iterator[NewHDF5]:
+    """Write a file while the block runs; it is there when the block ends, and only then.
+
+    Raises:
+        OSError: the disk is full or not writable; what was at `path` before is untouched.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            disk = _Disk(partial)
+        except OSError as error:
+            raise _could_not_write(path, error) from error
+        with disk:
+            with h5py.File(disk, "w") as file:
+                new = NewHDF5(path, disk, file)
+                yield new
+            disk.sync()
+        new.check()
+        partial.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open a file for reading; whatever its contents break on is a `FileFormatError`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FileFormatError: it is truncated, damaged or foreign.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"No trajectory file {path}.")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, KeyError, RuntimeError, TypeError, ShapeError, JSONDecodeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the system's own, such as too many open files: the contents may be sound
+        raise FileFormatError(
+            f"{path} cannot be read ({error}): truncated, damaged, or of another format. "
+            "Delete it and collect it again."
+        ) from error
+
+
+class _Disk(io.RawIOBase):
+    """A file for HDF5 to write to, which never fails: HDF5 takes the process down if it does.
+
+    The first error is kept, and nothing is written from then on.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w+b", buffering=0)
+        self.error: OSError | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readinto(self, buffer: Any) -> int | None:
+        return self._file.readinto(buffer)
+
+    def write(self, contents: Any) -> int:
+        rest = memoryview(contents).cast("B")
+        size = len(rest)
+        try:
+            while rest and self.error is None:  # a disk may take a part
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self.error = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            if self.error is None:
+                self._file.truncate(size)
+        except OSError as error:
+            self.error = error
+        return self.tell() if size is None else size
+
+    def sync(self) -> None:
+        """Have the system write all of it."""
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self.error = self.error or error
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _could_not_write(path: Path, error: OSError) -> OSError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    reason = "the disk is full; free some space" if full else str(error)
+    return OSError(
+        f"Could not write {path}: {reason}. Nothing of this file was kept and files finished "
+        "earlier are whole; run the same command again to go on."
+    )
