@@ -50,7 +50,7 @@ class EvaluationCurve:
         if not len(self):
             return "EvaluationCurve(E=0)"
         return (
-            f"EvaluationCurve(E={len(self)}, P={self.successes.shape[1]}, success "
+            f"EvaluationCurve(E={len(self)}, P={self.successes.shape[1]}, last success "
             f"{self.last():.3f}, return {self.last('return'):.4g})"
         )
 
@@ -69,7 +69,8 @@ class EvaluationCurve:
 
     def means(self, of: Figure = "success") -> Float64[np.ndarray, " E"]:
         """The mean over the episodes of each evaluation."""
-        return np.asarray((self.successes if of == "success" else self.returns).mean(axis=1))
+        episodes = self.successes if of == "success" else self.returns
+        return np.asarray(episodes.mean(axis=1) if len(episodes) else np.zeros(0))
 
     def neighbour_mean(
         self, window: int = _WINDOW, of: Figure = "success"
@@ -84,7 +85,7 @@ class EvaluationCurve:
         window = min(window, len(means))
         if not window:
             return np.zeros(0)
-        return np.lib.stride_tricks.sliding_window_view(means, window).mean(axis=1)
+        return np.asarray(np.lib.stride_tricks.sliding_window_view(means, window).mean(axis=1))
 
     def best(self, window: int = _WINDOW, of: Figure = "success") -> float:
         """The largest neighbour mean: what the papers report. NaN without evaluations."""

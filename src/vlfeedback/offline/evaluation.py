@@ -179,7 +179,7 @@ def evaluate_policy(
 
 def _maker(env_id: str) -> Callable[[], gym.Env[Any, Any]]:
     def make() -> gym.Env[Any, Any]:
-        return gym.make(env_id)
+        return gym.make(env_id, disable_env_checker=True)
 
     return make
 
