@@ -70,7 +70,8 @@ def test_pieces_start_anywhere_the_last_window_included_each_for_itself() -> Non
 def test_actions_are_clipped_to_what_a_tanh_reaches() -> None:
     dataset = of_one_pair(np.zeros((3, 1)), np.array([[1.0], [-1.0]]))
     actions = PreferenceBuffer(dataset).sample_transition_batch(1).actions
-    np.testing.assert_array_equal(np.unique(actions), np.float32([-(1 - 1e-5), 1 - 1e-5]))
+    expected = np.array([-(1 - 1e-5), 1 - 1e-5], dtype=np.float32)
+    np.testing.assert_array_equal(np.unique(actions), expected)
 
 
 def test_the_same_seed_draws_the_same_batches(make_preferences: Make) -> None:

@@ -118,8 +118,12 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
         )
 
     def sample_transition(self) -> Transition:
-        """Give the first transition; d3rlpy reads the shapes from it."""
-        return self.transition_picker(self.episodes[0], 0)
+        """Give the first step, as if it led nowhere; d3rlpy reads the shapes from it."""
+        observation, action = self._observations[0], self._actions[0]
+        no_reward = np.zeros(1, dtype=np.float32)
+        return Transition(
+            observation, action, no_reward, observation, action, 0.0, 1, no_reward[:, None]
+        )
 
     @property
     def episodes(self) -> Sequence[Episode]:
