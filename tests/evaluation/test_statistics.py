@@ -1,10 +1,17 @@
 import math
 
+import numpy as np
 import pytest
 from scipy.stats import binomtest
 
 from vlfeedback.errors import ShapeError
-from vlfeedback.evaluation.statistics import mean_interval, paired_difference, wilson_interval
+from vlfeedback.evaluation.statistics import (
+    bootstrap_interval,
+    interquartile_mean,
+    mean_interval,
+    paired_difference,
+    wilson_interval,
+)
 
 
 def test_the_interval_of_a_mean_is_students() -> None:
@@ -42,3 +49,30 @@ def test_a_paired_difference_is_small_where_both_rise_and_fall_together() -> Non
 def test_unpaired_values_are_refused() -> None:
     with pytest.raises(ShapeError, match="2 of our values and 1"):
         paired_difference([1.0, 2.0], [1.0])
+
+
+def test_the_interquartile_mean_drops_a_quarter_at_each_end() -> None:
+    assert interquartile_mean(np.array([[9.0, 1.0], [2.0, -50.0]])) == (1 + 2) / 2
+    # Of 6 scores a quarter is 1.5: one goes at each end.
+    assert interquartile_mean(np.array([0.0, 1.0, 2.0, 3.0, 4.0, 90.0])) == (1 + 2 + 3 + 4) / 4
+
+
+def test_a_bootstrap_of_equal_seeds_has_no_width() -> None:
+    scores = np.tile([0.2, 0.8], (3, 1))
+    low, high = bootstrap_interval(scores, np.mean, rng=np.random.default_rng(0))
+    assert (low, high) == pytest.approx((0.5, 0.5))
+
+
+def test_the_bootstrap_interval_of_a_mean_is_that_of_its_resamples() -> None:
+    # Of two seeds the mean of a resample is 0, 0.5 or 1 with probabilities 1/4, 1/2 and 1/4.
+    scores = np.array([[0.0], [1.0]])
+    assert bootstrap_interval(scores, np.mean, rng=np.random.default_rng(0)) == (0.0, 1.0)
+
+
+def test_the_bootstrap_draws_the_seeds_of_each_task_independently() -> None:
+    # Drawn together, both tasks would keep their difference of 1 in every resample.
+    scores = np.array([[0.0, 1.0], [10.0, 11.0]])
+    low, high = bootstrap_interval(
+        scores, lambda s: float(s[0, 1] - s[0, 0]), rng=np.random.default_rng(0)
+    )
+    assert (low, high) == (-9.0, 11.0)
