@@ -1,9 +1,12 @@
-"""Toy data of the VLP model: coloured pictures that grow as bright as a clip is good."""
+"""Toy data: coloured pictures that grow as bright as a clip is good; pairs with a known reward."""
 
 import numpy as np
 import pytest
 
+from vlfeedback.data.preferences import PreferenceDataset
+from vlfeedback.data.sampling import sample_segment_pairs
 from vlfeedback.models.vlp_data import ClipSet, SceneSet, Texts
+from vlfeedback.types import ArrayFrames, PreferenceLabels, Trajectory
 
 GOALS = (0.1, 0.4, 0.8, 1.0)  # brightness at the end of the four clips of each task
 CORPUS = {
@@ -64,3 +67,28 @@ def scenes() -> SceneSet:
 def texts() -> Texts:
     """Two phrases of each task."""
     return Texts(list(CORPUS), max_words=24, corpus=CORPUS)
+
+
+@pytest.fixture(scope="session")
+def planted() -> PreferenceDataset:
+    """100 pairs of 10 steps, preferred by the sum of tanh(2 x + action), x of three numbers."""
+    rng = np.random.default_rng(0)
+    trajectories = []
+    for index in range(40):
+        observations = rng.normal(size=(31, 3)).astype(np.float32)
+        actions = rng.uniform(-1, 1, (30, 1)).astype(np.float32)
+        trajectories.append(
+            Trajectory(
+                observations,
+                actions,
+                env_rewards=np.tanh(2 * observations[:-1, 0] + actions[:, 0]).astype(np.float32),
+                frames=ArrayFrames(
+                    np.arange(31), rng.integers(0, 256, (31, 48, 48, 3), dtype=np.uint8)
+                ),
+                id=str(index),
+            )
+        )
+    pairs = sample_segment_pairs(trajectories, 100, 10, rng=rng)
+    first, second = ([p[side].read("env_rewards").sum() for p in pairs] for side in (0, 1))
+    prefer_second = (np.array(second) > np.array(first)).astype(np.float32)
+    return PreferenceDataset(pairs, PreferenceLabels(prefer_second, np.ones(100, dtype=np.bool_)))

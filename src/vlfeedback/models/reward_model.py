@@ -90,7 +90,7 @@ class RewardModel:
             ValueError: a number is NaN or infinite.
         """
         steps = read_steps(batch, self.config)
-        rewards = self.score(steps.flatten(0, 1)).reshape(-1, *steps.shape[:2])
+        rewards = self.score(steps.flatten(0, 1)).reshape(len(self.networks), *steps.shape[:2])
         if self.needs.frames:
             rewards = rewards[:, :, batch.newest_pictures()]
         return rewards if batch.mask is None else np.where(batch.mask, rewards, np.float32(0))
