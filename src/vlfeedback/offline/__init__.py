@@ -1,1 +1,82 @@
 """Policies from fixed data, as d3rlpy algorithms, and how they are judged."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from vlfeedback.offline.d3rlpy_quiet import hide_gym_notice
+from vlfeedback.optional import require
+
+if TYPE_CHECKING:
+    from vlfeedback.offline.bc import BC, BCConfig
+    from vlfeedback.offline.cpl import CPL, CPLConfig
+    from vlfeedback.offline.curve import EvaluationCurve
+    from vlfeedback.offline.diffusion_policy import DiffusionPolicy, DiffusionPolicyConfig
+    from vlfeedback.offline.evaluation import PolicyEvaluation, PolicyEvaluator, evaluate_policy
+    from vlfeedback.offline.ipl import IPL, IPLConfig
+    from vlfeedback.offline.iql import IQL, IQLConfig
+    from vlfeedback.offline.learners import list_learners
+    from vlfeedback.offline.preference_buffer import PreferenceBuffer
+    from vlfeedback.offline.presets import PRESETS
+    from vlfeedback.offline.sft import SFT, SFTConfig
+    from vlfeedback.offline.train import TrainedPolicy, train_policy
+    from vlfeedback.offline.transition_buffer import TransitionBuffer
+
+__all__ = [
+    "BC",
+    "CPL",
+    "IPL",
+    "IQL",
+    "PRESETS",
+    "SFT",
+    "BCConfig",
+    "CPLConfig",
+    "DiffusionPolicy",
+    "DiffusionPolicyConfig",
+    "EvaluationCurve",
+    "IPLConfig",
+    "IQLConfig",
+    "PolicyEvaluation",
+    "PolicyEvaluator",
+    "PreferenceBuffer",
+    "SFTConfig",
+    "TrainedPolicy",
+    "TransitionBuffer",
+    "evaluate_policy",
+    "list_learners",
+    "train_policy",
+]
+
+_NAMES = {
+    "bc": ("BC", "BCConfig"),
+    "cpl": ("CPL", "CPLConfig"),
+    "curve": ("EvaluationCurve",),
+    "diffusion_policy": ("DiffusionPolicy", "DiffusionPolicyConfig"),
+    "evaluation": ("PolicyEvaluation", "PolicyEvaluator", "evaluate_policy"),
+    "ipl": ("IPL", "IPLConfig"),
+    "iql": ("IQL", "IQLConfig"),
+    "learners": ("list_learners",),
+    "preference_buffer": ("PreferenceBuffer",),
+    "presets": ("PRESETS",),
+    "sft": ("SFT", "SFTConfig"),
+    "train": ("TrainedPolicy", "train_policy"),
+    "transition_buffer": ("TransitionBuffer",),
+}
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
+_ON_D3RLPY = frozenset({"bc", "cpl", "ipl", "iql", "preference_buffer", "sft", "transition_buffer"})
+
+hide_gym_notice()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = _HOME[name]
+    if module in _ON_D3RLPY:
+        require("d3rlpy", extra="offline", needed_by=f"vlfeedback.offline.{name}")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,290 @@
+"""Trajectories as a d3rlpy buffer of flat arrays: fast to sample, and no transition is lost.
+
+d3rlpy's own buffer keeps as many observations as actions, so an episode that was cut off loses
+its last transition; and it draws a batch in a Python loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, NoReturn, overload
+
+import numpy as np
+from d3rlpy.constants import ActionSpace
+from d3rlpy.dataset import (
+    BasicTransitionPicker,
+    DatasetInfo,
+    Episode,
+    ReplayBufferBase,
+    Signature,
+    Transition,
+    TransitionMiniBatch,
+)
+from jaxtyping import Float32, Int64
+
+from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.types import Trajectory
+
+__all__ = ["TransitionBuffer"]
+
+_REWARDS = {"source": "rewards", "env": "env_rewards"}
+
+
+class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
+    """All transitions of some trajectories, drawn uniformly with replacement.
+
+    L actions make L transitions, each with the state that followed it. Numbers are held as
+    float32, pictures as the uint8 they are. Only `Trajectory.terminated` makes a last transition
+    terminal; a time limit never does, so that values are learnt through it.
+
+    Args:
+        trajectories: of one task; whole numbers as actions (L,) are discrete ones.
+        rewards: ``"source"`` reads `Trajectory.rewards`, which relabelling writes; ``"env"`` the
+            environment's own; ``"none"`` gives zeros, for learners that read none.
+        standardise: subtract the mean reward of all transitions and divide by the standard
+            deviation; a constant reward is left as it is.
+        trust_terminated: believe trajectories that all terminate at the same length.
+        seed: of the order in which transitions are drawn.
+
+    Raises:
+        NeedsError: there is no trajectory, or no such rewards.
+        ValueError: all trajectories terminate at the same length, which is what a time limit
+            marked as termination looks like; a number is NaN or infinite; or `rewards` is unknown.
+        ShapeError: trajectories differ in the shapes of observations or actions.
+
+    Source: time limits are no ends: every paper here bootstraps through them (Meta-World never
+    terminates).
+    """
+
+    def __init__(
+        self,
+        trajectories: Iterable[Trajectory],
+        *,
+        rewards: str = "source",
+        standardise: bool = False,
+        trust_terminated: bool = False,
+        seed: int = 0,
+    ) -> None:
+        episodes = list(trajectories)
+        if not episodes:
+            raise NeedsError("There is no trajectory to learn from; pass at least one.")
+        if not trust_terminated:
+            _check_ends(episodes)
+        lengths = np.array([len(episode) for episode in episodes])
+        # Every array but rewards has a row for each state, the last ones included: the row after
+        # a transition's is its next state.
+        self._ends = np.cumsum(lengths + 1)
+        self._rows = np.delete(np.arange(self._ends[-1]), self._ends - 1)
+        self._observations = _stack(episodes, "observations")
+        self._actions, self._action_space = _actions(episodes)
+        self._rewards = _rewards(episodes, rewards, standardise)
+        self._terminals = np.zeros((len(self._rows), 1), dtype=np.float32)
+        terminated = np.array([episode.terminated for episode in episodes])
+        self._terminals[np.cumsum(lengths) - 1, 0] = terminated
+        self._terminated = terminated
+        self._rng = np.random.default_rng(seed)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return (
+            f"TransitionBuffer({len(self)} transitions of {len(self._ends)} trajectories, "
+            f"observations={self._observations.shape[1:]}, actions={self._actions.shape[1:]})"
+        )
+
+    @property
+    def rewards(self) -> Float32[np.ndarray, " M"]:
+        """The reward of every transition, as learners see it."""
+        return self._rewards[:, 0]
+
+    def sample_transition_batch(self, batch_size: int) -> TransitionMiniBatch:
+        """Draw transitions, uniformly and with replacement."""
+        picked = self._rng.integers(len(self._rows), size=batch_size)
+        rows = self._rows.take(picked)
+        return TransitionMiniBatch(
+            observations=self._observations.take(rows, axis=0).astype(np.float32, copy=False),
+            actions=self._actions.take(rows, axis=0),
+            rewards=self._rewards.take(picked, axis=0),
+            next_observations=self._observations.take(rows + 1, axis=0).astype(
+                np.float32, copy=False
+            ),
+            next_actions=self._actions.take(rows + 1, axis=0),
+            terminals=self._terminals.take(picked, axis=0),
+            intervals=np.ones((batch_size, 1), dtype=np.float32),
+            transitions=_Transitions(self, rows),
+        )
+
+    def sample_transition(self) -> Transition:
+        """Draw one transition; d3rlpy reads the shapes from it."""
+        return self._transition(int(self._rows[self._rng.integers(len(self._rows))]))
+
+    @cached_property
+    def episodes(self) -> Sequence[Episode]:
+        """The trajectories as d3rlpy has them: a time limit's last state in a row of its own."""
+        first = np.concatenate([[0], self._ends[:-1]])
+        rewards = np.zeros((len(self._observations), 1), dtype=np.float32)
+        rewards[self._rows] = self._rewards
+        return [
+            Episode(
+                *(array[a : b - end] for array in (self._observations, self._actions, rewards)), end
+            )
+            for a, b, end in zip(first, self._ends, map(bool, self._terminated), strict=True)
+        ]
+
+    def size(self) -> int:
+        """Count the trajectories."""
+        return len(self._ends)
+
+    @property
+    def transition_count(self) -> int:
+        """Transitions in all trajectories."""
+        return len(self)
+
+    @property
+    def transition_picker(self) -> BasicTransitionPicker:
+        """What d3rlpy cuts transitions from `episodes` with."""
+        return BasicTransitionPicker()
+
+    @property
+    def dataset_info(self) -> DatasetInfo:
+        """Shapes and dtypes, for d3rlpy."""
+        discrete = self._action_space is ActionSpace.DISCRETE
+        return DatasetInfo(
+            observation_signature=_signature(self._observations),
+            action_signature=_signature(self._actions),
+            reward_signature=_signature(self._rewards),
+            action_space=self._action_space,
+            action_size=int(self._actions.max()) + 1 if discrete else self._actions.shape[1],
+        )
+
+    def _transition(self, row: int) -> Transition:
+        episode = int(np.searchsorted(self._ends, row, side="right"))
+        first = 0 if episode == 0 else int(self._ends[episode - 1])
+        return self.transition_picker(self.episodes[episode], row - first)
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise NeedsError(
+            "A TransitionBuffer holds the transitions of fixed trajectories: it never grows, and "
+            "gives no sequences. Use adapters.d3rlpy.to_replay_buffer for d3rlpy's own buffer."
+        )
+
+    append = append_episode = clip_episode = dump = _refuse
+    sample_trajectory = sample_trajectory_batch = _refuse
+    from_episode_generator = load = _refuse
+    buffer = trajectory_slicer = property(_refuse)
+
+
+class _Transitions(Sequence[Transition]):
+    """The transitions of a batch one by one, cut only for algorithms that look at them."""
+
+    def __init__(self, buffer: TransitionBuffer, rows: Int64[np.ndarray, " B"]) -> None:
+        self._buffer = buffer
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Transition: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Transition]: ...
+    def __getitem__(self, index: int | slice) -> Transition | list[Transition]:
+        if isinstance(index, slice):
+            return [self._buffer._transition(int(row)) for row in self._rows[index]]
+        return self._buffer._transition(int(self._rows[index]))
+
+
+def _check_ends(episodes: Sequence[Trajectory]) -> None:
+    """Refuse what looks like a time limit that was recorded as termination."""
+    lengths = {len(episode) for episode in episodes}
+    if len(episodes) > 1 and len(lengths) == 1 and all(e.terminated for e in episodes):
+        raise ValueError(
+            f"All {len(episodes)} trajectories terminate after {lengths.pop()} steps: that looks "
+            "like a time limit marked as termination, after which learners expect no reward. Set "
+            "truncated=True and terminated=False, or pass trust_terminated=True if they end so."
+        )
+
+
+def _stack(episodes: Sequence[Trajectory], name: str) -> np.ndarray:
+    """One array of all trajectories, one after the other, as float32 (pictures as uint8)."""
+    arrays = [getattr(episode, name) for episode in episodes]
+    for episode, array in zip(episodes, arrays, strict=True):
+        if array.shape[1:] != arrays[0].shape[1:]:
+            raise ShapeError(
+                f"{name} of trajectory {episode.id!r} have shape {array.shape[1:]}, and those of "
+                f"{episodes[0].id!r} {arrays[0].shape[1:]}; expected one task's, all alike."
+            )
+    if all(array.dtype == np.uint8 for array in arrays):
+        return np.concatenate(arrays)
+    stacked = np.concatenate(arrays, dtype=np.float32, casting="same_kind")
+    _check_finite(stacked, episodes, arrays, name)
+    return stacked
+
+
+def _actions(episodes: Sequence[Trajectory]) -> tuple[Float32[np.ndarray, "M A"], ActionSpace]:
+    """Actions with a row of zeros after each trajectory, and of which kind they are."""
+    discrete = all(e.actions.ndim == 1 and e.actions.dtype.kind in "iu" for e in episodes)
+    if any(episode.actions.ndim != 2 for episode in episodes) and not discrete:
+        raise ShapeError(
+            f"actions have shape {episodes[0].actions.shape}; expected (L, A) numbers, or (L,) "
+            "whole numbers."
+        )
+    stacked = _stack(episodes, "actions").astype(np.float32)
+    if discrete:
+        stacked = stacked[:, None]
+    after = np.cumsum([len(episode) for episode in episodes])
+    rows = np.insert(stacked, after, 0, axis=0)
+    return rows, ActionSpace.DISCRETE if discrete else ActionSpace.CONTINUOUS
+
+
+def _rewards(
+    episodes: Sequence[Trajectory], kind: str, standardise: bool
+) -> Float32[np.ndarray, "M 1"]:
+    n_steps = sum(map(len, episodes))
+    if kind == "none":
+        return np.zeros((n_steps, 1), dtype=np.float32)
+    if kind not in _REWARDS:
+        raise ValueError(f"rewards={kind!r}; expected 'source', 'env' or 'none'.")
+    name = _REWARDS[kind]
+    without = [episode.id for episode in episodes if getattr(episode, name) is None]
+    if without:
+        raise NeedsError(
+            f"Trajectory {without[0]!r} has no {name} ({len(without)} of {len(episodes)} have "
+            "none). "
+            + (
+                "Give each step a reward with vlfeedback.relabel(trajectories, source), or learn "
+                "from the environment's own with rewards='env'."
+                if kind == "source"
+                else "Record the environment's rewards, or relabel and use rewards='source'."
+            )
+        )
+    rewards = _stack(episodes, name)
+    if standardise and np.ptp(rewards) > 0:
+        centred = rewards - rewards.mean(dtype=np.float64)
+        rewards = (centred / centred.std()).astype(np.float32)
+    return rewards[:, None]
+
+
+def _check_finite(
+    stacked: Float32[np.ndarray, "M ..."],
+    episodes: Sequence[Trajectory],
+    arrays: Sequence[np.ndarray],
+    name: str,
+) -> None:
+    if np.isfinite(stacked).all():
+        return
+    strange = np.flatnonzero(~np.isfinite(stacked).reshape(len(stacked), -1).all(axis=1))
+    ends = np.cumsum([len(array) for array in arrays])
+    which = int(np.searchsorted(ends, strange[0], side="right"))
+    row = int(strange[0] - (ends[which] - len(arrays[which])))
+    raise ValueError(
+        f"{name} are not finite in {len(strange)} rows, first in trajectory "
+        f"{episodes[which].id!r}, row {row}: {stacked[strange[0]]}. Repair or leave out that "
+        "trajectory."
+    )
+
+
+def _signature(rows: np.ndarray) -> Signature:
+    return Signature([rows.dtype], [rows.shape[1:]])
