@@ -39,7 +39,7 @@ class RewardTraining:
     bf16: bool = False  # matrix products in bfloat16: about twice as fast on CPUs that have it
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or (self.batch_size or 1) < 1 or (self.patience or 1) < 1:
+        if min(n for n in (self.epochs, self.batch_size, self.patience) if n is not None) < 1:
             raise ValueError(
                 f"epochs={self.epochs}, batch_size={self.batch_size}, patience={self.patience}; "
                 "expected at least 1 of each."
