@@ -67,8 +67,9 @@ def write_trajectories(
         path: where to.
         trajectories: any number, such as what `vlfeedback.relabel` yields.
         pictures: "lzf" packs them one by one; reading any of them is fast. "video" packs them as
-            lossless H.264, about a tenth of that for renderings of a fixed camera; reading one
-            decodes up to 12. Where PyAV is not installed, they are packed as "lzf".
+            lossless H.264: an eighth of that for a picture of every step of a Meta-World episode,
+            a quarter where they are 7 steps apart, and 4 to 9 times as long to read all of them;
+            reading a single one decodes up to 12. Where PyAV is not installed, "lzf" is used.
 
     Returns:
         How many were written.

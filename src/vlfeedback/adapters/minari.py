@@ -1,0 +1,321 @@
+"""Trajectories from a Minari dataset, and a relabelled copy of it that says where it came from.
+
+An episode is read and written at a time. Minari by itself packs pictures as JPEG, with losses;
+a copy keeps what was read, bit by bit.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, Shaped
+
+from vlfeedback.adapters.checks import check_finite, check_terminals
+from vlfeedback.errors import NeedsError, ShapeError, UnknownNameError
+from vlfeedback.optional import require
+from vlfeedback.types import ArrayFrames, Trajectory
+
+if TYPE_CHECKING:
+    from minari import MinariDataset
+
+__all__ = ["read", "write_relabelled"]
+
+_NEEDED_BY = "A Minari dataset"
+_METADATA = "vlfeedback"  # key of a dataset's metadata: where its rewards came from
+_ENV_REWARD = "env_reward"  # key of an episode's infos
+_FLATTEN = "flatten"
+_COPIED = (  # of the origin's metadata
+    "algorithm_name",
+    "author",
+    "author_email",
+    "code_permalink",
+    "description",
+    "eval_env_spec",
+    "requirements",
+)
+
+
+def read(
+    dataset: str | MinariDataset,
+    *,
+    observation: str | None = None,
+    pictures: str | None = None,
+    trust_terminals: bool = False,
+) -> Iterator[Trajectory]:
+    """Read the episodes of a dataset, in order, one at a time.
+
+    Its rewards become `Trajectory.env_rewards`; those of a dataset that `write_relabelled` made
+    become `Trajectory.rewards`, with the environment's own beside them.
+
+    Args:
+        dataset: id of a local dataset, such as ``"D4RL/door/human-v2"``, or the dataset.
+        observation: where observations are dictionaries, which of their arrays to take, such as
+            ``"observation"``; ``"flatten"`` for all of them in one vector, in the space's order.
+        pictures: which of their arrays are pictures of every state for sources that read some.
+            Observations that are pictures themselves are taken without it.
+        trust_terminals: take it that episodes which all terminate at the same length do so, and
+            did not run into a time limit.
+
+    Raises:
+        FileNotFoundError: there is no such local dataset.
+        NeedsError: observations are dictionaries and none of their arrays was chosen.
+        UnknownNameError: they have no such array.
+        ShapeError: observations are neither arrays nor dictionaries of them.
+        FileFormatError: a number is not finite, or time-outs are marked as terminals.
+        MissingExtraError: Minari is not installed.
+    """
+    opened = _open(dataset)
+    _check_choice(opened.observation_space, observation, pictures, opened.id)
+    return _episodes(opened, observation, pictures, trust_terminals)
+
+
+def write_relabelled(
+    new_id: str,
+    trajectories: Iterable[Trajectory],
+    *,
+    origin: str | MinariDataset,
+    source: Mapping[str, Any] | str = "",
+    instruction: str | None = None,
+) -> MinariDataset:
+    """Copy a dataset with the trajectories' rewards in place of its own.
+
+    All else is the origin's: observations, actions, infos, the environment. The environment's
+    own rewards are kept in ``infos["env_reward"]``, whose first number, that of the reset, is
+    nan. The metadata's ``"vlfeedback"`` records origin, source and instruction.
+
+    Args:
+        new_id: such as ``"door/human-vlp-v0"``; a version is part of it.
+        trajectories: what `read` gave of all of the origin's episodes, in order, relabelled.
+        origin: id of the local dataset that was read, or the dataset.
+        source: what gave the rewards: a name, or what `vlfeedback.rewards.source_to_json` gives.
+        instruction: what it was told.
+
+    Returns:
+        The new dataset, whole; after an error there is none.
+
+    Raises:
+        FileExistsError: there is a local dataset of this id.
+        UnknownNameError: `new_id` is none that Minari takes.
+        NeedsError: a trajectory has no rewards.
+        ShapeError: trajectories are not the origin's episodes.
+    """
+    minari = require("minari", extra="offline", needed_by=_NEEDED_BY)
+    opened = _open(origin)
+    folder = _folder_of(new_id)
+    if folder.exists():
+        raise FileExistsError(
+            f"There is a local Minari dataset {new_id!r} already; choose another id or version, or "
+            f"delete it with: minari delete {new_id}"
+        )
+    partial = folder.with_name(f".{folder.name}.partial")  # Minari skips names with a dot
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an author or a link to code that is not given
+            _copy(opened, trajectories, partial / "data", new_id)
+        record = {"origin": opened.id, "source": source, "instruction": instruction}
+        _describe(partial / "data" / "metadata.json", record)
+        partial.replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return minari.MinariDataset(folder / "data")
+
+
+def _open(dataset: str | MinariDataset) -> MinariDataset:
+    minari = require("minari", extra="offline", needed_by=_NEEDED_BY)
+    if not isinstance(dataset, str):
+        return dataset
+    try:
+        return minari.load_dataset(dataset)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"There is no local Minari dataset {dataset!r}. See which there are with: minari list "
+            f"local; or get it with: minari download {dataset}"
+        ) from error
+
+
+def _episodes(
+    dataset: MinariDataset, observation: str | None, pictures: str | None, trust_terminals: bool
+) -> Iterator[Trajectory]:
+    if not trust_terminals:
+        _check_terminals(dataset)
+    relabelled = _METADATA in dataset.storage.metadata
+    for episode in dataset.iterate_episodes():
+        yield _trajectory(dataset, episode, observation, pictures, relabelled)
+
+
+def _check_terminals(dataset: MinariDataset) -> None:
+    metadata = dataset.storage.get_episode_metadata(dataset.episode_indices)
+    lengths = [int(episode["total_steps"]) for episode in metadata]
+    if len(set(lengths)) == 1:  # the first episode that did not terminate ends the search
+        terminated = all(bool(e.terminations[-1]) for e in dataset.iterate_episodes())
+        check_terminals(
+            lengths, [terminated] * len(lengths), where=f"Minari's {dataset.id}", trusted=False
+        )
+
+
+def _trajectory(
+    dataset: MinariDataset,
+    episode: Any,
+    observation: str | None,
+    pictures: str | None,
+    relabelled: bool,
+) -> Trajectory:
+    name = f"{dataset.id}/{episode.id:06d}"
+    length = len(episode)
+    observations = _observations(episode.observations, observation)
+    rewards = np.asarray(episode.rewards, dtype=np.float32)
+    for key, rows in (
+        ("rewards", rewards),
+        ("observations", observations),
+        ("actions", episode.actions),
+    ):
+        check_finite(rows, name=key, where=f"Minari's {name}", first=0)
+    infos = episode.infos or {}
+    own = infos.get(_ENV_REWARD) if relabelled else rewards
+    return Trajectory(
+        observations=observations,
+        actions=episode.actions,
+        rewards=rewards if relabelled else None,
+        env_rewards=None if own is None else np.asarray(own[-length:], dtype=np.float32),
+        successes=_successes(infos, length),
+        terminated=bool(episode.terminations[-1]),
+        truncated=bool(episode.truncations[-1]),
+        frames=_frames(episode.observations, pictures),
+        id=name,
+    )
+
+
+def _check_choice(space: Any, observation: str | None, pictures: str | None, name: str) -> None:
+    keys = list(getattr(space, "spaces", None) or ())
+    if not keys or not hasattr(space, "keys"):
+        if observation is None and pictures is None and space.shape is not None:
+            return
+        raise ShapeError(
+            f"Observations of {name} are {space}; expected arrays, of which there is nothing to "
+            "choose, or a dictionary of arrays."
+        )
+    for option, key in (("observation", observation), ("pictures", pictures)):
+        if key is not None and key not in keys and (option, key) != ("observation", _FLATTEN):
+            raise UnknownNameError(
+                f"{option}={key!r} is none of the arrays of {name}'s observations: {keys}."
+            )
+    if observation is None:
+        raise NeedsError(
+            f"Observations of {name} are dictionaries of {keys}; choose one of them with "
+            f"observation={keys[0]!r}, or take all in one vector with observation={_FLATTEN!r}."
+        )
+
+
+def _observations(given: Any, observation: str | None) -> Shaped[np.ndarray, "L1 ..."]:
+    if not isinstance(given, dict):
+        return np.asarray(given)
+    if observation != _FLATTEN:
+        chosen = given[observation]
+        return _flattened(chosen) if isinstance(chosen, dict) else np.asarray(chosen)
+    return _flattened(given)
+
+
+def _flattened(given: dict[str, Any]) -> Shaped[np.ndarray, "L1 D"]:
+    parts = [_flattened(v) if isinstance(v, dict) else np.asarray(v) for v in given.values()]
+    return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+
+def _frames(given: Any, pictures: str | None) -> ArrayFrames | None:
+    """Pictures of every state, where there are some."""
+    shown = given.get(pictures) if isinstance(given, dict) else given
+    if not isinstance(shown, np.ndarray) or shown.dtype != np.uint8 or shown.ndim != 4:
+        if pictures is not None:
+            raise ShapeError(
+                f"pictures={pictures!r} chooses an array that is no stack of pictures; expected "
+                "(L + 1, H, W, 3) uint8."
+            )
+        return None
+    return ArrayFrames(np.arange(len(shown)), shown) if shown.shape[-1] == 3 else None
+
+
+def _successes(infos: Mapping[str, Any], length: int) -> Bool[np.ndarray, " L"] | None:
+    success = infos.get("success")
+    if not isinstance(success, np.ndarray) or len(success) < length:
+        return None
+    # The first may be the reset's.
+    return np.asarray(success[-length:].reshape(length, -1).any(axis=1))
+
+
+def _folder_of(new_id: str) -> Path:
+    from minari.dataset.minari_dataset import parse_dataset_id
+    from minari.storage.datasets_root_dir import get_dataset_path
+
+    try:
+        parse_dataset_id(new_id)
+    except (ValueError, TypeError) as error:
+        raise UnknownNameError(
+            f"{new_id!r} is no id of Minari; expected such as 'door/human-vlp-v0', of letters, "
+            "digits, - and _, with a version."
+        ) from error
+    return Path(get_dataset_path(new_id))
+
+
+def _copy(origin: MinariDataset, trajectories: Iterable[Trajectory], to: Path, new_id: str) -> None:
+    from minari.data_collector import EpisodeBuffer
+    from minari.dataset.minari_storage import MinariStorage
+
+    storage = MinariStorage.new(
+        to,
+        observation_space=origin.observation_space,
+        action_space=origin.action_space,
+        env_spec=origin.env_spec,
+        data_format=origin.storage.FORMAT,
+        jpeg_encoding=False,
+    )
+    kept = {k: v for k, v in origin.storage.metadata.items() if k in _COPIED}
+    storage.update_metadata({**kept, "dataset_id": new_id, "minari_version": origin.minari_version})
+    relabelled = iter(trajectories)
+    for episode in origin.iterate_episodes():
+        trajectory = next(relabelled, None)
+        own = _check_pair(origin, episode, trajectory)
+        infos = {**(episode.infos or {}), _ENV_REWARD: np.append(np.float32(np.nan), own)}
+        storage.update_episodes(
+            [
+                EpisodeBuffer(
+                    observations=episode.observations,
+                    actions=episode.actions,
+                    rewards=trajectory.rewards,  # type: ignore[union-attr]
+                    terminations=episode.terminations,
+                    truncations=episode.truncations,
+                    infos=infos,
+                )
+            ]
+        )
+    if next(relabelled, None) is not None:
+        raise ShapeError(f"There are more trajectories than {origin.id} has episodes.")
+
+
+def _check_pair(
+    origin: MinariDataset, episode: Any, trajectory: Trajectory | None
+) -> Float32[np.ndarray, " L"]:
+    """The environment's own rewards of an episode, if the trajectory is the same one."""
+    name = f"{origin.id}/{episode.id:06d}"
+    if trajectory is None or (trajectory.id, len(trajectory)) != (name, len(episode)):
+        given = "there is none" if trajectory is None else f"{trajectory!r} was given"
+        raise ShapeError(
+            f"Episode {name} has {len(episode)} steps and for it {given}. Give what `read` gave of "
+            "this dataset, all of it and in order."
+        )
+    if trajectory.rewards is None:
+        raise NeedsError(f"Trajectory {name!r} has no rewards; relabel it (vlfeedback.relabel).")
+    own = trajectory.env_rewards
+    unknown = np.full(len(trajectory), np.nan, dtype=np.float32)
+    return unknown if own is None else own
+
+
+def _describe(path: Path, record: dict[str, Any]) -> None:
+    metadata = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**metadata, _METADATA: record}), encoding="utf-8")
