@@ -17,6 +17,8 @@ from vlfeedback.cli import (
     fit_reward,
     instructions,
     listing,
+    report,
+    sweep,
 )
 
 __all__ = ["app", "main"]
@@ -39,6 +41,8 @@ app.command("doctor")(doctor.doctor)
 app.command("collect")(collect.collect)
 app.command("browse")(browse.browse)
 app.command("explain")(explain.explain)
+app.command("sweep")(sweep.sweep)
+app.command("report")(report.report)
 fit.fit_app.command("vlp-clip")(fit_clip.fit_vlp_clip)
 fit.fit_app.command("reward")(fit_reward.fit_reward)
 app.add_typer(fit.fit_app, name="fit")

@@ -1,0 +1,66 @@
+"""`vlfeedback report`: what a sweep has found, beside what the paper prints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["report"]
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Made by `vlfeedback sweep`.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Page to write; default: report.html inside of DIR."),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            "--results",
+            dir_okay=False,
+            help="JSON of all figures and evaluations; default: results.json beside the page.",
+        ),
+    ] = None,
+) -> None:
+    """Write the table of a sweep, its learning curves, and all figures as JSON.
+
+    Runs that are not finished are shown as missing. The page needs no other file; the same table
+    stands beside it as Markdown.
+
+    Example: vlfeedback report outputs/vlp-table-2 --results benchmarks/results/vlp-table-2.json
+    """
+    from vlfeedback.optional import require
+    from vlfeedback.sweeps.folder import SweepFolder
+    from vlfeedback.sweeps.page import html_page, markdown_table
+    from vlfeedback.sweeps.results import summarise_sweep
+
+    require("matplotlib", extra="vision", needed_by="A report")
+    figures = summarise_sweep(SweepFolder(folder))
+    page = out or folder / "report.html"
+    table = page.with_suffix(".md")
+    kept = results or page.with_name("results.json")
+    for path, text in (
+        (page, html_page(figures)),
+        (table, markdown_table(figures)),
+        (kept, _as_json(figures)),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    finished, missing = len(figures["runs"]), len(figures["missing"])
+    typer.echo(
+        f"{finished} of {finished + missing} runs are finished. Open {page}; the table is in "
+        f"{table}, all figures are in {kept}."
+    )
+
+
+def _as_json(figures: dict[str, Any]) -> str:
+    """Figures over several lines, each run on one: hundreds of evaluations would fill a page."""
+    rows = ",\n".join(
+        f"    {json.dumps(name)}: {json.dumps(row)}" for name, row in figures["runs"].items()
+    )
+    rest = json.dumps({key: value for key, value in figures.items() if key != "runs"}, indent=2)
+    return f'{rest[:-2]},\n  "runs": {{\n{rows}\n  }}\n}}\n'

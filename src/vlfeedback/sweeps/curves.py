@@ -1,0 +1,67 @@
+"""Learning curves of a sweep, a panel a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vlfeedback.sweeps.results import MEAN, evaluation_means
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["draw_curves"]
+
+# Okabe and Ito's colours, which colour-blind people tell apart.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999", "#000000")
+_COLUMNS = 3
+
+
+def draw_curves(results: Mapping[str, Any]) -> Figure:
+    """Mean over seeds of every evaluation, a band of one standard deviation, the paper dashed.
+
+    Args:
+        results: of `vlfeedback.sweeps.results.summarise_sweep`.
+    """
+    from matplotlib.figure import Figure
+
+    tasks = [task for task in results["cells"] if task != MEAN]
+    columns = min(_COLUMNS, len(tasks))
+    rows = -(-len(tasks) // columns)
+    figure = Figure(figsize=(4.2 * columns + 0.6, 3.4 * rows + 0.8), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
+    colours = dict(zip(results["cells"][tasks[0]], cycle(_COLOURS), strict=False))
+    for axes, task in zip(panels, tasks, strict=False):
+        for compared, cell in results["cells"][task].items():
+            _draw(axes, results, task, compared, colours[compared])
+            if cell["paper"]:
+                axes.axhline(cell["paper"]["mean"], color=colours[compared], ls=":", lw=0.8)
+        axes.set_title(task, fontsize="medium")
+        axes.set_xlabel("gradient steps")
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in panels[len(tasks) :]:
+        axes.remove()
+    panels[0].set_ylabel("success, %" if results["metric"] == "success" else "return")
+    lines, names = panels[0].get_legend_handles_labels()
+    if lines:
+        figure.legend(lines, names, loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def _draw(axes: Axes, results: Mapping[str, Any], task: str, compared: str, colour: str) -> None:
+    rows = [
+        row
+        for row in results["runs"].values()
+        if row["settings"]["task"] == task and row["compared"] == compared
+    ]
+    if not rows:
+        axes.plot([], [], color=colour, label=f"{compared} (missing)")
+        return
+    values = np.array([evaluation_means(row, results["metric"]) for row in rows])
+    steps, mean, spread = rows[0]["steps"], values.mean(axis=0), values.std(axis=0)
+    axes.plot(steps, mean, color=colour, label=compared, marker="." if len(steps) < 3 else "")
+    axes.fill_between(steps, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0)

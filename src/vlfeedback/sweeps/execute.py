@@ -1,0 +1,164 @@
+"""From a sweep to finished rows: labels first, then policies, each in a process of its own.
+
+Sources that agree on every pair of a task and seed train the same policy: pairs, batches and
+weights are drawn from task and seed alone. Such a policy is trained once, and the other source's
+row says whose labels it shares; with ``share=False`` both are trained, and have to come out bit
+for bit the same, which the report checks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vlfeedback.sweeps.data import check_data, describe_data
+from vlfeedback.sweeps.feedback import check_source
+from vlfeedback.sweeps.folder import Kind, SweepFolder
+from vlfeedback.sweeps.processes import Event, Job, run_jobs
+from vlfeedback.sweeps.runs import Run, expand
+from vlfeedback.sweeps.specification import Sweep
+from vlfeedback.sweeps.training import describe_run
+
+__all__ = ["Planned", "check", "execute", "plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A run, and its row if it is finished."""
+
+    run: Run
+    row: dict[str, Any] | None
+
+
+def check(sweep: Sweep) -> None:
+    """Find out before anything runs that tasks, learners, sources and data are all there.
+
+    Raises:
+        FileFormatError, UnknownNameError: see `vlfeedback.sweeps.runs.expand`.
+        NeedsError, FileNotFoundError: see `vlfeedback.sweeps.data.check_data`.
+        whatever a source raises when it is made.
+    """
+    expand(sweep)
+    check_data(sweep)
+    for source in (*sweep.labels, *sweep.rewards):
+        check_source(source)
+
+
+def plan(sweep: Sweep, folder: SweepFolder) -> list[Planned]:
+    """All runs, and which of them are finished.
+
+    Raises:
+        FileFormatError: a row is damaged, or of other settings.
+    """
+    data = describe_data(sweep)
+    return [
+        Planned(run, folder.row("runs", run.id, run.settings(sweep, data))) for run in expand(sweep)
+    ]
+
+
+def execute(
+    sweep: Sweep, folder: SweepFolder, *, n_workers: int, share: bool = True
+) -> Iterator[Event]:
+    """Finish what is not finished, and say what happens.
+
+    Args:
+        sweep: what `SweepFolder.begin` gave.
+        folder: where rows are kept.
+        n_workers: processes, of one thread each.
+        share: train policies of equal labels once.
+
+    Raises:
+        FileFormatError: a row is damaged, or of other settings.
+    """
+    planned = plan(sweep, folder)
+    waiting = [p.run for p in planned if p.row is None]
+    broken: dict[str, str] = {}  # why there are no labels, by their id
+    for event in run_jobs(_missing_feedback(sweep, folder, waiting), n_workers):
+        if event.kind == "failed":
+            broken[event.job.id] = event.reason
+        yield event
+    ready = []
+    for run in waiting:
+        reason = broken.get(run.feedback.id) if run.feedback else None
+        if reason is None:
+            ready.append(run)
+        else:
+            yield Event("failed", _run_job(folder, run), reason=reason)
+    leaders = _leaders(sweep, folder, planned) if share else {}
+    followers: dict[str, list[Run]] = {}
+    jobs = []
+    for run in ready:
+        leader = leaders.get(run.id, run)
+        if leader == run:
+            jobs.append(_run_job(folder, run))
+        else:
+            followers.setdefault(leader.id, []).append(run)
+    finished = [p.run for p in planned if p.row is not None]
+    for event in (Event("done", _run_job(folder, run)) for run in finished):
+        yield from _follow(event, followers.get(event.job.id, []), sweep, folder)
+    for event in run_jobs(jobs, n_workers):
+        yield event
+        yield from _follow(event, followers.get(event.job.id, []), sweep, folder)
+
+
+def _missing_feedback(sweep: Sweep, folder: SweepFolder, waiting: Sequence[Run]) -> list[Job]:
+    """Labels and rewards that these runs need and nobody has made yet."""
+    data = describe_data(sweep)
+    needed = {f.id: f for run in waiting if (f := run.feedback) is not None}
+    return [
+        _job(folder, "feedback", name, 0)
+        for name, feedback in needed.items()
+        if folder.row("feedback", name, feedback.settings(sweep, data)) is None
+    ]
+
+
+def _leaders(sweep: Sweep, folder: SweepFolder, planned: Sequence[Planned]) -> dict[str, Run]:
+    """The run that is trained for each run that learns from labels; often itself."""
+    data = describe_data(sweep)
+    alike: dict[tuple[Any, ...], list[Planned]] = {}
+    for one in planned:
+        feedback = one.run.feedback
+        row = feedback and folder.row("feedback", feedback.id, feedback.settings(sweep, data))
+        if row and "digest" in row:
+            key = (one.run.task, one.run.seed, one.run.learner.name, row["digest"])
+            alike.setdefault(key, []).append(one)
+    return {
+        one.run.id: next((p for p in group if p.row is not None), group[0]).run
+        for group in alike.values()
+        for one in group
+    }
+
+
+def _follow(
+    event: Event, followers: Sequence[Run], sweep: Sweep, folder: SweepFolder
+) -> Iterator[Event]:
+    """Once a run has ended, end those that share its labels as it did."""
+    if event.kind not in ("done", "failed"):
+        return
+    for run in followers:
+        job = _run_job(folder, run)
+        if event.kind == "failed":
+            yield Event("failed", job, reason=f"{event.job.id}, whose labels it shares, failed")
+            continue
+        row = json.loads(event.job.result.read_text(encoding="utf-8"))
+        leader = row["same_labels_as"] or row["id"]
+        row |= describe_run(sweep, run, folder) | {"same_labels_as": leader}
+        folder.write_row("runs", run.id, row)
+        yield Event("shared", job, run.steps, reason=f"same labels as {leader}")
+
+
+def _run_job(folder: SweepFolder, run: Run) -> Job:
+    return _job(folder, "runs", run.id, run.steps)
+
+
+def _job(folder: SweepFolder, kind: Kind, name: str, steps: int) -> Job:
+    return Job(
+        id=name,
+        arguments=("-m", "vlfeedback.sweeps.worker", str(folder.root), kind, name),
+        result=folder.path(kind, name),
+        log=folder.log(name),
+        progress=folder.progress(name),
+        steps=steps,
+    )

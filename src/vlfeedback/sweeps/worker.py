@@ -1,0 +1,51 @@
+"""One job of a sweep, in a process of its own: ``python -m vlfeedback.sweeps.worker DIR runs ID``.
+
+The process ends when its standard input closes, that is with the process that started it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from pathlib import Path
+
+from vlfeedback.sweeps.data import describe_data
+from vlfeedback.sweeps.feedback import make_feedback
+from vlfeedback.sweeps.folder import SweepFolder
+from vlfeedback.sweeps.runs import expand
+from vlfeedback.sweeps.training import train
+
+__all__ = ["main"]
+
+
+def main(root: str, kind: str, name: str) -> int:
+    """Do one job and write its row; the exit status is 1 where it failed, the reason printed."""
+    threading.Thread(target=_end_with_standard_input, daemon=True).start()
+    try:
+        folder = SweepFolder(Path(root))
+        sweep = folder.sweep()
+        runs = expand(sweep)
+        if kind == "feedback":
+            asked = next(f for run in runs if (f := run.feedback) and f.id == name)
+            row = {"settings": asked.settings(sweep, describe_data(sweep))}
+            row |= make_feedback(sweep, asked, folder)
+            folder.write_row("feedback", name, row)
+        else:
+            run = next(run for run in runs if run.id == name)
+            folder.write_row("runs", name, train(sweep, run, folder))
+    except Exception as error:
+        traceback.print_exc()
+        print(f"{type(error).__name__}: {error}".replace("\n", " "), file=sys.stderr)
+        return 1
+    return 0
+
+
+def _end_with_standard_input() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
