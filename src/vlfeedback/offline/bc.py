@@ -1,0 +1,173 @@
+"""BC: a policy that imitates every action of the trajectories, good or bad.
+
+Paper:    the baseline "BC" of Hejna et al. 2024 and of Offline RL-VLM-F; code read: jhejna/cpl.
+Computes: -mean log pi(a|s): of the deterministic policy the squared error, summed over action
+          entries; of the Gaussian one its negative log-likelihood.
+Ours:     d3rlpy's own stochastic BC regresses a sampled action instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from d3rlpy.algos.qlearning.base import QLearningAlgoBase, QLearningAlgoImplBase
+from d3rlpy.base import LearnableConfig, register_learnable
+from d3rlpy.constants import ActionSpace
+from d3rlpy.dataset import TransitionMiniBatch
+from d3rlpy.optimizers.optimizers import OptimizerWrapper
+from d3rlpy.torch_utility import Modules
+from torch import Tensor
+
+from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.offline.d3rlpy_quiet import QuietFit
+from vlfeedback.offline.policy_networks import PolicyNetwork
+from vlfeedback.offline.preference_learner import adam
+
+__all__ = ["BC", "BCConfig"]
+
+
+@dataclass(kw_only=True)
+class BCConfig(LearnableConfig):  # type: ignore[misc]
+    """Settings; the papers print none for BC, so all are our choice, after their IQL.
+
+    Raises:
+        ValueError: a number is out of its range.
+    """
+
+    batch_size: int = 256  # transitions
+    learning_rate: float = 3e-4  # of Adam
+    hidden: list[int] = field(default_factory=lambda: [256, 256])  # widths
+    dropout: float = 0.0
+    gaussian: bool = False
+    log_every: int = 100  # steps; the loss of the others is not read
+    seed: int = 0  # of weights, dropout and sampled actions
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout={self.dropout}; expected a share in [0, 1).")
+        if min(self.batch_size, self.log_every) < 1:
+            raise ValueError(
+                f"batch_size={self.batch_size}, log_every={self.log_every}; expected at least 1."
+            )
+
+    def create(self, device: Any = False, enable_ddp: bool = False) -> BC:
+        """Make the learner; it is not built until `fit` sees the data."""
+        return BC(self, device, enable_ddp)
+
+    @staticmethod
+    def get_type() -> str:
+        """Name in d3rlpy's files."""
+        return "vlfeedback_bc"
+
+
+@dataclass(frozen=True)
+class BCModules(Modules):  # type: ignore[misc]
+    """What BC saves."""
+
+    policy: PolicyNetwork
+    optimiser: OptimizerWrapper
+
+
+class BCImpl(QLearningAlgoImplBase):  # type: ignore[misc]
+    """One step of BC."""
+
+    _modules: BCModules
+
+    def __init__(
+        self,
+        observation_shape: Sequence[int],
+        action_size: int,
+        modules: BCModules,
+        device: str,
+        *,
+        log_every: int,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__(observation_shape, action_size, modules, device)
+        self._log_every = log_every
+        self._generator = generator
+
+    def inner_update(self, batch: tuple[Tensor, Tensor], grad_step: int) -> dict[str, float]:
+        """Clone a batch of observations and actions."""
+        loss = -self._modules.policy.log_prob(*batch).mean()
+        self._modules.optimiser.zero_grad()
+        loss.backward()
+        self._modules.optimiser.step()
+        return {"bc_loss": loss.item()} if grad_step % self._log_every == 0 else {}
+
+    def inner_predict_best_action(self, x: Tensor) -> Tensor:
+        """Mean actions."""
+        mean: Tensor = self._modules.policy(x)
+        return mean
+
+    def inner_sample_action(self, x: Tensor) -> Tensor:
+        """Actions to explore with."""
+        return self._modules.policy.sample(x, self._generator)
+
+    def inner_predict_value(self, x: Tensor, action: Tensor) -> Tensor:
+        """Refuse: BC fits no value."""
+        raise NeedsError("BC fits a policy and no values; fit IQL for them.")
+
+    @property
+    def policy(self) -> PolicyNetwork:
+        """The policy, where d3rlpy looks for it."""
+        return self._modules.policy
+
+
+class BC(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
+    """Behaviour cloning as a d3rlpy algorithm; fit it on ``TransitionBuffer(rewards="none")``."""
+
+    def inner_create_impl(self, observation_shape: Sequence[int], action_size: int) -> None:
+        """Build the network; d3rlpy calls it.
+
+        Raises:
+            ShapeError: observations are no vectors.
+        """
+        if len(observation_shape) != 1:
+            raise ShapeError(
+                f"Observations have shape {tuple(observation_shape)}; expected vectors (D,). "
+                "Encode pictures first."
+            )
+        config = self._config
+        generator = torch.Generator().manual_seed(config.seed)
+        policy = PolicyNetwork(
+            observation_shape[0],
+            action_size,
+            config.hidden,
+            gaussian=config.gaussian,
+            generator=generator,
+            dropout=config.dropout,
+            bfloat16=False,
+        ).to(self._device)
+        self._impl = BCImpl(
+            observation_shape,
+            action_size,
+            BCModules(policy, adam(policy.parameters(), config.learning_rate)),
+            self._device,
+            log_every=config.log_every,
+            generator=generator,
+        )
+
+    def update(self, batch: TransitionMiniBatch) -> dict[str, float]:
+        """Take one gradient step; its loss at every `BCConfig.log_every`-th."""
+        assert self._impl is not None
+        observations, actions = (
+            torch.from_numpy(rows).to(self._device) for rows in (batch.observations, batch.actions)
+        )
+        if self._config.observation_scaler:
+            observations = self._config.observation_scaler.transform(observations)
+        if self._config.action_scaler:
+            actions = self._config.action_scaler.transform(actions)
+        losses: dict[str, float] = self._impl.update((observations, actions), self._grad_step)
+        self._grad_step += 1
+        return losses
+
+    def get_action_type(self) -> ActionSpace:
+        """Continuous."""
+        return ActionSpace.CONTINUOUS
+
+
+register_learnable(BCConfig)
