@@ -1,0 +1,303 @@
+"""A dataset in LeRobot's v3.0 layout is laid out by hand, and read back with pyarrow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vlfeedback.adapters import lerobot as adapter
+from vlfeedback.data.relabel import relabel
+from vlfeedback.errors import FileFormatError, NeedsError, ShapeError, UnknownNameError
+from vlfeedback.testing import BrightnessEmbedder, BrightnessReward
+from vlfeedback.types import Frames, Trajectory
+
+av = pytest.importorskip("av")
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+
+FPS = 10
+LENGTHS = (5, 30, 4)  # the first two share a data file and a video
+CAMERA = "observation.images.top"
+PATHS = {
+    "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
+    "video_path": "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
+}
+FILES = (0, 0, 1)  # of each episode
+
+
+def brightness(episode: int, row: int) -> int:
+    return 40 * (episode + 1) + 4 * row
+
+
+def rows_of(episode: int) -> dict[str, Any]:
+    rng, length = np.random.default_rng(episode), LENGTHS[episode]
+    return {
+        "observation.state": rng.normal(size=(length, 3)).astype(np.float32),
+        "action": rng.normal(size=(length, 2)).astype(np.float32),
+        "next.reward": rng.normal(size=length).astype(np.float32),
+        "next.done": np.arange(length) == length - 1,
+        "next.success": np.arange(length) == length - 1,
+        "timestamp": (np.arange(length) / FPS).astype(np.float32),
+        "frame_index": np.arange(length),
+        "episode_index": np.full(length, episode),
+    }
+
+
+def write_video(path: Path, episodes: list[int]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(FPS))
+        stream.width, stream.height, stream.pix_fmt = 32, 16, "yuv420p"
+        stream.options = {"crf": "5"}
+        for episode in episodes:
+            for row in range(LENGTHS[episode]):
+                picture = np.full((16, 32, 3), brightness(episode, row), np.uint8)
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def lay_out(root: Path, *, cameras: tuple[str, ...] = (CAMERA,), without: str = "") -> Path:
+    listed = []
+    for file in (0, 1):
+        episodes = [i for i, f in enumerate(FILES) if f == file]
+        columns: dict[str, list[Any]] = {}
+        for episode in episodes:
+            for key, rows in rows_of(episode).items():
+                if key != without:
+                    columns.setdefault(key, []).extend(rows.tolist())
+        described: Any = {"info": {"features": {key: {} for key in columns}}}
+        table = pa.table(columns, metadata={"huggingface": json.dumps(described)})
+        path = root / PATHS["data_path"].format(chunk_index=0, file_index=file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, path)
+        start = 0
+        for episode in episodes:
+            row = {
+                "episode_index": episode,
+                "tasks": [f"do {episode}"],
+                "length": LENGTHS[episode],
+                "data/chunk_index": 0,
+                "data/file_index": file,
+                "stats/next.reward/mean": [0.0],
+            }
+            for camera in cameras:
+                about = {"chunk_index": 0, "file_index": file, "from_timestamp": start / FPS}
+                row |= {f"videos/{camera}/{key}": value for key, value in about.items()}
+            start += LENGTHS[episode]
+            listed.append(row)
+        for camera in cameras:
+            names = {"video_key": camera, "chunk_index": 0, "file_index": file}
+            write_video(root / PATHS["video_path"].format(**names), episodes)
+    shapes = {"observation.state": [3], "action": [2]}
+    features: dict[str, Any] = {
+        key: {"dtype": "float32", "shape": shapes.get(key, [1])}
+        for key in rows_of(0)
+        if key != without
+    }
+    features |= {camera: {"dtype": "video", "shape": [16, 32, 3]} for camera in cameras}
+    info = {"codebase_version": "v3.0", "fps": FPS, "total_episodes": 3, "features": features}
+    (root / "meta" / "episodes" / "chunk-000").mkdir(parents=True)
+    (root / "meta" / "info.json").write_text(json.dumps(info | PATHS))
+    (root / "meta" / "stats.json").write_text(json.dumps({"next.reward": {"mean": [0.5]}}))
+    pq.write_table(
+        pa.Table.from_pylist(listed),
+        root / "meta" / "episodes" / "chunk-000" / "file-000.parquet",
+    )
+    return root
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    return lay_out(tmp_path / "robot")
+
+
+def test_every_row_is_a_step(dataset: Path) -> None:
+    for episode, read in enumerate(adapter.read(dataset)):
+        rows = rows_of(episode)
+        np.testing.assert_array_equal(read.observations[:-1], rows["observation.state"])
+        np.testing.assert_array_equal(read.observations[-1], read.observations[-2])
+        np.testing.assert_array_equal(read.actions, rows["action"])
+        np.testing.assert_array_equal(read.env_rewards, rows["next.reward"])
+        np.testing.assert_array_equal(read.successes, rows["next.success"])
+        assert read.observations.dtype == read.actions.dtype == np.float64  # as the file has them
+        assert (read.terminated, read.truncated, read.rewards) == (False, True, None)
+        assert read.id == f"robot/{episode:06d}"
+        assert read.info == {"last_observation": "repeated", "instruction": f"do {episode}"}
+    assert episode == 2
+
+
+@pytest.mark.parametrize("times", [[0], [29, 3], [4, 5, 6, 28], [7, 7], []])
+def test_pictures_are_those_of_the_episode(dataset: Path, times: list[int]) -> None:
+    _, read, _ = adapter.read(dataset)
+    assert isinstance(read.frames, Frames) and read.frames.times.tolist() == list(range(30))
+    pictures = read.frames.read(times)
+    assert pictures.shape == (len(times), 16, 32, 3)
+    expected = np.array([brightness(1, time) for time in times])
+    means = pictures.reshape(len(times), -1).mean(axis=1) if times else expected
+    np.testing.assert_allclose(means, expected, atol=1.5)  # the next picture is 4 brighter
+
+
+def test_a_dataset_of_a_real_robot_has_no_rewards(tmp_path: Path) -> None:
+    root = lay_out(tmp_path / "robot", without="next.reward", cameras=())
+    read = list(adapter.read(root))
+    assert len(read) == 3
+    for trajectory in read:
+        assert trajectory.env_rewards is trajectory.rewards is None
+        assert trajectory.frames is None
+
+
+def test_done_is_the_end_and_not_a_terminal_unless_told(dataset: Path) -> None:
+    assert all(t.terminated for t in adapter.read(dataset, done_is_terminal=True))
+
+
+@pytest.mark.parametrize("without", ["", "next.reward"])
+def test_a_copy_differs_in_its_rewards_alone(tmp_path: Path, without: str) -> None:
+    origin = lay_out(tmp_path / "robot", without=without)
+    source = BrightnessEmbedder()
+    relabelled = list(relabel(adapter.read(origin), source, between="hold"))
+    copy = tmp_path / "copy"
+    adapter.write_relabelled(copy, iter(relabelled), origin=origin)
+    for file in (0, 1):
+        path = PATHS["data_path"].format(chunk_index=0, file_index=file)
+        new, old = pq.read_table(copy / path), pq.read_table(origin / path)
+        given = np.concatenate(
+            [t.rewards for t, f in zip(relabelled, FILES, strict=True) if f == file]
+        )
+        np.testing.assert_array_equal(new["next.reward"].to_numpy(), given)
+        assert new["next.reward"].type == pa.float32()
+        for name in set(old.column_names) - {"next.reward"}:
+            assert new[name].equals(old[name]), name
+        if not without:
+            own = np.asarray(old["next.reward"], dtype=np.float32)
+            np.testing.assert_array_equal(new["next.env_reward"].to_numpy(), own)
+        described = json.loads(new.schema.metadata[b"huggingface"])["info"]["features"]
+        assert described["next.reward"] == {"dtype": "float32", "_type": "Value"}
+        video = PATHS["video_path"].format(video_key=CAMERA, chunk_index=0, file_index=file)
+        assert (copy / video).read_bytes() == (origin / video).read_bytes()
+    info = json.loads((copy / "meta" / "info.json").read_text())
+    assert info["features"]["next.reward"] == {"dtype": "float32", "shape": [1], "names": None}
+    everything = np.concatenate([t.rewards for t in relabelled])
+    stats = json.loads((copy / "meta" / "stats.json").read_text())["next.reward"]
+    assert stats["mean"] == [pytest.approx(everything.mean())] and stats["count"] == [39]
+    listed = pq.read_table(copy / "meta" / "episodes" / "chunk-000" / "file-000.parquet")
+    assert "stats/next.reward/mean" not in listed.column_names and len(listed) == 3
+    for again, before in zip(adapter.read(copy), relabelled, strict=True):
+        np.testing.assert_array_equal(again.rewards, before.rewards)
+        if without:
+            assert again.env_rewards is None
+        else:
+            np.testing.assert_array_equal(again.env_rewards, before.env_rewards)
+    assert json.loads((origin / "meta" / "stats.json").read_text())["next.reward"]["mean"] == [0.5]
+
+
+def test_the_last_picture_is_lacking_and_the_last_reward_held(dataset: Path) -> None:
+    with pytest.raises(NeedsError, match=r"state 5, and .*4 of 5 scores.*between='hold'"):
+        next(relabel(adapter.read(dataset), BrightnessReward()))
+    read = next(relabel(adapter.read(dataset), BrightnessReward(), between="hold"))
+    expected = np.array([brightness(0, row) for row in (1, 2, 3, 4, 4)]) / 255
+    np.testing.assert_allclose(np.asarray(read.rewards), expected, atol=0.006)
+
+
+# Bad input --------------------------------------------------------------------------------------
+
+
+def test_several_cameras_ask_for_a_choice(tmp_path: Path) -> None:
+    root = lay_out(tmp_path / "robot", cameras=(CAMERA, "observation.images.wrist"))
+    with pytest.raises(UnknownNameError, match=r"camera='observation.images.top', or none"):
+        adapter.read(root)
+    assert next(adapter.read(root, camera="")).frames is None
+    assert next(adapter.read(root, camera="observation.images.wrist")).frames is not None
+    with pytest.raises(UnknownNameError, match="no camera 'eye'"):
+        adapter.read(root, camera="eye")
+    with pytest.raises(UnknownNameError, match=r"no 'observation.joints'"):
+        adapter.read(root, observation="observation.joints", camera="")
+
+
+@pytest.mark.parametrize("part", ["data", "videos"])
+def test_a_missing_file_is_named(dataset: Path, part: str) -> None:
+    (path,) = [p for p in (dataset / part).rglob("*-000.*")]
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=f"{path.name} is missing"):
+        for trajectory in adapter.read(dataset):
+            assert trajectory.frames is not None
+            trajectory.frames.read([0])
+
+
+@pytest.mark.parametrize("part", ["data", "videos", "meta/episodes"])
+def test_a_damaged_file_is_named(dataset: Path, part: str) -> None:
+    (path,) = [p for p in (dataset / part).rglob("file-000.*")]
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(FileFormatError, match=f"{path.name} cannot be read"):
+        for trajectory in adapter.read(dataset):
+            assert trajectory.frames is not None
+            trajectory.frames.read([0])
+
+
+def test_other_versions_and_folders_are_refused(dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"has no meta/info.json"):
+        adapter.read(tmp_path)
+    path = dataset / "meta" / "info.json"
+    info = json.loads(path.read_text())
+    path.write_text(json.dumps(info | {"codebase_version": "v2.1"}))
+    with pytest.raises(FileFormatError, match=r"version v2.1; v3 is read. Convert it"):
+        adapter.read(dataset)
+    path.write_text(json.dumps(info | {"total_episodes": 7}))
+    with pytest.raises(FileFormatError, match="lists 3 of 7 episodes"):
+        adapter.read(dataset)
+    path.write_text("{}")
+    with pytest.raises(FileFormatError, match=r"metadata of .* cannot be read"):
+        adapter.read(dataset)
+
+
+def change_rows(dataset: Path, name: str, rows: Any) -> None:
+    path = dataset / PATHS["data_path"].format(chunk_index=0, file_index=0)
+    table = pq.read_table(path)
+    place = table.column_names.index(name)
+    pq.write_table(table.set_column(place, name, pa.array(rows)), path)
+
+
+def test_rows_that_are_wrong_are_named(dataset: Path) -> None:
+    rewards = np.zeros(35)
+    rewards[7] = np.nan
+    change_rows(dataset, "next.reward", rewards)
+    with pytest.raises(FileFormatError, match=r"episode 1: next.reward has a number .* in row 2"):
+        list(adapter.read(dataset))
+    change_rows(dataset, "episode_index", np.repeat([0, 1], [6, 29]))
+    with pytest.raises(FileFormatError, match=r"has 6 rows of episode 0, and .* say 5"):
+        list(adapter.read(dataset))
+
+
+def broken(kind: str, whole: list[Trajectory]) -> list[Trajectory]:
+    return {
+        "fewer": whole[:2],
+        "more": [*whole, whole[0]],
+        "other order": whole[::-1],
+        "no rewards": [whole[0], replace(whole[1], rewards=None), whole[2]],
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("fewer", "000002 has 4 steps and for it there is none"),
+        ("more", "more trajectories than"),
+        ("other order", "000000 has 5 steps and for it .* was given"),
+        ("no rewards", "has no rewards; relabel it"),
+    ],
+)
+def test_other_trajectories_are_refused_and_nothing_is_left(
+    dataset: Path, tmp_path: Path, kind: str, message: str
+) -> None:
+    whole = [replace(t, rewards=np.zeros(len(t), np.float32)) for t in adapter.read(dataset)]
+    with pytest.raises((ShapeError, NeedsError), match=message):
+        adapter.write_relabelled(tmp_path / "copy", broken(kind, whole), origin=dataset)
+    assert [path.name for path in tmp_path.iterdir()] == ["robot"]
+    with pytest.raises(FileExistsError, match="choose another folder"):
+        adapter.write_relabelled(dataset, whole, origin=dataset)
