@@ -173,7 +173,7 @@ def _split(
         return fitted, held_out, []
     warning = (
         f"{lost} of {len(dataset)} pairs were left out, because they compare a trajectory that is "
-        "trained on with one that is held out. Train on all with validation=0, or compare "
+        "trained on with one that is held out. Train on all with validation=0.0, or compare "
         "segments of more trajectories."
     )
     return fitted, held_out, [warning]

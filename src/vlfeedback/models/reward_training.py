@@ -104,11 +104,9 @@ class RewardTrainer:
         curves = PassCurves([], [])
         best: dict[str, Tensor] | None = None
         for epoch in range(training.epochs):
-            self._pass(pairs, optimiser, orders, curves)
+            self._pass(pairs, optimiser, orders, curves, report)
             if len(held_out.first):
                 curves.validation.append(self._loss(held_out))
-            if report is not None:
-                report("comparing segments", epoch + 1, training.epochs, curves.train[-1])
             since = epoch - int(np.argmin(curves.validation)) if curves.validation else 0
             if training.patience is not None and curves.validation and since == 0:
                 best = copy.deepcopy(networks.state_dict())
@@ -128,22 +126,28 @@ class RewardTrainer:
         optimiser: torch.optim.Optimizer,
         rngs: list[np.random.Generator],
         curves: PassCurves,
+        report: Callable[[str, int, int, float], None] | None,
     ) -> None:
         """All pairs once, in an order of each member's own; the mean loss goes to the curve."""
         networks = self._model.networks.train()
         orders = [rng.permutation(len(pairs.first)) for rng in rngs]
         total, right = 0.0, []
-        for start in range(0, len(pairs.first), self._batch):
+        starts = range(0, len(pairs.first), self._batch)
+        for step, start in enumerate(starts, start=1 + len(curves.train) * len(starts)):
             optimiser.zero_grad()
             for network, order in zip(networks, orders, strict=True):
                 rows = order[start : start + self._batch]
-                gap = self._gap(network, pairs, rows)
+                gap = self._gap(network, self._read(pairs, rows))
                 wanted = self._targets(pairs.prefer_second[rows])
                 loss = bradley_terry(torch.zeros_like(gap), gap, wanted)
                 loss.backward()  # adds up over members, none of which sees another's
                 total += float(loss.detach()) * len(rows)
                 right.append(told_right(gap.detach().cpu().numpy(), pairs.prefer_second[rows]))
             optimiser.step()
+            if report is not None:
+                done = len(networks) * min(start + self._batch, len(pairs.first))
+                steps = self._training.epochs * len(starts)
+                report("comparing segments", step, steps, total / done)
         networks.eval()
         curves.train.append(total / (len(networks) * len(pairs.first)))
         curves.accuracy = float(np.concatenate(right).mean())
@@ -153,14 +157,17 @@ class RewardTrainer:
                 f"smaller learning_rate than {self._training.learning_rate}, or output='tanh'."
             )
 
-    def _gap(self, network: nn.Module, pairs: PairRows, rows: np.ndarray) -> Float[Tensor, " n"]:
-        """Score of each pair's second segment minus that of its first, for one member."""
+    def _read(self, pairs: PairRows, rows: np.ndarray) -> Tensor:
+        """What is read of the first segments, then of the second ones."""
         both = np.concatenate([pairs.first[rows], pairs.second[rows]])
-        steps = self._steps.take(both).to(self._model.device)
+        return self._steps.take(both).to(self._model.device)
+
+    def _gap(self, network: nn.Module, steps: Tensor) -> Float[Tensor, " n"]:
+        """Score of each pair's second segment minus that of its first, for one member."""
         device = self._model.device.type
         with torch.autocast(device, dtype=torch.bfloat16, enabled=self._training.bf16):
             rewards = network(steps.flatten(0, 1))
-        scores = rewards.float().reshape(len(both), -1) @ self._held
+        scores = rewards.float().reshape(len(steps), -1) @ self._held
         first, second = torch.chunk(scores, 2)
         return torch.sub(second, first)
 
@@ -171,8 +178,9 @@ class RewardTrainer:
         gaps = np.zeros((len(self._model.networks), len(rows)), dtype=np.float64)
         for start in range(0, len(rows), self._batch):
             some = rows[start : start + self._batch]
+            steps = self._read(pairs, some)
             for k, network in enumerate(self._model.networks):
-                gaps[k, some] = self._gap(network, pairs, some).cpu().numpy()
+                gaps[k, some] = self._gap(network, steps).cpu().numpy()
         return gaps
 
     def _loss(self, pairs: PairRows) -> float:
