@@ -24,7 +24,7 @@ from vlfeedback.types import ArrayFrames, Trajectory
 if TYPE_CHECKING:
     from minari import MinariDataset
 
-__all__ = ["read", "write_relabelled"]
+__all__ = ["check_new_id", "read", "write_relabelled"]
 
 _NEEDED_BY = "A Minari dataset"
 _METADATA = "vlfeedback"  # key of a dataset's metadata: where its rewards came from
@@ -107,12 +107,7 @@ def write_relabelled(
     """
     minari = require("minari", extra="offline", needed_by=_NEEDED_BY)
     opened = _open(origin)
-    folder = _folder_of(new_id)
-    if folder.exists():
-        raise FileExistsError(
-            f"There is a local Minari dataset {new_id!r} already; choose another id or version, or "
-            f"delete it with: minari delete {new_id}"
-        )
+    folder = check_new_id(new_id)
     partial = folder.with_name(f".{folder.name}.partial")  # Minari skips names with a dot
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -126,6 +121,34 @@ def write_relabelled(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return minari.MinariDataset(folder / "data")
+
+
+def check_new_id(new_id: str) -> Path:
+    """Where a new dataset of this id will be.
+
+    Raises:
+        FileExistsError: there is a local dataset of this id.
+        UnknownNameError: it is no id that Minari takes.
+        MissingExtraError: Minari is not installed.
+    """
+    require("minari", extra="offline", needed_by=_NEEDED_BY)
+    from minari.dataset.minari_dataset import parse_dataset_id
+    from minari.storage.datasets_root_dir import get_dataset_path
+
+    try:
+        parse_dataset_id(new_id)
+    except (ValueError, TypeError) as error:
+        raise UnknownNameError(
+            f"{new_id!r} is no id of Minari; expected such as 'door/human-vlp-v0', of letters, "
+            "digits, - and _, with a version."
+        ) from error
+    folder = Path(get_dataset_path(new_id))
+    if folder.exists():
+        raise FileExistsError(
+            f"There is a local Minari dataset {new_id!r} already; choose another id or version, or "
+            f"delete it with: minari delete {new_id}"
+        )
+    return folder
 
 
 def _open(dataset: str | MinariDataset) -> MinariDataset:
@@ -247,20 +270,6 @@ def _successes(infos: Mapping[str, Any], length: int) -> Bool[np.ndarray, " L"] 
         return None
     # The first may be the reset's.
     return np.asarray(success[-length:].reshape(length, -1).any(axis=1))
-
-
-def _folder_of(new_id: str) -> Path:
-    from minari.dataset.minari_dataset import parse_dataset_id
-    from minari.storage.datasets_root_dir import get_dataset_path
-
-    try:
-        parse_dataset_id(new_id)
-    except (ValueError, TypeError) as error:
-        raise UnknownNameError(
-            f"{new_id!r} is no id of Minari; expected such as 'door/human-vlp-v0', of letters, "
-            "digits, - and _, with a version."
-        ) from error
-    return Path(get_dataset_path(new_id))
 
 
 def _copy(origin: MinariDataset, trajectories: Iterable[Trajectory], to: Path, new_id: str) -> None:

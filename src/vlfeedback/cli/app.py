@@ -17,6 +17,7 @@ from vlfeedback.cli import (
     fit_reward,
     instructions,
     listing,
+    relabel,
     report,
     sweep,
 )
@@ -41,6 +42,7 @@ app.command("doctor")(doctor.doctor)
 app.command("collect")(collect.collect)
 app.command("browse")(browse.browse)
 app.command("explain")(explain.explain)
+app.command("relabel")(relabel.relabel)
 app.command("sweep")(sweep.sweep)
 app.command("report")(report.report)
 fit.fit_app.command("vlp-clip")(fit_clip.fit_vlp_clip)

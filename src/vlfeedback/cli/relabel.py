@@ -1,0 +1,126 @@
+"""`vlfeedback relabel`: a dataset of any known format with the rewards of a source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from vlfeedback.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from vlfeedback.types import Trajectory
+
+__all__ = ["relabel"]
+
+
+def relabel(
+    data: Annotated[
+        str,
+        typer.Option(
+            help="A .h5 file of `vlfeedback collect` or of D4RL, a .npz, minari:ID, or "
+            "lerobot:FOLDER."
+        ),
+    ],
+    source: Annotated[str, typer.Option(help="What rewards: see `vlfeedback list rewards`.")],
+    out: Annotated[str, typer.Option(help="The copy, of the same format.")],
+    instruction: Annotated[
+        str, typer.Option(help="What the source is told; default: what the dataset says itself.")
+    ] = "",
+    between: Annotated[
+        Literal["refuse", "hold", "interpolate"],
+        typer.Option(help="Where the source reads a picture that was not taken."),
+    ] = "refuse",
+    source_config: Annotated[str, typer.Option(help="Settings of the source, as JSON.")] = "{}",
+    reading: Annotated[
+        str, typer.Option(help='How the dataset is read, as JSON, such as {"camera": "top"}.')
+    ] = "{}",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures or steps at a time.")] = 1024,
+) -> None:
+    """Copy a dataset with the rewards that a source's wrapper would have given.
+
+    Nothing but the rewards changes, and the environment's own are kept beside them. A few
+    episodes are held at a time. What is finished is kept in OUT.rewards until the copy is whole:
+    after a stop, run the same command again to go on. Collected pictures are some steps apart;
+    --between hold holds each reward until the next.
+
+    Example: vlfeedback relabel --data mtvlp/drawer-close/expert.h5 --source vlp --instruction
+    "close the drawer" --between hold --out relabelled.h5
+    """
+    from vlfeedback.cli.relabel_formats import open_job
+    from vlfeedback.data.relabel import relabel as relabel_trajectories
+    from vlfeedback.rewards import make_reward_source, source_to_json
+
+    job = open_job(data, out, _json_object("--reading", reading))
+    config = _json_object("--source-config", source_config)
+    made = make_reward_source(source, device=device, **config)
+    seen = _Seen()
+    relabelled = relabel_trajectories(
+        _with_progress(job.read(), job.total),
+        made,
+        instruction=instruction or None,
+        between=between,
+        batch_size=batch_size,
+        resume=job.finished,
+    )
+    record = {"source": source_to_json(made), "instruction": instruction or None}
+    job.write(seen.passing(relabelled), record)
+    job.clean()
+    typer.echo(
+        f"{seen.summary()} The relabelled dataset is {out}. Next, in Python:\n"
+        f"trajectories = {job.read_again}\n"
+        "buffer = vlfeedback.adapters.d3rlpy.to_replay_buffer(trajectories)"
+    )
+
+
+class _Seen:
+    """Counts the trajectories and rewards that pass."""
+
+    def __init__(self) -> None:
+        self._episodes = self._steps = 0
+        self._low, self._high, self._sum = float("inf"), float("-inf"), 0.0
+
+    def passing(self, trajectories: Iterable[Trajectory]) -> Iterator[Trajectory]:
+        """The same trajectories."""
+        for trajectory in trajectories:
+            if trajectory.rewards is not None:
+                self._low = min(self._low, float(trajectory.rewards.min()))
+                self._high = max(self._high, float(trajectory.rewards.max()))
+                self._sum += float(trajectory.rewards.sum())
+            self._episodes += 1
+            self._steps += len(trajectory)
+            yield trajectory
+
+    def summary(self) -> str:
+        """What was seen, in a sentence."""
+        return (
+            f"{self._episodes} episodes, {self._steps} steps, rewards from {self._low:.3g} to "
+            f"{self._high:.3g}, {self._sum / max(1, self._steps):.3g} on average."
+        )
+
+
+def _with_progress(trajectories: Iterator[Trajectory], total: int | None) -> Iterator[Trajectory]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn()) as progress:
+        yield from progress.track(trajectories, total=total, description="relabelling")
+
+
+def _json_object(option: str, text: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise UnknownNameError(
+            f"{option} is {text!r}; expected a JSON object ({error})."
+        ) from error
