@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from vlfeedback.offline.preference_buffer import PreferenceBuffer
     from vlfeedback.offline.presets import PRESETS
     from vlfeedback.offline.sft import SFT, SFTConfig
-    from vlfeedback.offline.train import TrainedPolicy, train_policy
+    from vlfeedback.offline.train import train_policy
+    from vlfeedback.offline.trained_policy import TrainedPolicy
     from vlfeedback.offline.transition_buffer import TransitionBuffer
 
 __all__ = [
@@ -60,7 +61,8 @@ _NAMES = {
     "preference_buffer": ("PreferenceBuffer",),
     "presets": ("PRESETS",),
     "sft": ("SFT", "SFTConfig"),
-    "train": ("TrainedPolicy", "train_policy"),
+    "train": ("train_policy",),
+    "trained_policy": ("TrainedPolicy",),
     "transition_buffer": ("TransitionBuffer",),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

@@ -26,7 +26,7 @@ from d3rlpy.optimizers.optimizers import OptimizerWrapper
 from d3rlpy.torch_utility import Modules
 from torch import Tensor, nn
 from torch.optim import Adam
-from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.optim.lr_scheduler import LambdaLR
 
 from vlfeedback.errors import ShapeError
 from vlfeedback.offline.d3rlpy_quiet import QuietFit
@@ -333,7 +333,11 @@ def _adam(
     parameters: list[nn.Parameter], learning_rate: float, *, cosine_steps: int = 0
 ) -> OptimizerWrapper:
     optimiser = Adam(parameters, lr=learning_rate, fused=True)
-    schedule = CosineAnnealingLR(optimiser, T_max=cosine_steps) if cosine_steps else None
+    schedule = None
+    if cosine_steps:
+        schedule = LambdaLR(
+            optimiser, lambda t: 0.5 * (1 + math.cos(math.pi * min(t / cosine_steps, 1)))
+        )
     return OptimizerWrapper(parameters, optimiser, compiled=False, lr_scheduler=schedule)
 
 
