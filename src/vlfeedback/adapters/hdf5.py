@@ -40,11 +40,10 @@ def read(path: Path, *, trust_terminals: bool = False) -> Iterator[Trajectory]:
 
 
 def _episodes(path: Path, episodes: list[flat.EpisodeRows]) -> Iterator[Trajectory]:
-    with open_hdf5(path) as file:
-        arrays = {key: file[key] for key in flat.READ if key in file}
-        for episode in episodes:
-            rows = {key: np.asarray(array[episode.rows]) for key, array in arrays.items()}
-            yield flat.trajectory_of(episode, rows, name=path.stem, where=str(path))
+    for episode in episodes:
+        with open_hdf5(path) as file:
+            rows = {key: np.asarray(file[key][episode.rows]) for key in flat.READ if key in file}
+        yield flat.trajectory_of(episode, rows, name=path.stem, where=str(path))
 
 
 def write(path: Path, trajectories: Iterable[Trajectory]) -> None:
@@ -56,21 +55,22 @@ def write(path: Path, trajectories: Iterable[Trajectory]) -> None:
         OSError: the disk is full or not writable; what was at `path` before is untouched.
     """
     with new_hdf5(path) as new:
-        arrays: dict[str, h5py.Dataset] = {}
+        keys: set[str] = set()
         for trajectory in trajectories:
-            rows = flat.rows_of(trajectory, arrays or None)
-            for key, part in rows.items():
-                if key not in arrays:
-                    arrays[key] = _create(new.file, key, part)
-                _append(arrays[key], part, trajectory.id)
-            new.check()
-        if not arrays:
+            rows = flat.rows_of(trajectory, keys or None)
+            with new.open() as file:
+                for key, part in rows.items():
+                    if key not in keys:
+                        _create(file, key, part)
+                    _append(file[key], part, trajectory.id)
+            keys.update(rows)
+        if not keys:
             raise ShapeError("No trajectory was given; a flat file needs at least one.")
 
 
-def _create(file: h5py.File, key: str, like: np.ndarray) -> h5py.Dataset:
+def _create(file: h5py.File, key: str, like: np.ndarray) -> None:
     row_bytes = max(1, like[0].nbytes)
-    return file.create_dataset(
+    file.create_dataset(
         key,
         shape=(0, *like.shape[1:]),
         maxshape=(None, *like.shape[1:]),

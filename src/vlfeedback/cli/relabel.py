@@ -11,6 +11,8 @@ import typer
 from vlfeedback.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from vlfeedback.types import Trajectory
 
 __all__ = ["relabel"]
@@ -57,17 +59,19 @@ def relabel(
     job = open_job(data, out, _json_object("--reading", reading))
     config = _json_object("--source-config", source_config)
     made = make_reward_source(source, device=device, **config)
-    seen = _Seen()
-    relabelled = relabel_trajectories(
-        _with_progress(job.read(), job.total),
-        made,
-        instruction=instruction or None,
-        between=between,
-        batch_size=batch_size,
-        resume=job.finished,
-    )
     record = {"source": source_to_json(made), "instruction": instruction or None}
-    job.write(seen.passing(relabelled), record)
+    seen = _Seen()
+    with _progress() as progress:
+        read = progress.track(job.read(), total=job.total, description="relabelling")
+        relabelled = relabel_trajectories(
+            read,
+            made,
+            instruction=instruction or None,
+            between=between,
+            batch_size=batch_size,
+            resume=job.finished,
+        )
+        job.write(seen.passing(relabelled), record)
     job.clean()
     typer.echo(
         f"{seen.summary()} The relabelled dataset is {out}. Next, in Python:\n"
@@ -102,7 +106,7 @@ class _Seen:
         )
 
 
-def _with_progress(trajectories: Iterator[Trajectory], total: int | None) -> Iterator[Trajectory]:
+def _progress() -> Progress:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -113,8 +117,7 @@ def _with_progress(trajectories: Iterator[Trajectory], total: int | None) -> Ite
     )
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn()) as progress:
-        yield from progress.track(trajectories, total=total, description="relabelling")
+    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn())
 
 
 def _json_object(option: str, text: str) -> dict[str, Any]:

@@ -25,16 +25,31 @@ __all__ = ["NewHDF5", "new_hdf5", "open_hdf5"]
 class NewHDF5:
     """A file that is being written; see `new_hdf5`."""
 
-    def __init__(self, path: Path, disk: _Disk, file: h5py.File) -> None:
-        self.file = file
+    def __init__(self, path: Path, disk: _Disk) -> None:
         self._path = path
         self._disk = disk
+        self._mode = "w"
 
-    def check(self) -> None:
-        """Say that the disk is full as soon as it is, and not when the file is closed.
+    @contextlib.contextmanager
+    def open(self) -> Iterator[h5py.File]:
+        """Open the file to write some of it: little, since it is closed in between.
+
+        What HDF5 keeps while a file is open lies between the arrays of whoever else computes, and
+        memory that those give back cannot be used again: over hours it would run out.
 
         Raises:
             OSError: something could not be written.
+        """
+        with h5py.File(self._disk, self._mode) as file:
+            yield file
+        self._mode = "r+"
+        self.check()
+
+    def check(self) -> None:
+        """Say that something could not be written.
+
+        Raises:
+            OSError: the disk is full or not writable.
         """
         if self._disk.error is not None:
             raise _could_not_write(self._path, self._disk.error)
@@ -55,9 +70,8 @@ def new_hdf5(path: Path) -> Iterator[NewHDF5]:
         except OSError as error:
             raise _could_not_write(path, error) from error
         with disk:
-            with h5py.File(disk, "w") as file:
-                new = NewHDF5(path, disk, file)
-                yield new
+            new = NewHDF5(path, disk)
+            yield new
             disk.sync()
         new.check()
         partial.replace(path)

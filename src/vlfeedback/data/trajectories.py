@@ -79,12 +79,15 @@ def write_trajectories(
     """
     video = pictures == "video" and has_encoder()
     with new_hdf5(path) as new:
-        new.file.attrs.update(format=_FORMAT, version=2 if video else 1)
+        with new.open() as file:
+            file.attrs.update(format=_FORMAT, version=2 if video else 1)
         n_trajectories = 0
-        for n_trajectories, trajectory in enumerate(trajectories, start=1):
-            _write_one(new.file.create_group(f"{n_trajectories - 1:06d}"), trajectory, video)
-            new.check()
-        new.file.attrs["n_trajectories"] = n_trajectories
+        for trajectory in trajectories:
+            with new.open() as file:
+                _write_one(file.create_group(f"{n_trajectories:06d}"), trajectory, video)
+            n_trajectories += 1
+        with new.open() as file:
+            file.attrs["n_trajectories"] = n_trajectories
     return n_trajectories
 
 
@@ -102,8 +105,11 @@ def iter_trajectories(path: Path) -> Iterator[Trajectory]:
     """Read the trajectories of a file one at a time; see `read_trajectories`."""
     with open_hdf5(path) as file:
         _check(path, file)
-        for name in sorted(file):
-            yield _read_one(path, file[name])
+        names = sorted(file)
+    for name in names:
+        with open_hdf5(path) as file:
+            trajectory = _read_one(path, file[name])
+        yield trajectory
 
 
 def count_trajectories(path: Path) -> int:
