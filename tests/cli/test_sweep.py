@@ -25,15 +25,13 @@ evaluation = { every = 10, episodes = 2, horizon = 5, metric = "return" }
 [labels.teacher]
 [labels.returns] # the same answers by another road
 source = "env"
-[rewards.average]
-source = "env"
-average = true
+[rewards.env]
 [learners.cpl]
 settings = { bc_steps = 5 }
 [learners.iql]
 [learners.bc]
 [paper]
-"average/iql" = "offline-rl-vlm-f-1/IQL-avg"
+"env/iql" = "offline-rl-vlm-f-1/IQL-GT"
 """
 TEACHER, TWIN = "cart-pole-balance_teacher_cpl_0", "cart-pole-balance_returns_cpl_0"
 
@@ -105,7 +103,7 @@ def test_a_sweep_is_run_reported_and_resumed(file: Path, data: Path, tmp_path: P
     assert "4 of 4 runs are finished" in reported.stdout
     figures = json.loads((out / "results.json").read_text(encoding="utf-8"))
     assert set(figures["runs"]) == {path.stem for path in (out / "runs").iterdir()}
-    assert "(Offline RL-VLM-F, Table I, IQL-avg)" in (out / "report.md").read_text("utf-8")
+    assert "(Offline RL-VLM-F, Table I, IQL-GT)" in (out / "report.md").read_text("utf-8")
     assert (out / "report.html").stat().st_size > 10_000
 
     before = {path: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
@@ -136,7 +134,7 @@ def test_a_killed_worker_is_replaced_and_a_killed_sweep_goes_on(
     file: Path, data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    file.write_text(SWEEP.replace("steps = 20", "steps = 2000", 1), encoding="utf-8")
+    file.write_text(SWEEP.replace("steps = 20", "steps = 300", 1), encoding="utf-8")
     arguments = ["sweep", str(file), "--out", str(out), "--data", str(data), "--workers", "1"]
     command = [*COMMAND, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as (
@@ -222,12 +220,8 @@ def test_a_dry_run_shows_all_runs_and_starts_none(
     ("old", "new", "message"),
     [
         ("[labels.teacher]", "[labels.teachr]", "No preference source 'teachr'. Did you mean 'tea"),
-        (
-            'source = "env"\naverage',
-            'source = "en"\naverage',
-            "No reward source 'en'. Did you mean",
-        ),
-        ("[learners.bc]", "[learners.bk]", "no learner 'bk'. Did you mean 'bc'"),
+        ("[rewards.env]", '[rewards.env]\nsource = "en"', "No reward source 'en'. Did you mean"),
+        ("[learners.bc]", "[learners.bk]", "learner 'bk'. Did you mean 'bc'"),
         ('"cart-pole-balance"', '"reach"', "lacks 1 of 1 files, such as reach/random.h5"),
         ("levels", "level", "no key 'level'. Did you mean 'levels'"),
     ],

@@ -71,7 +71,7 @@ def test_a_job_that_is_killed_twice_fails_and_the_others_go_on(tmp_path: Path) -
     events = list(run_jobs([job(tmp_path, "a", KILL), job(tmp_path, "b", WRITE)], 1))
     reasons = {e.job.id: (e.kind, e.reason) for e in events}
     assert reasons["b"] == ("done", "")
-    assert reasons["a"] == ("failed", "killed 2 times, last by SIGKILL; did memory run out?")
+    assert reasons["a"] == ("failed", "killed 2 times, last by SIGKILL (is memory short?)")
 
 
 def test_a_job_that_fails_is_not_tried_again_and_its_last_words_are_the_reason(

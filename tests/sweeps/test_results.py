@@ -56,11 +56,10 @@ def test_a_mean_over_tasks_is_made_seed_by_seed_of_whole_tasks(
         write_row(f"{task}_teacher_p-iql_0", [first])
         write_row(f"{task}_teacher_p-iql_1", [second])
     write_row("drawer-close_vlp_p-iql_0", [4])
-    write_row("drawer-close_vlp_p-iql_1", [4])
     means = summarise_sweep(folder)["cells"]["mean"]
     assert means["teacher/p-iql"]["best"]["values"] == [50, 37.5]
-    assert (means["teacher/p-iql"]["tasks"], means["vlp/p-iql"]["tasks"]) == (2, 1)
-    assert means["vlp/p-iql"]["best"]["mean"] == 100
+    assert (means["teacher/p-iql"]["tasks"], means["vlp/p-iql"]["tasks"]) == (2, 0)
+    assert means["vlp/p-iql"]["best"]["mean"] is None
 
 
 def test_the_interval_holds_the_interquartile_mean(folder: SweepFolder, write_row: Write) -> None:
@@ -77,7 +76,7 @@ def test_equal_labels_that_were_trained_twice_are_compared(
     same = {"feedback": {"digest": "same", "accuracy": 1.0, "cost": 0.0}}
     write_row("drawer-close_teacher_p-iql_0", [1, 2], **same)
     write_row("drawer-close_vlp_p-iql_0", [1, 2], **same)
-    write_row("drawer-close_teacher_p-iql_1", [1, 2], **same)  # another seed: nothing to compare
+    write_row("door-close_teacher_p-iql_1", [1, 2], **same)  # another task: nothing to compare
     assert summarise_sweep(folder)["determinism"] == {"compared": 1, "different": []}
     write_row("drawer-close_vlp_p-iql_0", [1, 3], **same)
     assert summarise_sweep(folder)["determinism"]["different"] == [

@@ -109,7 +109,6 @@ def test_a_misspelt_name_is_refused_with_the_nearest(changes: dict[str, Any], me
         ({"learners": {}}, r"no learner; add a table such as \[learners.p-iql\]"),
         ({"learners": {"p_iql": {}}}, "'p_iql' is no name; expected letters, digits"),
         ({"labels": {"a": {}}, "rewards": {"a": {}}}, "expected each once"),
-        ({"labels": {"a": {"average": True}}}, "makes all labels ties"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
@@ -129,9 +128,11 @@ def test_a_learner_without_a_source_and_a_source_without_a_learner_are_refused()
         expand(parse(rewards={"env": {}}))
 
 
-def test_a_learner_that_does_not_exist_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match=r"no learner 'cpk'. Did you mean 'cpl-kl' or 'cpl'"):
+def test_a_learner_or_preset_that_does_not_exist_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match=r"learner 'cpk'. Did you mean 'cpl-kl' or 'cpl'"):
         expand(parse(learners={"cpk": {}}))
+    with pytest.raises(UnknownNameError, match=r"preset 'vip'. Did you mean 'vlp'"):
+        expand(parse(learners={"p-iql": {"preset": "vip"}}))
 
 
 def test_a_file_that_is_missing_or_no_toml_is_refused(tmp_path: Path) -> None:

@@ -120,8 +120,6 @@ def _reward(
         resume=folder.path("feedback", feedback.id, ".relabelled"),
     )
     rewards = np.concatenate([t.rewards for t in relabelled if t.rewards is not None])
-    if source.average:
-        rewards = np.full_like(rewards, rewards.mean(dtype=np.float64))
     path = _rewards_path(feedback, folder)
     partial = path.with_name(f"{path.name}.partial")
     with partial.open("wb") as file:

@@ -68,7 +68,7 @@ def run_jobs(jobs: Sequence[Job], n_workers: int) -> Iterator[Event]:
         while waiting or running:
             while waiting and len(running) < n_workers:
                 job, attempt = waiting.pop()
-                running.append(_Running(job, attempt, _start(job)))
+                running.append(_Running(job, attempt, _start(job, attempt)))
                 yield Event("started", job)
             time.sleep(_POLL_S)
             for one in list(running):
@@ -84,11 +84,11 @@ def run_jobs(jobs: Sequence[Job], n_workers: int) -> Iterator[Event]:
         _end(running)
 
 
-def _start(job: Job) -> subprocess.Popen[bytes]:
+def _start(job: Job, attempt: int) -> subprocess.Popen[bytes]:
     for path in (job.log, job.progress):
         path.parent.mkdir(parents=True, exist_ok=True)
     job.progress.unlink(missing_ok=True)
-    with job.log.open("ab") as log:
+    with job.log.open("wb" if attempt == 1 else "ab") as log:
         return subprocess.Popen(
             [sys.executable, *job.arguments],
             stdin=subprocess.PIPE,
@@ -120,7 +120,8 @@ def _outcome(one: _Running) -> Event:
 def _reason(one: _Running) -> str:
     code = one.process.returncode
     if code < 0:
-        return f"killed {one.attempt} times, last by {_signal(code)}; did memory run out?"
+        likely = " (is memory short?)" if code == -signal.SIGKILL else ""
+        return f"killed {one.attempt} times, last by {_signal(code)}{likely}"
     lines = one.job.log.read_text(encoding="utf-8", errors="replace").splitlines()
     said = [line for line in lines if line.strip()]
     return said[-1].strip() if said else f"ended with exit status {code} and without a result"

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
-from vlfeedback.errors import FileFormatError, UnknownNameError
-from vlfeedback.registry import suggest
+from vlfeedback.errors import FileFormatError
+from vlfeedback.offline.learners import get_learner
+from vlfeedback.offline.presets import get_preset
 from vlfeedback.sweeps.specification import LearnerSpec, SourceSpec, Sweep
 
 __all__ = ["Feedback", "Run", "expand"]
 
-# What each learner of `vlfeedback.offline` learns from, beside the trajectories.
-_LEARNS_FROM: dict[str, Literal["labels", "rewards", "neither"]] = {
-    "p-iql": "labels",
-    "cpl": "labels",
-    "cpl-kl": "labels",
-    "cpl-bc": "labels",
-    "ipl": "labels",
-    "sft": "labels",
-    "iql": "rewards",
-    "iql-d3rlpy": "rewards",
-    "bc": "neither",
-    "diffusion": "neither",
-}
+_ON_REWARDS = ("iql", "iql-d3rlpy")  # what learns from trajectories with a source's rewards
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +88,7 @@ def expand(sweep: Sweep) -> list[Run]:
     Raises:
         FileFormatError: a learner needs labels or rewards and no source gives them, or a source
             has no learner that could use it.
-        UnknownNameError: there is no such learner.
+        UnknownNameError: there is no such learner or preset.
     """
     chosen = [(learner, _sources_of(learner, sweep)) for learner in sweep.learners]
     used = {source.name for _, sources in chosen for source in sources if source}
@@ -120,14 +109,11 @@ def expand(sweep: Sweep) -> list[Run]:
 
 def _sources_of(learner: LearnerSpec, sweep: Sweep) -> tuple[SourceSpec | None, ...]:
     """What this learner is trained on, one after the other."""
-    if learner.learner not in _LEARNS_FROM:
-        raise UnknownNameError(
-            f"{sweep.name} [learners.{learner.name}]: no learner {learner.learner!r}. "
-            f"{suggest(learner.learner, _LEARNS_FROM)}There are: {', '.join(_LEARNS_FROM)}."
-        )
-    kind = _LEARNS_FROM[learner.learner]
-    if kind == "neither":
+    get_preset(learner.preset)
+    reads = get_learner(learner.learner).reads
+    if "preferences" not in reads and learner.learner not in _ON_REWARDS:
         return (None,)
+    kind = "labels" if "preferences" in reads else "rewards"
     sources = sweep.labels if kind == "labels" else sweep.rewards
     if not sources:
         raise FileFormatError(

@@ -13,10 +13,7 @@ learner of rewards; a learner that needs neither stands alone::
     source = "teacher"                # by default the name of the table
     config = { flip = 0.25 }
 
-    [rewards.env]
-    [rewards.average]                 # the mean of a source's rewards, at every step
-    source = "env"
-    average = true
+    [rewards.env]                     # a reward source
 
     [learners.p-iql]
     preset = "vlp"
@@ -79,7 +76,6 @@ class SourceSpec:
     gives: Literal["labels", "rewards"]
     source: str  # id of a preference or reward source
     config: Mapping[str, Any] = field(default_factory=dict)  # its settings
-    average: bool = False  # rewards only: each step gets the mean of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,12 +259,6 @@ def _check_sources(sweep: Sweep, where: str) -> None:
             f"{where}: {sources} are the names under [labels] and [rewards]; expected each once. "
             'Give one of them another name, and its id as source = "...".'
         )
-    for source in sweep.labels:
-        if source.average:
-            raise FileFormatError(
-                f"{where} [labels.{source.name}]: average is true, which makes all labels ties; "
-                "it belongs under [rewards]."
-            )
 
 
 def _check_paper(sweep: Sweep, where: str) -> None:

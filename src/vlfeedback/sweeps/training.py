@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
-from vlfeedback.offline.evaluation import Policy, PolicyEvaluation, PolicyEvaluator
+from vlfeedback.offline.evaluation import PolicyEvaluator
+from vlfeedback.offline.train import train_policy
 from vlfeedback.sweeps.data import describe_data, load_task
 from vlfeedback.sweeps.feedback import read_labels, read_rewards
 from vlfeedback.sweeps.folder import SweepFolder
@@ -36,10 +36,7 @@ def describe_run(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
 
 def train(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
     """Train and judge one policy; returns its row."""
-    from vlfeedback.offline import train_policy
-
     begun = time.perf_counter(), time.process_time()
-    every = min(sweep.evaluation.every, run.steps)
     trajectories = load_task(sweep, run.task)
     preferences = None
     feedback = run.feedback
@@ -47,6 +44,13 @@ def train(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
         preferences = read_labels(feedback, folder, trajectories)
     elif feedback is not None:
         trajectories = read_rewards(feedback, folder, trajectories)
+    progress = folder.progress(run.id)
+
+    def report(stage: str, done: int, _total: int, _loss: float) -> None:
+        if stage in ("train", "diffusion"):  # and not the reward model before it
+            progress.write_text(str(done), encoding="utf-8")
+
+    progress.parent.mkdir(parents=True, exist_ok=True)
     trained = train_policy(
         run.learner.learner,
         trajectories=trajectories,
@@ -54,9 +58,10 @@ def train(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
         preset=run.learner.preset,
         n_steps=run.steps,
         seed=run.seed,
-        evaluator=_Evaluator(sweep, run.task, every, folder.progress(run.id)),
-        eval_every=every,
+        evaluator=_evaluator(sweep, run.task),
+        eval_every=sweep.evaluation.every,
         n_threads=1,
+        report=report,
         **run.learner.settings,
     )
     return describe_run(sweep, run, folder) | {
@@ -64,29 +69,18 @@ def train(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
         **describe_machine(),
         "wall_seconds": time.perf_counter() - begun[0],
         "cpu_seconds": time.process_time() - begun[1],
+        "training": trained.config,
+        "notes": trained.notes,
         **trained.curve.to_json(),
     }
 
 
-class _Evaluator(PolicyEvaluator):
-    """Writes down after each evaluation how many gradient steps are done."""
-
-    def __init__(self, sweep: Sweep, task: str, every: int, progress: Path) -> None:
-        spec, settings = get_task(task), sweep.evaluation
-        super().__init__(
-            spec.env_id,
-            seeds=range(settings.episodes),
-            horizon=settings.horizon,
-            stop_at_success=settings.stop_at_success,
-            success_key=spec.success_key,
-        )
-        self._every, self._progress = every, progress
-        self._done = 0
-
-    def evaluate(self, policy: Policy) -> PolicyEvaluation:
-        """Run one episode for each seed; see `PolicyEvaluator`."""
-        seen = super().evaluate(policy)
-        self._done += self._every
-        self._progress.parent.mkdir(parents=True, exist_ok=True)
-        self._progress.write_text(str(self._done), encoding="utf-8")
-        return seen
+def _evaluator(sweep: Sweep, task: str) -> PolicyEvaluator:
+    spec, settings = get_task(task), sweep.evaluation
+    return PolicyEvaluator(
+        spec.env_id,
+        seeds=range(settings.episodes),
+        horizon=settings.horizon,
+        stop_at_success=settings.stop_at_success,
+        success_key=spec.success_key,
+    )

@@ -43,7 +43,8 @@ def main(root: str, kind: str, name: str) -> int:
 
 
 def _end_with_standard_input() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1024):  # not sys.stdin, whose lock would be held when the process ends
+        pass
     os._exit(1)
 
 
