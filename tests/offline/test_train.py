@@ -13,6 +13,7 @@ from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.errors import FileFormatError, NeedsError, UnknownNameError
 from vlfeedback.offline import IQL, PolicyEvaluator, TrainedPolicy, train_policy
 from vlfeedback.offline.learners import LEARNERS
+from vlfeedback.offline.presets import PRESETS
 from vlfeedback.testing import PointReachEnv
 from vlfeedback.types import PreferenceLabels, Trajectory
 
@@ -102,6 +103,20 @@ def test_equal_data_and_seed_give_the_same_curve_bit_for_bit(
     same, other = train(learner, **settings), train(learner, **settings | {"seed": 1})
     assert np.array_equal(one.curve.returns, same.curve.returns)
     assert not np.array_equal(one.curve.returns, other.curve.returns)
+
+
+@pytest.mark.parametrize(
+    ("preset", "learner"),
+    [(preset, learner) for preset in PRESETS for learner in PRESETS[preset].learners],
+)
+def test_every_preset_trains_its_learners(
+    train: Callable[..., TrainedPolicy], preset: str, learner: str
+) -> None:
+    settings = PRESETS[preset].settings(learner, 1)
+    if "reward_training" in settings:
+        settings["reward_training"] = {**settings["reward_training"], "epochs": 1}
+    trained = train(learner, preset=preset, n_steps=1, evaluator=None, **settings)
+    assert trained.config["preset"] == preset
 
 
 def test_judging_a_policy_changes_nothing_of_its_training(

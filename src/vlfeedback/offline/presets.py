@@ -95,7 +95,7 @@ _VLP = Preset(
         "p-iql": {
             **_VLP_IQL,
             # "Reward learning steps 30", table 10: read as passes over the pairs (our choice).
-            "reward_training": {"epochs": 30, "batch_size": 8, "target_accuracy": None},
+            "reward_training": {"epochs": 30, "batch_size": 8, "target_accuracy": 1.0},
             # One network without bounds, as in CPL's code.
             "reward_model": {"n_members": 1, "hidden": (256, 256), "output": "linear"},
         },
@@ -138,7 +138,7 @@ _CPL_PIQL: Settings = _CPL_IQL | {
 _CPL_REWARD: Settings = {
     # 50,000 steps of 96 of 10,000 pairs there are 480 passes; here it is fitted first (our
     # choice).
-    "reward_training": {"epochs": 480, "batch_size": 96, "target_accuracy": None},
+    "reward_training": {"epochs": 480, "batch_size": 96, "target_accuracy": 1.0},
     "reward_model": {"n_members": 1, "hidden": (512, 512), "output": "linear"},
 }
 
