@@ -148,6 +148,7 @@ def test_an_unknown_last_observation_is_not_learnt_from() -> None:
     assert adapter.to_replay_buffer([unknown]).transition_count == 3
 
 
+@pytest.mark.slow
 def test_d3rlpy_learns_from_it() -> None:
     import d3rlpy
 
@@ -201,6 +202,7 @@ def test_no_trajectory_is_refused() -> None:
         adapter.to_replay_buffer([])
 
 
+@pytest.mark.slow
 def test_the_user_sees_no_banner_and_the_package_imports_nothing() -> None:
     code = (
         "import sys, vlfeedback; vlfeedback.adapters.d3rlpy; assert 'd3rlpy' not in sys.modules;"

@@ -240,7 +240,7 @@ def test_an_episode_is_read_at_a_time(
     tmp_path: Path, memory_peak: Callable[[Callable[[], Any]], int]
 ) -> None:
     length = 1000
-    many = (episode(seed, length, observations=np.zeros((length + 1, 100))) for seed in range(30))
+    many = (episode(seed, length, observations=np.zeros((length + 1, 100))) for seed in range(15))
     hdf5.write(tmp_path / "a.h5", many)
 
     def read() -> None:

@@ -176,7 +176,7 @@ def test_memory_holds_only_the_pictures_asked_for(tmp_path: Path) -> None:
 
 
 def test_reading_and_writing_hold_one_trajectory_at_a_time(tmp_path: Path) -> None:
-    size, length, n = 64, 100, 40  # 101 pictures of 12 kB in each
+    size, length, n = 64, 50, 20  # 51 pictures of 12 kB in each
 
     def many() -> Iterator[Trajectory]:
         for seed in range(n):

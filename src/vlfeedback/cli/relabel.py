@@ -73,10 +73,13 @@ def relabel(
         )
         job.write(seen.passing(relabelled), record)
     job.clean()
+    module, _, function = job.reader.rpartition(".")
     typer.echo(
-        f"{seen.summary()} The relabelled dataset is {out}. Next, in Python:\n"
-        f"trajectories = {job.read_again}\n"
-        "buffer = vlfeedback.adapters.d3rlpy.to_replay_buffer(trajectories)"
+        f"{seen.summary()} The relabelled dataset is {out}. Next, in Python:\n\n"
+        "from pathlib import Path\n"
+        "from vlfeedback.adapters.d3rlpy import to_replay_buffer\n"
+        f"from {module} import {function}\n"
+        f"buffer = to_replay_buffer({function}({job.copy}))"
     )
 
 

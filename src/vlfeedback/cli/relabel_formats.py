@@ -28,7 +28,8 @@ class RelabelJob:
     total: int | None  # trajectories, where that is known at once
     write: Callable[[Iterable[Trajectory], dict[str, Any]], Any]  # with source and instruction
     finished: Path  # folder that keeps rewards until the copy is whole
-    read_again: str  # Python that gives the copy's trajectories
+    reader: str  # module and function that read the copy
+    copy: str  # what that function takes, in Python
 
     def clean(self) -> None:
         """Delete the rewards that were kept, and what killed commands left of the copy."""
@@ -102,7 +103,8 @@ def _file(data: str, out: str, reading: dict[str, Any]) -> RelabelJob:
         total=None,
         write=lambda trajectories, _: adapter.write(to, trajectories),
         finished=_beside(to),
-        read_again=f"vlfeedback.adapters.{adapter.__name__.rpartition('.')[2]}.read(Path({out!r}))",
+        reader=f"{adapter.__name__}.read",
+        copy=f"Path({out!r})",
     )
 
 
@@ -123,7 +125,8 @@ def _trajectories(path: Path, to: Path, reading: dict[str, Any]) -> RelabelJob:
         total=trajectories.count_trajectories(path),
         write=lambda relabelled, _: trajectories.write_trajectories(to, relabelled),
         finished=_beside(to),
-        read_again=f"vlfeedback.data.trajectories.read_trajectories(Path({str(to)!r}))",
+        reader="vlfeedback.data.trajectories.read_trajectories",
+        copy=f"Path({str(to)!r})",
     )
 
 
@@ -139,7 +142,8 @@ def _minari(data: str, out: str, reading: dict[str, Any]) -> RelabelJob:
             out, trajectories, origin=data, **record
         ),
         finished=Path(out.replace("/", "-") + ".rewards"),
-        read_again=f"vlfeedback.adapters.minari.read({out!r})",
+        reader="vlfeedback.adapters.minari.read",
+        copy=repr(out),
     )
 
 
@@ -155,7 +159,8 @@ def _lerobot(data: str, out: str, reading: dict[str, Any]) -> RelabelJob:
         total=None,
         write=lambda trajectories, _: lerobot.write_relabelled(to, trajectories, origin=path),
         finished=_beside(to),
-        read_again=f"vlfeedback.adapters.lerobot.read(Path({out!r}))",
+        reader="vlfeedback.adapters.lerobot.read",
+        copy=f"Path({out!r})",
     )
 
 

@@ -47,13 +47,14 @@ class RewardStore:
         """
         now = json.loads(json.dumps({"version": _VERSION, **settings}))
         manifest = root / _MANIFEST
-        if not manifest.is_file():
-            if root.exists() and any(p.suffix != ".partial" for p in root.iterdir()):
-                raise FileFormatError(
-                    f"{root} is not empty and holds no rewards; choose another folder to resume in."
-                )
-            root.mkdir(parents=True, exist_ok=True)
+        there = {path.name for path in root.iterdir()} if root.exists() else set()
+        if not {name for name in there if not name.endswith(".partial")} - {_MANIFEST}:
+            root.mkdir(parents=True, exist_ok=True)  # nothing was finished: begin anew
             _write(manifest, (json.dumps(now, indent=2) + "\n").encode())
+        elif _MANIFEST not in there:
+            raise FileFormatError(
+                f"{root} is not empty and holds no rewards; choose another folder to resume in."
+            )
         try:
             begun = dict(json.loads(manifest.read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:
@@ -68,7 +69,7 @@ class RewardStore:
         if differing:
             raise FileFormatError(
                 f"{root} was begun with other settings: {differing}. Use the same ones to go on, "
-                "or another folder."
+                "or delete it to begin again."
             )
         return cls(root)
 
