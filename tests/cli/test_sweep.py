@@ -126,7 +126,7 @@ def test_equal_labels_trained_twice_give_bit_identical_curves(
     assert row(out, TWIN)["returns"] == row(out, TEACHER)["returns"]
     run("report", out)
     text = (out / "report.md").read_text(encoding="utf-8")
-    assert "1 pairs of runs had equal labels, each trained: all their evaluations are bit" in text
+    assert "equal labels, each trained: 1; all their evaluations are bit for bit the same." in text
 
 
 @pytest.mark.slow

@@ -27,11 +27,11 @@ def test_missing_runs_are_called_missing(folder: SweepFolder, write_row: Write) 
     assert "| 100.0 (1 of 2 seeds) |" in text
     assert "| missing (0 of 2 seeds) | missing | missing |" in text
     assert "| missing (0 of 2 tasks) |" in text
-    assert "7 runs are missing and counted nowhere: drawer-close_vlp_p-iql_0" in text
+    assert "Missing runs, counted nowhere: 7 (drawer-close_vlp_p-iql_0" in text
 
 
 def test_a_sweep_without_a_finished_run_has_a_page_too(folder: SweepFolder) -> None:
-    assert "8 runs are missing" in html_page(summarise_sweep(folder))
+    assert "Missing runs, counted nowhere: 8" in html_page(summarise_sweep(folder))
 
 
 def test_the_verdict_on_determinism_is_stated(folder: SweepFolder, write_row: Write) -> None:
@@ -40,7 +40,7 @@ def test_the_verdict_on_determinism_is_stated(folder: SweepFolder, write_row: Wr
     assert "equal labels" not in markdown_table(summarise_sweep(folder))
     write_row("drawer-close_vlp_p-iql_0", [1], **same)
     text = markdown_table(summarise_sweep(folder))
-    assert "1 pairs of runs had equal labels, each trained: all their evaluations are bit" in text
+    assert "equal labels, each trained: 1; all their evaluations are bit for bit the same." in text
     write_row("drawer-close_vlp_p-iql_0", [2], **same)
     assert "they differ, and should not: drawer-close_teacher_p-iql_0 and" in markdown_table(
         summarise_sweep(folder)
@@ -49,9 +49,7 @@ def test_the_verdict_on_determinism_is_stated(folder: SweepFolder, write_row: Wr
 
 def test_shared_runs_are_counted(folder: SweepFolder, write_row: Write) -> None:
     write_row("drawer-close_vlp_p-iql_0", [1], same_labels_as="drawer-close_teacher_p-iql_0")
-    assert "1 runs have labels that equal another source's" in markdown_table(
-        summarise_sweep(folder)
-    )
+    assert "which share its policy: 1." in markdown_table(summarise_sweep(folder))
 
 
 def test_the_page_needs_no_other_file(folder: SweepFolder, write_row: Write) -> None:

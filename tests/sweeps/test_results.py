@@ -49,6 +49,7 @@ def test_a_run_that_is_missing_is_no_zero(folder: SweepFolder, write_row: Write)
     assert results["cells"]["mean"]["teacher/p-iql"]["tasks"] == 0
 
 
+@pytest.mark.slow  # the bootstrap of three cells
 def test_a_mean_over_tasks_is_made_seed_by_seed_of_whole_tasks(
     folder: SweepFolder, write_row: Write
 ) -> None:

@@ -122,12 +122,12 @@ def _notes(results: Mapping[str, Any]) -> Iterator[str]:
     )
     if results["missing"]:
         shown = ", ".join(results["missing"][:8]) + (" ..." if results["missing"][8:] else "")
-        yield f"{len(results['missing'])} runs are missing and counted nowhere: {shown}."
+        yield f"Missing runs, counted nowhere: {len(results['missing'])} ({shown})."
     shared = sum(bool(row["same_labels_as"]) for row in results["runs"].values())
     if shared:
         yield (
-            f"{shared} runs have labels that equal another source's, pair by pair, and share its "
-            "policy: training it again would give the same one."
+            f"Runs whose labels equal another source's, pair by pair, and which share its policy: "
+            f"{shared}. Training it again would give the same one."
         )
     determinism = results["determinism"]
     if determinism["compared"]:
@@ -137,7 +137,7 @@ def _notes(results: Mapping[str, Any]) -> Iterator[str]:
             if different
             else "all their evaluations are bit for bit the same."
         )
-        yield f"{determinism['compared']} pairs of runs had equal labels, each trained: {verdict}"
+        yield f"Pairs of runs of equal labels, each trained: {determinism['compared']}; {verdict}"
     yield " ".join(_provenance(results))
 
 
