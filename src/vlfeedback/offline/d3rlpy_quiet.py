@@ -25,7 +25,7 @@ def hide_gym_notice() -> None:
 
 @contextmanager
 def quiet_log() -> Iterator[None]:
-    """Let d3rlpy log nothing below a warning meanwhile."""
+    """Let d3rlpy log errors alone meanwhile: it warns at each `fit` that goes on."""
     import structlog
 
     before = structlog.get_config()["wrapper_class"]
@@ -40,13 +40,13 @@ class QuietFit:
     """Mixin for d3rlpy algorithms: nothing is written to disk unless a logger is asked for."""
 
     def fit(self, dataset: Any, n_steps: int, **options: Any) -> list[tuple[int, dict[str, float]]]:
-        """Train as d3rlpy's `fit` does, without ``logger_adapter`` writing no files."""
+        """Train as d3rlpy's `fit` does, but write no files unless given a ``logger_adapter``."""
         return list(self.fitter(dataset, n_steps, **options))
 
     def fitter(
         self, dataset: Any, n_steps: int, **options: Any
     ) -> Iterator[tuple[int, dict[str, float]]]:
-        """Train as d3rlpy's `fitter` does, without ``logger_adapter`` writing no files."""
+        """Train as d3rlpy's `fitter` does, but write no files unless given a ``logger_adapter``."""
         from d3rlpy.logging import NoopAdapterFactory
 
         options.setdefault("logger_adapter", NoopAdapterFactory())
