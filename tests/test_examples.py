@@ -123,6 +123,22 @@ def test_explaining_draws_where_the_model_looks_and_when_it_is_pleased(tmp_path:
         assert len(list(container.decode(video=0))) == 8
 
 
+def test_a_dataset_without_rewards_becomes_a_policy() -> None:
+    printed = run("05_relabel_and_learn", "--episodes", "1", "--steps", "20")
+    means = dict(re.findall(r"^(expert|medium|random) +(-?\d+\.\d+)$", printed, re.MULTILINE))
+    assert float(means["expert"]) > float(means["random"])
+    assert re.search(r"succeeds in \d+% of 10 episodes after 20 steps", printed)
+
+
+def test_preferences_become_a_reward_model_and_two_policies() -> None:
+    printed = run("06_learn_from_preferences", "--pairs", "100", "--steps", "20")
+    assert "N=100, answered=100" in printed
+    (correlation,) = re.findall(r"with the true reward: (-?\d\.\d+)", printed)
+    assert float(correlation) > 0.5
+    returns = re.findall(r"^(p-iql|cpl) +return +(-?\d+\.\d+)", printed, re.MULTILINE)
+    assert [learner for learner, _ in returns] == ["p-iql", "cpl"]
+
+
 @every_example
 def test_an_example_uses_public_names_only(script: Path) -> None:
     tree = ast.parse(script.read_text(encoding="utf-8"))

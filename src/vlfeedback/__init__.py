@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from vlfeedback.data.sampling import sample_segment_pairs
     from vlfeedback.models.fit_reward_model import fit_reward_model
     from vlfeedback.models.reward_model import RewardModel
+    from vlfeedback.models.reward_networks import RewardModelConfig
+    from vlfeedback.models.reward_training import RewardTraining
     from vlfeedback.preferences import (
         PreferenceFromReward,
         list_preference_sources,
@@ -46,7 +48,9 @@ __all__ = [
     "PreferenceSource",
     "RewardFromSource",
     "RewardModel",
+    "RewardModelConfig",
     "RewardSource",
+    "RewardTraining",
     "Segment",
     "SegmentBatch",
     "SegmentPairs",
@@ -73,6 +77,8 @@ _NAMES = {
     "vlfeedback.data.sampling": ("sample_segment_pairs",),
     "vlfeedback.models.fit_reward_model": ("fit_reward_model",),
     "vlfeedback.models.reward_model": ("RewardModel",),
+    "vlfeedback.models.reward_networks": ("RewardModelConfig",),
+    "vlfeedback.models.reward_training": ("RewardTraining",),
     "vlfeedback.preferences": (
         "PreferenceFromReward",
         "list_preference_sources",

@@ -72,7 +72,9 @@ def test_label_one_of_a_cpl_file_says_that_the_second_is_better() -> None:
 def test_a_number_that_the_convention_lacks_is_named(
     read: Callable[[np.ndarray], PreferenceLabels], value: float
 ) -> None:
-    with pytest.raises(ValueError, match=rf"Label 1 is {float(value)}; labels of .* another convention"):
+    with pytest.raises(
+        ValueError, match=rf"Label 1 is {float(value)}; labels of .* another convention"
+    ):
         read(np.array([0.0, value]))
 
 
