@@ -12,7 +12,8 @@ from vlfeedback._version import __version__
 from vlfeedback.wrappers.ids import register_ids
 
 if TYPE_CHECKING:
-    from vlfeedback.data.preferences import PreferenceDataset, label_pairs
+    from vlfeedback.data.labelling import label_pairs
+    from vlfeedback.data.preferences import PreferenceDataset
     from vlfeedback.data.relabel import relabel
     from vlfeedback.data.sampling import sample_segment_pairs
     from vlfeedback.models.fit_reward_model import fit_reward_model
@@ -72,7 +73,8 @@ __all__ = [
 ]
 
 _NAMES = {
-    "vlfeedback.data.preferences": ("PreferenceDataset", "label_pairs"),
+    "vlfeedback.data.labelling": ("label_pairs",),
+    "vlfeedback.data.preferences": ("PreferenceDataset",),
     "vlfeedback.data.relabel": ("relabel",),
     "vlfeedback.data.sampling": ("sample_segment_pairs",),
     "vlfeedback.models.fit_reward_model": ("fit_reward_model",),

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import vlfeedback
-from vlfeedback.data.preferences import LabelRecord, PreferenceDataset, label_pairs
+from vlfeedback.data.labelling import label_pairs
+from vlfeedback.data.preferences import LabelRecord, PreferenceDataset
 from vlfeedback.data.sampling import SegmentPairList, sample_segment_pairs
 from vlfeedback.errors import FileFormatError, NeedsError, ShapeError
 from vlfeedback.preferences import PreferenceFromReward

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from vlfeedback.data.preferences import PreferenceDataset, label_pairs
+from vlfeedback.data.labelling import label_pairs
+from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.relabel import relabel
 from vlfeedback.data.sampling import SegmentPairList, gather_pairs
 from vlfeedback.errors import FileFormatError, NeedsError
