@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -152,7 +153,9 @@ def _estimate(planned: Sequence[Planned], workers: int) -> str:
             total += run.steps * sum(rates) / len(rates)
         else:
             unknown.add(run.learner.name)
-    said = f"About {total / workers / 3600:.1f} hours with {workers} workers" if total else ""
+    minutes = math.ceil(total / workers / 60)
+    took = f"{minutes / 60:.1f} hours" if minutes > 90 else f"{minutes} minutes"
+    said = f"About {took} with {workers} workers" if total else ""
     if unknown:
         names = ", ".join(sorted(unknown))
         said += f"{'; how' if said else 'How'} long {names} take, the first finished run will tell"

@@ -18,6 +18,7 @@ __all__ = ["draw_curves"]
 
 # Okabe and Ito's colours, which colour-blind people tell apart.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999", "#000000")
+_STYLES = [(colour, line) for line in ("-", "--") for colour in _COLOURS]
 _COLUMNS = 3
 
 
@@ -32,14 +33,15 @@ def draw_curves(results: Mapping[str, Any]) -> Figure:
     tasks = [task for task in results["cells"] if task != MEAN]
     columns = min(_COLUMNS, len(tasks))
     rows = -(-len(tasks) // columns)
-    figure = Figure(figsize=(4.2 * columns + 0.6, 3.4 * rows + 0.8), layout="constrained")
+    figure = Figure(figsize=(4.2 * columns + 2.0, 3.4 * rows + 1.0), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
-    colours = dict(zip(results["cells"][tasks[0]], cycle(_COLOURS), strict=False))
+    styles = dict(zip(results["cells"][tasks[0]], cycle(_STYLES), strict=False))
     for axes, task in zip(panels, tasks, strict=False):
         for compared, cell in results["cells"][task].items():
-            _draw(axes, results, task, compared, colours[compared])
+            _draw(axes, results, task, compared, styles[compared])
             if cell["paper"]:
-                axes.axhline(cell["paper"]["mean"], color=colours[compared], ls=":", lw=0.8)
+                colour, _ = styles[compared]
+                axes.axhline(cell["paper"]["mean"], color=colour, ls=":", lw=0.8)
         axes.set_title(task, fontsize="medium")
         axes.set_xlabel("gradient steps")
         axes.spines[["top", "right"]].set_visible(False)
@@ -48,20 +50,25 @@ def draw_curves(results: Mapping[str, Any]) -> Figure:
     panels[0].set_ylabel("success, %" if results["metric"] == "success" else "return")
     lines, names = panels[0].get_legend_handles_labels()
     if lines:
-        figure.legend(lines, names, loc="outside lower center", ncols=4, frameon=False)
+        columns = min(2 * columns, len(names))
+        figure.legend(lines, names, loc="outside lower center", ncols=columns, frameon=False)
     return figure
 
 
-def _draw(axes: Axes, results: Mapping[str, Any], task: str, compared: str, colour: str) -> None:
+def _draw(
+    axes: Axes, results: Mapping[str, Any], task: str, compared: str, style: tuple[str, str]
+) -> None:
+    colour, line = style
     rows = [
         row
         for row in results["runs"].values()
         if row["settings"]["task"] == task and row["compared"] == compared
     ]
     if not rows:
-        axes.plot([], [], color=colour, label=f"{compared} (missing)")
+        axes.plot([], [], line, color=colour, label=f"{compared} (missing)")
         return
     values = np.array([evaluation_means(row, results["metric"]) for row in rows])
     steps, mean, spread = rows[0]["steps"], values.mean(axis=0), values.std(axis=0)
-    axes.plot(steps, mean, color=colour, label=compared, marker="." if len(steps) < 3 else "")
+    marker = "." if len(steps) < 3 else ""
+    axes.plot(steps, mean, line, color=colour, label=compared, marker=marker)
     axes.fill_between(steps, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0)
