@@ -81,7 +81,7 @@ def test_labels_belong_to_a_seed_and_rewards_to_all_of_them() -> None:
     ("changes", "message"),
     [
         ({"seed": [0]}, r"small.toml: no key 'seed'. Did you mean 'seeds'"),
-        ({"pairs": {"lenght": 5}}, r"small.toml \[pairs\]: no key 'lenght'. Did you mean 'length'"),
+        ({"pairs": {"counts": 5}}, r"small.toml \[pairs\]: no key 'counts'. Did you mean 'count'"),
         ({"labels": {"x": {"sauce": "vlp"}}}, r"\[labels.x\]: no key 'sauce'. Did you mean 'sour"),
         ({"tasks": ["drawer-clos"]}, "No task 'drawer-clos'. Did you mean 'drawer-close'"),
         ({"paper": {"teacher/cpl": "vlp-2/CPL"}}, "compares no 'teacher/cpl'. Did you mean 'teac"),
