@@ -57,6 +57,11 @@ def test_the_interquartile_mean_drops_a_quarter_at_each_end() -> None:
     assert interquartile_mean(np.array([0.0, 1.0, 2.0, 3.0, 4.0, 90.0])) == (1 + 2 + 3 + 4) / 4
 
 
+def test_the_interquartile_mean_along_an_axis_is_that_of_each_row() -> None:
+    rows = np.array([[0.0, 1.0, 3.0, 100.0], [-9.0, 2.0, 2.0, 9.0]])
+    np.testing.assert_array_equal(interquartile_mean(rows, axis=1), [2.0, 2.0])
+
+
 def test_a_bootstrap_of_equal_seeds_has_no_width() -> None:
     scores = np.tile([0.2, 0.8], (3, 1))
     low, high = bootstrap_interval(scores, np.mean, rng=np.random.default_rng(0))
@@ -73,6 +78,6 @@ def test_the_bootstrap_draws_the_seeds_of_each_task_independently() -> None:
     # Drawn together, both tasks would keep their difference of 1 in every resample.
     scores = np.array([[0.0, 1.0], [10.0, 11.0]])
     low, high = bootstrap_interval(
-        scores, lambda s: float(s[0, 1] - s[0, 0]), rng=np.random.default_rng(0)
+        scores, lambda rows, axis: rows[:, 1] - rows[:, 0], rng=np.random.default_rng(0)
     )
     assert (low, high) == (-9.0, 11.0)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -95,23 +96,23 @@ def paired_difference(
     return mean_interval(np.asarray(ours, np.float64) - np.asarray(theirs, np.float64))
 
 
-def interquartile_mean(scores: Float[np.ndarray, "..."]) -> float:
-    """Mean of the middle half of all scores, whichever axis they stand on.
+def interquartile_mean(scores: Float[np.ndarray, "..."], axis: int | None = None) -> Any:
+    """Mean of the middle half of the scores: of all of them, or along one axis.
 
     A quarter of the number of scores, rounded down, is cut off at each end.
 
     Source: Agarwal et al. 2021, "Deep RL at the edge of the statistical precipice", section 4.3;
     their code takes scipy's `trim_mean` of all runs and tasks.
 
-    >>> interquartile_mean(np.array([0.0, 1.0, 3.0, 100.0]))
+    >>> print(interquartile_mean(np.array([0.0, 1.0, 3.0, 100.0])))
     2.0
     """
-    return float(trim_mean(np.ravel(scores), proportiontocut=0.25))
+    return trim_mean(scores, proportiontocut=0.25, axis=axis)
 
 
 def bootstrap_interval(
     scores: Float[np.ndarray, "S K"],
-    statistic: Callable[[Float[np.ndarray, "S K"]], float],
+    statistic: Callable[..., Any],
     *,
     rng: np.random.Generator,
     n_resamples: int = 2000,
@@ -123,7 +124,8 @@ def bootstrap_interval(
 
     Args:
         scores: a row for each seed, a column for each task.
-        statistic: of an array like `scores`, such as `interquartile_mean`.
+        statistic: called as ``statistic(array, axis=1)`` with all scores of a resample in a
+            row, such as `interquartile_mean` or `np.mean`.
         rng: source of randomness.
         n_resamples: as in the paper's code for intervals of figures.
 
@@ -134,8 +136,6 @@ def bootstrap_interval(
     """
     n_seeds, n_tasks = scores.shape
     rows = rng.integers(n_seeds, size=(n_resamples, n_seeds, n_tasks))
-    drawn: Float64[np.ndarray, " B"] = np.array(
-        [statistic(np.take_along_axis(scores, row, axis=0)) for row in rows]
-    )
-    low, high = np.quantile(drawn, [1 - _UPPER, _UPPER])
+    drawn: Float64[np.ndarray, "B S K"] = scores[rows, np.arange(n_tasks)]
+    low, high = np.quantile(statistic(drawn.reshape(n_resamples, -1), axis=1), [1 - _UPPER, _UPPER])
     return float(low), float(high)
