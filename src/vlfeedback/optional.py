@@ -7,7 +7,7 @@ from types import ModuleType
 
 from vlfeedback.errors import MissingExtraError
 
-__all__ = ["require"]
+__all__ = ["hide_gym_notice", "import_d3rlpy", "require"]
 
 
 def require(module: str, *, extra: str, needed_by: str) -> ModuleType:
@@ -29,3 +29,18 @@ def require(module: str, *, extra: str, needed_by: str) -> ModuleType:
             f"{needed_by} needs {module}, which could not be imported ({error}). "
             f'Install it with: pip install "vlfeedback[{extra}]"'
         ) from error
+
+
+def import_d3rlpy(*, needed_by: str) -> ModuleType:
+    """Import d3rlpy without what it prints meanwhile; see `require`."""
+    hide_gym_notice()
+    return require("d3rlpy", extra="offline", needed_by=needed_by)
+
+
+def hide_gym_notice() -> None:
+    """Keep the old `gym`, which d3rlpy imports, from printing that nobody maintains it."""
+    try:
+        from gym_notices import notices
+    except ImportError:
+        return  # then there is no notice either
+    notices.notices.clear()

@@ -126,6 +126,15 @@ def test_a_relabelled_copy_is_read_with_both_rewards() -> None:
         np.testing.assert_array_equal(read.env_rewards, written.env_rewards)
 
 
+def test_what_the_environment_gave_may_be_unknown() -> None:
+    create()
+    relabelled = [
+        replace(t, rewards=t.actions[:, 0], env_rewards=None) for t in adapter.read("point/test-v0")
+    ]
+    adapter.write_relabelled("point/test-v1", relabelled, origin="point/test-v0")
+    assert all(read.env_rewards is None for read in adapter.read("point/test-v1"))
+
+
 def test_the_environment_stays_recoverable() -> None:
     from gymnasium.envs.registration import EnvSpec
 

@@ -6,7 +6,8 @@ import pytest
 from d3rlpy.constants import ActionSpace
 from d3rlpy.preprocessing import StandardObservationScaler
 
-from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.adapters.d3rlpy import to_replay_buffer
+from vlfeedback.errors import FileFormatError, NeedsError, ShapeError
 from vlfeedback.offline import TransitionBuffer
 from vlfeedback.types import Trajectory
 
@@ -66,11 +67,55 @@ def test_a_time_limit_is_never_terminal() -> None:
     assert not buffer.sample_transition_batch(100).terminals.any()
 
 
+@pytest.mark.parametrize("rewards", ["source", "env", "none"])
+def test_a_transition_of_which_it_is_not_known_where_it_led_is_not_learnt_from(
+    rewards: str,
+) -> None:
+    """The last observation is there twice, so that a time limit's last transition is a loop."""
+    repeated = {"last_observation": "repeated"}
+    buffer = TransitionBuffer(
+        [
+            episode(1, 4, info=repeated),
+            episode(2, 3, terminated=True, info=repeated),
+            episode(3, 1, info=repeated),
+            episode(4, 2),
+        ],
+        rewards=rewards,
+    )
+    assert len(buffer) == sum(e.transition_count for e in buffer.episodes) == 3 + 3 + 0 + 2
+    batch = buffer.sample_transition_batch(300)
+    state = batch.observations[:, 0]
+    assert set(state) == {100, 101, 102, 200, 201, 202, 400, 401}
+    np.testing.assert_array_equal(batch.next_observations[:, 0], state + 1)
+    np.testing.assert_array_equal(
+        batch.rewards[:, 0], {"source": 2, "env": 3, "none": 0}[rewards] * state
+    )
+    np.testing.assert_array_equal(batch.terminals[:, 0], state == 202)
+
+
+def test_it_keeps_the_transitions_that_the_adapter_keeps() -> None:
+    repeated = {"last_observation": "repeated"}
+    given = [episode(1, 4, info=repeated), episode(2, 3, terminated=True), episode(3, 5)]
+    theirs = to_replay_buffer(given)
+    ours = TransitionBuffer(given)
+    assert theirs.transition_count == ours.transition_count == 3 + 3 + 5
+    pick = theirs.transition_picker
+    kept = {float(pick(e, i).observation[0]) for e in theirs.episodes for i in range(len(e) - 1)}
+    drawn = set(map(float, ours.sample_transition_batch(500).observations[:, 0]))
+    assert drawn - kept == {202}  # a terminal row is d3rlpy's last one
+    assert kept < drawn
+
+
+def test_nothing_but_unknown_transitions_is_refused() -> None:
+    with pytest.raises(NeedsError, match=r"no transition to learn from: each .* one step"):
+        TransitionBuffer([episode(1, 1, info={"last_observation": "repeated"})])
+
+
 def test_what_looks_like_a_time_limit_marked_as_termination_is_refused() -> None:
     trap = [episode(i, 4, terminated=True) for i in range(3)]
-    with pytest.raises(ValueError, match=r"All 3 trajectories terminate after 4 steps.*trust_term"):
+    with pytest.raises(FileFormatError, match=r"all 3 .* exactly 4 .*trust_terminals=True"):
         TransitionBuffer(trap)
-    buffer = TransitionBuffer(trap, trust_terminated=True)
+    buffer = TransitionBuffer(trap, trust_terminals=True)
     assert buffer.sample_transition_batch(100).terminals.any()
     TransitionBuffer([*trap, episode(3, 5, terminated=True)])
     TransitionBuffer(trap[:1])
@@ -107,7 +152,7 @@ def test_standardised_rewards_have_mean_0_and_deviation_1() -> None:
 def test_numbers_that_are_not_finite_are_refused_with_their_place(name: str) -> None:
     bad = getattr(episode(2), name).copy()
     bad[3] = np.nan
-    with pytest.raises(ValueError, match=f"{name} are not finite in 1 rows, .* 'e2', row 3"):
+    with pytest.raises(FileFormatError, match=f"'e2': {name} has a number .* in row 3"):
         TransitionBuffer([episode(1), episode(2, **{name: bad})])
 
 

@@ -8,19 +8,22 @@ transition there.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import sys
-import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32, Shaped
 
-from vlfeedback.adapters.checks import LAST_OBSERVATION, check_finite, check_terminals
-from vlfeedback.errors import NeedsError, ShapeError
-from vlfeedback.optional import require
+from vlfeedback.data.learning_checks import (
+    LAST_OBSERVATION,
+    check_finite,
+    check_terminals,
+    knows_last_observation,
+    reward_field,
+    rewards_of,
+)
+from vlfeedback.errors import ShapeError
+from vlfeedback.optional import import_d3rlpy
 from vlfeedback.types import Trajectory
 
 if TYPE_CHECKING:
@@ -28,14 +31,13 @@ if TYPE_CHECKING:
 
 __all__ = ["from_replay_buffer", "to_mdp_dataset", "to_replay_buffer"]
 
-WhichRewards = Literal["relabelled", "env"]
-"""`Trajectory.rewards`, or the environment's own."""
+_NEEDED_BY = "A buffer of d3rlpy"
 
 
 def to_replay_buffer(
     trajectories: Iterable[Trajectory],
     *,
-    rewards: WhichRewards = "relabelled",
+    rewards: str = "source",
     trust_terminals: bool = False,
 ) -> ReplayBuffer:
     """Make a d3rlpy buffer to learn from.
@@ -45,7 +47,8 @@ def to_replay_buffer(
 
     Args:
         trajectories: as `vlfeedback.relabel` gives them.
-        rewards: which of a trajectory's rewards are learnt from.
+        rewards: ``"source"`` reads `Trajectory.rewards`, which relabelling writes; ``"env"`` the
+            environment's own; ``"none"`` gives zeros, for algorithms that read none.
         trust_terminals: take it that episodes which all terminate at the same length do so, and
             did not run into a time limit.
 
@@ -54,9 +57,10 @@ def to_replay_buffer(
         FileFormatError: a reward, observation or action is no finite number, or time-outs are
             marked as terminals.
         ShapeError: there is no trajectory.
+        ValueError: `rewards` is another word.
         MissingExtraError: d3rlpy is not installed.
     """
-    dataset = _import_d3rlpy().dataset
+    dataset = import_d3rlpy(needed_by=_NEEDED_BY).dataset
     episodes = _to_episodes(list(trajectories), rewards, trust_terminals)
     return dataset.ReplayBuffer(dataset.InfiniteBuffer(), episodes=episodes, **_described(episodes))
 
@@ -64,11 +68,11 @@ def to_replay_buffer(
 def to_mdp_dataset(
     trajectories: Iterable[Trajectory],
     *,
-    rewards: WhichRewards = "relabelled",
+    rewards: str = "source",
     trust_terminals: bool = False,
 ) -> MDPDataset:
     """Make a d3rlpy `MDPDataset`, the flat form of the same; see `to_replay_buffer`."""
-    dataset = _import_d3rlpy().dataset
+    dataset = import_d3rlpy(needed_by=_NEEDED_BY).dataset
     episodes = _to_episodes(list(trajectories), rewards, trust_terminals)
     ends = np.concatenate([np.arange(len(e)) == len(e) - 1 for e in episodes])
     terminated = np.concatenate([np.full(len(e), e.terminated) for e in episodes])
@@ -85,7 +89,7 @@ def to_mdp_dataset(
 
 
 def from_replay_buffer(
-    buffer: ReplayBufferBase, *, rewards: WhichRewards = "env", trust_terminals: bool = False
+    buffer: ReplayBufferBase, *, rewards: str = "env", trust_terminals: bool = False
 ) -> list[Trajectory]:
     """Read a d3rlpy buffer, an `MDPDataset` too.
 
@@ -95,14 +99,16 @@ def from_replay_buffer(
 
     Args:
         buffer: of d3rlpy.
-        rewards: where its rewards go: to `Trajectory.env_rewards`, or, where they came from
-            relabelling, to `Trajectory.rewards`.
+        rewards: whose its rewards are: ``"env"`` makes them `Trajectory.env_rewards`,
+            ``"source"`` `Trajectory.rewards`; ``"none"`` leaves them out.
         trust_terminals: see `to_replay_buffer`.
 
     Raises:
         FileFormatError: a number is not finite, or time-outs are marked as terminals.
         ShapeError: observations are tuples.
+        ValueError: `rewards` is another word.
     """
+    field = reward_field(rewards)
     episodes = [episode for episode in buffer.episodes if episode.transition_count]
     check_terminals(
         [e.size() for e in episodes],
@@ -110,21 +116,11 @@ def from_replay_buffer(
         where="This buffer",
         trusted=trust_terminals,
     )
-    field = "rewards" if rewards == "relabelled" else "env_rewards"
     return [_from_episode(e, number, field) for number, e in enumerate(episodes)]
 
 
-def _import_d3rlpy() -> Any:
-    """d3rlpy without the banner of the legacy gym that it imports."""
-    if "d3rlpy" in sys.modules:
-        return sys.modules["d3rlpy"]
-    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return require("d3rlpy", extra="offline", needed_by="A buffer of d3rlpy")
-
-
 def _to_episodes(
-    trajectories: list[Trajectory], rewards: WhichRewards, trust_terminals: bool
+    trajectories: list[Trajectory], rewards: str, trust_terminals: bool
 ) -> list[Episode]:
     if not trajectories:
         raise ShapeError("No trajectory was given; a buffer needs at least one.")
@@ -134,46 +130,30 @@ def _to_episodes(
         where="These trajectories",
         trusted=trust_terminals,
     )
-    return [_to_episode(t, _rewards_of(t, rewards)) for t in trajectories]
-
-
-def _rewards_of(trajectory: Trajectory, rewards: WhichRewards) -> Float32[np.ndarray, " L"]:
-    given = trajectory.rewards if rewards == "relabelled" else trajectory.env_rewards
-    if given is None:
-        other = (
-            "relabel first (vlfeedback.relabel), or pass rewards='env' to learn from the "
-            "environment's own"
-            if rewards == "relabelled"
-            else "record them, or relabel and leave out rewards='env'"
-        )
-        raise NeedsError(f"Trajectory {trajectory.id!r} has no {rewards} rewards: {other}.")
-    return given
+    pairs = zip(trajectories, rewards_of(trajectories, rewards), strict=True)
+    return [_to_episode(trajectory, given) for trajectory, given in pairs]
 
 
 def _to_episode(trajectory: Trajectory, rewards: Float32[np.ndarray, " L"]) -> Episode:
     where = f"Trajectory {trajectory.id!r}"
-    for name, rows in (
-        ("rewards", rewards),
-        ("observations", trajectory.observations),
-        ("actions", trajectory.actions),
-    ):
+    observations = _narrow(_channels_first(trajectory.observations))
+    actions, column = _narrow(_rows(trajectory.actions)), _rows(rewards)
+    for name, rows in (("rewards", column), ("observations", observations), ("actions", actions)):
         check_finite(rows, name=name, where=where, first=0)
-    observations = _channels_first(trajectory.observations)
-    actions, column = _rows(trajectory.actions), _rows(rewards)
-    if trajectory.terminated or trajectory.info.get(LAST_OBSERVATION) == "repeated":
+    if trajectory.terminated or not knows_last_observation(trajectory):
         observations = observations[:-1]
     else:
         actions = np.concatenate([actions, np.zeros_like(actions[:1])])
         column = np.concatenate([column, np.zeros_like(column[:1])])
-    return _import_d3rlpy().dataset.Episode(
-        observations=_narrow(observations),
-        actions=_narrow(actions),
+    return import_d3rlpy(needed_by=_NEEDED_BY).dataset.Episode(
+        observations=observations,
+        actions=actions,
         rewards=column.astype(np.float32),
         terminated=bool(trajectory.terminated),
     )
 
 
-def _from_episode(episode: Any, number: int, field: str) -> Trajectory:
+def _from_episode(episode: Any, number: int, field: str | None) -> Trajectory:
     if not isinstance(episode.observations, np.ndarray):
         raise ShapeError(
             f"Episode {number} has {len(episode.observations)} arrays of observations; "
@@ -194,13 +174,13 @@ def _from_episode(episode: Any, number: int, field: str) -> Trajectory:
         truncated=not episode.terminated,
         id=f"d3rlpy/{number:06d}",
         info=repeated,
-        **{field: rewards},  # type: ignore[arg-type]
+        **({} if field is None else {field: rewards}),  # type: ignore[arg-type]
     )
 
 
 def _described(episodes: list[Episode]) -> dict[str, Any]:
     """What d3rlpy would find out itself, and tell on the terminal."""
-    d3rlpy = _import_d3rlpy()
+    d3rlpy = import_d3rlpy(needed_by=_NEEDED_BY)
     first = episodes[0]
     discrete = first.actions.dtype.kind in "iub"
     space = d3rlpy.ActionSpace

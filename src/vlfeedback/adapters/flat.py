@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool
 
-from vlfeedback.adapters.checks import LAST_OBSERVATION, check_finite, check_terminals
+from vlfeedback.adapters.relabelled_copies import env_rewards_or_nan, split_rewards
+from vlfeedback.data.learning_checks import LAST_OBSERVATION, check_finite, check_terminals
 from vlfeedback.errors import FileFormatError, NeedsError
 from vlfeedback.types import Trajectory
 
@@ -115,11 +116,7 @@ def trajectory_of(
     if following is not None:
         _check_chain(observations, following, where, first)
     last = observations[-1:] if following is None else following[-1:]
-    rewards, env_rewards = _floats(arrays.get("rewards")), _floats(arrays.get(ENV_REWARDS))
-    if env_rewards is None:
-        rewards, env_rewards = None, rewards
-    elif np.isnan(env_rewards).all():
-        env_rewards = None
+    rewards, env_rewards = split_rewards(arrays.get("rewards"), arrays.get(ENV_REWARDS))
     success = arrays.get(SUCCESS)
     return Trajectory(
         observations=np.concatenate([observations, last]),
@@ -152,13 +149,11 @@ def rows_of(trajectory: Trajectory, keys: Iterable[str] | None = None) -> dict[s
         "terminals": last & trajectory.terminated,
         "timeouts": last & (not trajectory.terminated),
     }
-    env_rewards = trajectory.env_rewards
     if trajectory.rewards is not None:
-        unknown = np.full(len(trajectory), np.nan, dtype=np.float32)
         rows["rewards"] = trajectory.rewards
-        rows[ENV_REWARDS] = unknown if env_rewards is None else env_rewards
-    elif env_rewards is not None:
-        rows["rewards"] = env_rewards
+        rows[ENV_REWARDS] = env_rewards_or_nan(trajectory)
+    elif trajectory.env_rewards is not None:
+        rows["rewards"] = trajectory.env_rewards
     if trajectory.successes is not None:
         rows[SUCCESS] = trajectory.successes
     if keys is not None and set(keys) != set(rows):
@@ -174,10 +169,6 @@ def _flags(arrays: Mapping[str, Any], key: str, n_rows: int) -> Bool[np.ndarray,
     if key not in arrays:
         return np.zeros(n_rows, dtype=np.bool_)
     return np.asarray(np.asarray(arrays[key]).reshape(n_rows, -1).any(axis=1))
-
-
-def _floats(rows: Shaped[np.ndarray, "L ..."] | None) -> Any:
-    return None if rows is None else rows.reshape(-1).astype(np.float32)
 
 
 def _check_chain(observations: np.ndarray, following: np.ndarray, where: str, first: int) -> None:

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Shaped
 
-from vlfeedback.adapters.checks import LAST_OBSERVATION, check_finite
 from vlfeedback.adapters.lerobot_frames import LeRobotFrames
 from vlfeedback.adapters.lerobot_layout import (
     ENV_REWARD,
@@ -31,7 +30,9 @@ from vlfeedback.adapters.lerobot_layout import (
     read_columns,
     write_table,
 )
-from vlfeedback.errors import FileFormatError, NeedsError, ShapeError, UnknownNameError
+from vlfeedback.adapters.relabelled_copies import reward_rows, rewards_for_copy, split_rewards
+from vlfeedback.data.learning_checks import LAST_OBSERVATION, check_finite
+from vlfeedback.errors import FileFormatError, ShapeError, UnknownNameError
 from vlfeedback.optional import require
 from vlfeedback.types import Trajectory
 
@@ -98,7 +99,7 @@ def write_relabelled(root: Path, trajectories: Iterable[Trajectory], *, origin: 
         shutil.copytree(origin, partial, ignore=shutil.ignore_patterns("data"), copy_function=_link)
         relabelled, rewards = iter(trajectories), []
         for path, episodes in groupby(folder.episodes, key=lambda episode: episode.data):
-            pairs = [(e, _checked(e, next(relabelled, None), origin)) for e in episodes]
+            pairs = [(e, _rewards_for(e, next(relabelled, None), origin)) for e in episodes]
             _write_data(partial / path.relative_to(origin), path, pairs)
             rewards += [given for _, given in pairs]
         if next(relabelled, None) is not None:
@@ -162,11 +163,7 @@ def _trajectory(
     if camera:
         video, start = episode.videos[camera]
         frames = LeRobotFrames(video, start, folder.fps, np.arange(episode.n_rows))
-    rewards = _floats(arrays.get(REWARD))
-    env_rewards = rewards
-    if ENV_REWARD in arrays:
-        own = _floats(arrays[ENV_REWARD])
-        env_rewards = None if own is None or np.isnan(own).all() else own
+    rewards, env_rewards = split_rewards(arrays.get(REWARD), arrays.get(ENV_REWARD))
     success = arrays.get(_SUCCESS)
     info: dict[str, Any] = {LAST_OBSERVATION: "repeated"}
     if episode.tasks:
@@ -175,7 +172,7 @@ def _trajectory(
     return Trajectory(
         observations=np.concatenate([states, states[-1:]]),
         actions=arrays["action"],
-        rewards=rewards if ENV_REWARD in arrays else None,
+        rewards=rewards,
         env_rewards=env_rewards,
         successes=None if success is None else success.reshape(-1).astype(np.bool_),
         terminated=done_is_terminal,
@@ -199,23 +196,10 @@ def _array(column: Any) -> Shaped[np.ndarray, "N ..."]:
     return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(shape)
 
 
-def _floats(rows: Shaped[np.ndarray, "L ..."] | None) -> Float32[np.ndarray, " L"] | None:
-    return None if rows is None else rows.reshape(-1).astype(np.float32)
-
-
-def _checked(
+def _rewards_for(
     episode: LeRobotEpisode, trajectory: Trajectory | None, origin: Path
 ) -> Float32[np.ndarray, " L"]:
-    name = _name(origin, episode)
-    if trajectory is None or (trajectory.id, len(trajectory)) != (name, episode.n_rows):
-        given = "there is none" if trajectory is None else f"{trajectory!r} was given"
-        raise ShapeError(
-            f"Episode {name} has {episode.n_rows} steps and for it {given}. Give what `read` gave "
-            "of this dataset, all of it and in order."
-        )
-    if trajectory.rewards is None:
-        raise NeedsError(f"Trajectory {name!r} has no rewards; relabel it (vlfeedback.relabel).")
-    return trajectory.rewards
+    return rewards_for_copy(trajectory, name=_name(origin, episode), n_steps=episode.n_rows)
 
 
 def _link(source: str, target: str) -> None:
@@ -239,7 +223,9 @@ def _write_data(to: Path, origin: Path, pairs: list[tuple[LeRobotEpisode, np.nda
     columns = {name: table[name] for name in table.column_names}
     if ENV_REWARD not in columns:
         own = (
-            _floats(_array(columns[REWARD])) if REWARD in columns else np.full_like(rewards, np.nan)
+            reward_rows(_array(columns[REWARD]))
+            if REWARD in columns
+            else np.full_like(rewards, np.nan)
         )
         columns[ENV_REWARD] = pa.array(own)
     columns[REWARD] = pa.array(rewards)

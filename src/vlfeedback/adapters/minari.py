@@ -14,9 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Shaped
+from jaxtyping import Bool, Shaped
 
-from vlfeedback.adapters.checks import check_finite, check_terminals
+from vlfeedback.adapters.relabelled_copies import (
+    env_rewards_or_nan,
+    rewards_for_copy,
+    split_rewards,
+)
+from vlfeedback.data.learning_checks import check_finite, check_terminals
 from vlfeedback.errors import NeedsError, ShapeError, UnknownNameError
 from vlfeedback.optional import require
 from vlfeedback.types import ArrayFrames, Trajectory
@@ -202,12 +207,13 @@ def _trajectory(
     ):
         check_finite(rows, name=key, where=f"Minari's {name}", first=0)
     infos = episode.infos or {}
-    own = infos.get(_ENV_REWARD) if relabelled else rewards
+    own = infos.get(_ENV_REWARD, np.full(length, np.nan))[-length:] if relabelled else None
+    relabelled_rewards, env_rewards = split_rewards(rewards, own)
     return Trajectory(
         observations=observations,
         actions=episode.actions,
-        rewards=rewards if relabelled else None,
-        env_rewards=None if own is None else np.asarray(own[-length:], dtype=np.float32),
+        rewards=relabelled_rewards,
+        env_rewards=env_rewards,
         successes=_successes(infos, length),
         terminated=bool(episode.terminations[-1]),
         truncated=bool(episode.truncations[-1]),
@@ -289,40 +295,24 @@ def _copy(origin: MinariDataset, trajectories: Iterable[Trajectory], to: Path, n
     relabelled = iter(trajectories)
     for episode in origin.iterate_episodes():
         trajectory = next(relabelled, None)
-        own = _check_pair(origin, episode, trajectory)
-        infos = {**(episode.infos or {}), _ENV_REWARD: np.append(np.float32(np.nan), own)}
+        name = f"{origin.id}/{episode.id:06d}"
+        rewards = rewards_for_copy(trajectory, name=name, n_steps=len(episode))
+        assert trajectory is not None  # or it would have been refused
+        own = np.append(np.float32(np.nan), env_rewards_or_nan(trajectory))
         storage.update_episodes(
             [
                 EpisodeBuffer(
                     observations=episode.observations,
                     actions=episode.actions,
-                    rewards=trajectory.rewards,  # type: ignore[union-attr]
+                    rewards=rewards,
                     terminations=episode.terminations,
                     truncations=episode.truncations,
-                    infos=infos,
+                    infos={**(episode.infos or {}), _ENV_REWARD: own},
                 )
             ]
         )
     if next(relabelled, None) is not None:
         raise ShapeError(f"There are more trajectories than {origin.id} has episodes.")
-
-
-def _check_pair(
-    origin: MinariDataset, episode: Any, trajectory: Trajectory | None
-) -> Float32[np.ndarray, " L"]:
-    """The environment's own rewards of an episode, if the trajectory is the same one."""
-    name = f"{origin.id}/{episode.id:06d}"
-    if trajectory is None or (trajectory.id, len(trajectory)) != (name, len(episode)):
-        given = "there is none" if trajectory is None else f"{trajectory!r} was given"
-        raise ShapeError(
-            f"Episode {name} has {len(episode)} steps and for it {given}. Give what `read` gave of "
-            "this dataset, all of it and in order."
-        )
-    if trajectory.rewards is None:
-        raise NeedsError(f"Trajectory {name!r} has no rewards; relabel it (vlfeedback.relabel).")
-    own = trajectory.env_rewards
-    unknown = np.full(len(trajectory), np.nan, dtype=np.float32)
-    return unknown if own is None else own
 
 
 def _describe(path: Path, record: dict[str, Any]) -> None:

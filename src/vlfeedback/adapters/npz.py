@@ -5,7 +5,6 @@ Such a file is read and written as a whole. For data larger than memory use HDF5
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from zipfile import BadZipFile
@@ -13,6 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from vlfeedback.adapters import flat
+from vlfeedback.data.whole_files import new_file
 from vlfeedback.errors import FileFormatError, ShapeError
 from vlfeedback.types import Trajectory
 
@@ -66,13 +66,6 @@ def write(path: Path, trajectories: Iterable[Trajectory]) -> None:
         parts.append(flat.rows_of(trajectory, parts[0] if parts else None))
     if not parts:
         raise ShapeError("No trajectory was given; a flat file needs at least one.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-            np.savez_compressed(file, **joined)  # type: ignore[arg-type]
-        partial.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+    with new_file(path) as partial, partial.open("wb") as file:
+        joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        np.savez_compressed(file, **joined)  # type: ignore[arg-type]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from vlfeedback.offline.d3rlpy_quiet import hide_gym_notice
-from vlfeedback.optional import require
+from vlfeedback.optional import hide_gym_notice, import_d3rlpy
 
 if TYPE_CHECKING:
     from vlfeedback.offline.bc import BC, BCConfig
@@ -68,7 +67,7 @@ _NAMES = {
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 _ON_D3RLPY = frozenset({"bc", "cpl", "ipl", "iql", "preference_buffer", "sft", "transition_buffer"})
 
-hide_gym_notice()
+hide_gym_notice()  # whoever imports a module of this package gets d3rlpy with it
 
 
 def __getattr__(name: str) -> Any:
@@ -76,7 +75,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = _HOME[name]
     if module in _ON_D3RLPY:
-        require("d3rlpy", extra="offline", needed_by=f"vlfeedback.offline.{name}")
+        import_d3rlpy(needed_by=f"vlfeedback.offline.{name}")
     return getattr(importlib.import_module(f"{__name__}.{module}"), name)
 
 

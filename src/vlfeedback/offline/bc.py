@@ -21,9 +21,9 @@ from d3rlpy.optimizers.optimizers import OptimizerWrapper
 from d3rlpy.torch_utility import Modules
 from torch import Tensor
 
-from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.errors import NeedsError
 from vlfeedback.offline.d3rlpy_quiet import QuietFit
-from vlfeedback.offline.policy_networks import PolicyNetwork
+from vlfeedback.offline.policy_networks import PolicyNetwork, vector_size
 from vlfeedback.offline.preference_learner import adam
 
 __all__ = ["BC", "BCConfig"]
@@ -126,15 +126,10 @@ class BC(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
         Raises:
             ShapeError: observations are no vectors.
         """
-        if len(observation_shape) != 1:
-            raise ShapeError(
-                f"Observations have shape {tuple(observation_shape)}; expected vectors (D,). "
-                "Encode pictures first."
-            )
         config = self._config
         generator = torch.Generator().manual_seed(config.seed)
         policy = PolicyNetwork(
-            observation_shape[0],
+            vector_size(observation_shape),
             action_size,
             config.hidden,
             gaussian=config.gaussian,

@@ -1,26 +1,17 @@
 """d3rlpy without what it prints and writes unasked.
 
-Importing it imports the old `gym`, which prints a notice; training logs to the terminal, and to a
-folder ``d3rlpy_logs`` in the working directory.
+Training logs to the terminal, and to a folder ``d3rlpy_logs`` in the working directory. What
+importing it prints, `vlfeedback.optional.import_d3rlpy` leaves out.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
-__all__ = ["QuietFit", "hide_gym_notice", "quiet_log"]
-
-
-def hide_gym_notice() -> None:
-    """Keep old `gym` from printing that nobody maintains it; call it before d3rlpy is imported."""
-    try:
-        from gym_notices import notices
-    except ImportError:
-        return  # then there is no notice either
-    notices.notices.clear()
+__all__ = ["QuietFit", "quiet_log"]
 
 
 @contextmanager
@@ -37,20 +28,26 @@ def quiet_log() -> Iterator[None]:
 
 
 class QuietFit:
-    """Mixin for d3rlpy algorithms: nothing is written to disk unless a logger is asked for."""
+    """Mixin for d3rlpy algorithms: training logs and writes only where a logger is asked for."""
 
     def fit(self, dataset: Any, n_steps: int, **options: Any) -> list[tuple[int, dict[str, float]]]:
-        """Train as d3rlpy's `fit` does, but write no files unless given a ``logger_adapter``."""
+        """Train as d3rlpy's `fit` does, but log and write only if given a ``logger_adapter``."""
         return list(self.fitter(dataset, n_steps, **options))
 
     def fitter(
         self, dataset: Any, n_steps: int, **options: Any
     ) -> Iterator[tuple[int, dict[str, float]]]:
-        """Train as d3rlpy's `fitter` does, but write no files unless given a ``logger_adapter``."""
+        """Train as d3rlpy's `fitter` does, but log and write only if given a ``logger_adapter``."""
         from d3rlpy.logging import NoopAdapterFactory
 
+        log = nullcontext if "logger_adapter" in options else quiet_log
         options.setdefault("logger_adapter", NoopAdapterFactory())
-        fitted: Iterator[tuple[int, dict[str, float]]] = super().fitter(  # type: ignore[misc]
+        epochs: Iterator[tuple[int, dict[str, float]]] = super().fitter(  # type: ignore[misc]
             dataset, n_steps, **options
         )
-        return fitted
+        while True:
+            with log():  # and not while the caller has an epoch's results
+                epoch = next(epochs, None)
+            if epoch is None:
+                return
+            yield epoch

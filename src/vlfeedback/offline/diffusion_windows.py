@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
+from vlfeedback.data.learning_checks import check_finite
 from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.types import Trajectory
 
@@ -57,6 +58,7 @@ class Windows:
     Raises:
         NeedsError: there is no trajectory.
         ShapeError: observations or actions are no vectors, or differ in size.
+        FileFormatError: a number is NaN or infinite.
     """
 
     observations: Float32[Tensor, "M D"]
@@ -119,7 +121,4 @@ def _check_vectors(trajectory: Trajectory) -> None:
                 f"{name} of {trajectory.id!r} have shape {array.shape}; expected one vector a "
                 "step. Diffusion Policy as it is here reads states, not pictures."
             )
-        if not np.isfinite(array).all():
-            raise ShapeError(
-                f"{name} of {trajectory.id!r} hold NaN or infinite values; drop that episode."
-            )
+        check_finite(array, name=name, where=f"Trajectory {trajectory.id!r}", first=0)

@@ -28,8 +28,8 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
 
-from vlfeedback.errors import ShapeError
 from vlfeedback.offline.d3rlpy_quiet import QuietFit
+from vlfeedback.offline.policy_networks import vector_size
 from vlfeedback.offline.stacked_mlp import StackedMLP
 
 __all__ = ["IQL", "IQLConfig"]
@@ -238,12 +238,7 @@ class IQL(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
         Raises:
             ShapeError: observations are no vectors.
         """
-        if len(observation_shape) != 1:
-            raise ShapeError(
-                f"Observations have shape {tuple(observation_shape)}; expected vectors (D,). "
-                "Encode pictures first, or use d3rlpy's IQL."
-            )
-        config = self._config
+        config, n_observed = self._config, vector_size(observation_shape)
         generator = torch.Generator().manual_seed(config.seed)
 
         def network(k: int, n_inputs: int, n_outputs: int, dropout: float = 0.0) -> StackedMLP:
@@ -255,7 +250,6 @@ class IQL(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
                 device=self._device,
             )
 
-        n_observed = observation_shape[0]
         q = network(config.n_critics, n_observed + action_size, 1)
         target_q = network(config.n_critics, n_observed + action_size, 1)
         target_q.load_state_dict(q.state_dict())

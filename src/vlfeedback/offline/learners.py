@@ -17,14 +17,14 @@ import numpy as np
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.errors import NeedsError, UnknownNameError
 from vlfeedback.offline.training_loop import D3rlpyTraining, DiffusionTraining, Report, Training
-from vlfeedback.optional import require
+from vlfeedback.optional import import_d3rlpy
 from vlfeedback.registry import suggest
 from vlfeedback.types import Trajectory
 
 __all__ = ["LEARNERS", "Learner", "Task", "get_learner", "list_learners"]
 
 _OFFLINE = "vlfeedback.offline"
-_OF_TRANSITIONS = ("standardise", "trust_terminated")  # settings of TransitionBuffer
+_OF_TRANSITIONS = ("standardise", "trust_terminals")  # settings of TransitionBuffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _iql_d3rlpy(task: Task) -> Training:
         raise ValueError(
             "d3rlpy's IQL has a Gaussian policy; pass deterministic=False, or use 'iql'."
         )
-    d3rlpy = require("d3rlpy", extra="offline", needed_by="learner 'iql-d3rlpy'")
+    d3rlpy = import_d3rlpy(needed_by="learner 'iql-d3rlpy'")
     encoder = partial(d3rlpy.models.VectorEncoderFactory, hidden_units=ours["hidden"])
     cosine = None
     if ours["cosine_steps"]:
@@ -263,5 +263,5 @@ def _load(target: str) -> Any:
     """A class of this package, given as ``"module:Class"``."""
     module, _, name = target.partition(":")
     if module != "diffusion_policy":
-        require("d3rlpy", extra="offline", needed_by=f"vlfeedback.offline.{name}")
+        import_d3rlpy(needed_by=f"vlfeedback.offline.{name}")
     return getattr(importlib.import_module(f"{_OFFLINE}.{module}"), name)

@@ -16,9 +16,25 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["MLP", "PolicyNetwork"]
+from vlfeedback.errors import ShapeError
+
+__all__ = ["MLP", "PolicyNetwork", "vector_size"]
 
 _LOG_STD_RANGE = (-5.0, 2.0)  # IPL's code
+
+
+def vector_size(observation_shape: Sequence[int]) -> int:
+    """D of observations (D,).
+
+    Raises:
+        ShapeError: they are no vectors.
+    """
+    if len(observation_shape) != 1:
+        raise ShapeError(
+            f"Observations have shape {tuple(observation_shape)}; expected vectors (D,). Encode "
+            "pictures first, or use an algorithm of d3rlpy's own."
+        )
+    return observation_shape[0]
 
 
 class MLP(nn.Module):

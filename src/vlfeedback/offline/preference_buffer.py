@@ -18,6 +18,7 @@ from d3rlpy.dataset import (
 )
 from jaxtyping import Float32
 
+from vlfeedback.data.learning_checks import check_finite
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.types import Segment
@@ -62,8 +63,8 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
         seed: of the order of pairs and of the starts.
 
     Raises:
-        ValueError: no pair is answered, all tie, an action lies outside [-1, 1], or a number is
-            not finite.
+        ValueError: no pair is answered, all tie, or an action lies outside [-1, 1].
+        FileFormatError: a number is NaN or infinite.
         ShapeError: segments are shorter than `length`, or no vectors.
 
     Source: CPL's code (clipping, passes without replacement, the short batch). It draws one start
@@ -170,16 +171,13 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
 
 def _vectors(segments: Sequence[Segment], name: str) -> Float32[np.ndarray, "M D"]:
     """Rows of all segments, one after the other."""
-    rows = np.concatenate([segment.read(name) for segment in segments]).astype(np.float32)
+    arrays = [segment.read(name).astype(np.float32) for segment in segments]
+    rows = np.concatenate(arrays)
     if rows.ndim != 2:
         raise ShapeError(
             f"{name} have shape {rows.shape[1:]}; expected vectors (D,). Encode pictures first."
         )
-    strange = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-    if len(strange):
-        segment = segments[strange[0] * len(segments) // len(rows)]
-        raise ValueError(
-            f"{len(strange)} rows of {name} are not finite, the first in {segment!r}; repair or "
-            "leave out that trajectory before labelling."
-        )
+    for segment, array in zip(segments, arrays, strict=True):
+        where = f"Trajectory {segment.trajectory.id!r}"
+        check_finite(array, name=name, where=where, first=segment.start)
     return rows

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
 
-from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.errors import NeedsError
 from vlfeedback.offline.d3rlpy_quiet import QuietFit
-from vlfeedback.offline.policy_networks import PolicyNetwork
+from vlfeedback.offline.policy_networks import PolicyNetwork, vector_size
 from vlfeedback.offline.preference_buffer import PreferenceBatch
 
 __all__ = [
@@ -175,14 +175,9 @@ class PreferenceLearner(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
     def _new_policy(
         self, observation_shape: Sequence[int], action_size: int, generator: torch.Generator
     ) -> PolicyNetwork:
-        if len(observation_shape) != 1:
-            raise ShapeError(
-                f"Observations have shape {tuple(observation_shape)}; expected vectors (D,). "
-                "Encode pictures first."
-            )
         config = self._config
         return PolicyNetwork(
-            observation_shape[0],
+            vector_size(observation_shape),
             action_size,
             config.hidden,
             gaussian=config.gaussian,

@@ -72,7 +72,7 @@ def train_policy(
         **overrides: settings of the learner's config in place of the preset's, taken as they are;
             for ``"p-iql"`` also ``reward_model`` and ``reward_training``, the settings of
             `RewardModelConfig` and `RewardTraining`; for learners of trajectories also
-            ``standardise`` and ``trust_terminated``, see `TransitionBuffer`.
+            ``standardise`` and ``trust_terminals``, see `TransitionBuffer`.
 
     Raises:
         UnknownNameError: there is no such learner, preset or setting.

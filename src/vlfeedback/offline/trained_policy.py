@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vlfeedback.data.whole_files import new_file
 from vlfeedback.errors import FileFormatError
 from vlfeedback.offline.curve import EvaluationCurve
-from vlfeedback.optional import require
+from vlfeedback.optional import import_d3rlpy
 
 __all__ = ["TrainedPolicy", "read_trained", "save_trained"]
 
@@ -42,11 +43,9 @@ def save_trained(
         files: what to write, by name: called with a path.
         folder: made where it is not there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     for name, write in files.items():
-        partial = folder / f"partial.{name}"  # the ending stays, since some writers look at it
-        write(partial)
-        partial.replace(folder / name)
+        with new_file(folder / name) as partial:
+            write(partial)
     said = {
         "config": trained.config,
         "seconds": trained.seconds,
@@ -54,9 +53,8 @@ def save_trained(
         "notes": trained.notes,
         "files": sorted(files),
     }
-    partial = folder / f"{_RESULT}.partial"
-    partial.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
-    partial.replace(folder / _RESULT)
+    with new_file(folder / _RESULT) as partial:
+        partial.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
 
 
 def read_trained(
@@ -96,7 +94,7 @@ def _read_policy(folder: Path, files: list[str], device: str) -> Any:
         from vlfeedback.offline.diffusion_policy import DiffusionPolicy
 
         return DiffusionPolicy.load(folder / "policy.safetensors", device=device)
-    d3rlpy = require("d3rlpy", extra="offline", needed_by="a saved policy")
+    d3rlpy = import_d3rlpy(needed_by="a saved policy")
     # d3rlpy knows our learners once their modules are imported.
     from vlfeedback.offline import bc, cpl, ipl, iql, sft  # noqa: F401
 

@@ -7,6 +7,7 @@ its last transition; and it draws a batch in a Python loop.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NoReturn, overload
 
@@ -23,18 +24,23 @@ from d3rlpy.dataset import (
 )
 from jaxtyping import Float32, Int64
 
+from vlfeedback.data.learning_checks import (
+    check_finite,
+    check_terminals,
+    knows_last_observation,
+    rewards_of,
+)
 from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.types import Trajectory
 
 __all__ = ["TransitionBuffer"]
 
-_REWARDS = {"source": "rewards", "env": "env_rewards"}
-
 
 class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
     """All transitions of some trajectories, drawn uniformly with replacement.
 
-    L actions make L transitions, each with the state that followed it. Numbers are held as
+    L actions make L transitions, each with the state that followed it; where the last one is not
+    known (``info["last_observation"] == "repeated"``), a time limit costs one. Numbers are held as
     float32, pictures as the uint8 they are. Only `Trajectory.terminated` makes a last transition
     terminal; a time limit never does, so that values are learnt through it.
 
@@ -44,13 +50,14 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
             environment's own; ``"none"`` gives zeros, for learners that read none.
         standardise: subtract the mean reward of all transitions and divide by the standard
             deviation; a constant reward is left as it is.
-        trust_terminated: believe trajectories that all terminate at the same length.
+        trust_terminals: believe trajectories that all terminate at the same length.
         seed: of the order in which transitions are drawn.
 
     Raises:
-        NeedsError: there is no trajectory, or no such rewards.
-        ValueError: all trajectories terminate at the same length, which is what a time limit
-            marked as termination looks like; a number is NaN or infinite; or `rewards` is unknown.
+        NeedsError: there is no trajectory, no transition, or no such rewards.
+        FileFormatError: all trajectories terminate at the same length, which is what a time limit
+            marked as termination looks like; or a number is NaN or infinite.
+        ValueError: `rewards` is another word.
         ShapeError: trajectories differ in the shapes of observations or actions.
 
     Source: time limits are no ends: every paper here bootstraps through them (Meta-World never
@@ -63,20 +70,25 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
         *,
         rewards: str = "source",
         standardise: bool = False,
-        trust_terminated: bool = False,
+        trust_terminals: bool = False,
         seed: int = 0,
     ) -> None:
         episodes = list(trajectories)
         if not episodes:
             raise NeedsError("There is no trajectory to learn from; pass at least one.")
-        if not trust_terminated:
-            _check_ends(episodes)
+        check_terminals(
+            [len(episode) for episode in episodes],
+            [episode.terminated for episode in episodes],
+            where="These trajectories",
+            trusted=trust_terminals,
+        )
+        episodes = _with_next_states(episodes)
         lengths = np.array([len(episode) for episode in episodes])
         # Every array but rewards has a row for each state, the last ones included: the row after
         # a transition's is its next state.
         self._ends = np.cumsum(lengths + 1)
         self._rows = np.delete(np.arange(self._ends[-1]), self._ends - 1)
-        self._observations = _stack(episodes, "observations")
+        self._observations = _stack(episodes, [e.observations for e in episodes], "observations")
         self._actions, self._action_space = _actions(episodes)
         self._rewards = _rewards(episodes, rewards, standardise)
         self._terminals = np.zeros((len(self._rows), 1), dtype=np.float32)
@@ -196,20 +208,40 @@ class _Transitions(Sequence[Transition]):
         return self._buffer._transition(int(self._rows[index]))
 
 
-def _check_ends(episodes: Sequence[Trajectory]) -> None:
-    """Refuse what looks like a time limit that was recorded as termination."""
-    lengths = {len(episode) for episode in episodes}
-    if len(episodes) > 1 and len(lengths) == 1 and all(e.terminated for e in episodes):
-        raise ValueError(
-            f"All {len(episodes)} trajectories terminate after {lengths.pop()} steps: that looks "
-            "like a time limit marked as termination, after which learners expect no reward. Set "
-            "truncated=True and terminated=False, or pass trust_terminated=True if they end so."
+def _with_next_states(episodes: Sequence[Trajectory]) -> list[Trajectory]:
+    """The same without last transitions of which it is not known where they led."""
+    known = []
+    for episode in episodes:
+        if episode.terminated or knows_last_observation(episode):
+            known.append(episode)
+        elif len(episode) > 1:
+            known.append(_without_last_step(episode))
+    if not known:
+        raise NeedsError(
+            "There is no transition to learn from: each trajectory has one step, and it is not "
+            "known where that led (info['last_observation'] is 'repeated')."
         )
+    return known
 
 
-def _stack(episodes: Sequence[Trajectory], name: str) -> np.ndarray:
+def _without_last_step(episode: Trajectory) -> Trajectory:
+    rewards, env_rewards = (
+        None if rows is None else rows[:-1] for rows in (episode.rewards, episode.env_rewards)
+    )
+    return replace(
+        episode,
+        observations=episode.observations[:-1],
+        actions=episode.actions[:-1],
+        rewards=rewards,
+        env_rewards=env_rewards,
+        successes=None,
+        frames=None,
+        info={},
+    )
+
+
+def _stack(episodes: Sequence[Trajectory], arrays: Sequence[np.ndarray], name: str) -> np.ndarray:
     """One array of all trajectories, one after the other, as float32 (pictures as uint8)."""
-    arrays = [getattr(episode, name) for episode in episodes]
     for episode, array in zip(episodes, arrays, strict=True):
         if array.shape[1:] != arrays[0].shape[1:]:
             raise ShapeError(
@@ -219,7 +251,9 @@ def _stack(episodes: Sequence[Trajectory], name: str) -> np.ndarray:
     if all(array.dtype == np.uint8 for array in arrays):
         return np.concatenate(arrays)
     stacked = np.concatenate(arrays, dtype=np.float32, casting="same_kind")
-    _check_finite(stacked, episodes, arrays, name)
+    ends = np.cumsum([len(array) for array in arrays])
+    for episode, rows in zip(episodes, np.split(stacked, ends[:-1]), strict=True):
+        check_finite(rows, name=name, where=f"Trajectory {episode.id!r}", first=0)
     return stacked
 
 
@@ -231,7 +265,7 @@ def _actions(episodes: Sequence[Trajectory]) -> tuple[Float32[np.ndarray, "M A"]
             f"actions have shape {episodes[0].actions.shape}; expected (L, A) numbers, or (L,) "
             "whole numbers."
         )
-    stacked = _stack(episodes, "actions").astype(np.float32)
+    stacked = _stack(episodes, [e.actions for e in episodes], "actions").astype(np.float32)
     if discrete:
         stacked = stacked[:, None]
     after = np.cumsum([len(episode) for episode in episodes])
@@ -242,48 +276,11 @@ def _actions(episodes: Sequence[Trajectory]) -> tuple[Float32[np.ndarray, "M A"]
 def _rewards(
     episodes: Sequence[Trajectory], kind: str, standardise: bool
 ) -> Float32[np.ndarray, "M 1"]:
-    n_steps = sum(map(len, episodes))
-    if kind == "none":
-        return np.zeros((n_steps, 1), dtype=np.float32)
-    if kind not in _REWARDS:
-        raise ValueError(f"rewards={kind!r}; expected 'source', 'env' or 'none'.")
-    name = _REWARDS[kind]
-    without = [episode.id for episode in episodes if getattr(episode, name) is None]
-    if without:
-        raise NeedsError(
-            f"Trajectory {without[0]!r} has no {name} ({len(without)} of {len(episodes)} have "
-            "none). "
-            + (
-                "Give each step a reward with vlfeedback.relabel(trajectories, source), or learn "
-                "from the environment's own with rewards='env'."
-                if kind == "source"
-                else "Record the environment's rewards, or relabel and use rewards='source'."
-            )
-        )
-    rewards = _stack(episodes, name)
+    rewards = _stack(episodes, rewards_of(episodes, kind), "rewards")
     if standardise and np.ptp(rewards) > 0:
         centred = rewards - rewards.mean(dtype=np.float64)
         rewards = (centred / centred.std()).astype(np.float32)
     return rewards[:, None]
-
-
-def _check_finite(
-    stacked: Float32[np.ndarray, "M ..."],
-    episodes: Sequence[Trajectory],
-    arrays: Sequence[np.ndarray],
-    name: str,
-) -> None:
-    if np.isfinite(stacked).all():
-        return
-    strange = np.flatnonzero(~np.isfinite(stacked).reshape(len(stacked), -1).all(axis=1))
-    ends = np.cumsum([len(array) for array in arrays])
-    which = int(np.searchsorted(ends, strange[0], side="right"))
-    row = int(strange[0] - (ends[which] - len(arrays[which])))
-    raise ValueError(
-        f"{name} are not finite in {len(strange)} rows, first in trajectory "
-        f"{episodes[which].id!r}, row {row}: {stacked[strange[0]]}. Repair or leave out that "
-        "trajectory."
-    )
 
 
 def _signature(rows: np.ndarray) -> Signature:

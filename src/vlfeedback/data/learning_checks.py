@@ -1,0 +1,129 @@
+"""What has to hold of trajectories before something learns from them, wherever they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float32, Shaped
+
+from vlfeedback.errors import FileFormatError, NeedsError
+from vlfeedback.types import Trajectory
+
+__all__ = [
+    "LAST_OBSERVATION",
+    "check_finite",
+    "check_terminals",
+    "knows_last_observation",
+    "reward_field",
+    "rewards_of",
+]
+
+LAST_OBSERVATION = "last_observation"
+"""Key of `Trajectory.info`: "repeated" where a format keeps no observation after the last action.
+
+The last observation then stands there twice. A terminated episode does not mind: nothing is
+learnt from what follows its end. Of a truncated one the last transition must not be learnt from.
+"""
+
+_FIELDS: Mapping[str, str | None] = {"source": "rewards", "env": "env_rewards", "none": None}
+
+
+def knows_last_observation(trajectory: Trajectory) -> bool:
+    """Whether its last observation is the one after the last action; see `LAST_OBSERVATION`."""
+    return bool(trajectory.info.get(LAST_OBSERVATION) != "repeated")
+
+
+def reward_field(rewards: str) -> str | None:
+    """Where a trajectory has the rewards that a word names.
+
+    Args:
+        rewards: ``"source"``, those of relabelling; ``"env"``, the environment's own; ``"none"``.
+
+    Returns:
+        The field of `Trajectory`; None for ``"none"``.
+
+    Raises:
+        ValueError: another word.
+    """
+    if rewards not in _FIELDS:
+        raise ValueError(f"rewards={rewards!r}; expected 'source', 'env' or 'none'.")
+    return _FIELDS[rewards]
+
+
+def rewards_of(trajectories: Sequence[Trajectory], rewards: str) -> list[Float32[np.ndarray, " L"]]:
+    """Each trajectory's rewards to learn from.
+
+    Args:
+        trajectories: in the order of the result.
+        rewards: see `reward_field`; ``"none"`` gives zeros.
+
+    Raises:
+        NeedsError: a trajectory has no such rewards.
+        ValueError: `rewards` is another word.
+    """
+    field = reward_field(rewards)
+    if field is None:
+        return [np.zeros(len(trajectory), dtype=np.float32) for trajectory in trajectories]
+    given = [getattr(trajectory, field) for trajectory in trajectories]
+    without = [t.id for t, rows in zip(trajectories, given, strict=True) if rows is None]
+    if without:
+        raise NeedsError(
+            f"Trajectory {without[0]!r} has no {field} ({len(without)} of {len(given)} have none). "
+            + (
+                "Give each step a reward with vlfeedback.relabel(trajectories, source), or learn "
+                "from the environment's own with rewards='env'."
+                if rewards == "source"
+                else "Record the environment's rewards, or relabel and use rewards='source'."
+            )
+        )
+    return given
+
+
+def check_finite(rows: Shaped[np.ndarray, "L ..."], *, name: str, where: str, first: int) -> None:
+    """Refuse rows with a number that is not finite.
+
+    Args:
+        rows: of any dtype.
+        name: of the array, for the message.
+        where: which file, dataset or episode, for the message.
+        first: number of the first row there.
+
+    Raises:
+        FileFormatError: one is NaN or infinite; the message names the row.
+    """
+    if rows.dtype.kind not in "fc":
+        return
+    bad = np.flatnonzero(~np.isfinite(rows).reshape(len(rows), -1).all(axis=1))
+    if len(bad):
+        raise FileFormatError(
+            f"{where}: {name} has a number that is NaN or infinite in row {first + bad[0]}. Mend "
+            "or leave out that episode; learners would turn to NaN with it."
+        )
+
+
+def check_terminals(
+    lengths: Sequence[int], terminated: Sequence[bool], *, where: str, trusted: bool
+) -> None:
+    """Refuse episodes that all terminate at the same length: those are time-outs.
+
+    A learner takes the value after a terminal to be zero. Where an episode only ran out of time
+    that is wrong, and with positive rewards by a lot.
+
+    Args:
+        lengths: steps of each episode.
+        terminated: whether it terminated.
+        where: which file or dataset, for the message.
+        trusted: the user says that they are what they claim.
+
+    Raises:
+        FileFormatError: two or more episodes all terminate, after the same number of steps.
+    """
+    if trusted or len(lengths) < 2 or not all(terminated) or len(set(lengths)) > 1:
+        return
+    raise FileFormatError(
+        f"{where}: all {len(lengths)} episodes terminate after exactly {lengths[0]} steps. That is "
+        "a time limit marked as terminal, and a learner would take the value after it to be zero. "
+        "Mark them as time-outs (terminated=False, truncated=True); or pass trust_terminals=True "
+        "if episodes of this task do end there."
+    )
