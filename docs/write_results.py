@@ -14,11 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from vlfeedback.evaluation.paper import PAPER
+from vlfeedback.sweeps.page import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 WEIGHTS = ROOT / "src" / "vlfeedback" / "weights"
-PAGES = (ROOT / "README.md", WEIGHTS / "vlp.mt45.md", WEIGHTS / "vlp.mt50.md")
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "docs" / "offline.md",
+    WEIGHTS / "vlp.mt45.md",
+    WEIGHTS / "vlp.mt50.md",
+)
 
 
 def load(name: str) -> dict[str, Any]:
@@ -200,6 +206,34 @@ def speed() -> str:
     )
 
 
+def offline_speed() -> str:
+    """What IQL, CPL and relabelling cost, each against the other side of the same run."""
+    iql, cpl, relabel = load("iql_speed"), load("cpl_speed"), load("relabel_speed")
+    small, large = (iql["figures"][f"batch {n}"]["ratio"]["per_cpu_second"] for n in (64, 256))
+    plain, bfloat16 = (
+        cpl["figures"][name]["per_cpu_second"] for name in ("ratio", "ratio, bfloat16")
+    )
+    whole = [f for f in relabel["figures"].values() if isinstance(f, dict)][-1]
+    growth = relabel["figures"]["peak memory, largest by smallest size"]
+    lines = [
+        f"On one CPU thread, in steps per CPU-second: IQL {small:.2f} times d3rlpy's at batch 64 "
+        f"and {large:.2f} times at batch 256 (`{iql['command']}`); CPL {plain:.2f} times the "
+        f"obvious loop, in bfloat16 {bfloat16:.2f} times (`{cpl['command']}`).",
+        f"Relabelling {relabel['claim'].split()[1]} transitions of 39 numbers with three networks: "
+        f"{whole['transitions per CPU-second, file to file']:,.0f} a CPU-second from file to "
+        f"file, at a peak of {whole['peak memory, MB']:.0f} MB, {growth:.3f} times that of a tenth "
+        f"as many (`{relabel['command']}`).",
+        f"{iql['hardware']['processor']}, {iql['hardware']['cores']} cores; {versions(iql)}.",
+    ]
+    return "\n".join(lines)
+
+
+def sweep_cartpole() -> str:
+    """The table of the sweep, as its report has it."""
+    result = load("sweep_cartpole")
+    return markdown_table(result).strip()
+
+
 def model_size() -> str:
     """One line on parameters, file size and throughput."""
     result = load("vlp_label_accuracy")
@@ -226,6 +260,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "vlp-speed": speed,
     "vlp-ablations": vlp_ablations,
     "model-size": model_size,
+    "offline-speed": offline_speed,
+    "sweep-cartpole": sweep_cartpole,
 }
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,9 @@ def test_a_folder_of_another_training_is_refused(
         train("bc", out=tmp_path, seed=5)
     with pytest.raises(FileFormatError, match="another training: trajectories differ"):
         train("bc", out=tmp_path, trajectories=trajectories[1:])
+    paid_otherwise = [replace(t, env_rewards=np.ones(len(t), np.float32)) for t in trajectories]
+    with pytest.raises(FileFormatError, match="another training: trajectories differ"):
+        train("bc", out=tmp_path, trajectories=paid_otherwise)
     (tmp_path / "result.json").write_text("{}")
     with pytest.raises(FileFormatError, match=r"result\.json describes no training .*Delete it"):
         train("bc", out=tmp_path)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vlfeedback.data.learning_checks import LAST_OBSERVATION
 from vlfeedback.data.preferences import LabelRecord, PreferenceDataset
 from vlfeedback.errors import FileFormatError
 from vlfeedback.types import PreferenceLabels, Segment, Trajectory
@@ -147,7 +148,7 @@ def _trajectories(path: Path, arrays: dict[str, np.ndarray], task: str) -> list[
             truncated=True,
             task=task,
             id=f"{path.stem}/{row}",
-            info={"last_observation": "repeated"},
+            info={LAST_OBSERVATION: "repeated"},
         )
         for row in range(n)
     ]

@@ -148,8 +148,10 @@ def _digest(trajectories: Sequence[Trajectory]) -> str:
     said = sha256()
     for trajectory in trajectories:
         said.update(json.dumps([trajectory.id, len(trajectory), trajectory.terminated]).encode())
-        for array in (trajectory.observations, trajectory.actions, trajectory.rewards):
+        for name in ("observations", "actions", "rewards", "env_rewards"):
+            array = getattr(trajectory, name)
             if array is not None:
+                said.update(name.encode())
                 said.update(np.ascontiguousarray(array).data)
     return said.hexdigest()
 
