@@ -21,6 +21,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from vlfeedback.sweeps.provenance import describe_machine
+
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("vlfeedback", "gymnasium", "metaworld", "mujoco", "numpy", "torch")
 
@@ -69,7 +71,12 @@ def publish(name: str, *, claim: str, seed: int | None, figures: dict[str, Any])
         "seed": seed,
         "figures": _rounded(figures),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
-        "hardware": _hardware(),
+        "hardware": {
+            **describe_machine()["hardware"],
+            "load_average": os.getloadavg()[0],
+            "opengl": os.environ.get("MUJOCO_GL", ""),
+            "threads": os.environ.get("OMP_NUM_THREADS", "default"),
+        },
     }
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
@@ -102,17 +109,3 @@ def _flat(figures: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]
         elif not isinstance(value, list):
             rows.append((prefix + key, value))
     return rows
-
-
-def _hardware() -> dict[str, Any]:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "machine": platform.machine(),
-        "processor": models[0] if models else platform.processor(),
-        "cores": os.cpu_count(),
-        "load_average": os.getloadavg()[0],
-        "opengl": os.environ.get("MUJOCO_GL", ""),
-        "threads": os.environ.get("OMP_NUM_THREADS", "default"),
-    }

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from d3rlpy.algos.qlearning.base import QLearningAlgoBase, QLearningAlgoImplBase
+from d3rlpy.algos.qlearning.base import QLearningAlgoBase
 from d3rlpy.base import LearnableConfig, register_learnable
 from d3rlpy.constants import ActionSpace
 from d3rlpy.dataset import TransitionMiniBatch
@@ -21,10 +21,9 @@ from d3rlpy.optimizers.optimizers import OptimizerWrapper
 from d3rlpy.torch_utility import Modules
 from torch import Tensor
 
-from vlfeedback.errors import NeedsError
 from vlfeedback.offline.d3rlpy_quiet import QuietFit
+from vlfeedback.offline.policy_impl import PolicyImpl, adam
 from vlfeedback.offline.policy_networks import PolicyNetwork, vector_size
-from vlfeedback.offline.preference_learner import adam
 
 __all__ = ["BC", "BCConfig"]
 
@@ -71,7 +70,7 @@ class BCModules(Modules):  # type: ignore[misc]
     optimiser: OptimizerWrapper
 
 
-class BCImpl(QLearningAlgoImplBase):  # type: ignore[misc]
+class BCImpl(PolicyImpl):
     """One step of BC."""
 
     _modules: BCModules
@@ -86,9 +85,8 @@ class BCImpl(QLearningAlgoImplBase):  # type: ignore[misc]
         log_every: int,
         generator: torch.Generator,
     ) -> None:
-        super().__init__(observation_shape, action_size, modules, device)
+        super().__init__(observation_shape, action_size, modules, device, generator)
         self._log_every = log_every
-        self._generator = generator
 
     def inner_update(self, batch: tuple[Tensor, Tensor], grad_step: int) -> dict[str, float]:
         """Clone a batch of observations and actions."""
@@ -97,24 +95,6 @@ class BCImpl(QLearningAlgoImplBase):  # type: ignore[misc]
         loss.backward()
         self._modules.optimiser.step()
         return {"bc_loss": loss.item()} if grad_step % self._log_every == 0 else {}
-
-    def inner_predict_best_action(self, x: Tensor) -> Tensor:
-        """Mean actions."""
-        mean: Tensor = self._modules.policy(x)
-        return mean
-
-    def inner_sample_action(self, x: Tensor) -> Tensor:
-        """Actions to explore with."""
-        return self._modules.policy.sample(x, self._generator)
-
-    def inner_predict_value(self, x: Tensor, action: Tensor) -> Tensor:
-        """Refuse: BC fits no value."""
-        raise NeedsError("BC fits a policy and no values; fit IQL for them.")
-
-    @property
-    def policy(self) -> PolicyNetwork:
-        """The policy, where d3rlpy looks for it."""
-        return self._modules.policy
 
 
 class BC(QuietFit, QLearningAlgoBase):  # type: ignore[misc]

@@ -22,15 +22,14 @@ from d3rlpy.optimizers.optimizers import OptimizerWrapper
 from torch import Tensor
 
 from vlfeedback.losses import contrastive
+from vlfeedback.offline.policy_impl import PolicyImpl, adam
 from vlfeedback.offline.policy_networks import PolicyNetwork
 from vlfeedback.offline.preference_learner import (
     PairTensors,
-    PreferenceImpl,
     PreferenceLearner,
     PreferenceLearnerConfig,
     PreferenceModules,
     StepCount,
-    adam,
 )
 
 __all__ = ["CPL", "CPLConfig"]
@@ -78,7 +77,7 @@ class CPLModules(PreferenceModules):
     optimiser: OptimizerWrapper
 
 
-class CPLImpl(PreferenceImpl):
+class CPLImpl(PolicyImpl):
     """One step of CPL."""
 
     _modules: CPLModules

@@ -25,15 +25,14 @@ from torch import Tensor, nn
 
 from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.losses import expectile, ipl
+from vlfeedback.offline.policy_impl import PolicyImpl, adam
 from vlfeedback.offline.policy_networks import MLP
 from vlfeedback.offline.preference_learner import (
     PairTensors,
-    PreferenceImpl,
     PreferenceLearner,
     PreferenceLearnerConfig,
     PreferenceModules,
     StepCount,
-    adam,
 )
 
 __all__ = ["IPL", "IPLConfig"]
@@ -118,7 +117,7 @@ class Replay:
     continues: Tensor  # (M,) 0 where the episode terminated, else 1
 
 
-class IPLImpl(PreferenceImpl):
+class IPLImpl(PolicyImpl):
     """One step of IPL."""
 
     _modules: IPLModules

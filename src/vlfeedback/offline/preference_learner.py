@@ -6,19 +6,16 @@ batch of pairs becomes tensors without copying, and each network sees all of its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from d3rlpy.algos.qlearning.base import QLearningAlgoBase, QLearningAlgoImplBase
+from d3rlpy.algos.qlearning.base import QLearningAlgoBase
 from d3rlpy.base import LearnableConfig
 from d3rlpy.constants import ActionSpace
-from d3rlpy.optimizers.optimizers import OptimizerWrapper
 from d3rlpy.torch_utility import Modules
 from torch import Tensor, nn
-from torch.optim import Adam
-from torch.optim.lr_scheduler import LambdaLR
 
 from vlfeedback.errors import NeedsError
 from vlfeedback.offline.d3rlpy_quiet import QuietFit
@@ -27,12 +24,10 @@ from vlfeedback.offline.preference_buffer import PreferenceBatch
 
 __all__ = [
     "PairTensors",
-    "PreferenceImpl",
     "PreferenceLearner",
     "PreferenceLearnerConfig",
     "PreferenceModules",
     "StepCount",
-    "adam",
 ]
 
 
@@ -91,41 +86,6 @@ class PreferenceModules(Modules):  # type: ignore[misc]
 
     policy: PolicyNetwork
     step_count: StepCount
-
-
-class PreferenceImpl(QLearningAlgoImplBase):  # type: ignore[misc]
-    """A policy network behind d3rlpy's interface; a learner adds `inner_update`."""
-
-    _modules: PreferenceModules
-
-    def __init__(
-        self,
-        observation_shape: Sequence[int],
-        action_size: int,
-        modules: PreferenceModules,
-        device: str,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__(observation_shape, action_size, modules, device)
-        self._generator = generator
-
-    def inner_predict_best_action(self, x: Tensor) -> Tensor:
-        """Mean actions."""
-        actions: Tensor = self._modules.policy(x)
-        return actions
-
-    def inner_sample_action(self, x: Tensor) -> Tensor:
-        """Actions to explore with."""
-        return self._modules.policy.sample(x, self._generator)
-
-    def inner_predict_value(self, x: Tensor, action: Tensor) -> Tensor:
-        """Refuse: these learners fit no value."""
-        raise NeedsError("This learner fits a policy and no values; use IPL, or fit IQL.")
-
-    @property
-    def policy(self) -> PolicyNetwork:
-        """The policy, where d3rlpy looks for it."""
-        return self._modules.policy
 
 
 class PreferenceLearner(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
@@ -188,18 +148,3 @@ class PreferenceLearner(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
 
     def _new_generator(self) -> torch.Generator:
         return torch.Generator().manual_seed(self._config.seed)
-
-
-def adam(
-    parameters: Iterable[nn.Parameter],
-    learning_rate: float,
-    *,
-    warmup_steps: int = 0,
-) -> OptimizerWrapper:
-    """One fused pass over all parameters a step; the rate rises linearly over `warmup_steps`."""
-    parameters = list(parameters)
-    optimiser = Adam(parameters, lr=learning_rate, fused=True)
-    schedule = None
-    if warmup_steps:
-        schedule = LambdaLR(optimiser, lambda step: min((step + 1) / warmup_steps, 1.0))
-    return OptimizerWrapper(parameters, optimiser, compiled=False, lr_scheduler=schedule)

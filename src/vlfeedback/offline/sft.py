@@ -15,14 +15,13 @@ import torch
 from d3rlpy.base import register_learnable
 from d3rlpy.optimizers.optimizers import OptimizerWrapper
 
+from vlfeedback.offline.policy_impl import PolicyImpl, adam
 from vlfeedback.offline.preference_learner import (
     PairTensors,
-    PreferenceImpl,
     PreferenceLearner,
     PreferenceLearnerConfig,
     PreferenceModules,
     StepCount,
-    adam,
 )
 
 __all__ = ["SFT", "SFTConfig"]
@@ -51,7 +50,7 @@ class SFTModules(PreferenceModules):
     optimiser: OptimizerWrapper
 
 
-class SFTImpl(PreferenceImpl):
+class SFTImpl(PolicyImpl):
     """One step of SFT."""
 
     _modules: SFTModules
