@@ -16,7 +16,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vlfeedback.encoders.clip import CLIPEncoder, Preprocess, load_clip
+from vlfeedback.encoders.clip import CLIPEncoder, load_clip
+from vlfeedback.encoders.preprocess import Preprocess
 from vlfeedback.errors import CheckpointError, NeedsError, UnknownNameError
 
 Tensors = dict[str, Tensor]
@@ -184,7 +185,7 @@ def test_weights_of_another_architecture_name_five_tensors_and_what_they_look_li
     with pytest.raises(CheckpointError, match=r"is no 'tiny': 12 tensors.* looks like tiny-deep"):
         load_clip("tiny", checkpoint=tmp_path / "deep.pt")
     save_plain({"convnet.conv1.weight": torch.zeros(1)}, tmp_path / "r3m.pt")
-    with pytest.raises(CheckpointError, match="looks like an R3M or VIP encoder"):
+    with pytest.raises(CheckpointError, match="looks like an R3M checkpoint"):
         load_clip("tiny", checkpoint=tmp_path / "r3m.pt")
 
 

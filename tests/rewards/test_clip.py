@@ -25,7 +25,7 @@ def tiny_architectures() -> None:
 
 @pytest.fixture(scope="module")
 def tiny(tiny_architectures: None) -> CLIPReward:
-    return CLIPReward(CLIPConfig(TINY, random_weights_seed=0))
+    return CLIPReward(CLIPConfig(architecture=TINY, random_weights_seed=0))
 
 
 def pictures(n: int, f: int, size: int = 32) -> np.ndarray:
@@ -41,7 +41,7 @@ class TestContract(RewardSourceContract):
 class TestContractWithPicturesEveryThirdStep(RewardSourceContract):
     @pytest.fixture
     def source(self) -> CLIPReward:
-        return CLIPReward(CLIPConfig(TINY, random_weights_seed=0, frame_stride=3))
+        return CLIPReward(CLIPConfig(architecture=TINY, random_weights_seed=0, frame_stride=3))
 
 
 @torch.inference_mode()
@@ -49,7 +49,7 @@ def test_the_reward_is_the_cosine_that_open_clip_gives(tmp_path: Path) -> None:
     torch.manual_seed(5)
     model = open_clip.create_model(TINY).eval()
     torch.save(model.state_dict(), tmp_path / "weights.pt")
-    source = CLIPReward(CLIPConfig(TINY, checkpoint=str(tmp_path / "weights.pt")))
+    source = CLIPReward(CLIPConfig(architecture=TINY, checkpoint=str(tmp_path / "weights.pt")))
     frames = pictures(1, 2)
     transform = image_transform(32, is_train=False)
     image = model.encode_image(torch.stack([transform(Image.fromarray(f)) for f in frames[0]]))
@@ -102,7 +102,7 @@ def encoded_texts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def test_each_instruction_is_encoded_once(encoded_texts: list[str]) -> None:
-    source = CLIPReward(CLIPConfig(TINY, random_weights_seed=0))
+    source = CLIPReward(CLIPConfig(architecture=TINY, random_weights_seed=0))
     batch = SegmentBatch(frames=pictures(3, 1), instructions=["push", "pull", "push"])
     source.rewards(batch)
     source.rewards(batch)
@@ -112,7 +112,7 @@ def test_each_instruction_is_encoded_once(encoded_texts: list[str]) -> None:
 def test_the_id_names_the_architecture_and_the_stride_reaches_the_wrapper() -> None:
     source = make_reward_source(f"clip.{TINY}", random_weights_seed=0, frame_stride=4)
     assert isinstance(source, CLIPReward)
-    assert source.config == CLIPConfig(TINY, random_weights_seed=0, frame_stride=4)
+    assert source.config == CLIPConfig(architecture=TINY, random_weights_seed=0, frame_stride=4)
     assert source.needs.frame_stride == 4
     assert CLIPReward.needs.frame_stride == 1
 

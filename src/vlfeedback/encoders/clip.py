@@ -19,62 +19,27 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
+from vlfeedback.encoders.batches import PictureEncoder
 from vlfeedback.encoders.clip_weights import (
-    Weights,
     cached_weights,
     check_quick_gelu,
-    fill,
+    fill_clip,
     preprocess_of,
-    read_weights,
+    trained_with_quick_gelu,
 )
+from vlfeedback.encoders.preprocess import Preprocess
+from vlfeedback.encoders.sharing import file_key, shared
+from vlfeedback.encoders.weights_files import check_one_choice, locate, read_weights
 from vlfeedback.errors import NeedsError, UnknownNameError
 from vlfeedback.optional import require
 from vlfeedback.registry import suggest
 
-__all__ = ["CLIPEncoder", "Preprocess", "load_clip"]
+__all__ = ["CLIPEncoder", "load_clip"]
 
-_BATCH = 8  # pictures encoded at once: more is no faster on a CPU, and activations stay small
-
-
-@dataclass(frozen=True, slots=True)
-class Preprocess:
-    """Resize, crop and normalise a batch of pictures; the constants belong to the weights.
-
-    Within 2 grey levels of 255 of open_clip's own transform, which takes one PIL picture at a
-    time, even on noise. Pillow 13 resizes first along the edge that shrinks more; where that is
-    the height, noise differs by up to 7 levels.
-    """
-
-    size: int  # side of the picture the network reads, px
-    mean: tuple[float, float, float]  # of each channel, in [0, 1]
-    std: tuple[float, float, float]
-    interpolation: str = "bicubic"  # or "bilinear"
-    resize_mode: str = "shortest"  # edge to `size`, then the centre; or "squash" both edges
-
-    def __post_init__(self) -> None:
-        if self.resize_mode not in ("shortest", "squash"):
-            raise NeedsError(
-                f"These weights want pictures resized in mode {self.resize_mode!r}; only "
-                "'shortest' and 'squash' are supported."
-            )
-
-    def __call__(self, frames: UInt8[Tensor, "B H W 3"]) -> Float32[Tensor, "B 3 S S"]:
-        """Pictures as the network reads them."""
-        from torchvision.transforms import InterpolationMode
-        from torchvision.transforms.v2 import functional
-
-        squash = self.resize_mode == "squash"
-        pictures = functional.resize(
-            frames.permute(0, 3, 1, 2),
-            [self.size, self.size] if squash else [self.size],
-            interpolation=InterpolationMode(self.interpolation),
-            antialias=True,
-        )
-        pictures = functional.center_crop(pictures, [self.size, self.size])
-        normalised: Tensor = functional.normalize(
-            pictures.float() / 255, list(self.mean), list(self.std)
-        )
-        return normalised
+_CHOICES = (
+    "checkpoint='path of a weights file', pretrained='a tag of open_clip whose file is in your hub "
+    "cache, such as openai', or random_weights_seed=0 for weights that know nothing"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,19 +47,22 @@ class CLIPEncoder:
     """A frozen CLIP model: pictures and texts to directions in one space."""
 
     model: nn.Module
-    preprocess: Preprocess
+    pictures: PictureEncoder
     tokenize: Callable[[list[str]], Tensor]  # texts to (N, context length) int64
-    device: str
 
-    @torch.inference_mode()
+    @property
+    def preprocess(self) -> Preprocess:
+        """What is done to a picture before the network reads it."""
+        return self.pictures.preprocess
+
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+        return self.pictures.device
+
     def embed_pictures(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B D"]:
         """Features of length 1, each picture's independent of the others."""
-        parts = []
-        for start in range(0, len(frames), _BATCH):
-            chunk = torch.from_numpy(np.ascontiguousarray(frames[start : start + _BATCH]))
-            features = self.model.encode_image(self.preprocess(chunk.to(self.device)))  # type: ignore[operator]
-            parts.append(_normalise(features))
-        return np.asarray(torch.cat(parts).cpu().numpy(), dtype=np.float32)
+        return self.pictures.embed(frames)
 
     @torch.inference_mode()
     def embed_text(self, text: str) -> Float32[np.ndarray, " D"]:
@@ -109,15 +77,22 @@ def load_clip(
     checkpoint: str | Path | None = None,
     pretrained: str | None = None,
     random_weights_seed: int | None = None,
+    preprocess: Preprocess | None = None,
+    precision: str = "float32",
+    batch_size: int | None = None,
     device: str = "cpu",
 ) -> CLIPEncoder:
-    """Load a CLIP model in float32, in evaluation mode.
+    """Load a CLIP model, in evaluation mode; its texts are computed in float32.
 
     Args:
         architecture: a name of ``open_clip.list_models()``.
-        checkpoint: a weights file: an OpenAI archive, a state dict, or safetensors.
+        checkpoint: a weights file: an OpenAI archive, a state dict, or safetensors; or an address
+            of the hub, see `locate`.
         pretrained: a tag of open_clip; its file must be in the hub cache.
         random_weights_seed: random weights, as open_clip initialises them: they know nothing.
+        preprocess: what is done to pictures; default: what the weights were trained with.
+        precision: of pictures, see `PictureEncoder`.
+        batch_size: pictures at once, see `PictureEncoder`.
         device: where it computes.
 
     Raises:
@@ -128,7 +103,9 @@ def load_clip(
         MissingExtraError: open_clip is not installed.
     """
     open_clip = require("open_clip", extra="vision", needed_by="CLIP")
-    _check_one_choice(checkpoint, pretrained, random_weights_seed)
+    check_one_choice(
+        "CLIP", _CHOICES, checkpoint=checkpoint, pretrained=pretrained, seed=random_weights_seed
+    )
     architecture = architecture.replace("/", "-")  # OpenAI writes ViT-B/32
     if architecture not in open_clip.list_models():
         raise UnknownNameError(
@@ -136,40 +113,41 @@ def load_clip(
             f"{suggest(architecture, open_clip.list_models())}"
             "`python -c 'import open_clip; print(open_clip.list_models())'` shows all."
         )
-    weights: Weights | None = None
+    path = None
     if pretrained is not None:
-        weights = read_weights(cached_weights(architecture, pretrained))
+        path = cached_weights(architecture, pretrained)
     elif checkpoint is not None:
-        weights = read_weights(Path(checkpoint).expanduser())
-        check_quick_gelu(architecture, str(weights.path), trained=weights.quick_gelu)
-    with _silenced_open_clip(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(random_weights_seed or 0)
-        model: Any = open_clip.create_model(architecture, pretrained_text=False)
-        tokenize = _tokenizer(open_clip, architecture)
-    if weights is not None:
-        fill(model, weights, architecture)
-    settings = preprocess_of(architecture, pretrained, weights)
-    settings["size"] = _side(model.visual.image_size)
-    return CLIPEncoder(
-        model.to(device).eval().requires_grad_(False), Preprocess(**settings), tokenize, device
+        path = locate(checkpoint)
+    model: Any = shared(
+        ("clip", architecture, device, random_weights_seed if path is None else file_key(path)),
+        lambda: _load(architecture, path, random_weights_seed or 0).to(device),
     )
+    if preprocess is None:
+        preprocess = preprocess_of(architecture, pretrained, path, _side(model.visual.image_size))
+    pictures = PictureEncoder(
+        lambda prepared: _normalise(model.encode_image(prepared)),
+        preprocess,
+        network=model.visual,
+        name=f"clip {architecture}",
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+    )
+    return CLIPEncoder(model, pictures, _tokenizer(open_clip, architecture))
 
 
-def _check_one_choice(
-    checkpoint: str | Path | None, pretrained: str | None, random_weights_seed: int | None
-) -> None:
-    choices = {
-        "checkpoint": checkpoint,
-        "pretrained": pretrained,
-        "random_weights_seed": random_weights_seed,
-    }
-    given = {name: value for name, value in choices.items() if value is not None}
-    if len(given) != 1:
-        raise NeedsError(
-            f"CLIP got {given or 'no weights'}; give exactly one of: checkpoint='path of a weights "
-            "file', pretrained='a tag of open_clip whose file is in your hub cache, such as "
-            "openai', or random_weights_seed=0 for weights that know nothing."
-        )
+def _load(architecture: str, path: Path | None, seed: int) -> nn.Module:
+    open_clip = require("open_clip", extra="vision", needed_by="CLIP")
+    weights = None if path is None else read_weights(path)
+    if weights is not None:
+        trained = trained_with_quick_gelu(weights)
+        check_quick_gelu(architecture, str(weights.path), trained=trained)
+    with _silenced_open_clip(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model: nn.Module = open_clip.create_model(architecture, pretrained_text=False)
+    if weights is not None:
+        fill_clip(model, weights, architecture)
+    return model.eval().requires_grad_(False)
 
 
 def _tokenizer(open_clip: Any, architecture: str) -> Callable[[list[str]], Tensor]:

@@ -7,7 +7,6 @@ texts after it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -21,6 +20,7 @@ from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor
 
 from vlfeedback.encoders.clip import CLIPEncoder, load_clip
+from vlfeedback.encoders.weights_files import tensors_digest
 from vlfeedback.errors import NeedsError
 from vlfeedback.optional import require
 
@@ -36,7 +36,7 @@ class CLIPIdentity:
     """What two CLIPs must share for one to stand in for the other."""
 
     architecture: str  # a name of open_clip
-    sha256: str  # of the tensors, whatever file they came in; see `CLIPTokens.identity`
+    sha256: str  # of the tensors, whatever file they came in; see `tensors_digest`
     preprocess: dict[str, Any]  # the fields of `Preprocess`, as JSON knows them
 
 
@@ -142,7 +142,7 @@ def load_clip_tokens(
             "are read here; use a ViT such as 'ViT-B-16-quickgelu'."
         )
     preprocess = json.loads(json.dumps(asdict(encoder.preprocess)))
-    identity = CLIPIdentity(architecture.replace("/", "-"), _digest(model), preprocess)
+    identity = CLIPIdentity(architecture.replace("/", "-"), tensors_digest(model), preprocess)
     return CLIPTokens(
         encoder, identity, model.visual.conv1.out_channels, model.token_embedding.embedding_dim
     )
@@ -152,12 +152,3 @@ def half_precision(device: str) -> AbstractContextManager[Any]:
     """Matrix products in bfloat16 on CUDA, where they are faster; untouched elsewhere."""
     kind = torch.device(device).type
     return torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda")
-
-
-def _digest(model: torch.nn.Module) -> str:
-    """SHA-256 of names, shapes and float32 values: one for an archive and a copy of it."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().float().cpu().contiguous().numpy().data)
-    return digest.hexdigest()

@@ -6,7 +6,7 @@ Weights:  any of open_clip's, from a file or the hub cache; licence MIT for Open
 Needs:    frames (the picture after the action), instruction
 Returns:  one reward a step, unitless, in [-1, 1]; only differences mean something
 Recipe:   1 encode picture and text; 2 scale both to length 1; 3 multiply.
-Left out: the learned temperature (about 100) and any softmax over texts; float16.
+Left out: the learned temperature (about 100) and any softmax over texts.
 """
 
 from __future__ import annotations
@@ -18,23 +18,22 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from vlfeedback.encoders.clip import load_clip
-from vlfeedback.errors import NeedsError
+from vlfeedback.encoders.segments import EncodingConfig, TextCache, hold_scores, picture_features
 from vlfeedback.types import SegmentBatch, SourceNeeds
 
 __all__ = ["CLIPConfig", "CLIPReward"]
 
 
-@dataclass(frozen=True, slots=True)
-class CLIPConfig:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CLIPConfig(EncodingConfig):
     """Settings of the `clip` source. Give exactly one of the three weights."""
 
     variant_field: ClassVar[str] = "architecture"
 
     architecture: str = "ViT-B-32-quickgelu"  # any of open_clip; this one is OpenAI's smallest ViT
-    checkpoint: str | None = None  # path of a weights file
+    checkpoint: str | None = None  # path of a weights file, or hf://owner/name/file@revision
     pretrained: str | None = None  # a tag of open_clip, such as "openai"; read from the hub cache
     random_weights_seed: int | None = None  # weights that know nothing, for tests and demos
-    frame_stride: int = 1  # steps from one scored picture to the next; in between it is held
 
 
 class CLIPReward:
@@ -58,9 +57,16 @@ class CLIPReward:
             checkpoint=self.config.checkpoint,
             pretrained=self.config.pretrained,
             random_weights_seed=self.config.random_weights_seed,
+            precision=self.config.precision,
+            batch_size=self.config.batch_size,
             device=device,
         )
-        self._texts: dict[str, np.ndarray] = {}
+        self._texts = TextCache("clip", self._encoder.embed_text)
+
+    @property
+    def embedding_id(self) -> str:
+        """Names all that `embed` depends on; see `EmbeddingSource`."""
+        return self._encoder.pictures.identity
 
     def embed(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B D"]:
         """Features of each picture, of length 1."""
@@ -73,25 +79,6 @@ class CLIPReward:
             NeedsError: pictures or instructions are missing or empty, or the first picture comes
                 after the first step.
         """
-        if batch.instructions is None:
-            raise NeedsError("'clip' needs an instruction for every segment: instructions=[...].")
-        pictures = self._pictures(batch)
-        texts = np.stack([self._embed_text(text) for text in batch.instructions])
-        cosines = np.einsum("nfd,nd->nf", pictures, texts)
-        rewards = np.asarray(cosines[:, batch.newest_pictures()], dtype=np.float32)
-        return rewards if batch.mask is None else np.where(batch.mask, rewards, np.float32(0))
-
-    def _pictures(self, batch: SegmentBatch) -> Float32[np.ndarray, "N F D"]:
-        if batch.embeddings is not None:
-            return batch.embeddings
-        if batch.frames is None:
-            raise NeedsError("'clip' reads pictures: give frames (N, F, H, W, 3), or embeddings.")
-        n, f, *shape = batch.frames.shape
-        return self.embed(batch.frames.reshape(n * f, *shape)).reshape(n, f, -1)
-
-    def _embed_text(self, instruction: str) -> Float32[np.ndarray, " D"]:
-        if not instruction.strip():
-            raise NeedsError(f"'clip' needs an instruction in words; got {instruction!r}.")
-        if instruction not in self._texts:
-            self._texts[instruction] = self._encoder.embed_text(instruction)
-        return self._texts[instruction]
+        texts = self._texts.of(batch)
+        pictures = picture_features(batch, self.embed, source="clip")
+        return hold_scores(np.einsum("nfd,nd->nf", pictures, texts), batch)

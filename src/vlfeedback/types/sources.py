@@ -28,6 +28,10 @@ class EmbeddingSource(RewardSource, Protocol):
     """A reward source that reads each picture once: wrappers keep embeddings, not pictures.
 
     `rewards(batch)` must give the same answer for `frames` and for the `embeddings` of them.
+
+    A source may also say what its embeddings depend on, in a property ``embedding_id: str``: two
+    sources with equal ids give equal embeddings, and share a cache of them. Without it, a source
+    shares only with its own class and settings.
     """
 
     def embed(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B ..."]:

@@ -1,0 +1,138 @@
+"""What a file of named tensors is, told by its names and shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from vlfeedback.optional import require
+
+__all__ = ["Recognised", "recognise"]
+
+_RESNETS = {(64, 2, 512): 18, (64, 3, 512): 34, (256, 3, 2048): 50}
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A kind of weights, and which sources read it."""
+
+    what: str  # as a sentence says it: "an R3M checkpoint (ResNet-50)"
+    sources: tuple[str, ...] = ()  # ids; empty where none of ours does
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the source, which the file fixes
+
+
+def recognise(tensors: Mapping[str, Tensor], top_key: str = "") -> Recognised:
+    """Tell what these tensors are.
+
+    Args:
+        tensors: by name, as the file has them; a leading ``module.`` makes no difference.
+        top_key: under which the file held them, ``""`` for none.
+    """
+    named = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
+    for tell in (_resnet, _s3d, _clip, _siglip, _dino, _distilbert, _of_transformers):
+        found = tell(named, top_key)
+        if found is not None:
+            return found
+    first = sorted(named)[:1]
+    return Recognised(
+        f"none of the known kinds; it holds {len(named)} tensors"
+        + (f", such as {first[0]!r}" if first else "")
+    )
+
+
+def _resnet(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
+    if not any(key.startswith("convnet.") for key in tensors):
+        return None
+    size = _resnet_size(tensors)
+    network = f"ResNet-{size}" if size else "an unknown ResNet"
+    if "convnet.fc.weight" in tensors or top_key == "vip":
+        return Recognised(f"a VIP checkpoint ({network})", ("vip-distance", "vip-potential"))
+    settings = {"size": size} if size else {}
+    if any(key.startswith("lang_rew.") for key in tensors):
+        what = f"an R3M checkpoint ({network}, with its language head)"
+        return Recognised(what, ("r3m", "r3m-goal"), settings)
+    what = f"an R3M checkpoint ({network}) without its language head, for 'r3m-goal' alone"
+    return Recognised(what, ("r3m-goal",), settings)
+
+
+def _resnet_size(tensors: Mapping[str, Tensor]) -> int | None:
+    """18, 34 or 50, from the widths of its first and last stage and its depth."""
+    blocks = {key.split(".")[2] for key in tensors if key.startswith("convnet.layer1.")}
+    first = [
+        key for key in tensors if key.startswith("convnet.layer1.0.conv") and key.endswith("weight")
+    ]
+    last = [
+        key for key in tensors if key.startswith("convnet.layer4.0.conv") and key.endswith("weight")
+    ]
+    if not first or not last:
+        return None
+    widths = (tensors[max(first)].shape[0], len(blocks), tensors[max(last)].shape[0])
+    return _RESNETS.get(widths)
+
+
+def _s3d(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
+    if (
+        "text_module.word_embd.weight" not in tensors
+        and "mixed_5c.conv_b0.conv1.weight" not in tensors
+    ):
+        return None
+    return Recognised("an S3D checkpoint of MIL-NCE (HowTo100M)", ("roboclip",))
+
+
+def _clip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
+    named = {key.removeprefix("model."): tensor for key, tensor in tensors.items()}
+    patches, projection = named.get("visual.conv1.weight"), named.get("text_projection")
+    if patches is None or projection is None:
+        return None
+    if top_key == "liv":
+        return Recognised("a LIV checkpoint (CLIP ResNet-50)", ("liv",))
+    embedding = projection.shape[-1]
+    sources = ("clip", "vlm_rm")
+    if "visual.class_embedding" not in named:
+        return Recognised(f"a CLIP ResNet with embeddings of {embedding}", sources)
+    width, _, patch, _ = patches.shape
+    blocks = {key.split(".")[3] for key in named if key.startswith("visual.transformer.resbl")}
+    wanted = (embedding, width, patch, len(blocks))
+    open_clip = require("open_clip", extra="vision", needed_by="CLIP")
+    names = [
+        n for n in open_clip.list_models() if _shape_of(open_clip.get_model_config(n)) == wanted
+    ]
+    what = " or ".join(names[:4]) or f"a ViT with (embedding, width, patch, layers) {wanted}"
+    return Recognised(what, sources, {"architecture": names[0]} if len(names) == 1 else {})
+
+
+def _shape_of(config: dict[str, Any]) -> tuple[Any, ...]:
+    vision = config["vision_cfg"]
+    return config["embed_dim"], *(vision.get(k) for k in ("width", "patch_size", "layers"))
+
+
+def _siglip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
+    if "visual.trunk.patch_embed.proj.weight" not in tensors or "logit_bias" not in tensors:
+        return None
+    width = tensors["visual.trunk.patch_embed.proj.weight"].shape[0]
+    return Recognised(f"a SigLIP of open_clip (width {width})", ("siglip2",))
+
+
+def _dino(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
+    patches = tensors.get("patch_embed.proj.weight")
+    if patches is None:
+        return None
+    blocks = {key.split(".")[1] for key in tensors if key.startswith("blocks.")}
+    width, _, patch, _ = patches.shape
+    what = f"a vision transformer such as DINO (width {width}, patch {patch}, {len(blocks)} layers)"
+    return Recognised(what, ("dino-goal",))
+
+
+def _distilbert(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
+    if not any(".attention.q_lin." in key for key in tensors):
+        return None
+    return Recognised("a DistilBERT, a text encoder alone; R3M's checkpoint brings its own")
+
+
+def _of_transformers(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
+    if not any(key.startswith("vision_model.") for key in tensors):
+        return None
+    return Recognised("a CLIP of the transformers library, whose tensors have other names")

@@ -1,0 +1,115 @@
+"""A batch's pictures as features, and scores of pictures as rewards of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+
+from vlfeedback.errors import NeedsError
+from vlfeedback.types import SegmentBatch
+
+__all__ = ["EncodingConfig", "TextCache", "first_features", "hold_scores", "picture_features"]
+
+Embed = Callable[[UInt8[np.ndarray, "B H W 3"]], Float32[np.ndarray, "B ..."]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodingConfig:
+    """Settings that every source with a frozen picture encoder has."""
+
+    frame_stride: int = 1  # steps from one scored picture to the next; in between it is held
+    precision: str = "float32"  # "bfloat16", or "auto": that where the device has it in hardware
+    batch_size: int | None = None  # pictures encoded at once; None: what suits the device
+
+
+class TextCache:
+    """Each text is encoded once, by itself, so that its features depend on no other text.
+
+    Args:
+        source: id of the source, for messages.
+        embed_text: one text to its features (D,).
+    """
+
+    def __init__(self, source: str, embed_text: Callable[[str], Float32[np.ndarray, " D"]]) -> None:
+        self._source = source
+        self._embed_text = embed_text
+        self._known: dict[str, Float32[np.ndarray, " D"]] = {}
+
+    def __call__(self, text: str) -> Float32[np.ndarray, " D"]:
+        """Features of a text.
+
+        Raises:
+            NeedsError: the text is empty.
+        """
+        if not text.strip():
+            raise NeedsError(f"{self._source!r} needs an instruction in words; got {text!r}.")
+        if text not in self._known:
+            self._known[text] = self._embed_text(text)
+        return self._known[text]
+
+    def of(self, batch: SegmentBatch) -> Float32[np.ndarray, "N D"]:
+        """Features of each segment's instruction.
+
+        Raises:
+            NeedsError: instructions are missing, or one is empty.
+        """
+        if batch.instructions is None:
+            raise NeedsError(
+                f"{self._source!r} needs an instruction for every segment: instructions=[...]."
+            )
+        return np.stack([self(text) for text in batch.instructions])
+
+
+def picture_features(
+    batch: SegmentBatch, embed: Embed, *, source: str
+) -> Float32[np.ndarray, "N F ..."]:
+    """Features of every picture of a batch: those it brings, or those of its pictures.
+
+    Args:
+        batch: with frames (N, F, H, W, 3) or embeddings (N, F, ...).
+        embed: encodes pictures, as `EmbeddingSource.embed`.
+        source: id of the source, for the message.
+
+    Raises:
+        NeedsError: it has neither.
+    """
+    if batch.embeddings is not None:
+        return batch.embeddings
+    if batch.frames is None:
+        raise NeedsError(f"{source!r} reads pictures: give frames (N, F, H, W, 3), or embeddings.")
+    n, f, *shape = batch.frames.shape
+    features = embed(batch.frames.reshape(n * f, *shape))
+    return features.reshape(n, f, *features.shape[1:])
+
+
+def first_features(
+    batch: SegmentBatch, embed: Embed, *, source: str
+) -> Float32[np.ndarray, "N ..."]:
+    """Features of the picture of the reset with which each segment's episode began.
+
+    Raises:
+        NeedsError: it has neither first_frames nor first_embeddings.
+    """
+    if batch.first_embeddings is not None:
+        return batch.first_embeddings
+    if batch.first_frames is None:
+        raise NeedsError(
+            f"{source!r} compares with the picture of the reset: give first_frames (N, H, W, 3), "
+            "or first_embeddings."
+        )
+    return embed(batch.first_frames)
+
+
+def hold_scores(
+    scores: Float[np.ndarray, "N F"], batch: SegmentBatch
+) -> Float32[np.ndarray, "N T"]:
+    """Scores of pictures as rewards of steps: the newest is held; zero on padding.
+
+    Raises:
+        NeedsError: the first picture comes after the first step.
+    """
+    rewards = np.asarray(scores[:, batch.newest_pictures()], dtype=np.float32)
+    return rewards if batch.mask is None else np.where(batch.mask, rewards, np.float32(0))

@@ -1,0 +1,221 @@
+"""Weights that others have released: find the file, read it safely, and fill a network with it.
+
+Layouts: TorchScript archives of OpenAI's CLIP, state dicts saved by torch (bare, or under one of
+the keys their authors used), safetensors. Nothing in a file is executed, and nothing is downloaded
+unless it is asked for with an address: ``hf://owner/name/file@revision``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from vlfeedback.encoders.recognise import recognise
+from vlfeedback.errors import CheckpointError, NeedsError
+from vlfeedback.optional import require
+
+__all__ = [
+    "Weights",
+    "check_one_choice",
+    "config_beside",
+    "fill",
+    "locate",
+    "read_weights",
+    "tensors_digest",
+]
+
+_ADDRESS = re.compile(r"hf://(?P<repository>[^/@]+/[^/@]+)/(?P<file>[^@]+)(@(?P<revision>.+))?")
+_TOP_KEYS = ("r3m", "vip", "liv", "state_dict", "model_state_dict", "model", "teacher")
+_UNREAD = ("num_batches_tracked", "position_ids")  # ends of names that evaluation never reads
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """The tensors of a file, and what else it tells."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    is_openai_archive: bool
+    config: dict[str, Any]  # of the open_clip_config.json beside it; empty without one
+    top_key: str = ""  # under which the file held the tensors; "" for none
+
+    def without_prefix(self, *prefixes: str) -> Weights:
+        """The tensors under the names that follow the first prefix which all of them have."""
+        for prefix in prefixes:
+            if self.tensors and all(key.startswith(prefix) for key in self.tensors):
+                return replace(
+                    self, tensors={k.removeprefix(prefix): t for k, t in self.tensors.items()}
+                )
+        return self
+
+    def only(self, prefix: str) -> Weights:
+        """The tensors whose names begin so, without that beginning."""
+        kept = {k.removeprefix(prefix): t for k, t in self.tensors.items() if k.startswith(prefix)}
+        return replace(self, tensors=kept)
+
+
+def locate(reference: str | Path) -> Path:
+    """The file that a path, or an address on the Hugging Face hub, names.
+
+    Args:
+        reference: a path, or ``hf://owner/name/file@revision``; the revision, a commit, is asked
+            for so that the file is the same tomorrow. What is not in the hub's cache is downloaded.
+
+    Raises:
+        FileNotFoundError: there is no such file, or the hub cannot be reached.
+        NeedsError: an address without a revision.
+        MissingExtraError: huggingface_hub is not installed.
+    """
+    if not str(reference).startswith("hf://"):
+        path = Path(reference).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"No weights file {str(path)!r}; pass the path of one.")
+        return path
+    match = _ADDRESS.fullmatch(str(reference))
+    if match is None or match["revision"] is None:
+        raise NeedsError(
+            f"{str(reference)!r} is no address of one file at one revision; expected "
+            "hf://owner/name/file@revision, with a commit from the repository's history."
+        )
+    hub = require("huggingface_hub", extra="vision", needed_by="weights of the hub")
+    try:
+        found = hub.hf_hub_download(match["repository"], match["file"], revision=match["revision"])
+    except (hub.errors.HfHubHTTPError, OSError) as error:
+        raise FileNotFoundError(
+            f"{str(reference)!r} is neither in the hub's cache nor could it be fetched. "
+            f"The hub said: {str(error).splitlines()[0]} Copy the file here and pass its path."
+        ) from error
+    return Path(found)
+
+
+def read_weights(path: Path) -> Weights:
+    """Read a file of any of the layouts above; nothing in it is executed.
+
+    A known top key is opened, and a leading ``module.`` that every tensor has is dropped.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: it is truncated, or none of the layouts.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"No weights file {str(path)!r}; pass the path of one.")
+    is_archive = _is_torchscript(path)
+    try:
+        loaded: Any = _load_archive(path) if is_archive else _load_tensors(path)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+        raise CheckpointError(
+            f"{path} is no readable weights file; it is truncated or of another format. Copy it "
+            f"again. The reader said: {(str(error).splitlines() or [type(error).__name__])[0]}"
+        ) from error
+    top_key = ""
+    if isinstance(loaded, Mapping):
+        top_key = next((k for k in _TOP_KEYS if isinstance(loaded.get(k), Mapping)), "")
+    if top_key:
+        loaded = loaded[top_key]
+    if not isinstance(loaded, Mapping) or not all(isinstance(v, Tensor) for v in loaded.values()):
+        raise CheckpointError(f"{path} holds a {type(loaded).__name__}; expected named tensors.")
+    weights = Weights(path, dict(loaded), is_archive, config_beside(path), top_key)
+    return weights.without_prefix("module.")
+
+
+def config_beside(path: Path) -> dict[str, Any]:
+    """What the open_clip_config.json beside a file says; empty without one."""
+    beside = path.with_name("open_clip_config.json")
+    config: dict[str, Any] = {}
+    if beside.is_file():
+        config = json.loads(beside.read_text(encoding="utf-8"))
+    return config
+
+
+def fill(network: nn.Module, weights: Weights, what: str, *, unread: Iterable[str] = ()) -> None:
+    """Copy the tensors into the network, all of them or none.
+
+    Args:
+        network: filled in place; as it was where the tensors do not fit.
+        weights: one tensor for each name in the network's `state_dict`, converted to its types.
+            Counters that old files lack, and that evaluation never reads, may be missing.
+        what: the network, as the message calls it: ``"'ViT-B-32'"``.
+        unread: names that a file may hold beside the network's own.
+
+    Raises:
+        CheckpointError: names or shapes differ; the message says what the file looks like.
+    """
+    expected = network.state_dict()
+    given = {
+        k: t for k, t in weights.tensors.items() if k in expected or not _may_be_extra(k, unread)
+    }
+    missing = {k for k in expected.keys() - given.keys() if not k.endswith(_UNREAD)}
+    reshaped = {k for k in expected.keys() & given.keys() if expected[k].shape != given[k].shape}
+    wrong = sorted(missing | reshaped | (given.keys() - expected.keys()))
+    if wrong:
+        with weights.path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+        raise CheckpointError(
+            f"{weights.path} (sha256 {digest}...) is no {what}: {len(wrong)} tensors are "
+            f"missing, unexpected or of another shape, first: {wrong[:5]}. "
+            f"It looks like {recognise(weights.tensors, weights.top_key).what}."
+        )
+    network.load_state_dict(given, strict=False)
+
+
+def check_one_choice(what: str, example: str, **choices: Any) -> None:
+    """Refuse anything but exactly one choice of weights.
+
+    Args:
+        what: whose weights, as the message calls it: ``"CLIP"``.
+        example: how each is passed, as the message shows it.
+        **choices: by name; None is not chosen.
+
+    Raises:
+        NeedsError: none or several are chosen.
+    """
+    given = {name: value for name, value in choices.items() if value is not None}
+    if len(given) != 1:
+        raise NeedsError(f"{what} got {given or 'no weights'}; give exactly one of: {example}.")
+
+
+def tensors_digest(network: nn.Module) -> str:
+    """SHA-256 of names, shapes and float32 values: one for a file and any copy of it."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().float().cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _may_be_extra(key: str, unread: Iterable[str]) -> bool:
+    return key in unread or key.endswith(_UNREAD)
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def _load_archive(path: Path) -> dict[str, Tensor]:
+    with warnings.catch_warnings():
+        # torch wants new files to use another format; these are from 2021.
+        warnings.simplefilter("ignore", FutureWarning)
+        tensors: dict[str, Tensor] = torch.jit.load(path, map_location="cpu").state_dict()
+    return tensors
+
+
+def _load_tensors(path: Path) -> Any:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
