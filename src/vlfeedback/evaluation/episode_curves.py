@@ -1,0 +1,73 @@
+"""Scores along one episode of each level, forwards and with the pictures backwards: to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64
+
+from vlfeedback.evaluation.episode_scores import played_backwards, score_along, scored_steps
+from vlfeedback.evaluation.exam import LEVELS, Exam
+from vlfeedback.evaluation.examinee import Examinee
+from vlfeedback.types import Trajectory
+
+__all__ = ["EpisodeCurve", "episode_curves", "first_success", "until_success"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EpisodeCurve:
+    """Scores along one episode."""
+
+    trajectory: Trajectory
+    steps: Int64[np.ndarray, " E"]
+    scores: Float32[np.ndarray, " E"]  # in the source's unit
+    backwards: Float32[np.ndarray, " B"] | None = None  # of the first B steps, played backwards
+
+
+def episode_curves(
+    examinee: Examinee, exam: Exam, along: Mapping[Trajectory, Float32[np.ndarray, " E"]]
+) -> dict[str, EpisodeCurve]:
+    """By level, the scores of one episode; the expert's also backwards, up to its success.
+
+    The expert is the first that succeeds, the others the first that fail, if there are such.
+
+    Args:
+        examinee: scores.
+        exam: has the episodes.
+        along: their scores, see `score_along`.
+    """
+    curves = {}
+    for level in LEVELS:
+        episodes = exam.of_level(level)
+        if not episodes:
+            continue
+        chosen = _typical(episodes, succeeds=level == "expert")
+        steps = scored_steps(chosen, examinee)
+        backwards = None
+        if level == "expert" and examinee.needs.frames:
+            last = int(steps[until_success(chosen, steps)][-1])
+            film = played_backwards(chosen, last)
+            backwards = score_along(examinee, film, exam.instruction)
+        curves[level] = EpisodeCurve(chosen, steps, along[chosen], backwards)
+    return curves
+
+
+def first_success(trajectory: Trajectory) -> int | None:
+    """The first step at which the task is done, if there is one and the data says so."""
+    done = trajectory.successes
+    return int(np.argmax(done)) if done is not None and done.any() else None
+
+
+def until_success(trajectory: Trajectory, steps: Int64[np.ndarray, " E"]) -> Bool[np.ndarray, " E"]:
+    """Which of these steps come before the first success, or are the first to see it."""
+    success = first_success(trajectory)
+    if success is None:
+        return np.ones(len(steps), dtype=bool)
+    return np.asarray(np.arange(len(steps)) <= np.searchsorted(steps, success))
+
+
+def _typical(episodes: Sequence[Trajectory], *, succeeds: bool) -> Trajectory:
+    fitting = [t for t in episodes if (first_success(t) is not None) == succeeds]
+    return (fitting or list(episodes))[0]

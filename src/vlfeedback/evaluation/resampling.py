@@ -1,0 +1,116 @@
+"""Intervals of figures over clips and pairs of clips, from the few episodes they are cut from.
+
+Clips of one episode are alike, so an interval over clips would be too narrow. Whole episodes are
+drawn with replacement instead, and what belongs to both of two drawn things (a pair of episodes,
+an episode and a sentence) counts as often as the product of their draws.
+
+Source: Owen 2007, "The pigeonhole bootstrap", for pairs; Efron's percentile interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from scipy.stats import rankdata
+
+from vlfeedback.evaluation.statistics import Estimate
+
+__all__ = ["Bootstrap", "estimate_mean", "estimate_statistic", "rank_correlation"]
+
+_QUANTILES = (0.025, 0.975)
+
+
+class Bootstrap:
+    """How often each member is drawn in each of B resamples of its own stratum.
+
+    Args:
+        stratum_of: the members, such as episodes, and of each its stratum, such as its level: a
+            resample has as many of every stratum as there are.
+        rng: source of randomness.
+        n_resamples: B.
+    """
+
+    def __init__(
+        self,
+        stratum_of: Mapping[Any, Hashable],
+        *,
+        rng: np.random.Generator,
+        n_resamples: int = 1000,
+    ) -> None:
+        members = list(stratum_of)
+        self._column = {member: k for k, member in enumerate(members)}
+        self._counts = np.zeros((n_resamples, len(members)), dtype=np.int64)
+        for stratum in dict.fromkeys(stratum_of.values()):
+            columns = [k for k, member in enumerate(members) if stratum_of[member] == stratum]
+            shares = np.full(len(columns), 1 / len(columns))
+            self._counts[:, columns] = rng.multinomial(len(columns), shares, size=n_resamples)
+
+    def weights(self, members: Sequence[Hashable]) -> Int64[np.ndarray, "B N"]:
+        """How often each of N things is drawn that belong to one member each."""
+        return self._counts[:, [self._column[member] for member in members]]
+
+    def pair_weights(
+        self, first: Sequence[Hashable], second: Sequence[Hashable]
+    ) -> Int64[np.ndarray, "B N"]:
+        """How often each of N things is drawn that belong to two members each."""
+        ours, theirs = self.weights(first), self.weights(second)
+        same = np.array([a == b for a, b in zip(first, second, strict=True)], dtype=bool)
+        return np.where(same, ours, ours * theirs)
+
+
+def estimate_mean(
+    values: Float64[np.ndarray, " N"], weights: Int64[np.ndarray, "B N"], *, n: int | None = None
+) -> Estimate:
+    """Mean with its 95 % bootstrap interval; NaN where there are no values.
+
+    Args:
+        values: of each of N things.
+        weights: how often each is drawn in each resample.
+        n: how many things the estimate says it rests on; default: N.
+    """
+    count = len(values) if n is None else n
+    if not len(values):
+        return Estimate(np.nan, np.nan, np.nan, count)
+    total = weights.sum(axis=1)
+    drawn = (weights @ values)[total > 0] / total[total > 0]
+    return _estimate(float(values.mean()), drawn, count)
+
+
+def estimate_statistic(
+    statistic: Callable[[Int64[np.ndarray, " M"]], float], weights: Int64[np.ndarray, "B N"]
+) -> Estimate:
+    """Any statistic with its 95 % bootstrap interval.
+
+    Args:
+        statistic: called with indices into the N things, repeated as they were drawn; NaN where it
+            is not defined, which counts in no interval.
+        weights: how often each thing is drawn in each resample.
+    """
+    places = np.arange(weights.shape[1])
+    drawn = np.array([statistic(np.repeat(places, row)) for row in weights], dtype=np.float64)
+    return _estimate(statistic(places), drawn[~np.isnan(drawn)], len(places))
+
+
+def rank_correlation(x: Float64[np.ndarray, " N"], y: Float64[np.ndarray, " N"]) -> float:
+    """Spearman's coefficient in [-1, 1], equal values sharing their mean rank.
+
+    0 where one of them is constant, since then it orders nothing; NaN for fewer than 2 values.
+
+    >>> rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([0.1, 0.3, 0.2]))
+    0.5
+    """
+    if len(x) < 2:
+        return float("nan")
+    a, b = (rankdata(values) - (len(values) + 1) / 2 for values in (x, y))
+    spread = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / spread if spread > 0 else 0.0
+
+
+def _estimate(value: float, drawn: Float64[np.ndarray, " R"], n: int) -> Estimate:
+    if not len(drawn):
+        return Estimate(value, np.nan, np.nan, n)
+    low, high = np.quantile(drawn, _QUANTILES)
+    return Estimate(value, float(low), float(high), n)
