@@ -1,33 +1,26 @@
-"""Pictures through a frozen network: in batches that fit, in the precision asked for."""
+"""Pictures through a frozen network, and the name of all that their features depend on."""
 
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cached_property
-from typing import Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
+from vlfeedback.encoders.frozen import FrozenNetwork, Precision
 from vlfeedback.encoders.preprocess import Preprocess
 from vlfeedback.encoders.weights_files import tensors_digest
-from vlfeedback.errors import NeedsError
 from vlfeedback.types.trajectories import check_pictures
 
 __all__ = ["PictureEncoder", "Precision"]
 
-Precision = Literal["float32", "bfloat16", "auto"]
-"""How a network computes. "auto": bfloat16 where the device has it in hardware."""
-
 _CPU_BATCH = 8  # pictures at once: more is no faster, and activations stay in the cache
 _GPU_BATCH = 128
-_CHECKED = 2  # pictures computed both ways before bfloat16 is trusted
-_AGREEMENT = 0.995  # least cosine between both
 
 
 class PictureEncoder:
@@ -39,10 +32,8 @@ class PictureEncoder:
         network: what `encode` calls, whose weights are part of the identity.
         name: of its architecture, and of what `encode` does beside it.
         device: where it computes, such as ``"cuda"``.
-        precision: see `Precision`. Before bfloat16 is used, the first pictures are computed both
-            ways; where the directions disagree, float32 is used, and a warning says so.
-        batch_size: pictures at once; None: what suits the device. One that does not fit into
-            memory is halved until it does, and a warning says so.
+        precision: see `FrozenNetwork`.
+        batch_size: pictures at once, see `FrozenNetwork`; None: what suits the device.
 
     Raises:
         NeedsError: there is no such precision, or `batch_size` is less than 1.
@@ -59,21 +50,34 @@ class PictureEncoder:
         precision: str = "float32",
         batch_size: int | None = None,
     ) -> None:
-        if precision not in get_args(Precision):
-            raise NeedsError(
-                f"precision={precision!r}; expected one of {', '.join(get_args(Precision))}."
-            )
-        if batch_size is not None and batch_size < 1:
-            raise NeedsError(f"batch_size={batch_size}; expected at least 1 picture at a time.")
-        kind = torch.device(device).type
+        if batch_size is None:
+            batch_size = _GPU_BATCH if torch.device(device).type == "cuda" else _CPU_BATCH
         self.preprocess = preprocess
-        self.device = device
-        self.bfloat16 = precision == "bfloat16" or (precision == "auto" and _has_bfloat16(device))
-        self.batch_size = batch_size or (_GPU_BATCH if kind == "cuda" else _CPU_BATCH)
-        self._encode = encode
+        self._frozen = FrozenNetwork(
+            preprocess,
+            encode,
+            inputs="pictures",
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+        )
         self._network = network
         self._name = name
-        self._is_checked = not self.bfloat16
+
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+        return self._frozen.device
+
+    @property
+    def bfloat16(self) -> bool:
+        """Whether it computes in bfloat16."""
+        return self._frozen.bfloat16
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures at once; less than asked for where so many did not fit into memory."""
+        return self._frozen.batch_size
 
     @property
     def identity(self) -> str:
@@ -86,7 +90,6 @@ class PictureEncoder:
     def _weights(self) -> str:
         return tensors_digest(self._network)
 
-    @torch.inference_mode()
     def embed(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B D"]:
         """Features of each picture, as the network gives them.
 
@@ -95,69 +98,4 @@ class PictureEncoder:
             DtypeError: the pictures are not uint8.
         """
         check_pictures(frames, 4, "frames", "(B, H, W, 3)")
-        if not self._is_checked and len(frames):
-            self._check_bfloat16(frames[:_CHECKED])
-        parts: list[np.ndarray] = []
-        start = 0
-        while start < len(frames) or not parts:
-            try:
-                parts.append(self._embed(frames[start : start + self.batch_size], self.bfloat16))
-            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error) or self.batch_size == 1:
-                    raise
-                self._halve_batch()
-                continue
-            start += self.batch_size
-        return np.concatenate(parts)
-
-    def _embed(
-        self, frames: UInt8[np.ndarray, "B H W 3"], bfloat16: bool
-    ) -> Float32[np.ndarray, "B D"]:
-        pictures = torch.from_numpy(np.ascontiguousarray(frames)).to(self.device)
-        kind = torch.device(self.device).type
-        prepared = self.preprocess(pictures)
-        with torch.autocast(kind, torch.bfloat16, enabled=bfloat16):
-            features = self._encode(prepared)
-        return np.asarray(features.float().cpu().numpy())
-
-    def _halve_batch(self) -> None:
-        smaller = self.batch_size // 2
-        warnings.warn(
-            f"{self.batch_size} pictures at once do not fit into the memory of {self.device!r}; "
-            f"going on with {smaller}. Pass batch_size={smaller} to begin there.",
-            ResourceWarning,
-            stacklevel=4,
-        )
-        self.batch_size = smaller
-        if torch.device(self.device).type == "cuda":
-            torch.cuda.empty_cache()
-
-    def _check_bfloat16(self, frames: UInt8[np.ndarray, "B H W 3"]) -> None:
-        exact, fast = (
-            features.reshape(len(frames), -1)
-            for features in (self._embed(frames, False), self._embed(frames, True))
-        )
-        lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(fast, axis=1)
-        cosine = float(((exact * fast).sum(axis=1) / np.maximum(lengths, 1e-12)).min())
-        self._is_checked = True
-        if not cosine >= _AGREEMENT:
-            self.bfloat16 = False
-            warnings.warn(
-                f"In bfloat16 the features point elsewhere than in float32 (cosine {cosine:.4f}, "
-                f"expected {_AGREEMENT}); computing in float32.",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-
-
-def _has_bfloat16(device: str) -> bool:
-    """Whether products of bfloat16 numbers are done in hardware, and so are faster."""
-    if torch.device(device).type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return "can't allocate memory" in str(error)  # what torch says on a CPU
+        return self._frozen(frames)
