@@ -30,6 +30,7 @@ source = "env"
 settings = { bc_steps = 5 }
 [learners.iql]
 [learners.bc]
+every = 20
 [paper]
 "env/iql" = "offline-rl-vlm-f-1/IQL-GT"
 """
@@ -96,7 +97,8 @@ def test_a_sweep_is_run_reported_and_resumed(file: Path, data: Path, tmp_path: P
     assert teacher["versions"]["torch"] and teacher["hardware"]["cores"]
     assert teacher["wall_seconds"] > 0 and teacher["cpu_seconds"] > 0
     assert twin["same_labels_as"] == TEACHER and twin["returns"] == teacher["returns"]
-    assert row(out, "cart-pole-balance_bc_0")["feedback"] is None
+    cloned = row(out, "cart-pole-balance_bc_0")
+    assert cloned["feedback"] is None and cloned["steps"] == [20]
 
     reported = run("report", out)
     assert reported.returncode == 0, reported.stderr

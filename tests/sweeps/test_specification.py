@@ -102,6 +102,8 @@ def test_a_misspelt_name_is_refused_with_the_nearest(changes: dict[str, Any], me
         ({"tasks": []}, "tasks are empty"),
         ({"steps": True}, "steps is True; expected a whole number"),
         ({"steps": 0}, "steps is 0; expected at least 1"),
+        ({"learners": {"p-iql": {"steps": 0}}}, r"\[learners.p-iql\] steps is 0; expected at"),
+        ({"learners": {"p-iql": {"every": 0}}}, r"\[learners.p-iql\] every is 0; expected at"),
         ({"pairs": {"length": -1}}, r"\[pairs\] length is -1; expected at least 1"),
         ({"pairs": {"sampler": "best"}}, "sampler is 'best'; expected 'clustered' or 'uniform'"),
         ({"pairs": 5}, "pairs is 5; expected a table"),

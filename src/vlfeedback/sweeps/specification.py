@@ -86,6 +86,7 @@ class LearnerSpec:
     learner: str  # of `vlfeedback.offline`
     preset: str = "vlp"  # paper whose numbers are taken
     steps: int | None = None  # gradient steps, where they are not those of the sweep
+    every: int | None = None  # of them between evaluations, where not those of [evaluation]
     settings: Mapping[str, Any] = field(default_factory=dict)  # instead of the preset's
 
 
@@ -232,7 +233,11 @@ def _check(sweep: Sweep, where: str) -> None:
         "[evaluation] every": sweep.evaluation.every,
         "[evaluation] episodes": sweep.evaluation.episodes,
         "[evaluation] horizon": sweep.evaluation.horizon or 1,
-        **{f"[learners.{x.name}] steps": x.steps or 1 for x in sweep.learners},
+        **{
+            f"[learners.{learner.name}] {key}": 1 if number is None else number
+            for learner in sweep.learners
+            for key, number in (("steps", learner.steps), ("every", learner.every))
+        },
     }
     for key, number in at_least_one.items():
         if number < 1:

@@ -59,7 +59,7 @@ def train(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
         n_steps=run.steps,
         seed=run.seed,
         evaluator=_evaluator(sweep, run.task),
-        eval_every=sweep.evaluation.every,
+        eval_every=run.learner.every or sweep.evaluation.every,
         n_threads=1,
         report=report,
         **run.learner.settings,
