@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from vlfeedback.errors import FileFormatError, UnknownNameError
-from vlfeedback.sweeps.runs import expand
+from vlfeedback.sweeps.runs import Feedback, expand
 from vlfeedback.sweeps.specification import Evaluation, Pairs, Sweep, parse_sweep, read_table
 
 SWEEPS = Path(__file__).parents[2] / "benchmarks" / "sweeps"
@@ -34,6 +34,28 @@ def test_a_source_or_learner_is_its_own_name_unless_another_is_given() -> None:
         ("p-iql", "p-iql", {}),
         ("greedy", "p-iql", {"expectile": 0.9}),
     ]
+
+
+def test_a_source_may_have_settings_and_words_for_one_task_alone() -> None:
+    sweep = parse(
+        tasks=["drawer-close", "door-close"],
+        rewards={
+            "vip-distance": {
+                "config": {"checkpoint": "vip.pt", "goal": "any.png"},
+                "tasks": {"drawer-close": {"goal": "drawer.png"}},
+                "instructions": {"door-close": "shut it"},
+            }
+        },
+        learners={"iql": {}},
+    )
+    (source,) = sweep.rewards
+    assert source.config_for("drawer-close") == {"checkpoint": "vip.pt", "goal": "drawer.png"}
+    assert source.config_for("door-close") == {"checkpoint": "vip.pt", "goal": "any.png"}
+    assert source.instruction_for("door-close") == "shut it"
+    assert source.instruction_for("drawer-close") == "close the drawer"
+    drawer, door = (Feedback(task, source, None) for task in sweep.tasks)
+    assert drawer.settings(sweep, {})["source"]["config"]["goal"] == "drawer.png"
+    assert door.settings(sweep, {})["source"]["instruction"] == "shut it"
 
 
 def test_what_is_left_out_is_the_vlp_papers_protocol() -> None:
@@ -110,6 +132,11 @@ def test_a_misspelt_name_is_refused_with_the_nearest(changes: dict[str, Any], me
         ({"evaluation": {"horizon": "long"}}, "horizon is 'long'; expected a whole number"),
         ({"learners": {}}, r"no learner; add a table such as \[learners.p-iql\]"),
         ({"learners": {"p_iql": {}}}, "'p_iql' is no name; expected letters, digits"),
+        (
+            {"labels": {"a": {"tasks": {"drawer-close": 3}}}},
+            r"\[labels.a\]: tasks.drawer-close is 3",
+        ),
+        ({"labels": {"a": {"instructions": {"drawer-close": " "}}}}, "is ' '; expected a text"),
         ({"labels": {"a": {}}, "rewards": {"a": {}}}, "expected each once"),
     ],
 )

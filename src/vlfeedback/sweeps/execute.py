@@ -43,7 +43,9 @@ def check(sweep: Sweep) -> None:
     expand(sweep)
     check_data(sweep)
     for source in (*sweep.labels, *sweep.rewards):
-        check_source(source)
+        # One that is the same for all tasks is made once; encoders take seconds to load.
+        for task in sweep.tasks if source.tasks else sweep.tasks[:1]:
+            check_source(source, task)
 
 
 def plan(sweep: Sweep, folder: SweepFolder) -> list[Planned]:

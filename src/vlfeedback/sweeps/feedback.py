@@ -22,16 +22,15 @@ from vlfeedback.sweeps.data import draw_pairs, load_task
 from vlfeedback.sweeps.folder import SweepFolder
 from vlfeedback.sweeps.runs import Feedback
 from vlfeedback.sweeps.specification import SourceSpec, Sweep
-from vlfeedback.tasks import get_task
 from vlfeedback.types import PreferenceLabels, Trajectory
 
 __all__ = ["check_source", "make_feedback", "read_labels", "read_rewards"]
 
 
-def check_source(source: SourceSpec) -> None:
+def check_source(source: SourceSpec, task: str) -> None:
     """Make a source once, so that what is wrong with its name or settings shows at once."""
     make = make_preference_source if source.gives == "labels" else make_reward_source
-    make(source.source, **source.config)
+    make(source.source, **source.config_for(task))
 
 
 def make_feedback(sweep: Sweep, feedback: Feedback, folder: SweepFolder) -> dict[str, Any]:
@@ -83,8 +82,8 @@ def _label(
     pairs = draw_pairs(sweep, feedback.task, feedback.seed, trajectories)
     dataset = label_pairs(
         pairs,
-        make_preference_source(feedback.source.source, **feedback.source.config),
-        instruction=get_task(feedback.task).instruction,
+        make_preference_source(feedback.source.source, **feedback.source.config_for(feedback.task)),
+        instruction=feedback.source.instruction_for(feedback.task),
         save_to=_labels_path(feedback, folder),
     )
     dataset.check_trainable()
@@ -115,8 +114,8 @@ def _reward(
     source = feedback.source
     relabelled = relabel(
         trajectories,
-        make_reward_source(source.source, **source.config),
-        instruction=get_task(feedback.task).instruction,
+        make_reward_source(source.source, **source.config_for(feedback.task)),
+        instruction=source.instruction_for(feedback.task),
         between="hold",
         resume=folder.path("feedback", feedback.id, ".relabelled"),
     )

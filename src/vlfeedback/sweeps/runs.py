@@ -27,7 +27,12 @@ class Feedback:
     def settings(self, sweep: Sweep, data: Mapping[str, Any]) -> dict[str, Any]:
         """All that the labels or rewards depend on."""
         said: dict[str, Any] = {"task": self.task, "seed": self.seed, "data": data}
-        source = {key: value for key, value in asdict(self.source).items() if key != "name"}
+        source = {
+            "gives": self.source.gives,
+            "source": self.source.source,
+            "config": self.source.config_for(self.task),
+            "instruction": self.source.instruction_for(self.task),
+        }
         pairs = {} if self.seed is None else {"pairs": asdict(sweep.pairs)}
         return said | {"source": source} | pairs
 

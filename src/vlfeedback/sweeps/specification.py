@@ -15,6 +15,10 @@ learner of rewards; a learner that needs neither stands alone::
 
     [rewards.env]                     # a reward source
 
+    [rewards.vip-distance]
+    config = { checkpoint = "weights/vip.pt" }
+    tasks.drawer-close.goal = "goals/drawer-close.png"  # settings of one task alone
+
     [learners.p-iql]
     preset = "vlp"
     settings = { expectile = 0.9 }
@@ -76,6 +80,17 @@ class SourceSpec:
     gives: Literal["labels", "rewards"]
     source: str  # id of a preference or reward source
     config: Mapping[str, Any] = field(default_factory=dict)  # its settings
+    tasks: Mapping[str, Any] = field(default_factory=dict)  # by task: settings of that task alone
+    instructions: Mapping[str, Any] = field(default_factory=dict)  # by task: what it is told there
+
+    def config_for(self, task: str) -> dict[str, Any]:
+        """Its settings for one task."""
+        return {**self.config, **self.tasks.get(task, {})}
+
+    def instruction_for(self, task: str) -> str:
+        """What it is told a task is; by default the task's own instruction."""
+        told: str = self.instructions.get(task, get_task(task).instruction)
+        return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +279,16 @@ def _check_sources(sweep: Sweep, where: str) -> None:
             f"{where}: {sources} are the names under [labels] and [rewards]; expected each once. "
             'Give one of them another name, and its id as source = "...".'
         )
+    for source in (*sweep.labels, *sweep.rewards):
+        of = f"{where} [{source.gives}.{source.name}]"
+        for task in (*source.tasks, *source.instructions):
+            get_task(task)
+        for task, settings in source.tasks.items():
+            if not isinstance(settings, dict):
+                raise FileFormatError(f"{of}: tasks.{task} is {settings!r}; expected a table.")
+        for task, told in source.instructions.items():
+            if not (isinstance(told, str) and told.strip()):
+                raise FileFormatError(f"{of}: instructions.{task} is {told!r}; expected a text.")
 
 
 def _check_paper(sweep: Sweep, where: str) -> None:
