@@ -13,8 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vlfeedback.cli.listing import rows_of_rewards
 from vlfeedback.evaluation.paper import PAPER
+from vlfeedback.rewards.released import RELEASED
 from vlfeedback.sweeps.page import markdown_table
+from vlfeedback.tasks import VLP_TEST_TASKS
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -22,6 +25,7 @@ WEIGHTS = ROOT / "src" / "vlfeedback" / "weights"
 PAGES = (
     ROOT / "README.md",
     ROOT / "docs" / "offline.md",
+    ROOT / "docs" / "sources.md",
     WEIGHTS / "vlp.mt45.md",
     WEIGHTS / "vlp.mt50.md",
 )
@@ -245,6 +249,54 @@ def model_size() -> str:
     )
 
 
+def reward_sources() -> str:
+    """All reward sources: what each reads and returns, what it costs, and under which licence."""
+    lines = [
+        "| source | reads | one score a | parameters, millions | TFLOP for 1,000 pictures "
+        "| licence of the weights | what it is |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows_of_rewards():
+        released = RELEASED.get(row["source"])
+        reads = ", ".join(need.replace("_", " ") for need in row["needs"]) or "-"
+        cost = ("-", "-", "-")
+        if released is not None:
+            cost = (released.parameters, f"{released.teraflops:g}", released.weights_licence)
+        cells = [f"`{row['source']}`", reads, row["granularity"] or "-", *cost, row["summary"]]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def printed_sources() -> str:
+    """What the VLP paper prints of the same sources: label accuracy and correlation."""
+    accuracy = {**PAPER["baseline_label_accuracy"], "VLP": PAPER["label_accuracy"]}
+    correlation = {**PAPER["baseline_correlation"], "VLP": PAPER["label_correlation"]}
+    tasks = [*VLP_TEST_TASKS, "mean"]
+    lines = ["| task | " + " | ".join(accuracy) + " |", "|---" * (len(accuracy) + 1) + "|"]
+    for task in tasks:
+        cells = [
+            f"{percent(row[task])} / {number(correlation.get(name, {}).get(task))}"
+            for name, row in accuracy.items()
+        ]
+        lines.append(f"| {task} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def released_weights() -> str:
+    """Where the weights of others come from, and how a source is given them."""
+    lines = [
+        "| source | file | MB, about | passed as | from |",
+        "|---|---|---|---|---|",
+    ]
+    for released in RELEASED.values():
+        for file in released.files:
+            given = "" if file.setting == "pretrained" else f"{file.setting}=..."
+            passed = " ".join(filter(None, [given, file.choose]))
+            cells = [f"`{released.source}`", f"`{file.name}`", f"{file.megabytes:g}"]
+            lines.append(f"| {' | '.join([*cells, f'`{passed}`', file.where])} |")
+    return "\n".join(lines)
+
+
 def versions(result: dict[str, Any]) -> str:
     """Package versions of a result, in one phrase."""
     return ", ".join(f"{name} {number}" for name, number in result["versions"].items())
@@ -262,6 +314,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "model-size": model_size,
     "offline-speed": offline_speed,
     "sweep-cartpole": sweep_cartpole,
+    "reward-sources": reward_sources,
+    "released-weights": released_weights,
+    "printed-sources": printed_sources,
 }
 
 

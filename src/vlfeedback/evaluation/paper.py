@@ -33,20 +33,7 @@ PAPER: dict[str, Any] = {
     },
     # Table 15, the other columns, in its order of tasks.
     "baseline_label_accuracy": {
-        name: dict(
-            zip(
-                (
-                    "button-press",
-                    "door-close",
-                    "drawer-close",
-                    "faucet-close",
-                    "window-open",
-                    "mean",
-                ),
-                values,
-                strict=True,
-            )
-        )
+        name: dict(zip(_ROWS_15, values, strict=True))
         for name, values in {
             "R3M": (0.91, 0.98, 0.66, 0.98, 0.72, 0.85),
             "VIP": (0.40, 0.57, 0.49, 1.0, 0.88, 0.668),
@@ -55,6 +42,18 @@ PAPER: dict[str, Any] = {
             "VLM-RM (0.0)": (0.62, 0.59, 0.65, 0.25, 0.88, 0.598),
             "VLM-RM (1.0)": (0.41, 0.10, 0.58, 0.65, 0.16, 0.38),
             "RoboCLIP": (0.46, 0.61, 0.43, 0.63, 0.49, 0.524),
+        }.items()
+    },
+    # Table 5, the other columns: rewards with the true ones, kind of coefficient not named.
+    "baseline_correlation": {
+        name: dict(zip(_ROWS_15, values, strict=True))
+        for name, values in {
+            "R3M": (0.313, 0.735, -0.106, 0.676, 0.411, 0.406),
+            "VIP": (0.204, 0.125, 0.043, 0.851, 0.725, 0.390),
+            "LIV": (-0.281, 0.600, 0.052, 0.563, -0.568, 0.073),
+            "CLIP": (0.127, -0.309, -0.151, -0.301, 0.336, -0.060),
+            "VLM-RM (0.0)": (0.153, -0.152, -0.137, -0.291, 0.405, -0.005),
+            "VLM-RM (1.0)": (-0.082, -0.492, -0.031, 0.084, -0.333, -0.171),
         }.items()
     },
     # Table 5, column VLP: labels with scripted labels, kind of coefficient not named.
