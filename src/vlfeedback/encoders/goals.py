@@ -38,7 +38,7 @@ class Goal:
         self,
         source: str,
         goal: str | Sequence[str] | None,
-        embed: Callable[[UInt8[np.ndarray, "B H W 3"]], Float32[np.ndarray, "B D"]],
+        embed: Callable[[UInt8[np.ndarray, "B H W 3"]], Float32[np.ndarray, "B ..."]],
     ) -> None:
         paths = [goal] if isinstance(goal, str) else list(goal or ())
         if not paths:
@@ -51,10 +51,23 @@ class Goal:
         self.pictures = [read_picture(Path(path).expanduser()) for path in paths]
 
     @cached_property
-    def features(self) -> Float32[np.ndarray, " D"]:
+    def features(self) -> Float32[np.ndarray, "..."]:
         """Mean of the goal pictures' features; of one picture, its own."""
         each = np.stack([self._embed(picture[None])[0] for picture in self.pictures])
         return np.asarray(each.mean(axis=0), dtype=np.float32)
+
+    def distances(self, features: Float32[np.ndarray, "*B D"]) -> Float32[np.ndarray, "*B"]:
+        """Euclidean distance of each picture's features to the goal's.
+
+        Raises:
+            ShapeError: the features are not those of `embed`.
+        """
+        if features.shape[-1] != len(self.features):
+            raise ShapeError(
+                f"{self._source!r} got features of {features.shape[-1]} numbers a picture; "
+                f"expected {len(self.features)}, as its `embed` gives them."
+            )
+        return np.asarray(np.linalg.norm(features - self.features, axis=-1), dtype=np.float32)
 
     def check_same_view(self, frames: UInt8[np.ndarray, "... H W 3"]) -> None:
         """Refuse pictures that cannot be of the goal's view.

@@ -12,6 +12,7 @@ from vlfeedback.optional import require
 
 __all__ = ["Recognised", "recognise"]
 
+_IMAGENET_CLASSES = 1000
 _RESNETS = {(64, 2, 512): 18, (64, 3, 512): 34, (256, 3, 2048): 50}
 
 
@@ -44,11 +45,19 @@ def recognise(tensors: Mapping[str, Tensor], top_key: str = "") -> Recognised:
 
 
 def _resnet(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
+    if "layer1.0.conv1.weight" in tensors:  # torchvision's names, saved from inside R3M or VIP
+        tensors = {
+            key if key.startswith("lang_") else f"convnet.{key}": tensor
+            for key, tensor in tensors.items()
+        }
     if not any(key.startswith("convnet.") for key in tensors):
         return None
     size = _resnet_size(tensors)
     network = f"ResNet-{size}" if size else "an unknown ResNet"
-    if "convnet.fc.weight" in tensors or top_key == "vip":
+    classes = tensors.get("convnet.fc.weight")
+    if classes is not None and len(classes) == _IMAGENET_CLASSES and top_key != "vip":
+        return Recognised(f"a classifier of ImageNet ({network}), which no source reads")
+    if classes is not None or top_key == "vip":
         return Recognised(f"a VIP checkpoint ({network})", ("vip-distance", "vip-potential"))
     settings = {"size": size} if size else {}
     if any(key.startswith("lang_rew.") for key in tensors):
