@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vlfeedback.data.video import read_video
+from vlfeedback.encoders.array_files import read_array
 from vlfeedback.errors import FileFormatError
 from vlfeedback.types.trajectories import check_pictures
 
@@ -36,14 +37,8 @@ def read_demo(path: Path) -> UInt8[np.ndarray, "F H W 3"]:
         )
     if path.suffix != ".npy":
         return read_video(path, longest_side=_LONGEST_SIDE)
-    try:
-        frames = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise FileFormatError(
-            f"{path} cannot be read as pictures ({error}); save them with numpy.save, as an array "
-            "(F, H, W, 3) of uint8."
-        ) from error
+    frames = read_array(path, "pictures (F, H, W, 3) uint8")
     check_pictures(frames, 4, str(path), "(F, H, W, 3)")
     if not frames.size:
         raise FileFormatError(f"{path} has no picture; its shape is {frames.shape}.")
-    return np.asarray(frames)
+    return frames

@@ -6,11 +6,11 @@ import re
 import warnings
 import zlib
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Int64
 
+from vlfeedback.encoders.array_files import read_array
 from vlfeedback.encoders.s3d import N_WORDS
 from vlfeedback.errors import FileFormatError, NeedsError
 
@@ -37,7 +37,7 @@ class WordList:
                 f"No word list {str(path)!r}. It is released beside S3D's weights as s3d_dict.npy: "
                 "pass words='path of it'."
             )
-        words = _read(path)
+        words = read_array(path, "words as text of fixed width, as in S3D's s3d_dict.npy")
         if words.ndim != 1 or words.dtype.kind != "U" or not 0 < len(words) < N_WORDS:
             raise FileFormatError(
                 f"{path} holds an array of {words.dtype} and shape {words.shape}; expected 1 to "
@@ -92,17 +92,3 @@ def _filled(rows: list[int]) -> Int64[np.ndarray, " 16"]:
     kept = rows[:N_SLOTS]
     filled[: len(kept)] = kept
     return filled
-
-
-def _read(path: Path) -> np.ndarray:
-    try:
-        words = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, BadZipFile) as error:  # objects would be executed when unpickled
-        raise FileFormatError(
-            f"{path} cannot be read as words ({error}); expected text of fixed width in the .npy "
-            "format, as in the file s3d_dict.npy released with S3D."
-        ) from error
-    if not isinstance(words, np.ndarray):  # an .npz archive
-        words.close()
-        raise FileFormatError(f"{path} holds several arrays; expected the one of s3d_dict.npy.")
-    return words
