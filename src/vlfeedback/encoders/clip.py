@@ -20,6 +20,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
 from vlfeedback.encoders.batches import PictureEncoder
+from vlfeedback.encoders.clip_tokenizer import load_tokenizer
 from vlfeedback.encoders.clip_weights import (
     cached_weights,
     check_quick_gelu,
@@ -29,12 +30,12 @@ from vlfeedback.encoders.clip_weights import (
 )
 from vlfeedback.encoders.preprocess import Preprocess
 from vlfeedback.encoders.sharing import file_key, shared
-from vlfeedback.encoders.weights_files import check_one_choice, locate, read_weights
+from vlfeedback.encoders.weights_files import Weights, check_one_choice, locate, read_weights
 from vlfeedback.errors import NeedsError, UnknownNameError
 from vlfeedback.optional import require
 from vlfeedback.registry import suggest
 
-__all__ = ["CLIPEncoder", "load_clip"]
+__all__ = ["CLIPEncoder", "build_clip", "known_architecture", "load_clip", "picture_side"]
 
 _CHOICES = (
     "checkpoint='path of a weights file', pretrained='a tag of open_clip whose file is in your hub "
@@ -66,7 +67,11 @@ class CLIPEncoder:
 
     @torch.inference_mode()
     def embed_text(self, text: str) -> Float32[np.ndarray, " D"]:
-        """Features of length 1; what exceeds the context length (77 tokens) is cut off."""
+        """Features of length 1; what exceeds the context length (77 tokens) is cut off.
+
+        Raises:
+            NeedsError: the text tokenises to nothing.
+        """
         features = self.model.encode_text(self.tokenize([text]).to(self.device))  # type: ignore[operator]
         return np.asarray(_normalise(features)[0].cpu().numpy(), dtype=np.float32)
 
@@ -77,7 +82,8 @@ def load_clip(
     checkpoint: str | Path | None = None,
     pretrained: str | None = None,
     random_weights_seed: int | None = None,
-    preprocess: Preprocess | None = None,
+    preprocess: Callable[[int], Preprocess] | None = None,
+    tokenizer: str | Path | None = None,
     precision: str = "float32",
     batch_size: int | None = None,
     device: str = "cpu",
@@ -90,7 +96,9 @@ def load_clip(
             of the hub, see `locate`.
         pretrained: a tag of open_clip; its file must be in the hub cache.
         random_weights_seed: random weights, as open_clip initialises them: they know nothing.
-        preprocess: what is done to pictures; default: what the weights were trained with.
+        preprocess: what is done to pictures, from the side of what the network reads, in px;
+            default: what the weights were trained with.
+        tokenizer: folder of the tokenizer's files, see `load_tokenizer`.
         precision: of pictures, see `PictureEncoder`.
         batch_size: pictures at once, see `PictureEncoder`.
         device: where it computes.
@@ -98,21 +106,17 @@ def load_clip(
     Raises:
         NeedsError: not exactly one of the three weights is given.
         UnknownNameError: no such architecture, or no such tag for it.
-        FileNotFoundError: the file is not there; the message says how to get it.
+        FileNotFoundError: the file, or the tokenizer's, is not there; the message says how to
+            get it.
         CheckpointError: the file is damaged, or of another architecture or activation.
-        MissingExtraError: open_clip is not installed.
+        FileFormatError: the tokenizer's files are damaged, or of another model.
+        MissingExtraError: open_clip, or what reads the tokenizer, is not installed.
     """
-    open_clip = require("open_clip", extra="vision", needed_by="CLIP")
     check_one_choice(
         "CLIP", _CHOICES, checkpoint=checkpoint, pretrained=pretrained, seed=random_weights_seed
     )
-    architecture = architecture.replace("/", "-")  # OpenAI writes ViT-B/32
-    if architecture not in open_clip.list_models():
-        raise UnknownNameError(
-            f"open_clip has no architecture {architecture!r}. "
-            f"{suggest(architecture, open_clip.list_models())}"
-            "`python -c 'import open_clip; print(open_clip.list_models())'` shows all."
-        )
+    architecture = known_architecture(architecture)
+    tokenize = load_tokenizer(architecture, tokenizer)
     path = None
     if pretrained is not None:
         path = cached_weights(architecture, pretrained)
@@ -120,25 +124,52 @@ def load_clip(
         path = locate(checkpoint)
     model: Any = shared(
         ("clip", architecture, device, random_weights_seed if path is None else file_key(path)),
-        lambda: _load(architecture, path, random_weights_seed or 0).to(device),
+        lambda: build_clip(
+            architecture, None if path is None else read_weights(path), random_weights_seed or 0
+        ).to(device),
     )
-    if preprocess is None:
-        preprocess = preprocess_of(architecture, pretrained, path, _side(model.visual.image_size))
+    side = picture_side(model)
     pictures = PictureEncoder(
         lambda prepared: _normalise(model.encode_image(prepared)),
-        preprocess,
+        preprocess(side) if preprocess else preprocess_of(architecture, pretrained, path, side),
         network=model.visual,
         name=f"clip {architecture}",
         device=device,
         precision=precision,
         batch_size=batch_size,
     )
-    return CLIPEncoder(model, pictures, _tokenizer(open_clip, architecture))
+    return CLIPEncoder(model, pictures, tokenize)
 
 
-def _load(architecture: str, path: Path | None, seed: int) -> nn.Module:
+def known_architecture(name: str) -> str:
+    """The name as open_clip spells it: OpenAI writes ViT-B/32.
+
+    Raises:
+        UnknownNameError: open_clip has no such architecture.
+        MissingExtraError: it is not installed.
+    """
     open_clip = require("open_clip", extra="vision", needed_by="CLIP")
-    weights = None if path is None else read_weights(path)
+    name = name.replace("/", "-")
+    if name not in open_clip.list_models():
+        raise UnknownNameError(
+            f"open_clip has no architecture {name!r}. {suggest(name, open_clip.list_models())}"
+            "`python -c 'import open_clip; print(open_clip.list_models())'` shows all."
+        )
+    return name
+
+
+def build_clip(architecture: str, weights: Weights | None, seed: int) -> nn.Module:
+    """A frozen model in evaluation mode, in float32, on the CPU.
+
+    Args:
+        architecture: a name of ``open_clip.list_models()``.
+        weights: what it is filled with; None: random weights, as open_clip initialises them.
+        seed: of the random weights.
+
+    Raises:
+        CheckpointError: the weights are of another architecture or activation.
+    """
+    open_clip = require("open_clip", extra="vision", needed_by="CLIP")
     if weights is not None:
         trained = trained_with_quick_gelu(weights)
         check_quick_gelu(architecture, str(weights.path), trained=trained)
@@ -150,20 +181,17 @@ def _load(architecture: str, path: Path | None, seed: int) -> nn.Module:
     return model.eval().requires_grad_(False)
 
 
-def _tokenizer(open_clip: Any, architecture: str) -> Callable[[list[str]], Tensor]:
-    text = open_clip.get_model_config(architecture)["text_cfg"]
-    # Only tokenizers of the hub would be downloaded, and only they know this argument.
-    offline = {"local_files_only": True} if text.get("hf_tokenizer_name") else {}
-    tokenizer: Callable[[list[str]], Tensor] = open_clip.get_tokenizer(architecture, **offline)
-    return tokenizer
+def picture_side(model: Any) -> int:
+    """Height and width of the pictures that a model of open_clip reads, px.
 
-
-def _side(size: int | tuple[int, int]) -> int:
-    if isinstance(size, int):
-        return size
-    if size[0] != size[1]:
+    Raises:
+        NeedsError: they are not square.
+    """
+    size = model.visual.image_size
+    height, width = (size, size) if isinstance(size, int) else size
+    if height != width:
         raise NeedsError(f"This CLIP reads pictures of {size} px; only square ones are supported.")
-    return size[0]
+    return int(height)
 
 
 def _normalise(features: Tensor) -> Tensor:

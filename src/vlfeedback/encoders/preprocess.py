@@ -14,8 +14,10 @@ from torch import Tensor
 
 from vlfeedback.errors import NeedsError
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "Preprocess"]
+__all__ = ["CLIP_MEAN", "CLIP_STD", "IMAGENET_MEAN", "IMAGENET_STD", "Preprocess"]
 
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # OpenAI's
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 

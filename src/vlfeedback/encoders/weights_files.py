@@ -39,6 +39,8 @@ __all__ = [
 
 _ADDRESS = re.compile(r"hf://(?P<repository>[^/@]+/[^/@]+)/(?P<file>[^@]+)(@(?P<revision>.+))?")
 _TOP_KEYS = ("r3m", "vip", "liv", "state_dict", "model_state_dict", "model", "teacher")
+# What readers say of a file that ends early, or is something else.
+_UNREADABLE = (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError, OSError)
 _UNREAD = ("num_batches_tracked", "position_ids")  # ends of names that evaluation never reads
 
 
@@ -115,7 +117,7 @@ def read_weights(path: Path) -> Weights:
     is_archive = _is_torchscript(path)
     try:
         loaded: Any = _load_archive(path) if is_archive else _load_tensors(path)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+    except _UNREADABLE as error:
         raise CheckpointError(
             f"{path} is no readable weights file; it is truncated or of another format. Copy it "
             f"again. The reader said: {(str(error).splitlines() or [type(error).__name__])[0]}"

@@ -12,28 +12,20 @@ Left out: the learned temperature (about 100) and any softmax over texts.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from vlfeedback.encoders.clip import load_clip
-from vlfeedback.encoders.segments import EncodingConfig, TextCache, hold_scores, picture_features
+from vlfeedback.encoders.clip_settings import CLIPSettings, load_chosen_clip
+from vlfeedback.encoders.segments import TextCache, hold_scores, picture_features
 from vlfeedback.types import SegmentBatch, SourceNeeds
 
 __all__ = ["CLIPConfig", "CLIPReward"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CLIPConfig(EncodingConfig):
-    """Settings of the `clip` source. Give exactly one of the three weights."""
-
-    variant_field: ClassVar[str] = "architecture"
-
-    architecture: str = "ViT-B-32-quickgelu"  # any of open_clip; this one is OpenAI's smallest ViT
-    checkpoint: str | None = None  # path of a weights file, or hf://owner/name/file@revision
-    pretrained: str | None = None  # a tag of open_clip, such as "openai"; read from the hub cache
-    random_weights_seed: int | None = None  # weights that know nothing, for tests and demos
+class CLIPConfig(CLIPSettings):
+    """Settings of the `clip` source; those of `CLIPSettings`."""
 
 
 class CLIPReward:
@@ -42,7 +34,8 @@ class CLIPReward:
     Raises:
         NeedsError: not exactly one of `checkpoint`, `pretrained` and `random_weights_seed`.
         UnknownNameError: open_clip has no such architecture or tag.
-        FileNotFoundError: the weights are not here; the message says how to get them.
+        FileNotFoundError: the weights or the tokenizer are not here; the message says how to get
+            them.
         CheckpointError: the file is damaged, or of another architecture or activation.
     """
 
@@ -52,15 +45,7 @@ class CLIPReward:
     def __init__(self, config: CLIPConfig | None = None, *, device: str = "cpu") -> None:
         self.config = config or CLIPConfig()
         self.needs = replace(self.needs, frame_stride=self.config.frame_stride)
-        self._encoder = load_clip(
-            self.config.architecture,
-            checkpoint=self.config.checkpoint,
-            pretrained=self.config.pretrained,
-            random_weights_seed=self.config.random_weights_seed,
-            precision=self.config.precision,
-            batch_size=self.config.batch_size,
-            device=device,
-        )
+        self._encoder = load_chosen_clip(self.config, device=device)
         self._texts = TextCache("clip", self._encoder.embed_text)
 
     @property
@@ -76,8 +61,8 @@ class CLIPReward:
         """Cosine of the instruction and the newest picture at each step; zero on padding.
 
         Raises:
-            NeedsError: pictures or instructions are missing or empty, or the first picture comes
-                after the first step.
+            NeedsError: pictures or instructions are missing or empty, nothing is left of one once
+                it is cleaned, or the first picture comes after the first step.
         """
         texts = self._texts.of(batch)
         pictures = picture_features(batch, self.embed, source="clip")
