@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -28,10 +28,12 @@ class FrozenNetwork:
     Args:
         prepare: inputs (B, ...) uint8, on the device, as `encode` reads them; in float32.
         encode: to features (B, ...); in evaluation mode.
+        in_bfloat16: the same with products in bfloat16; None: `encode` under autocast.
+        probe: inputs that are computed both ways before bfloat16 is used; None: the first ones.
+            Where the directions disagree, float32 is used, and a warning says so.
         inputs: what they are, for messages: ``"pictures"``.
         device: where it computes, such as ``"cuda"``.
-        precision: see `Precision`. Before bfloat16 is used, the first inputs are computed both
-            ways; where the directions disagree, float32 is used, and a warning says so.
+        precision: see `Precision`.
         batch_size: inputs at once. What does not fit into memory is halved until it does, and a
             warning says so.
 
@@ -44,6 +46,8 @@ class FrozenNetwork:
         prepare: Callable[[Tensor], Tensor],
         encode: Callable[[Tensor], Tensor],
         *,
+        in_bfloat16: Callable[[Tensor], Tensor] | None = None,
+        probe: UInt8[np.ndarray, "P ..."] | None = None,
         inputs: str,
         device: str,
         precision: str,
@@ -56,61 +60,97 @@ class FrozenNetwork:
         if batch_size < 1:
             raise NeedsError(f"batch_size={batch_size}; expected at least 1 of the {inputs}.")
         self.device = device
-        self.bfloat16 = precision == "bfloat16" or (precision == "auto" and _has_bfloat16(device))
         self.batch_size = batch_size
+        self._bfloat16 = precision == "bfloat16" or (precision == "auto" and _has_bfloat16(device))
         self._prepare = prepare
         self._encode = encode
+        self._in_bfloat16 = in_bfloat16 or self._autocast
+        self._probe = probe
         self._inputs = inputs
-        self._is_checked = not self.bfloat16
+        self._is_checked = not self._bfloat16
 
-    @torch.inference_mode()
+    @property
+    def bfloat16(self) -> bool:
+        """Whether it computes in bfloat16; the probe is computed if that is still to be found out.
+
+        Without a probe, the first inputs may still change it.
+        """
+        if not self._is_checked and self._probe is not None:
+            self._check_bfloat16(self._probe)
+        return self._bfloat16
+
     def __call__(self, inputs: UInt8[np.ndarray, "B ..."]) -> Float32[np.ndarray, "B ..."]:
-        """Features of each input, as the network gives them."""
+        """Features of each input, as the network gives them.
+
+        Raises:
+            MemoryError, torch.OutOfMemoryError: not even one input fits into memory.
+        """
+        if not self.bfloat16:
+            return self._in_batches(inputs, False)
         if not self._is_checked and len(inputs):
             self._check_bfloat16(inputs[:_CHECKED])
+        return self._in_batches(inputs, self._bfloat16)
+
+    def _in_batches(
+        self, inputs: UInt8[np.ndarray, "B ..."], bfloat16: bool
+    ) -> Float32[np.ndarray, "B ..."]:
         parts: list[np.ndarray] = []
         start = 0
         while start < len(inputs) or not parts:
+            size = min(self.batch_size, max(1, len(inputs) - start))
             try:
-                parts.append(self._compute(inputs[start : start + self.batch_size], self.bfloat16))
-            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error) or self.batch_size == 1:
+                parts.append(self._compute(inputs[start : start + size], bfloat16))
+            except (MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
                     raise
-                self._halve_batch()
+                if size == 1:
+                    error.add_note(
+                        f"Not even one of the {self._inputs} fits into the memory of "
+                        f"{self.device!r} beside the network: use a smaller network, or a device "
+                        "with more memory."
+                    )
+                    raise
+            else:
+                start += size
                 continue
-            start += self.batch_size
+            # Here and not above: as long as the exception is there, so is what did not fit.
+            self._halve_batch(size)
         return np.concatenate(parts)
 
+    @torch.inference_mode()
     def _compute(
         self, inputs: UInt8[np.ndarray, "B ..."], bfloat16: bool
     ) -> Float32[np.ndarray, "B ..."]:
-        prepared = self._prepare(torch.from_numpy(np.ascontiguousarray(inputs)).to(self.device))
-        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=bfloat16):
-            features = self._encode(prepared)
-        return np.asarray(features.float().cpu().numpy())
+        # torch warns of arrays that cannot be written to.
+        given = torch.from_numpy(np.require(inputs, requirements=("C", "W"))).to(self.device)
+        encode = self._in_bfloat16 if bfloat16 else self._encode
+        return np.asarray(encode(self._prepare(given)).float().cpu().numpy())
 
-    def _halve_batch(self) -> None:
-        smaller = self.batch_size // 2
+    def _autocast(self, prepared: Tensor) -> Tensor:
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16):
+            return self._encode(prepared)
+
+    def _halve_batch(self, size: int) -> None:
+        self.batch_size = size // 2
         warnings.warn(
-            f"{self.batch_size} {self._inputs} at once do not fit into the memory of "
-            f"{self.device!r}; going on with {smaller}. Pass batch_size={smaller} to begin there.",
+            f"{size} {self._inputs} at once do not fit into the memory of {self.device!r}; going "
+            f"on with {self.batch_size}. Pass batch_size={self.batch_size} to begin there.",
             ResourceWarning,
             stacklevel=5,
         )
-        self.batch_size = smaller
         if torch.device(self.device).type == "cuda":
             torch.cuda.empty_cache()
 
-    def _check_bfloat16(self, inputs: UInt8[np.ndarray, "B ..."]) -> None:
+    def _check_bfloat16(self, inputs: UInt8[np.ndarray, "P ..."]) -> None:
         exact, fast = (
-            features.reshape(len(inputs), -1)
-            for features in (self._compute(inputs, False), self._compute(inputs, True))
+            self._in_batches(inputs, bfloat16).reshape(len(inputs), -1)
+            for bfloat16 in (False, True)
         )
         lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(fast, axis=1)
         cosine = float(((exact * fast).sum(axis=1) / np.maximum(lengths, 1e-12)).min())
         self._is_checked = True
         if not cosine >= _AGREEMENT:
-            self.bfloat16 = False
+            self._bfloat16 = False
             warnings.warn(
                 f"In bfloat16 the features point elsewhere than in float32 (cosine {cosine:.4f}, "
                 f"expected {_AGREEMENT}); computing in float32.",
@@ -121,9 +161,14 @@ class FrozenNetwork:
 
 def _has_bfloat16(device: str) -> bool:
     """Whether products of bfloat16 numbers are done in hardware, and so are faster."""
-    if torch.device(device).type == "cuda":
+    kind = torch.device(device).type
+    if kind == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    ask: Callable[[], Any] | None = getattr(torch.cpu, "get_capabilities", None)
+    if kind != "cpu" or ask is None:  # older releases of PyTorch cannot tell
+        return False
+    capabilities = ask()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -1,19 +1,66 @@
-"""One copy of a frozen network for all sources that use it."""
+"""One copy of a frozen network for all sources that use it, and what is made of it."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar, cast
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-__all__ = ["file_key", "shared"]
+from vlfeedback.encoders.weights_files import tensors_digest
+
+__all__ = ["Derived", "derived", "file_key", "shared"]
 
 Network = TypeVar("Network", bound=nn.Module)
 
+
+class Derived:
+    """What is made of a frozen network once, for all who hold it.
+
+    Attributes:
+        lock: held while the network computes, since it does so in bfloat16 with other tensors in
+            the place of its own, which a second thread must not see.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = ref(network)  # this lives as long as the network, and must not prolong it
+        self.lock = threading.Lock()
+
+    @cached_property
+    def digest(self) -> str:
+        """Of its weights, see `tensors_digest`."""
+        return tensors_digest(self._alive())
+
+    @cached_property
+    def bfloat16(self) -> dict[str, Tensor]:
+        """Its floating tensors by name, in bfloat16.
+
+        Those with four axes, of convolutions, hold the channels last: a ResNet-50 is 1.3 times as
+        fast so on a CPU, and a ViT no slower.
+        """
+        network = self._alive()
+        named = [*network.named_parameters(), *network.named_buffers()]
+        return {
+            name: tensor.detach().to(
+                torch.bfloat16,
+                memory_format=torch.channels_last if tensor.dim() == 4 else torch.preserve_format,
+            )
+            for name, tensor in named
+            if tensor.is_floating_point()
+        }
+
+    def _alive(self) -> nn.Module:
+        return cast("nn.Module", self._network())
+
+
 _LIVE: WeakValueDictionary[Hashable, nn.Module] = WeakValueDictionary()
+_DERIVED: WeakKeyDictionary[nn.Module, Derived] = WeakKeyDictionary()
+_LOCK = threading.RLock()  # loading may share another network inside
 
 
 def shared(key: Hashable, load: Callable[[], Network]) -> Network:
@@ -26,11 +73,21 @@ def shared(key: Hashable, load: Callable[[], Network]) -> Network:
         key: all that the network depends on, its device included.
         load: makes it.
     """
-    network = _LIVE.get(key)
-    if network is None:
-        network = load()
-        _LIVE[key] = network
-    return cast("Network", network)
+    with _LOCK:
+        network = _LIVE.get(key)
+        if network is None:
+            network = load()
+            _LIVE[key] = network
+        return cast("Network", network)
+
+
+def derived(network: nn.Module) -> Derived:
+    """What is made of this network once; its weights may not change from now on."""
+    with _LOCK:
+        known = _DERIVED.get(network)
+        if known is None:
+            known = _DERIVED[network] = Derived(network)
+        return known
 
 
 def file_key(path: Path) -> Hashable:
