@@ -86,7 +86,7 @@ class RoboCLIPReward:
     """
 
     config_type = RoboCLIPConfig
-    needs = SourceNeeds(frames=True, granularity="episode", frame_stride=4)
+    needs = SourceNeeds(frames=True, instruction=True, granularity="episode", frame_stride=4)
 
     def __init__(self, config: RoboCLIPConfig | None = None, *, device: str = "cpu") -> None:
         self.config = config or RoboCLIPConfig()
