@@ -15,11 +15,13 @@ from vlfeedback.cli import (
     fit,
     fit_clip,
     fit_reward,
+    goals,
     instructions,
     listing,
     relabel,
     report,
     sweep,
+    weights,
 )
 
 __all__ = ["app", "main"]
@@ -41,6 +43,7 @@ app.command("list")(listing.list_names)
 app.command("doctor")(doctor.doctor)
 app.command("collect")(collect.collect)
 app.command("browse")(browse.browse)
+app.command("goals")(goals.goals)
 app.command("explain")(explain.explain)
 app.command("relabel")(relabel.relabel)
 app.command("sweep")(sweep.sweep)
@@ -49,6 +52,7 @@ fit.fit_app.command("vlp-clip")(fit_clip.fit_vlp_clip)
 fit.fit_app.command("reward")(fit_reward.fit_reward)
 app.add_typer(fit.fit_app, name="fit")
 app.add_typer(evaluate.eval_app, name="eval")
+app.add_typer(weights.weights_app, name="weights")
 app.add_typer(instructions.instructions_app, name="instructions")
 
 _USER_ERRORS = (LookupError, ValueError, TypeError, OSError, ImportError, RuntimeError)

@@ -27,7 +27,7 @@ from vlfeedback.encoders.sharing import file_key, shared
 from vlfeedback.encoders.weights_files import Weights, check_one_choice, locate, read_weights
 from vlfeedback.errors import CheckpointError, NeedsError
 
-__all__ = ["LIVEncoder", "load_liv"]
+__all__ = ["LIVEncoder", "load_liv", "read_liv"]
 
 _CHOICES = (
     "checkpoint='path of model.pt' (`hf download jasonyma/LIV model.pt` prints it), or "
@@ -109,7 +109,7 @@ def load_liv(
     model: Any = shared(
         ("liv", architecture, device, random_weights_seed if path is None else file_key(path)),
         lambda: build_clip(
-            architecture, None if path is None else _read_liv(path), random_weights_seed or 0
+            architecture, None if path is None else read_liv(path), random_weights_seed or 0
         ).to(device),
     )
     pictures = PictureEncoder(
@@ -124,7 +124,12 @@ def load_liv(
     return LIVEncoder(model, pictures, load_tokenizer(architecture))
 
 
-def _read_liv(path: Path) -> Weights:
+def read_liv(path: Path) -> Weights:
+    """The tensors of a LIV checkpoint, under CLIP's names.
+
+    Raises:
+        CheckpointError: the file is damaged, or no LIV.
+    """
     weights = read_weights(path)
     if weights.top_key != _KEY:
         # A plain CLIP has the same tensors, and would be scored under LIV's name.

@@ -28,7 +28,7 @@ from vlfeedback.encoders.wordpiece import (
 )
 from vlfeedback.errors import NeedsError, ShapeError
 
-__all__ = ["LanguageNetwork", "LanguageReward", "load_r3m_language"]
+__all__ = ["LanguageNetwork", "LanguageReward", "load_language_network", "load_r3m_language"]
 
 _HIDDEN = 1024  # width of the head; the repository's default
 _FEATURES = {18: 512, 34: 512, 50: 2048}  # numbers a picture, by size of the ResNet
@@ -159,7 +159,7 @@ def load_r3m_language(
     path = None if checkpoint is None else locate(checkpoint)
     network = shared(
         ("r3m language", size, device, random_weights_seed if path is None else file_key(path)),
-        lambda: _load(path, size, random_weights_seed or 0).to(device),
+        lambda: load_language_network(path, size, random_weights_seed or 0).to(device),
     )
     if path is None and tokenizer is None:
         return LanguageReward(network, WordPiece(any_vocabulary(), source="r3m"), device=device)
@@ -174,7 +174,12 @@ def load_r3m_language(
     return LanguageReward(network, tokenize, device=device)
 
 
-def _load(path: Path | None, size: int, seed: int) -> LanguageNetwork:
+def load_language_network(path: Path | None, size: int, seed: int = 0) -> LanguageNetwork:
+    """The text encoder and head alone, filled from a file or random; frozen.
+
+    Raises:
+        CheckpointError: the file is damaged, or of another network or method.
+    """
     weights = None if path is None else read_resnet_file(path, source="r3m", size=size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from vlfeedback.optional import require
 __all__ = ["Recognised", "recognise"]
 
 _IMAGENET_CLASSES = 1000
+_CLIP_RESNETS = {1024: "RN50", 512: "RN101", 640: "RN50x4", 768: "RN50x16"}  # by embedding
+_VITS = {(384, 12): "small", (768, 12): "base", (1024, 24): "large", (1536, 40): "giant"}
 _RESNETS = {(64, 2, 512): 18, (64, 3, 512): 34, (256, 3, 2048): 50}
 
 
@@ -23,6 +26,7 @@ class Recognised:
     what: str  # as a sentence says it: "an R3M checkpoint (ResNet-50)"
     sources: tuple[str, ...] = ()  # ids; empty where none of ours does
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the source, which the file fixes
+    architectures: tuple[str, ...] = ()  # that it may be, where a source has several to choose from
 
 
 def recognise(tensors: Mapping[str, Tensor], top_key: str = "") -> Recognised:
@@ -101,7 +105,12 @@ def _clip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
     embedding = projection.shape[-1]
     sources = ("clip", "vlm_rm")
     if "visual.class_embedding" not in named:
-        return Recognised(f"a CLIP ResNet with embeddings of {embedding}", sources)
+        name = _CLIP_RESNETS.get(embedding)
+        return Recognised(
+            f"a CLIP ResNet with embeddings of {embedding}",
+            sources,
+            architectures=(name, f"{name}-quickgelu") if name else (),
+        )
     width, _, patch, _ = patches.shape
     blocks = {key.split(".")[3] for key in named if key.startswith("visual.transformer.resbl")}
     wanted = (embedding, width, patch, len(blocks))
@@ -110,7 +119,7 @@ def _clip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
         n for n in open_clip.list_models() if _shape_of(open_clip.get_model_config(n)) == wanted
     ]
     what = " or ".join(names[:4]) or f"a ViT with (embedding, width, patch, layers) {wanted}"
-    return Recognised(what, sources, {"architecture": names[0]} if len(names) == 1 else {})
+    return Recognised(what, sources, architectures=tuple(names))
 
 
 def _shape_of(config: dict[str, Any]) -> tuple[Any, ...]:
@@ -121,8 +130,29 @@ def _shape_of(config: dict[str, Any]) -> tuple[Any, ...]:
 def _siglip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
     if "visual.trunk.patch_embed.proj.weight" not in tensors or "logit_bias" not in tensors:
         return None
-    width = tensors["visual.trunk.patch_embed.proj.weight"].shape[0]
-    return Recognised(f"a SigLIP of open_clip (width {width})", ("siglip2",))
+    width, _, patch, _ = tensors["visual.trunk.patch_embed.proj.weight"].shape
+    places = tensors.get("visual.trunk.pos_embed")
+    words = tensors.get("text.token_embedding.weight")
+    open_clip = require("open_clip", extra="vision", needed_by="SigLIP")
+    names = [
+        name
+        for name in open_clip.list_models()
+        if "SigLIP" in name
+        and places is not None
+        and words is not None
+        and _siglip_shape(open_clip.get_model_config(name))
+        == (patch, places.shape[1], words.shape[0], words.shape[1])
+    ]
+    what = f"a SigLIP of open_clip (width {width})" + (f": {' or '.join(names)}" if names else "")
+    return Recognised(what, ("siglip2",), architectures=tuple(names))
+
+
+def _siglip_shape(config: dict[str, Any]) -> tuple[int, int, int, int]:
+    """Patch, patches, words and width of a configuration; its network is one of timm's."""
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    match = re.search(r"patch(\d+)", vision.get("timm_model_name", ""))
+    patch = int(match[1]) if match else vision.get("patch_size", 1)
+    return patch, (vision["image_size"] // patch) ** 2, text["vocab_size"], text["width"]
 
 
 def _dino(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
@@ -132,7 +162,15 @@ def _dino(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
     blocks = {key.split(".")[1] for key in tensors if key.startswith("blocks.")}
     width, _, patch, _ = patches.shape
     what = f"a vision transformer such as DINO (width {width}, patch {patch}, {len(blocks)} layers)"
-    return Recognised(what, ("dino-goal",))
+    size = _VITS.get((width, len(blocks)))
+    registers = "reg4_" if {"reg_token", "register_tokens"} & tensors.keys() else ""
+    names = {
+        14: f"vit_{size}_patch14_{registers}dinov2",
+        16: f"vit_{size}_patch16_{'dinov3' if registers else '224.dino'}",
+        8: f"vit_{size}_patch8_224.dino",
+    }
+    known = size is not None and patch in names
+    return Recognised(what, ("dino-goal",), architectures=(names[patch],) if known else ())
 
 
 def _distilbert(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:

@@ -61,7 +61,7 @@ REWARD_SOURCES: Registry[RewardSource] = Registry(
         Entry(
             "vlm_rm",
             "vlfeedback.rewards.vlm_rm:VLMRMReward",
-            "closeness to the instruction, measured from a text of the bare scene, any open_clip model",
+            "closeness to the instruction, seen from a text of the bare scene; any open_clip model",
             "VLMRM",
             extra="vision",
         ),

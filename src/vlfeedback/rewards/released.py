@@ -6,7 +6,7 @@ another one. Nothing here is downloaded: addresses are for people, and for `loca
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vlfeedback.errors import UnknownNameError
@@ -52,15 +52,15 @@ def _openai(name: str, megabytes: float, sha256: str, architecture: str) -> Weig
 _S3 = "https://pytorch.s3.amazonaws.com/models/rl"
 
 _CLIP_FILES = (
-    _openai("ViT-B-32.pt", 303, "40d36571", "ViT-B-32-quickgelu"),
-    _openai("ViT-B-16.pt", 299, "5806e77c", "ViT-B-16-quickgelu"),
-    _openai("ViT-L-14.pt", 855, "b8cca3fd", "ViT-L-14-quickgelu"),
-    _openai("RN50.pt", 204, "afeb0e10", "RN50-quickgelu"),
+    _openai("ViT-B-32.pt", 303.0, "40d36571", "ViT-B-32-quickgelu"),
+    _openai("ViT-B-16.pt", 299.0, "5806e77c", "ViT-B-16-quickgelu"),
+    _openai("ViT-L-14.pt", 855.0, "b8cca3fd", "ViT-L-14-quickgelu"),
+    _openai("RN50.pt", 204.0, "afeb0e10", "RN50-quickgelu"),
     WeightsFile(
         "pretrained",
         "open_clip_model.safetensors",
         "hf download timm/vit_base_patch32_clip_224.openai open_clip_model.safetensors",
-        605,
+        605.0,
         choose="pretrained=openai",
     ),
 )
@@ -78,11 +78,11 @@ RELEASED: dict[str, Released] = {
         Released("vlp", (), "Apache-2.0 (ours)", "Apache-2.0 (ours)", "2", 0.1),
         Released(
             "vlp.clip",
-            _CLIP_FILES[1:2],
+            (replace(_CLIP_FILES[1], choose=""),),
             "none published; ours",
             "MIT (CLIP); the rest you train",
             "44 + 150",
-            46,
+            46.0,
             "train it with `vlfeedback fit vlp-clip`",
         ),
         Released("clip", _CLIP_FILES, "MIT", "MIT (OpenAI's)", "151", 8.8),
@@ -93,7 +93,7 @@ RELEASED: dict[str, Released] = {
                     "pretrained",
                     "open_clip_model.safetensors",
                     "hf download laion/CLIP-ViT-g-14-laion2B-s34B-b88K open_clip_model.safetensors",
-                    5467,
+                    5467.0,
                     choose="architecture=ViT-g-14 pretrained=laion2b_s34b_b88k",
                 ),
                 *_CLIP_FILES,
@@ -101,7 +101,7 @@ RELEASED: dict[str, Released] = {
             "MIT",
             "MIT",
             "1367 (ViT-g-14), or any CLIP's",
-            534,
+            534.0,
         ),
         Released(
             "r3m",
@@ -110,7 +110,7 @@ RELEASED: dict[str, Released] = {
                     WeightsFile(
                         "checkpoint", f"r3m_{n}.pt", f"{_S3}/r3m/r3m_{n}.pt", mb, choose=f"size={n}"
                     )
-                    for n, mb in ((50, 392), (34, 371), (18, 330))
+                    for n, mb in ((50, 392.0), (34, 371.0), (18, 330.0))
                 ),
                 _R3M_VOCABULARY,
             ),
@@ -124,7 +124,7 @@ RELEASED: dict[str, Released] = {
             "r3m-goal",
             (
                 WeightsFile(
-                    "checkpoint", "r3m_50.pt", f"{_S3}/r3m/r3m_50.pt", 392, choose="size=50"
+                    "checkpoint", "r3m_50.pt", f"{_S3}/r3m/r3m_50.pt", 392.0, choose="size=50"
                 ),
             ),
             "MIT",
@@ -146,7 +146,7 @@ RELEASED: dict[str, Released] = {
         ),
         Released(
             "liv",
-            (WeightsFile("checkpoint", "model.pt", "hf download jasonyma/LIV model.pt", 408),),
+            (WeightsFile("checkpoint", "model.pt", "hf download jasonyma/LIV model.pt", 408.0),),
             "MIT",
             "none stated",
             "102",
@@ -165,7 +165,7 @@ RELEASED: dict[str, Released] = {
                     "words",
                     "s3d_dict.npy",
                     "https://www.rocq.inria.fr/cluster-willow/amiech/howto100m/s3d_dict.npy",
-                    5,
+                    5.0,
                 ),
             ),
             "none (RoboCLIP), Apache-2.0 (S3D)",
@@ -181,14 +181,14 @@ RELEASED: dict[str, Released] = {
                     "pretrained",
                     "open_clip_model.safetensors",
                     "hf download timm/ViT-B-16-SigLIP2",
-                    1500,
+                    1500.0,
                     choose="pretrained=webli",
                 ),
             ),
             "Apache-2.0",
             "Apache-2.0",
             "375",
-            35,
+            35.0,
         ),
         Released(
             "dino-goal",
@@ -197,13 +197,13 @@ RELEASED: dict[str, Released] = {
                     "checkpoint",
                     "model.safetensors",
                     "hf download timm/vit_base_patch14_dinov2.lvd142m model.safetensors",
-                    346,
+                    346.0,
                 ),
             ),
             "Apache-2.0",
             "Apache-2.0 (DINOv2; DINOv3 has a licence of its own)",
             "87",
-            46,
+            46.0,
         ),
     )
 }
