@@ -145,6 +145,18 @@ def test_settings_given_by_hand_replace_those_of_the_preset(
     assert trained.config["settings"] == {"hidden": [16], "batch_size": 32, "expectile": 0.9}
 
 
+@pytest.mark.parametrize("learner", ["iql", "p-iql"])
+def test_observations_are_scaled_by_a_name_that_a_file_can_hold(
+    learner: str, train: Callable[..., TrainedPolicy], trajectories: list[Trajectory]
+) -> None:
+    scaler = train(learner, observation_scaler="standard").algo.config.observation_scaler
+    states = np.concatenate([t.observations[:-1] for t in trajectories])
+    np.testing.assert_allclose(scaler.mean, states.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(scaler.std, states.std(axis=0), atol=1e-5)
+    scaler = train("cpl", observation_scaler="min-max").algo.config.observation_scaler
+    assert scaler.minimum >= 0 and scaler.maximum <= 1
+
+
 def test_a_finished_training_is_read_and_not_run_again(
     train: Callable[..., TrainedPolicy], tmp_path: Path
 ) -> None:
@@ -227,6 +239,8 @@ def test_what_is_missing_or_unknown_is_said(train: Callable[..., TrainedPolicy])
         UnknownNameError, match=r"IQLConfig has no setting 'expectil'\. Did you mean"
     ):
         train("iql", expectil=0.5)
+    with pytest.raises(UnknownNameError, match=r"No observation_scaler 'std'.*standard, min-max"):
+        train("cpl", observation_scaler="std")
     with pytest.raises(ValueError, match="n_steps=0, eval_every=4; expected at least 1"):
         train("iql", n_steps=0)
     with pytest.raises(ValueError, match="Gaussian policy; pass deterministic=False"):

@@ -24,6 +24,7 @@ from vlfeedback.types import Trajectory
 __all__ = ["LEARNERS", "Learner", "Task", "get_learner", "list_learners"]
 
 _OFFLINE = "vlfeedback.offline"
+_SCALERS = {"standard": "StandardObservationScaler", "min-max": "MinMaxObservationScaler"}
 _OF_TRANSITIONS = ("standardise", "trust_terminals")  # settings of TransitionBuffer
 
 
@@ -252,7 +253,21 @@ def _config(target: str, settings: Mapping[str, Any], seed: int) -> Any:
                 f"{config_type.__name__} has no setting {name!r}. {suggest(name, known)}It has: "
                 f"{', '.join(known)}."
             )
-    return config_type(**{"seed": seed, **settings})
+    values = {"seed": seed, **settings}
+    if isinstance(values.get("observation_scaler"), str):
+        values["observation_scaler"] = _observation_scaler(values["observation_scaler"])
+    return config_type(**values)
+
+
+def _observation_scaler(name: str) -> Any:
+    """d3rlpy's scaler of this name, so that a file of settings can ask for one."""
+    if name not in _SCALERS:
+        raise UnknownNameError(
+            f"No observation_scaler {name!r}. {suggest(name, _SCALERS)}There are: "
+            f"{', '.join(_SCALERS)}; or pass a scaler of d3rlpy's."
+        )
+    d3rlpy = import_d3rlpy(needed_by="observation_scaler")
+    return getattr(d3rlpy.preprocessing, _SCALERS[name])()
 
 
 def _fit(config: Any, buffer: Any, task: Task) -> Training:

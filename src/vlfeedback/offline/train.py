@@ -69,7 +69,8 @@ def train_policy(
         out: folder for the policy and ``result.json``. Where the same training is finished there,
             it is read instead of run again.
         report: called with (stage, done, in all, loss) while it runs.
-        **overrides: settings of the learner's config in place of the preset's, taken as they are;
+        **overrides: settings of the learner's config in place of the preset's, taken as they are,
+            and ``observation_scaler="standard"`` or ``"min-max"`` for d3rlpy's;
             for ``"p-iql"`` also ``reward_model`` and ``reward_training``, the settings of
             `RewardModelConfig` and `RewardTraining`; for learners of trajectories also
             ``standardise`` and ``trust_terminals``, see `TransitionBuffer`.
