@@ -12,6 +12,7 @@ from vlfeedback._version import __version__
 from vlfeedback.wrappers.ids import register_ids
 
 if TYPE_CHECKING:
+    from vlfeedback.data.cached_embeddings import CachedEmbeddings
     from vlfeedback.data.labelling import label_pairs
     from vlfeedback.data.preferences import PreferenceDataset
     from vlfeedback.data.relabel import relabel
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from vlfeedback.wrappers import CaptureFrames, RewardFromSource, VectorRewardFromSource
 
 __all__ = [
+    "CachedEmbeddings",
     "CaptureFrames",
     "LearnedReward",
     "PreferenceDataset",
@@ -73,6 +75,7 @@ __all__ = [
 ]
 
 _NAMES = {
+    "vlfeedback.data.cached_embeddings": ("CachedEmbeddings",),
     "vlfeedback.data.labelling": ("label_pairs",),
     "vlfeedback.data.preferences": ("PreferenceDataset",),
     "vlfeedback.data.relabel": ("relabel",),

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from vlfeedback.adapters import hdf5, npz
 from vlfeedback.cli import main
 from vlfeedback.data.relabel import relabel
 from vlfeedback.data.trajectories import read_trajectories, write_trajectories
 from vlfeedback.rewards import make_reward_source
+from vlfeedback.rewards.vlp import VLPReward
 from vlfeedback.types import ArrayFrames, Trajectory
 
 COMMAND = [sys.executable, "-c", "from vlfeedback.cli import main; main()", "relabel"]
@@ -132,6 +134,45 @@ def test_a_minari_dataset_is_relabelled_into_a_new_one(
     expected = next(relabel(EPISODES, make_reward_source("random"))).rewards
     np.testing.assert_array_equal(copy[0].rewards, expected)
     assert {path.name for path in tmp_path.iterdir()} == {"minari"}
+
+
+def test_another_instruction_encodes_no_picture_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    encoded = []
+
+    def counting(source: VLPReward, frames: np.ndarray) -> torch.Tensor:
+        encoded.append(len(frames))
+        return read(source, frames)
+
+    read = VLPReward._read
+    monkeypatch.setattr(VLPReward, "_read", counting)
+    data, cache = tmp_path / "data.h5", tmp_path / "embeddings.sqlite"
+    write_trajectories(data, EPISODES)
+    for text in ("close the drawer", "open the window"):
+        out = tmp_path / f"{text}.h5"
+        arguments = ["--data", str(data), "--source", "vlp", "--instruction", text]
+        arguments += ["--cache", str(cache), "--out", str(out)]
+        code, _, _ = run_here(*arguments, monkeypatch=monkeypatch, capsys=capsys)
+        assert code == 0
+        expected = relabel(EPISODES, make_reward_source("vlp"), instruction=text)
+        for got, wanted in zip(read_trajectories(out), expected, strict=True):
+            np.testing.assert_allclose(got.rewards, wanted.rewards, atol=1e-5)  # type: ignore[arg-type]
+    # Resets, the steps 0, 7, 14 ... and the last: 5 pictures of each episode, by the first command
+    # and by each comparison.
+    assert sum(encoded) == 3 * 5 + 2 * 3 * 5
+
+
+def test_a_cache_for_a_source_without_embeddings_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data.h5"
+    write_trajectories(data, EPISODES)
+    arguments = ["--data", str(data), "--source", "random", "--out", str(tmp_path / "out.h5")]
+    cache = ["--cache", str(tmp_path / "embeddings.sqlite")]
+    code, _, said = run_here(*arguments, *cache, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 1
+    assert "--cache keeps embeddings of pictures, and 'random' has none; leave it." in said
 
 
 def test_pictures_that_are_lacking_name_the_option(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from vlfeedback.errors import UnknownNameError
+from vlfeedback.errors import NeedsError, UnknownNameError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from vlfeedback.types import Trajectory
+    from vlfeedback.types import RewardSource, Trajectory
 
 __all__ = ["relabel"]
 
@@ -41,6 +41,13 @@ def relabel(
     ] = "{}",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures or steps at a time.")] = 1024,
+    cache: Annotated[
+        str,
+        typer.Option(
+            help="A file that keeps the pictures' embeddings, for other instructions and settings "
+            "of the source. See vlfeedback.CachedEmbeddings."
+        ),
+    ] = "",
 ) -> None:
     """Copy a dataset with the rewards that a source's wrapper would have given.
 
@@ -60,6 +67,8 @@ def relabel(
     config = _json_object("--source-config", source_config)
     made = make_reward_source(source, device=device, **config)
     record = {"source": source_to_json(made), "instruction": instruction or None}
+    if cache:
+        made = _cached(made, source, cache)
     seen = _Seen()
     with _progress() as progress:
         read = progress.track(job.read(), total=job.total, description="relabelling")
@@ -81,6 +90,15 @@ def relabel(
         f"from {module} import {function}\n"
         f"buffer = to_replay_buffer({function}({job.copy}))"
     )
+
+
+def _cached(source: RewardSource, name: str, cache: str) -> RewardSource:
+    from vlfeedback.data.cached_embeddings import CachedEmbeddings
+    from vlfeedback.types import EmbeddingSource
+
+    if not (source.needs.frames and isinstance(source, EmbeddingSource)):
+        raise NeedsError(f"--cache keeps embeddings of pictures, and {name!r} has none; leave it.")
+    return CachedEmbeddings(source, cache)
 
 
 class _Seen:

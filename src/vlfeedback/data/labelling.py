@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from vlfeedback.data.preference_files import read_rows, segment_columns
 from vlfeedback.data.preferences import LabelRecord, PreferenceDataset
 from vlfeedback.data.sampling import SegmentPairList, gather_pairs
 from vlfeedback.errors import FileFormatError, ShapeError
-from vlfeedback.types import PreferenceLabels, PreferenceSource, SegmentPairs
+from vlfeedback.types import PreferenceLabels, PreferenceSource, SegmentPairs, class_and_settings
 
 __all__ = ["label_pairs"]
 
@@ -106,12 +106,10 @@ def _texts(instruction: str | Sequence[str] | None, n_pairs: int) -> tuple[str, 
 
 
 def _record_of(labeller: PreferenceSource) -> LabelRecord:
-    cls = type(labeller)
-    config = getattr(labeller, "config", None)
-    settings = asdict(config) if is_dataclass(config) and not isinstance(config, type) else {}
+    source, settings = class_and_settings(labeller)
     said = {name: getattr(labeller, name, "") for name in ("model", "prompt")}
     return LabelRecord(
-        source=f"{cls.__module__}:{cls.__qualname__}",
+        source=source,
         config=json.dumps(settings, sort_keys=True),
         **{name: text for name, text in said.items() if isinstance(text, str)},
     )

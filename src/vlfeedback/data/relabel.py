@@ -7,7 +7,7 @@ the dataset. Pictures are read once, and encoded once where the source keeps emb
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -18,7 +18,7 @@ from vlfeedback.data.reward_store import RewardStore
 from vlfeedback.data.window_scores import ChosenSteps, score_steps
 from vlfeedback.data.windows import pictures_of, states_seen
 from vlfeedback.errors import NeedsError
-from vlfeedback.types import RewardSource, SourceNeeds, Trajectory
+from vlfeedback.types import RewardSource, SourceNeeds, Trajectory, class_and_settings
 
 __all__ = ["Between", "relabel"]
 
@@ -140,11 +140,10 @@ class _Plan:
 
     def settings(self) -> dict[str, Any]:
         """What the rewards depend on, besides the trajectories; JSON values."""
-        cls = type(self.source)
-        config: Any = getattr(self.source, "config", None)
+        source, config = class_and_settings(self.source)
         return {
-            "source": f"{cls.__module__}:{cls.__qualname__}",
-            "config": asdict(config) if is_dataclass(type(config)) else {},
+            "source": source,
+            "config": config,
             "instruction": self.instruction,
             "between": self.between,
         }

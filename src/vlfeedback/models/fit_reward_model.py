@@ -37,7 +37,7 @@ from vlfeedback.models.reward_training import (
     RewardTraining,
     told_right,
 )
-from vlfeedback.types import EmbeddingSource, Segment
+from vlfeedback.types import EmbeddingSource, Segment, class_and_settings
 
 __all__ = ["FitReport", "RewardTraining", "fit_reward_model"]
 
@@ -150,11 +150,8 @@ def _with_encoder(config: RewardModelConfig, encoder: EmbeddingSource | None) ->
         )
     if encoder is None:
         return config
-    cls, settings = type(encoder), getattr(encoder, "config", None)
-    params = asdict(settings) if settings is not None else {}
-    return replace(
-        config, encoder={"source": f"{cls.__module__}:{cls.__qualname__}", "config": params}
-    )
+    source, settings = class_and_settings(encoder)
+    return replace(config, encoder={"source": source, "config": settings})
 
 
 def _split(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from vlfeedback.types import PreferenceLabels, RewardSource, SegmentPairs
+from vlfeedback.types import PreferenceLabels, RewardSource, SegmentPairs, class_and_settings
 
 __all__ = ["PreferenceFromReward", "PreferenceFromRewardConfig"]
 
@@ -43,11 +43,9 @@ class PreferenceFromReward:
             raise ValueError(f"tie_margin={tie_margin}; expected a gap of at least 0.")
         self.source = source
         self.needs = source.needs
-        settings: Any = getattr(source, "config", None)
+        reward, settings = class_and_settings(source)
         self.config = PreferenceFromRewardConfig(
-            reward=f"{type(source).__module__}:{type(source).__qualname__}",
-            reward_config=asdict(settings) if is_dataclass(settings) else {},  # type: ignore[arg-type]
-            tie_margin=float(tie_margin),
+            reward=reward, reward_config=settings, tie_margin=float(tie_margin)
         )
 
     def label(self, pairs: SegmentPairs) -> PreferenceLabels:

@@ -20,7 +20,7 @@ from vlfeedback.errors import CheckpointError, NeedsError, UnknownNameError
 from vlfeedback.models.reward_inputs import embed_frames, read_steps
 from vlfeedback.models.reward_model import RewardModel
 from vlfeedback.rewards import REWARD_SOURCES, make_reward_source
-from vlfeedback.types import EmbeddingSource, SegmentBatch, SourceNeeds
+from vlfeedback.types import EmbeddingSource, SegmentBatch, SourceNeeds, embedding_id
 
 __all__ = ["LearnedConfig", "LearnedReward"]
 
@@ -82,6 +82,13 @@ class LearnedReward:
         self._encoder = encoder
         if encoder is None and self.model.config.inputs == "embeddings":
             self._encoder = _make_encoder(self.model, device or str(self.model.device))
+
+    @property
+    def embedding_id(self) -> str:
+        """Names all that `embed` depends on: the encoder, where there is one, or this model."""
+        if self._encoder is not None:
+            return embedding_id(self._encoder)
+        return f"learned {self.config.digest}"
 
     def embed(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B ..."]:
         """What is kept of each picture: its embedding, or (B, K) the members' rewards for it.

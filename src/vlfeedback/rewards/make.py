@@ -9,6 +9,7 @@ from typing import Any
 
 from vlfeedback.errors import FileFormatError, UnknownNameError
 from vlfeedback.registry import Registry, suggest
+from vlfeedback.types import unwrapped
 
 __all__ = ["describe", "make", "rebuild"]
 
@@ -59,6 +60,7 @@ def describe(registry: Registry[Any], source: Any) -> dict[str, Any]:
         UnknownNameError: the source's class is not in the registry.
         TypeError: a setting is no JSON value.
     """
+    source = unwrapped(source)
     params: dict[str, Any] = json.loads(json.dumps(asdict(source.config)))
     return {"type": _name_of(registry, type(source)), "params": params, "version": _VERSION}
 

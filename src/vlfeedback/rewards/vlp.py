@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
+from vlfeedback.encoders.sharing import derived
 from vlfeedback.encoders.words import WordVectors
 from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.models.vlp import ReadText, VLPNetwork
@@ -87,6 +88,12 @@ class VLPReward:
     def n_parameters(self) -> int:
         """Numbers the model holds, frame encoder included, word table not."""
         return sum(p.numel() for p in self._network.parameters())
+
+    @property
+    def embedding_id(self) -> str:
+        """Names all that `embed` depends on; see `EmbeddingSource`."""
+        half = torch.device(self.device).type == "cuda"
+        return f"vlp {derived(self._network.encoder).digest} {'half' if half else 'float32'}"
 
     def embed(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B P D"]:
         """Tokens of each picture: (B, 4, 128) float32.

@@ -10,7 +10,8 @@ Left out: training of CLIP itself, see `vlfeedback.models.vlp_clip`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,16 @@ class VLPClipReward:
     def n_parameters(self) -> int:
         """Numbers that were trained; CLIP's come on top."""
         return sum(p.numel() for p in self._network.parameters())
+
+    @property
+    def embedding_id(self) -> str:
+        """Names all that `embed` depends on; see `EmbeddingSource`."""
+        half = torch.device(self.device).type == "cuda"
+        clip = asdict(self._clip.identity) | {
+            "class_token": self.weights.architecture.class_token,
+            "precision": "bfloat16" if half else "float32",
+        }
+        return f"vlp.clip {json.dumps(clip)}"
 
     def embed(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B P E"]:
         """CLIP's tokens of each picture: (B, 196, 768) for ViT-B/16."""

@@ -9,7 +9,14 @@ is the one taken *after* action t, which is all a wrapper around an environment 
 
 from vlfeedback.types.batches import Granularity, SegmentBatch, SegmentPairs, SourceNeeds
 from vlfeedback.types.labels import PreferenceLabels
-from vlfeedback.types.sources import EmbeddingSource, PreferenceSource, RewardSource
+from vlfeedback.types.sources import (
+    EmbeddingSource,
+    PreferenceSource,
+    RewardSource,
+    class_and_settings,
+    embedding_id,
+    unwrapped,
+)
 from vlfeedback.types.trajectories import (
     SCATTERED,
     ArrayFrames,
@@ -33,5 +40,8 @@ __all__ = [
     "SegmentPairs",
     "SourceNeeds",
     "Trajectory",
+    "class_and_settings",
+    "embedding_id",
     "rows_of",
+    "unwrapped",
 ]

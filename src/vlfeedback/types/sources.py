@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+import json
+from dataclasses import asdict, is_dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from vlfeedback.errors import NeedsError
 from vlfeedback.types.batches import SegmentBatch, SegmentPairs, SourceNeeds
 from vlfeedback.types.labels import PreferenceLabels
 
-__all__ = ["EmbeddingSource", "PreferenceSource", "RewardSource"]
+__all__ = [
+    "EmbeddingSource",
+    "PreferenceSource",
+    "RewardSource",
+    "class_and_settings",
+    "embedding_id",
+    "unwrapped",
+]
 
 
 @runtime_checkable
@@ -46,3 +56,44 @@ class PreferenceSource(Protocol):
 
     def label(self, pairs: SegmentPairs) -> PreferenceLabels:
         """Compare each pair."""
+
+
+def unwrapped(source: Any) -> Any:
+    """The source that gives the answers, where another passes them on as they are.
+
+    Such a wrapper names what it wraps in an attribute ``wrapped``, as
+    `vlfeedback.CachedEmbeddings` does; records then speak of the source alone.
+    """
+    while (inner := getattr(source, "wrapped", None)) is not None:
+        source = inner
+    return source
+
+
+def class_and_settings(source: Any) -> tuple[str, dict[str, Any]]:
+    """What a record says of a source of either kind: ``"module:Class"``, and its settings.
+
+    Settings are the fields of its ``config``; none where that is no dataclass.
+    """
+    source = unwrapped(source)
+    cls, config = type(source), getattr(source, "config", None)
+    settings = asdict(config) if is_dataclass(config) and not isinstance(config, type) else {}
+    return f"{cls.__module__}:{cls.__qualname__}", settings
+
+
+def embedding_id(source: EmbeddingSource) -> str:
+    """Names what a source's embeddings depend on beside the picture, see `EmbeddingSource`.
+
+    Raises:
+        NeedsError: the source has neither an ``embedding_id`` nor a ``config``.
+    """
+    named: str | None = getattr(source, "embedding_id", None)
+    if named is not None:
+        return named
+    if not hasattr(source, "config"):
+        raise NeedsError(
+            f"{type(source).__name__} does not say what its embeddings depend on; give it a "
+            "property embedding_id: str that differs where they do, such as a digest of the "
+            "encoder's weights."
+        )
+    name, settings = class_and_settings(source)
+    return f"{name} {json.dumps(settings, sort_keys=True)}"
