@@ -7,7 +7,7 @@ transformers 5.24, which makes a tokenizer that knows no word where the vocabula
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ def load_tokenizer(architecture: str, folder: str | Path | None = None) -> CLIPT
                 f"{architecture!r} reads CLIP's own tokens, which come with open_clip, and got "
                 f"tokenizer={str(folder)!r}; leave it out."
             )
-        return CLIPTokenizer(open_clip.get_tokenizer(architecture))
+        return _own_tokenizer(architecture)
     require("transformers", extra="vision", needed_by=f"The tokenizer of {architecture!r}")
     fetch = f"`hf download {name} {_VOCABULARIES[0]} {_CONFIG}`"
     found = _in_hub_cache(name) if folder is None else Path(folder).expanduser()
@@ -119,6 +119,12 @@ def load_tokenizer(architecture: str, folder: str | Path | None = None) -> CLIPT
             f"{wanted}: it belongs to another model. Fetch its own with {fetch}."
         )
     return CLIPTokenizer(tokenizer)
+
+
+@cache  # a tenth of a second each
+def _own_tokenizer(architecture: str) -> CLIPTokenizer:
+    open_clip = require("open_clip", extra="vision", needed_by="CLIP")
+    return CLIPTokenizer(open_clip.get_tokenizer(architecture))
 
 
 def _in_hub_cache(name: str) -> Path | None:
