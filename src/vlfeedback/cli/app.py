@@ -9,6 +9,7 @@ import typer
 from vlfeedback.cli import (
     browse,
     collect,
+    diagnose,
     doctor,
     evaluate,
     explain,
@@ -51,6 +52,7 @@ app.command("report")(report.report)
 fit.fit_app.command("vlp-clip")(fit_clip.fit_vlp_clip)
 fit.fit_app.command("reward")(fit_reward.fit_reward)
 app.add_typer(fit.fit_app, name="fit")
+evaluate.eval_app.command("source")(diagnose.eval_source)
 app.add_typer(evaluate.eval_app, name="eval")
 app.add_typer(weights.weights_app, name="weights")
 app.add_typer(instructions.instructions_app, name="instructions")

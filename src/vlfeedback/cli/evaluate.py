@@ -35,7 +35,7 @@ _MISTAKES = 6  # contact sheets a task
 
 @eval_app.callback()
 def _describe() -> None:
-    """Measure how good a model's labels are."""
+    """Measure how good a model or a reward is."""
 
 
 @eval_app.command("vlp")

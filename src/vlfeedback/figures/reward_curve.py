@@ -19,15 +19,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_reward_curve", "pictured_steps", "score_along"]
+__all__ = [
+    "COLOURS",
+    "draw_reward_curve",
+    "film_strip",
+    "mark_events",
+    "pictured_steps",
+    "score_along",
+]
 
 _SHOWN = 9  # pictures below the curve
 _WIDTH, _LEFT, _RIGHT = 11.0, 0.8, 0.2  # inches: the page, and its margins
 _CURVE, _TITLE, _LEGEND_LINE, _TICKS = 3.4, 0.45, 0.23, 0.35  # inches, from top to bottom
 _GAP = 4  # px between pictures
 
-# Okabe and Ito's colours, which colour-blind people tell apart.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
+"""Okabe and Ito's, which colour-blind people tell apart; of curves, in order."""
 
 
 def pictured_steps(trajectory: Trajectory) -> Int64[np.ndarray, " E"]:
@@ -103,7 +110,7 @@ def draw_reward_curve(
     length = len(trajectory)
     centres = (np.arange(_SHOWN) + 0.5) * length / _SHOWN
     shown = steps[np.abs(steps[:, None] - centres).argmin(axis=0)]
-    strip = _strip(trajectory, shown)
+    strip = film_strip(trajectory, shown)
     wide = _WIDTH - _LEFT - _RIGHT
     tall = wide * strip.shape[0] / strip.shape[1]
     height = _TITLE + len(rewards) * _LEGEND_LINE + _CURVE + tall + _TICKS
@@ -112,9 +119,9 @@ def draw_reward_curve(
     curve = figure.add_axes((left, (_TICKS + tall) / height, width, _CURVE / height))
     below = figure.add_axes((left, _TICKS / height, width, tall / height))
     for number, (name, values) in enumerate(rewards.items()):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = COLOURS[number % len(COLOURS)]
         curve.plot(steps, values, ".-", color=colour, linewidth=2, label=name, clip_on=False)
-    _mark_events(curve, trajectory)
+    mark_events(curve, trajectory)
     curve.set(xlim=(0, length), xticks=shown, xticklabels=[], ylabel=unit)
     curve.grid(axis="x", color="#dddddd")
     curve.spines[["top", "right"]].set_visible(False)
@@ -127,7 +134,14 @@ def draw_reward_curve(
     return figure
 
 
-def _strip(trajectory: Trajectory, steps: Int64[np.ndarray, " K"]) -> UInt8[np.ndarray, "H X 3"]:
+def film_strip(
+    trajectory: Trajectory, steps: Int64[np.ndarray, " K"]
+) -> UInt8[np.ndarray, "H X 3"]:
+    """The pictures after these steps side by side, for below a curve.
+
+    Raises:
+        NeedsError: one of them was not taken.
+    """
     if trajectory.frames is None:
         raise NeedsError(f"Trajectory {trajectory.id!r} has no pictures; record it with frames.")
     frames = trajectory.frames.read(steps + 1)
@@ -135,7 +149,7 @@ def _strip(trajectory: Trajectory, steps: Int64[np.ndarray, " K"]) -> UInt8[np.n
     return np.concatenate(np.pad(frames, edges, constant_values=255), axis=1)
 
 
-def _mark_events(axes: Axes, trajectory: Trajectory) -> None:
+def mark_events(axes: Axes, trajectory: Trajectory) -> None:
     """When the task was first done, and when the actor was stopped, if the data says so."""
     events = {}
     if trajectory.successes is not None and trajectory.successes.any():

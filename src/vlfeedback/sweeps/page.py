@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from collections.abc import Iterator, Mapping
 from string import Template
 from typing import Any
 
+from vlfeedback.figures.inline_picture import data_uri
 from vlfeedback.sweeps.curves import draw_curves
 from vlfeedback.sweeps.results import MEAN
 
@@ -33,8 +32,6 @@ def html_page(results: Mapping[str, Any]) -> str:
     Args:
         results: of `vlfeedback.sweeps.results.summarise_sweep`.
     """
-    picture = io.BytesIO()
-    draw_curves(results).savefig(picture, format="png", dpi=130)
     head = "".join(f"<th>{html.escape(text)}</th>" for text in _header(results))
     previous, rows = "", []
     for task, *cells in _table(results):
@@ -49,7 +46,7 @@ def html_page(results: Mapping[str, Any]) -> str:
         head=head,
         rows="\n".join(rows),
         notes="\n".join(f"<p>{html.escape(note)}</p>" for note in _notes(results)),
-        curves=base64.b64encode(picture.getvalue()).decode(),
+        curves=data_uri(draw_curves(results)),
     )
 
 
@@ -173,6 +170,6 @@ $rows
 $notes
 <h2>Learning curves</h2>
 <p>Means over seeds of each evaluation, with one standard deviation; dotted: the paper's result.</p>
-<img src="data:image/png;base64,$curves" alt="Learning curves of every task">
+<img src="$curves" alt="Learning curves of every task">
 </html>
 """)

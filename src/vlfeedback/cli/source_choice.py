@@ -1,0 +1,102 @@
+"""Options that choose several sources and their settings: ``--source clip --set clip.seed=0``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from vlfeedback.errors import UnknownNameError
+from vlfeedback.registry import suggest
+from vlfeedback.types import SourceNeeds
+
+__all__ = ["SourceChoice", "parse_sources"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceChoice:
+    """One source that is asked for."""
+
+    name: str  # what it is called in tables
+    id: str  # "family" or "family.variant"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def lacks_goal(self) -> bool:
+        """Whether it compares with a picture of the goal alone and was given none.
+
+        A source that also understands an instruction goes by that.
+
+        Raises:
+            UnknownNameError: there is no such source.
+        """
+        config_type: Any = getattr(self._class(), "config_type", None)
+        known = [f.name for f in fields(config_type)] if config_type is not None else []
+        given = self.settings.get("goal")
+        return "goal" in known and not given and not self.needs.instruction
+
+    @property
+    def needs(self) -> SourceNeeds:
+        """What it reads, as its class says before it is made."""
+        needs = getattr(self._class(), "needs", None)
+        return needs if isinstance(needs, SourceNeeds) else SourceNeeds(frames=True)
+
+    def with_goal(self, path: str) -> SourceChoice:
+        """The same with a picture of the goal."""
+        return replace(self, settings={**self.settings, "goal": path})
+
+    def _class(self) -> Any:
+        from vlfeedback.rewards import REWARD_SOURCES
+
+        known = self.id in REWARD_SOURCES
+        return REWARD_SOURCES.load(self.id if known else self.id.partition(".")[0])
+
+
+def parse_sources(sources: Sequence[str], settings: Sequence[str]) -> list[SourceChoice]:
+    """What ``--source`` and ``--set`` ask for.
+
+    Args:
+        sources: ids, or ``NAME=ID``, each name once.
+        settings: ``key=value`` where there is one source, ``NAME.key=value`` where there are more.
+            A value is read as JSON if it is some, else as text.
+
+    Raises:
+        UnknownNameError: two sources share a name, or a setting names none of them.
+
+    >>> parse_sources(["env", "a=random"], ["a.seed=3"])[1]
+    SourceChoice(name='a', id='random', settings={'seed': 3})
+    """
+    chosen: dict[str, SourceChoice] = {}
+    for text in sources:
+        name, _, source = text.rpartition("=")
+        name = name or source
+        if name in chosen:
+            raise UnknownNameError(
+                f"Two sources are called {name!r}; give each a name: --source first={source} "
+                f"--source second={source}"
+            )
+        chosen[name] = SourceChoice(name, source)
+    for text in settings:
+        name, key, value = _parse_setting(text, list(chosen))
+        choice = chosen[name]
+        chosen[name] = replace(choice, settings={**choice.settings, key: value})
+    return list(chosen.values())
+
+
+def _parse_setting(text: str, names: Sequence[str]) -> tuple[str, str, Any]:
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise UnknownNameError(f"--set {text!r} sets nothing; expected key=value.")
+    name, _, key = path.rpartition(".")
+    if not name and len(names) == 1:
+        name = names[0]
+    if name not in names:
+        raise UnknownNameError(
+            f"--set {text!r} is of no source that was asked for. {suggest(name, list(names))}"
+            f"Write {names[0]}.{key}={value}, with one of: {', '.join(names)}."
+        )
+    try:
+        return name, key, json.loads(value)
+    except ValueError:
+        return name, key, value

@@ -1,0 +1,157 @@
+"""A source's scores along an episode of each level, with the film of each below its curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+
+from vlfeedback.data.windows import pictures_of
+from vlfeedback.figures.reward_curve import COLOURS, film_strip, mark_events, pictured_steps
+from vlfeedback.optional import require
+from vlfeedback.types import Trajectory
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["LevelCurve", "draw_cameras", "draw_levels", "draw_views"]
+
+_SHOWN = 6  # pictures below a curve
+_WIDTH, _LEFT, _RIGHT, _BETWEEN = 15.0, 0.75, 0.1, 0.45  # inches
+_TITLE, _CURVE, _TICKS = 0.35, 2.1, 0.3  # inches, from top to bottom
+_HEADROOM = 0.08  # share of the range of scores that is left free above and below
+
+
+class LevelCurve(Protocol):
+    """Scores along one episode, see `vlfeedback.evaluation.episode_curves.EpisodeCurve`."""
+
+    @property
+    def trajectory(self) -> Trajectory:
+        """The episode, with pictures."""
+
+    @property
+    def steps(self) -> Int64[np.ndarray, " E"]:
+        """Steps that were scored, ascending."""
+
+    @property
+    def scores(self) -> Float32[np.ndarray, " E"]:
+        """Their scores."""
+
+    @property
+    def backwards(self) -> Float32[np.ndarray, " B"] | None:
+        """Scores of the first B of these steps, when their pictures are played backwards."""
+
+
+def draw_levels(curves: Mapping[str, LevelCurve], *, unit: str) -> Figure:
+    """A column a level, all to one scale, with pictures below.
+
+    A score of clips played backwards is dashed, and stands where the clip is when it is played.
+
+    Args:
+        curves: by level, at least one; each trajectory with pictures.
+        unit: label of the vertical axis.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        NeedsError: an episode has no pictures.
+    """
+    matplotlib_figure = require("matplotlib.figure", extra="vision", needed_by="A plot")
+    strips = {level: _film(curve.trajectory) for level, curve in curves.items()}
+    n = len(curves)
+    wide = (_WIDTH - _LEFT - _RIGHT - (n - 1) * _BETWEEN) / n
+    tall = max(wide * strip.shape[0] / strip.shape[1] for _, strip in strips.values())
+    height = _TITLE + _CURVE + tall + _TICKS
+    figure: Figure = matplotlib_figure.Figure(figsize=(_WIDTH, height))
+    low, high = _range(curves)
+    for column, (level, curve) in enumerate(curves.items()):
+        left, width = (_LEFT + column * (wide + _BETWEEN)) / _WIDTH, wide / _WIDTH
+        above = figure.add_axes((left, (_TICKS + tall) / height, width, _CURVE / height))
+        below = figure.add_axes((left, _TICKS / height, width, tall / height))
+        length = len(curve.trajectory)
+        above.plot(curve.steps, curve.scores, ".-", color=COLOURS[0], linewidth=2, label="forwards")
+        if curve.backwards is not None:
+            above.plot(
+                curve.steps[: len(curve.backwards)],
+                curve.backwards,
+                ".--",
+                color=COLOURS[1],
+                label="the same, played backwards",
+            )
+            above.legend(
+                loc="lower right",
+                bbox_to_anchor=(1, 1),
+                ncols=2,
+                frameon=False,
+                borderaxespad=0,
+                fontsize="small",
+            )
+        mark_events(above, curve.trajectory)
+        shown, strip = strips[level]
+        above.set(xlim=(0, length), ylim=(low, high), xticks=shown, xticklabels=[])
+        above.set_title(level, loc="left", fontweight="bold", fontsize="medium")
+        above.set_ylabel(unit if column == 0 else "")
+        above.grid(axis="x", color="#dddddd")
+        above.spines[["top", "right"]].set_visible(False)
+        below.imshow(strip, extent=(0, length, 0, 1), aspect="auto")
+        below.set(xticks=_centres(length), xticklabels=[f"step {step}" for step in shown])
+        below.set(yticks=[])
+        below.tick_params(length=0, labelsize="small")
+        below.spines[:].set_visible(False)
+    return figure
+
+
+def draw_cameras(
+    ours: Float64[np.ndarray, " N"], other: Float64[np.ndarray, " N"], *, cameras: tuple[str, str]
+) -> Figure:
+    """Scores of the same clips seen by two cameras, as ranks: on the diagonal nothing changes.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    matplotlib_figure = require("matplotlib.figure", extra="vision", needed_by="A plot")
+    figure: Figure = matplotlib_figure.Figure(figsize=(3.4, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    ranks = [np.argsort(np.argsort(scores)) for scores in (ours, other)]
+    axes.plot([0, len(ours)], [0, len(ours)], color="#999999", linewidth=0.8)
+    axes.scatter(ranks[0], ranks[1], s=14, color=COLOURS[0], alpha=0.7)
+    axes.set(xlabel=f"rank seen by {cameras[0]}", ylabel=f"rank seen by {cameras[1]}")
+    axes.set_aspect("equal")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def draw_views(ours: Trajectory, other: Trajectory, *, names: Sequence[str]) -> Figure:
+    """The first picture of an episode beside that of the same state seen by another camera.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        NeedsError: an episode has no pictures.
+    """
+    matplotlib_figure = require("matplotlib.figure", extra="vision", needed_by="A plot")
+    figure: Figure = matplotlib_figure.Figure(figsize=(4.2, 2.3), layout="constrained")
+    for axes, trajectory, name in zip(figure.subplots(1, 2), (ours, other), names, strict=True):
+        frames = pictures_of(trajectory)
+        axes.imshow(frames.read(frames.times[:1])[0])
+        axes.set_title(name, fontsize="small")
+        axes.axis("off")
+    return figure
+
+
+def _film(trajectory: Trajectory) -> tuple[Int64[np.ndarray, " K"], np.ndarray]:
+    steps, centres = pictured_steps(trajectory), _centres(len(trajectory))
+    shown = steps[np.abs(steps[:, None] - centres).argmin(axis=0)]
+    return shown, film_strip(trajectory, shown)
+
+
+def _centres(length: int) -> Float64[np.ndarray, " K"]:
+    return np.asarray((np.arange(_SHOWN) + 0.5) * length / _SHOWN)
+
+
+def _range(curves: Mapping[str, LevelCurve]) -> tuple[float, float]:
+    drawn = [curve.scores for curve in curves.values()]
+    drawn += [curve.backwards for curve in curves.values() if curve.backwards is not None]
+    values = np.concatenate(drawn)
+    room = _HEADROOM * max(float(np.ptp(values)), 1e-6)
+    return float(values.min()) - room, float(values.max()) + room
