@@ -64,7 +64,7 @@ def _resnet(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
     if classes is not None or top_key == "vip":
         return Recognised(f"a VIP checkpoint ({network})", ("vip-distance", "vip-potential"))
     settings = {"size": size} if size else {}
-    if any(key.startswith("lang_rew.") for key in tensors):
+    if {"lang_enc", "lang_rew"} <= {key.partition(".")[0] for key in tensors}:
         what = f"an R3M checkpoint ({network}, with its language head)"
         return Recognised(what, ("r3m", "r3m-goal"), settings)
     what = f"an R3M checkpoint ({network}) without its language head, for 'r3m-goal' alone"
@@ -182,4 +182,5 @@ def _distilbert(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | Non
 def _of_transformers(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
     if not any(key.startswith("vision_model.") for key in tensors):
         return None
-    return Recognised("a CLIP of the transformers library, whose tensors have other names")
+    kind = "a SigLIP" if "logit_bias" in tensors else "a CLIP"
+    return Recognised(f"{kind} of the transformers library, whose tensors have other names")

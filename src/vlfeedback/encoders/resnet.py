@@ -169,10 +169,10 @@ def _check_kind(found: Recognised, path: Path, source: str, size: int) -> None:
         return  # a damaged copy of ours may be among these: `fill` names what it lacks
     if source not in found.sources:
         readers = " or ".join(found.sources)
-        if "r3m-goal" in found.sources and source == "r3m":
-            found_as, advice = "visual-only R3M", f"use {readers}, or the file with lang_rew.*"
-        else:
-            found_as, advice = found.what, f"use {readers}; {source} reads other weights"
+        found_as, advice = found.what, f"use {readers}; {source} reads other weights"
+        if source == "r3m" and "r3m-goal" in found.sources:
+            found_as = "visual-only R3M"
+            advice = f"use {readers}, or a file with lang_enc.* and lang_rew.*"
         raise CheckpointError(f"{path} is {found_as}: {advice}.")
     in_file = found.settings.get("size", size)
     if in_file != size:
