@@ -162,6 +162,24 @@ def test_a_picture_has_the_same_features_alone_and_among_others() -> None:
     np.testing.assert_allclose(encoder.embed(frames), alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("architecture", ["tiny_dinov2", "tiny_dinov2_reg", "tiny_dinov3"])
+@pytest.mark.parametrize("features", ["class", "patches"])
+def test_in_bfloat16_features_point_nearly_the_same_way(architecture: str, features: str) -> None:
+    exact, fast = (
+        load_dino(
+            architecture,
+            random_weights_seed=0,
+            image_size=SIZE,
+            features=features,
+            precision=precision,
+        ).embed(pictures(4))
+        for precision in ("float32", "bfloat16")
+    )
+    lengths = np.linalg.norm(exact, axis=-1) * np.linalg.norm(fast, axis=-1)
+    assert np.all((exact * fast).sum(axis=-1) / lengths > 0.999)
+    assert not np.array_equal(exact, fast)
+
+
 def test_pictures_are_prepared_as_timm_says() -> None:
     encoder = load_dino("vit_small_patch14_dinov2.lvd142m", random_weights_seed=0, image_size=SIZE)
     config = timm.get_pretrained_cfg("vit_small_patch14_dinov2.lvd142m")

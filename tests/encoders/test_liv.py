@@ -98,6 +98,16 @@ def test_a_picture_has_the_same_features_alone_and_among_others() -> None:
     np.testing.assert_allclose(embed(frames), alone, atol=1e-5)
 
 
+def test_in_bfloat16_features_point_nearly_the_same_way() -> None:
+    exact, fast = (
+        load_liv(architecture=TINY, random_weights_seed=0, precision=p).pictures.embed(pictures(4))
+        for p in ("float32", "bfloat16")
+    )
+    lengths = np.linalg.norm(exact, axis=-1) * np.linalg.norm(fast, axis=-1)
+    assert np.all((exact * fast).sum(axis=-1) / lengths > 0.999)
+    assert not np.array_equal(exact, fast)
+
+
 def test_its_paths_for_tensors_and_for_pil_pictures_prepare_pictures_differently() -> None:
     frame = torch.from_numpy(pictures(1, 96, 192))
     paper, clip = (

@@ -90,6 +90,13 @@ def test_a_text_of_punctuation_alone_is_refused(text: str) -> None:
         source_with().rewards(batch)
 
 
+def test_in_bfloat16_the_reward_is_nearly_the_same() -> None:
+    batch = SegmentBatch(frames=pictures(1, 3), instructions=["open drawer"])
+    exact, fast = (source_with(precision=p).rewards(batch) for p in ("float32", "bfloat16"))
+    np.testing.assert_allclose(fast, exact, atol=0.02)
+    assert not np.array_equal(fast, exact)
+
+
 def test_the_probability_orders_pictures_as_the_cosine_does() -> None:
     batch = SegmentBatch(frames=pictures(1, 5), instructions=["open drawer"])
     cosine = source_with().rewards(batch)[0]
@@ -115,6 +122,13 @@ def test_a_clip_is_refused_by_its_architecture_and_by_its_file(tmp_path: Path) -
         source_with(random_weights_seed=None, checkpoint=str(tmp_path / "clip.pt"))
 
 
+def test_a_file_of_the_transformers_library_is_named(tmp_path: Path) -> None:
+    tensors = {"vision_model.head.probe": torch.zeros(1, 1, 768), "logit_bias": torch.zeros(1)}
+    torch.save(tensors, tmp_path / "siglip.pt")
+    with pytest.raises(CheckpointError, match="looks like a SigLIP of the transformers library"):
+        source_with(random_weights_seed=None, checkpoint=str(tmp_path / "siglip.pt"))
+
+
 def test_a_file_of_siglip_is_refused_by_clip_and_named(tmp_path: Path) -> None:
     torch.save(open_clip.create_model("tiny-siglip2").state_dict(), tmp_path / "siglip.pt")
     with pytest.raises(CheckpointError, match=r"looks like a SigLIP of open_clip \(width 96\)"):
@@ -137,7 +151,8 @@ def test_the_preparation_is_that_of_every_tag_of_siglip2() -> None:
         assert (config["interpolation"], config["resize_mode"]) == ("bicubic", "squash")
 
 
-@pytest.mark.slow
-def test_the_default_architecture_is_computed() -> None:
-    model = open_clip.create_model("ViT-B-16-SigLIP2")
+def test_the_default_architecture_has_the_size_of_siglip_2s_base() -> None:
+    with torch.device("meta"):
+        model = open_clip.create_model(SigLIP2Config().architecture, device="meta")
     assert sum(parameter.numel() for parameter in model.parameters()) == 375_187_970
+    assert tuple(model.visual.image_size) == (224, 224)
