@@ -75,7 +75,7 @@ _R3M_VOCABULARY = WeightsFile(
 RELEASED: dict[str, Released] = {
     released.source: released
     for released in (
-        Released("vlp", (), "Apache-2.0 (ours)", "Apache-2.0 (ours)", "2", 0.1),
+        Released("vlp", (), "Apache-2.0 (ours)", "Apache-2.0 (ours)", "2", 0.12),
         Released(
             "vlp.clip",
             (replace(_CLIP_FILES[1], choose=""),),
