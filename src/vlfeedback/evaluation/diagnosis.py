@@ -19,7 +19,6 @@ from jaxtyping import Int64
 
 from vlfeedback.errors import NeedsError
 from vlfeedback.evaluation.episode_curves import (
-    EpisodeCurve,
     episode_curves,
     first_success,
     until_success,
@@ -44,6 +43,7 @@ from vlfeedback.evaluation.sensitivity import CameraScores, across_cameras, acro
 from vlfeedback.evaluation.speed import segments_per_second
 from vlfeedback.evaluation.statistics import Estimate
 from vlfeedback.figures.episode_sheet import level_of
+from vlfeedback.figures.level_curves import LevelCurve
 from vlfeedback.types import RewardSource, Trajectory
 
 __all__ = ["Diagnosis", "Report", "diagnose"]
@@ -60,7 +60,7 @@ class Diagnosis:
     priors: Mapping[str, float]  # by pairing: always preferring the same side would be right
     wordings: Mapping[str, Estimate]  # rank correlation by wording
     cameras: CameraScores | None
-    curves: Mapping[str, EpisodeCurve]  # by level: of one episode each
+    curves: Mapping[str, LevelCurve]  # by level: of one episode each
 
 
 def diagnose(source: RewardSource, exam: Exam, *, report: Report | None = None) -> Diagnosis:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
@@ -11,24 +10,15 @@ from jaxtyping import Bool, Float32, Int64
 from vlfeedback.evaluation.episode_scores import played_backwards, score_along, scored_steps
 from vlfeedback.evaluation.exam import LEVELS, Exam
 from vlfeedback.evaluation.examinee import Examinee
+from vlfeedback.figures.level_curves import LevelCurve
 from vlfeedback.types import Trajectory
 
-__all__ = ["EpisodeCurve", "episode_curves", "first_success", "until_success"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EpisodeCurve:
-    """Scores along one episode."""
-
-    trajectory: Trajectory
-    steps: Int64[np.ndarray, " E"]
-    scores: Float32[np.ndarray, " E"]  # in the source's unit
-    backwards: Float32[np.ndarray, " B"] | None = None  # of the first B steps, played backwards
+__all__ = ["episode_curves", "first_success", "until_success"]
 
 
 def episode_curves(
     examinee: Examinee, exam: Exam, along: Mapping[Trajectory, Float32[np.ndarray, " E"]]
-) -> dict[str, EpisodeCurve]:
+) -> dict[str, LevelCurve]:
     """By level, the scores of one episode; the expert's also backwards, up to its success.
 
     The expert is the first that succeeds, the others the first that fail, if there are such.
@@ -50,7 +40,7 @@ def episode_curves(
             last = int(steps[until_success(chosen, steps)][-1])
             film = played_backwards(chosen, last)
             backwards = score_along(examinee, film, exam.instruction)
-        curves[level] = EpisodeCurve(chosen, steps, along[chosen], backwards)
+        curves[level] = LevelCurve(chosen, steps, along[chosen], backwards)
     return curves
 
 

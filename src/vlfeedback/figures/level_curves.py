@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
@@ -24,24 +25,14 @@ _TITLE, _CURVE, _TICKS = 0.35, 2.1, 0.3  # inches, from top to bottom
 _HEADROOM = 0.08  # share of the range of scores that is left free above and below
 
 
-class LevelCurve(Protocol):
-    """Scores along one episode, see `vlfeedback.evaluation.episode_curves.EpisodeCurve`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class LevelCurve:
+    """Scores along one episode of a level."""
 
-    @property
-    def trajectory(self) -> Trajectory:
-        """The episode, with pictures."""
-
-    @property
-    def steps(self) -> Int64[np.ndarray, " E"]:
-        """Steps that were scored, ascending."""
-
-    @property
-    def scores(self) -> Float32[np.ndarray, " E"]:
-        """Their scores."""
-
-    @property
-    def backwards(self) -> Float32[np.ndarray, " B"] | None:
-        """Scores of the first B of these steps, when their pictures are played backwards."""
+    trajectory: Trajectory
+    steps: Int64[np.ndarray, " E"]  # that were scored, ascending
+    scores: Float32[np.ndarray, " E"]  # in the source's unit
+    backwards: Float32[np.ndarray, " B"] | None = None  # of the first B steps, played backwards
 
 
 def draw_levels(curves: Mapping[str, LevelCurve], *, unit: str) -> Figure:

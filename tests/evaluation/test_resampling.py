@@ -1,0 +1,79 @@
+import math
+
+import numpy as np
+import pytest
+
+from vlfeedback.evaluation.resampling import (
+    Bootstrap,
+    estimate_mean,
+    estimate_statistic,
+    rank_correlation,
+)
+
+
+@pytest.fixture
+def bootstrap() -> Bootstrap:
+    levels = {"a": "expert", "b": "expert", "c": "random"}
+    return Bootstrap(levels, rng=np.random.default_rng(0), n_resamples=500)
+
+
+def test_every_resample_has_as_many_of_each_level_as_there_are(bootstrap: Bootstrap) -> None:
+    weights = bootstrap.weights(["a", "b", "c"])
+    assert weights.shape == (500, 3)
+    assert set((weights[:, 0] + weights[:, 1]).tolist()) == {2}
+    assert set(weights[:, 2].tolist()) == {1}
+
+
+def test_a_pair_counts_as_often_as_both_its_episodes_are_drawn(bootstrap: Bootstrap) -> None:
+    single = bootstrap.weights(["a", "b"])
+    pairs = bootstrap.pair_weights(["a", "a"], ["b", "a"])
+    assert pairs[:, 0].tolist() == (single[:, 0] * single[:, 1]).tolist()
+    assert pairs[:, 1].tolist() == single[:, 0].tolist()  # both clips of one episode: drawn once
+
+
+def test_the_interval_of_a_mean_is_over_episodes_not_over_clips(bootstrap: Bootstrap) -> None:
+    # Ten clips of "a" are right and ten of "b" are wrong. A resample draws "a" twice with
+    # probability 1/4, "b" twice with 1/4, so the 2.5 and 97.5 % points are 0 and 1.
+    members = ["a"] * 10 + ["b"] * 10
+    estimate = estimate_mean(np.repeat([1.0, 0.0], 10), bootstrap.weights(members))
+    assert (estimate.mean, estimate.low, estimate.high, estimate.n) == (0.5, 0.0, 1.0, 20)
+
+
+def test_a_mean_of_nothing_is_no_number(bootstrap: Bootstrap) -> None:
+    estimate = estimate_mean(np.zeros(0), bootstrap.weights([]))
+    assert math.isnan(estimate.mean) and math.isnan(estimate.low)
+
+
+def test_a_statistic_gets_what_was_drawn_as_often_as_it_was(bootstrap: Bootstrap) -> None:
+    values = np.array([1.0, 3.0])
+    estimate = estimate_statistic(lambda k: float(values[k].sum()), bootstrap.weights(["a", "b"]))
+    assert (estimate.mean, estimate.low, estimate.high) == (4.0, 2.0, 6.0)
+
+
+def test_resamples_in_which_a_statistic_is_not_defined_count_in_no_interval(
+    bootstrap: Bootstrap,
+) -> None:
+    values = np.array([1.0, 3.0])
+    estimate = estimate_statistic(
+        lambda k: float(values[k].mean()) if len(set(k.tolist())) == 2 else math.nan,
+        bootstrap.weights(["a", "b"]),
+    )
+    assert (estimate.low, estimate.high) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "expected"),
+    [
+        ([1, 2, 3, 4], [10, 20, 30, 40], 1.0),
+        ([1, 2, 3], [3, 2, 1], -1.0),
+        ([1, 2, 3], [1, 3, 2], 0.5),  # 1 - 6 * (0 + 1 + 1) / (3 * 8)
+        ([0, 0, 1], [0, 1, 1], 0.5),  # ranks -0.5 -0.5 1 and -1 0.5 0.5: 0.75 / 1.5
+        ([5, 5, 5], [1, 2, 3], 0.0),  # a constant orders nothing
+    ],
+)
+def test_rank_correlation_by_hand(x: list[float], y: list[float], expected: float) -> None:
+    assert rank_correlation(np.array(x, float), np.array(y, float)) == pytest.approx(expected)
+
+
+def test_one_value_has_no_rank_correlation() -> None:
+    assert math.isnan(rank_correlation(np.ones(1), np.ones(1)))
