@@ -67,6 +67,7 @@ class PictureEncoder:
         )
         self._network = network
         self._name = name
+        self._asked = (name, preprocess, precision)
 
     @property
     def device(self) -> str:
@@ -75,8 +76,8 @@ class PictureEncoder:
 
     @property
     def bfloat16(self) -> bool:
-        """Whether it computes in bfloat16."""
-        return self._frozen.bfloat16
+        """Whether it computes in bfloat16; the first of a network's encoders finds it out."""
+        return self._settle()
 
     @property
     def batch_size(self) -> int:
@@ -102,7 +103,15 @@ class PictureEncoder:
         if not len(frames):
             # Few networks take no picture at all, and only one that computes tells the shape.
             return self._frozen(_coloured_blocks()[:1])[:0]
+        self._settle()
         return self._frozen(frames)
+
+    def _settle(self) -> bool:
+        settled = derived(self._network).settled
+        if self._asked not in settled:
+            settled[self._asked] = self._frozen.bfloat16
+        self._frozen.settle(settled[self._asked])
+        return settled[self._asked]
 
 
 class _Swappable(nn.Module):
@@ -128,7 +137,9 @@ class _Swappable(nn.Module):
         weights = {f"network.{name}": tensor for name, tensor in made.bfloat16.items()}
         pictures = prepared.to(torch.bfloat16, memory_format=torch.channels_last)
         with made.lock:
-            features: Tensor = functional_call(self, weights, (pictures,))
+            # `weights` has every name once. Were tied names looked for, tensors of an `encode` that
+            # is the network itself would be swapped twice, and not come back.
+            features: Tensor = functional_call(self, weights, (pictures,), tie_weights=False)
         return features
 
     def forward(self, prepared: Tensor) -> Tensor:

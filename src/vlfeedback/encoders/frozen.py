@@ -79,6 +79,11 @@ class FrozenNetwork:
             self._check_bfloat16(self._probe)
         return self._bfloat16
 
+    def settle(self, bfloat16: bool) -> None:
+        """Compute in bfloat16, or do not, without the probe: its outcome is known."""
+        self._bfloat16 = bfloat16
+        self._is_checked = True
+
     def __call__(self, inputs: UInt8[np.ndarray, "B ..."]) -> Float32[np.ndarray, "B ..."]:
         """Features of each input, as the network gives them.
 

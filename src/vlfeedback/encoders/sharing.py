@@ -25,9 +25,11 @@ class Derived:
     Attributes:
         lock: held while the network computes, since it does so in bfloat16 with other tensors in
             the place of its own, which a second thread must not see.
+        settled: whether bfloat16 is used, by what was asked for.
     """
 
     def __init__(self, network: nn.Module) -> None:
+        self.settled: dict[Hashable, bool] = {}
         self._network = ref(network)  # this lives as long as the network, and must not prolong it
         self.lock = threading.Lock()
 
@@ -43,19 +45,26 @@ class Derived:
         Those with four axes, of convolutions, hold the channels last: a ResNet-50 is 1.3 times as
         fast so on a CPU, and a ViT no slower.
         """
-        network = self._alive()
-        named = [*network.named_parameters(), *network.named_buffers()]
-        return {
-            name: tensor.detach().to(
-                torch.bfloat16,
-                memory_format=torch.channels_last if tensor.dim() == 4 else torch.preserve_format,
-            )
-            for name, tensor in named
-            if tensor.is_floating_point()
-        }
+        made: dict[str, Tensor] = {}
+        halves: dict[int, Tensor] = {}  # by the tensor's id: some stand in several modules
+        for path, module in self._alive().named_modules():
+            tensors = [
+                *module.named_parameters(recurse=False),
+                *module.named_buffers(recurse=False),
+            ]
+            for name, tensor in tensors:
+                if tensor.is_floating_point():
+                    half = halves.setdefault(id(tensor), _in_bfloat16(tensor))
+                    made[f"{path}.{name}" if path else name] = half
+        return made
 
     def _alive(self) -> nn.Module:
         return cast("nn.Module", self._network())
+
+
+def _in_bfloat16(tensor: Tensor) -> Tensor:
+    layout = torch.channels_last if tensor.dim() == 4 else torch.preserve_format
+    return tensor.detach().to(torch.bfloat16, memory_format=layout)
 
 
 _LIVE: WeakValueDictionary[Hashable, nn.Module] = WeakValueDictionary()

@@ -95,10 +95,10 @@ def locate(reference: str | Path) -> Path:
     hub = require("huggingface_hub", extra="vision", needed_by="weights of the hub")
     try:
         found = hub.hf_hub_download(match["repository"], match["file"], revision=match["revision"])
-    except (hub.errors.HfHubHTTPError, OSError) as error:
+    except (hub.errors.HfHubHTTPError, hub.errors.HFValidationError, OSError) as error:
         raise FileNotFoundError(
             f"{str(reference)!r} is neither in the hub's cache nor could it be fetched. "
-            f"The hub said: {str(error).splitlines()[0]} Copy the file here and pass its path."
+            f"The hub said: {_first_line(error)} Copy the file here and pass its path."
         ) from error
     return Path(found)
 
@@ -120,7 +120,7 @@ def read_weights(path: Path) -> Weights:
     except _UNREADABLE as error:
         raise CheckpointError(
             f"{path} is no readable weights file; it is truncated or of another format. Copy it "
-            f"again. The reader said: {(str(error).splitlines() or [type(error).__name__])[0]}"
+            f"again. The reader said: {_first_line(error)}"
         ) from error
     top_key = ""
     if isinstance(loaded, Mapping):
@@ -190,12 +190,21 @@ def check_one_choice(what: str, example: str, **choices: Any) -> None:
 
 
 def tensors_digest(network: nn.Module) -> str:
-    """SHA-256 of names, shapes and float32 values: one for a file and any copy of it."""
+    """SHA-256 of names, shapes and float32 values: one for a file and any copy of it.
+
+    What evaluation never reads, and some files lack, is left out.
+    """
     digest = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):
+        if name.endswith(_UNREAD):
+            continue
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().float().cpu().contiguous().numpy().data)
     return digest.hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _may_be_extra(key: str, unread: Iterable[str]) -> bool:
