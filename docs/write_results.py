@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from diagnosis_blocks import DIAGNOSIS_BLOCKS
+
 from vlfeedback.cli.listing import rows_of_rewards
 from vlfeedback.evaluation.paper import PAPER
 from vlfeedback.rewards.released import RELEASED
@@ -24,6 +26,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 WEIGHTS = ROOT / "src" / "vlfeedback" / "weights"
 PAGES = (
     ROOT / "README.md",
+    ROOT / "docs" / "choose_a_source.md",
     ROOT / "docs" / "offline.md",
     ROOT / "docs" / "sources.md",
     WEIGHTS / "vlp.mt45.md",
@@ -210,6 +213,40 @@ def speed() -> str:
     )
 
 
+def encoder_speed() -> str:
+    """What it costs to score segments with CLIP, against the obvious loop of the same run."""
+    result = load("encoder_speed")
+    figures = dict(result["figures"])
+    segments, preprocessing = figures.pop("segments"), figures.pop("preprocessing")
+    lines = [
+        "| on one CPU thread, pictures per CPU-second | the obvious loop | ours, float32 "
+        "| ours, bfloat16 | ratio |",
+        "|---|---|---|---|---|",
+    ]
+    for architecture, figure in figures.items():
+        rates = [
+            f"{figure['pictures'][name]['per_cpu_second']:.1f}"
+            for name in ("the obvious loop", "ours, float32", "ours")
+        ]
+        gain = figure["ratio for each picture"]["per_cpu_second"]
+        lines.append(f"| {architecture} | {' | '.join(rates)} | {gain:.1f} |")
+    first = segments["CPU-seconds, first prompt (model made ready, hashed, encoded, written)"]
+    again = segments["CPU-seconds, each prompt after it (hashed, read)"]
+    larger = preprocessing["ratio, 480 px"]["per_cpu_second"]
+    lines += [
+        "",
+        f"All of {result['claim'].split()[1]} segments of 50 steps with {next(iter(figures))}: "
+        f"{first:.0f} CPU-seconds, {segments['ratio of all segments']:.0f} times less than the "
+        f"loop's (computed from its rate above), since {segments['pictures that are encoded']:,} "
+        f"pictures are encoded and not {segments['pictures the loop scores']:,}. Another prompt: "
+        f"{again:.2f} CPU-seconds, {segments['ratio of a second prompt']:.0f} times less than the "
+        f"first. Pictures of 480 px are prepared {larger:.1f} times as fast as by PIL, one by one. "
+        f"Random weights. `{result['command']}`; {result['hardware']['processor']}, "
+        f"{result['hardware']['cores']} cores; {versions(result)}.",
+    ]
+    return "\n".join(lines)
+
+
 def offline_speed() -> str:
     """What IQL, CPL and relabelling cost, each against the other side of the same run."""
     iql, cpl, relabel = load("iql_speed"), load("cpl_speed"), load("relabel_speed")
@@ -312,11 +349,13 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "vlp-speed": speed,
     "vlp-ablations": vlp_ablations,
     "model-size": model_size,
+    "encoder-speed": encoder_speed,
     "offline-speed": offline_speed,
     "sweep-cartpole": sweep_cartpole,
     "reward-sources": reward_sources,
     "released-weights": released_weights,
     "printed-sources": printed_sources,
+    **DIAGNOSIS_BLOCKS,
 }
 
 

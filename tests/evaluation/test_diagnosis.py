@@ -160,6 +160,17 @@ def test_where_all_or_none_succeed_success_is_not_asked(trajectories: list[Traje
     assert describe_diagnosis(found)["verdict"] == "good"  # experts stand against random actions
 
 
+def test_an_expert_that_succeeds_at_once_has_no_order_of_scores(
+    episodes: list[Trajectory],
+) -> None:
+    at_once = [replace(t, successes=np.full(21, t.info["level"] == "expert")) for t in episodes]
+    found = describe_diagnosis(examine(BrightnessReward(), at_once, None))
+    assert found["findings"]["value_order"] == {
+        "not_applicable": "In these episodes there is nothing to compare."
+    }
+    assert found["verdict"] == "good"
+
+
 def test_equal_seeds_give_equal_figures_whatever_else_is_examined(
     episodes: list[Trajectory],
 ) -> None:

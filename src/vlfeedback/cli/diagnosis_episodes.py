@@ -91,13 +91,13 @@ def retake_episodes(
     """
     from rich.progress import track
 
-    from vlfeedback.data.windows import pictures_of
     from vlfeedback.evaluation.exam import probed
     from vlfeedback.tasks import METAWORLD_TASKS
 
-    if task not in METAWORLD_TASKS or not camera:
+    frames = evaluated[0].frames
+    if task not in METAWORLD_TASKS or not camera or frames is None:
         return {}
-    size = int(pictures_of(evaluated[0]).read([0]).shape[1])
+    size = int(frames.read(frames.times[:1]).shape[1])
     larger = size * max(1, 224 // size)
     try:
         from vlfeedback_envs.metaworld import MetaWorldView

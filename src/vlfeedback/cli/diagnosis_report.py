@@ -61,7 +61,7 @@ def write_page(
 
     cameras = results["cameras"]
     films = {
-        name: data_uri(draw_levels(diagnosis.curves, unit=name), dpi=100)
+        name: data_uri(draw_levels(diagnosis.curves, unit="score"), dpi=100)
         for name, diagnosis in found.items()
     }
     scatters = {

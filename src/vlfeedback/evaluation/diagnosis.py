@@ -136,8 +136,15 @@ def _of_episodes(
     return {
         "success_auc": auc,
         "expert_over_random": _separation(scores, experts, random, bootstrap),
-        "value_order": estimate_mean(np.array(orders), bootstrap.weights(experts)),
+        "value_order": _mean_where_defined(orders, bootstrap.weights(experts)),
     }
+
+
+def _mean_where_defined(values: list[float], weights: Int64[np.ndarray, "B N"]) -> Estimate:
+    """An expert that succeeds at once has no order of scores."""
+    given = np.array(values, dtype=np.float64)
+    defined = ~np.isnan(given)
+    return estimate_mean(given[defined], weights[:, defined])
 
 
 def _separation(

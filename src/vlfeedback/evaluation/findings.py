@@ -117,6 +117,8 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
     """``{"value": ..., "interval": [low, high], "n": ...}``, or ``{"not_applicable": why}``."""
     if isinstance(finding, NotApplicable):
         return {"not_applicable": finding.reason}
+    if math.isnan(finding.mean):
+        return {"not_applicable": "In these episodes there is nothing to compare."}
     has_interval = not math.isnan(finding.low)
     return {
         "value": finding.mean,

@@ -83,6 +83,7 @@ def draw_levels(curves: Mapping[str, LevelCurve], *, unit: str) -> Figure:
         above.set(xlim=(0, length), ylim=(low, high), xticks=shown, xticklabels=[])
         above.set_title(level, loc="left", fontweight="bold", fontsize="medium")
         above.set_ylabel(unit if column == 0 else "")
+        above.tick_params(labelleft=column == 0)
         above.grid(axis="x", color="#dddddd")
         above.spines[["top", "right"]].set_visible(False)
         below.imshow(strip, extent=(0, length, 0, 1), aspect="auto")
