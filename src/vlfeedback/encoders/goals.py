@@ -41,7 +41,7 @@ class Goal:
         embed: Callable[[UInt8[np.ndarray, "B H W 3"]], Float32[np.ndarray, "B ..."]],
     ) -> None:
         paths = [goal] if isinstance(goal, str) else list(goal or ())
-        if not paths:
+        if not paths or "" in paths:
             raise NeedsError(
                 f"{source!r} compares with a picture of the goal: pass goal='goal.png', such as "
                 "the last picture of an episode that succeeded, seen by the same camera."

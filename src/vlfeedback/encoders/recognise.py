@@ -115,8 +115,11 @@ def _clip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
     blocks = {key.split(".")[3] for key in named if key.startswith("visual.transformer.resbl")}
     wanted = (embedding, width, patch, len(blocks))
     open_clip = require("open_clip", extra="vision", needed_by="CLIP")
+    configs = {name: open_clip.get_model_config(name) for name in open_clip.list_models()}
     names = [
-        n for n in open_clip.list_models() if _shape_of(open_clip.get_model_config(n)) == wanted
+        name
+        for name in sorted(configs, key=lambda name: (len(name), name))
+        if _shape_of(configs[name]) == wanted and _reads_the_same(configs[name], named)
     ]
     what = " or ".join(names[:4]) or f"a ViT with (embedding, width, patch, layers) {wanted}"
     return Recognised(what, sources, architectures=tuple(names))
@@ -125,6 +128,22 @@ def _clip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
 def _shape_of(config: dict[str, Any]) -> tuple[Any, ...]:
     vision = config["vision_cfg"]
     return config["embed_dim"], *(vision.get(k) for k in ("width", "patch_size", "layers"))
+
+
+def _reads_the_same(config: dict[str, Any], tensors: Mapping[str, Tensor]) -> bool:
+    """Whether pictures of this size and texts of these words are read, as far as tensors tell."""
+    if config.get("custom_text") or "multimodal_cfg" in config:
+        return False  # its text encoder has other names
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    places = (vision["image_size"] // vision["patch_size"]) ** 2 + 1
+    expected = {
+        "visual.positional_embedding": (places, vision["width"]),
+        "token_embedding.weight": (text.get("vocab_size"), text.get("width")),
+    }
+    return all(
+        name not in tensors or tuple(tensors[name].shape) == shape
+        for name, shape in expected.items()
+    )
 
 
 def _siglip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:

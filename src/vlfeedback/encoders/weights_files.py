@@ -134,11 +134,22 @@ def read_weights(path: Path) -> Weights:
 
 
 def config_beside(path: Path) -> dict[str, Any]:
-    """What the open_clip_config.json beside a file says; empty without one."""
+    """What the open_clip_config.json beside a file says; empty without one.
+
+    Raises:
+        CheckpointError: there is one, and it is damaged.
+    """
     beside = path.with_name("open_clip_config.json")
-    config: dict[str, Any] = {}
-    if beside.is_file():
+    if not beside.is_file():
+        return {}
+    try:
         config = json.loads(beside.read_text(encoding="utf-8"))
+    except ValueError:
+        config = None
+    if not isinstance(config, dict):
+        raise CheckpointError(
+            f"{beside} holds no JSON object; it says how {path.name} is to be used. Copy it again."
+        )
     return config
 
 
