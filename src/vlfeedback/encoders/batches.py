@@ -117,7 +117,7 @@ class PictureEncoder:
 class _Swappable(nn.Module):
     """`encode` as a module, so that its network's tensors can be swapped while it computes.
 
-    Converted weights and not autocast: under autocast, PyTorch 2.15 leaves the fast path of its
+    Converted weights and not autocast: under autocast, PyTorch 2.14 leaves the fast path of its
     attention, and CLIP's ViT-B/32 encodes 3 pictures a second instead of 33 (8 at a time, 1 core).
     """
 
