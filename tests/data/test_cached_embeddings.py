@@ -8,6 +8,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import open_clip
 import pytest
 
 import vlfeedback
@@ -20,6 +21,7 @@ from vlfeedback import (
     Trajectory,
 )
 from vlfeedback.data import cached_embeddings
+from vlfeedback.encoders.batches import PictureEncoder
 from vlfeedback.errors import FileFormatError, NeedsError
 from vlfeedback.rewards import source_to_json
 from vlfeedback.testing import (
@@ -240,6 +242,33 @@ def test_pairs_that_share_segments_are_labelled_from_one_encoding(path: Path) ->
     )
     np.testing.assert_array_equal(labeller.label(pairs).prefer_second, [1, 0])
     assert sorted(source.encoded) == [1, 2, 3, 4, 101, 102, 103, 104]
+
+
+def test_another_alpha_or_another_source_of_one_encoder_encodes_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_clip.add_model_config(Path(__file__).parents[1] / "encoders" / "tiny_clip")
+    encoded: list[int] = []
+
+    def counting(encoder: PictureEncoder, frames: np.ndarray) -> np.ndarray:
+        encoded.append(len(frames))
+        return embed(encoder, frames)
+
+    embed = PictureEncoder.embed
+    monkeypatch.setattr(PictureEncoder, "embed", counting)
+    batch = SegmentBatch(frames=pictures(1, 2, 3)[None], instructions=["close the drawer"])
+    settings: dict[str, Any] = {"architecture": "tiny", "random_weights_seed": 0}
+    for name, changes in (
+        ("vlm_rm", {"alpha": 0.5, "baseline": "a room", "preprocess": "openclip"}),
+        ("vlm_rm", {"alpha": 0.0, "baseline": "a room", "preprocess": "openclip"}),
+        ("clip", {}),
+        ("clip", {"frame_stride": 2}),
+    ):
+        source = vlfeedback.make_reward_source(name, **settings, **changes)
+        np.testing.assert_allclose(
+            CachedEmbeddings(source, path).rewards(batch), source.rewards(batch), atol=1e-6
+        )
+    assert encoded == [3, 3, 3, 3, 3]  # once for the cache, and once for each comparison
 
 
 # What is refused -------------------------------------------------------------------------------
