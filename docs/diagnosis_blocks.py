@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
+
+from results import load, versions
 
 from vlfeedback.evaluation.findings import FINDINGS
 from vlfeedback.evaluation.verdict import THRESHOLDS
 
 __all__ = ["DIAGNOSIS_BLOCKS"]
-
-RESULT = Path(__file__).resolve().parents[1] / "benchmarks/results/diagnosis_drawer_close.json"
 
 
 def diagnosis_legend() -> str:
@@ -45,7 +43,7 @@ def diagnosis_verdict() -> str:
 
 def diagnosis() -> str:
     """Verdicts and figures of several sources on one task."""
-    result: dict[str, Any] = json.loads(RESULT.read_text(encoding="utf-8"))
+    result = load("diagnosis_drawer_close")
     sources = result["sources"]
     lines = [
         f"| {result['task']} | " + " | ".join(f"`{name}`" for name in sources) + " |",
@@ -56,10 +54,9 @@ def diagnosis() -> str:
         cells = (_finding(row["findings"][key], kind["unit"]) for row in sources.values())
         lines.append(f"| {kind['title']}, {kind['unit']} | {' | '.join(cells)} |")
     hardware = result["hardware"]
-    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
     return "\n".join(lines) + (
         f"\n\n`{result['command']}`; {result['seconds']:.0f} s, other work beside it; "
-        f"{hardware['processor']}, {hardware['cores']} cores; {versions}."
+        f"{hardware['processor']}, {hardware['cores']} cores; {versions(result)}."
     )
 
 
