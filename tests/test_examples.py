@@ -139,6 +139,29 @@ def test_preferences_become_a_reward_model_and_two_policies() -> None:
     assert [learner for learner, _ in returns] == ["p-iql", "cpl"]
 
 
+def test_frozen_encoders_are_asked_in_five_ways_and_goals_end_at_distance_zero() -> None:
+    small = [
+        "--architecture",
+        SMALL_CLIP,
+        "--dino-architecture",
+        "vit_tiny_patch16_224.augreg_in21k",
+    ]
+    printed = run("07_frozen_encoders", "--steps", "40", *small)
+    number = r"(-?\d+\.\d+)"
+    pattern = rf"^(\S+) +(.+?) +{number} +{number} +{number} +(?:{number}|nan)$"
+    rows = re.findall(pattern, printed, re.MULTILINE)
+    assert [(row[0], row[1]) for row in rows] == [
+        ("clip", "close the drawer"),
+        ("clip", "open the drawer"),
+        ("vlm_rm", "close the drawer"),
+        ("vlm_rm", "close the drawer"),
+        ("dino-goal", "(a picture)"),
+    ]
+    assert len({row[3] for row in rows}) == 5  # words, strength and encoder matter
+    first, last = map(float, rows[-1][3:5])
+    assert first < 0 and last == 0  # the goal is the last picture
+
+
 @every_example
 def test_an_example_uses_public_names_only(script: Path) -> None:
     tree = ast.parse(script.read_text(encoding="utf-8"))
