@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vlfeedback.data.collection import Collection
+from vlfeedback.data.cut_off import cut_off
 from vlfeedback.data.sampling import (
     SegmentPairList,
     sample_clustered_pairs,
@@ -48,18 +49,29 @@ def check_data(sweep: Sweep) -> None:
 def describe_data(sweep: Sweep) -> dict[str, Any]:
     """What a result depends on: the collection's settings and levels, or the file's name."""
     path = Path(sweep.data)
+    said: dict[str, Any] = {"rest": sweep.rest}
     if not _is_collection(sweep):
-        return {"file": path.name}
-    return {"collection": dict(Collection.open(path).settings), "levels": list(sweep.levels)}
+        return {"file": path.name, **said}
+    said |= {"collection": dict(Collection.open(path).settings), "levels": list(sweep.levels)}
+    return said
 
 
 def load_task(sweep: Sweep, task: str) -> list[Trajectory]:
-    """All trajectories of a task.
+    """All trajectories of a task, without the rest after their scripts if the sweep says so.
 
     Raises:
         FileNotFoundError: they are not there.
         NeedsError: the file holds none of this task.
     """
+    trajectories = _read(sweep, task)
+    if sweep.rest:
+        return trajectories
+    return [
+        cut_off(t, max(int(t.info.get("stop", len(t))), sweep.pairs.length)) for t in trajectories
+    ]
+
+
+def _read(sweep: Sweep, task: str) -> list[Trajectory]:
     path = Path(sweep.data)
     if _is_collection(sweep):
         return Collection.open(path).load(task, sweep.levels)

@@ -118,6 +118,9 @@ class Sweep:
     rewards: tuple[SourceSpec, ...] = ()
     data: str = ""  # a collection's folder, or an .h5 file of trajectories
     levels: tuple[str, ...] = ("expert", "medium", "random")  # of a collection
+    # False: trajectories end where their script stopped, as the VLP paper's medium ones do, but not
+    # before one segment's length; a script that has stopped rests otherwise, and is seen to idle.
+    rest: bool = True
     steps: int = 100_000  # gradient steps (VLP paper, Table 8)
     pairs: Pairs = field(default_factory=Pairs)
     evaluation: Evaluation = field(default_factory=Evaluation)

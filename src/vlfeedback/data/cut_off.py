@@ -1,0 +1,61 @@
+"""A trajectory that ends sooner, with the pictures that are left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from vlfeedback.errors import ShapeError
+from vlfeedback.types import Frames, Trajectory, rows_of
+
+__all__ = ["cut_off"]
+
+_PER_ACTION = ("actions", "env_rewards", "rewards", "successes")
+
+
+def cut_off(trajectory: Trajectory, length: int) -> Trajectory:
+    """The first `length` steps, as if the recording had been stopped there: truncated.
+
+    One that is no longer than that is returned as it is.
+
+    Raises:
+        ShapeError: `length` is less than 1.
+    """
+    if length < 1:
+        raise ShapeError(f"length={length}; a trajectory needs at least one step.")
+    if length >= len(trajectory):
+        return trajectory
+    arrays: dict[str, Any] = {
+        name: array[:length]
+        for name in _PER_ACTION
+        if (array := getattr(trajectory, name)) is not None
+    }
+    frames = trajectory.frames
+    return replace(
+        trajectory,
+        **arrays,
+        observations=trajectory.observations[: length + 1],
+        frames=None if frames is None else _FirstFrames(frames, length),
+        terminated=False,
+        truncated=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _FirstFrames:
+    """The pictures of states 0 to `last`; see `vlfeedback.types.Frames`."""
+
+    frames: Frames
+    last: int
+
+    @property
+    def times(self) -> Int64[np.ndarray, " F"]:
+        return self.frames.times[self.frames.times <= self.last]
+
+    def read(self, times: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "K H W 3"]:
+        rows_of(self.times, times)  # refuses what was cut off
+        return self.frames.read(times)

@@ -1,0 +1,55 @@
+"""Trajectories that end sooner than they were recorded."""
+
+import numpy as np
+import pytest
+
+from vlfeedback.data.cut_off import cut_off
+from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.types import ArrayFrames, Trajectory
+
+
+@pytest.fixture
+def trajectory() -> Trajectory:
+    """Six steps of states 0 to 6, whose pictures show every second one."""
+    times = np.array([0, 2, 4, 6])
+    pictures = np.broadcast_to(times[:, None, None, None], (4, 2, 2, 3)).astype(np.uint8)
+    return Trajectory(
+        np.arange(7.0)[:, None],
+        np.arange(6.0)[:, None],
+        env_rewards=np.arange(6, dtype=np.float32),
+        successes=np.arange(6) > 3,
+        terminated=True,
+        frames=ArrayFrames(times, pictures),
+        id="a",
+        info={"stop": 3},
+    )
+
+
+def test_all_arrays_end_together_and_the_end_is_a_truncation(trajectory: Trajectory) -> None:
+    cut = cut_off(trajectory, 3)
+    np.testing.assert_array_equal(cut.observations[:, 0], [0, 1, 2, 3])
+    np.testing.assert_array_equal(cut.actions[:, 0], [0, 1, 2])
+    np.testing.assert_array_equal(cut.env_rewards, [0, 1, 2])
+    np.testing.assert_array_equal(cut.successes, [False] * 3)
+    assert cut.rewards is None
+    assert cut.truncated and not cut.terminated
+    assert (cut.id, cut.info) == ("a", {"stop": 3})
+
+
+def test_pictures_of_what_is_left_are_read_and_others_are_refused(trajectory: Trajectory) -> None:
+    frames = cut_off(trajectory, 3).frames
+    assert frames is not None
+    np.testing.assert_array_equal(frames.times, [0, 2])
+    np.testing.assert_array_equal(frames.read([2, 0])[:, 0, 0, 0], [2, 0])
+    with pytest.raises(NeedsError, match="State 4 was not rendered"):
+        frames.read([4])
+
+
+def test_one_that_is_short_enough_is_left_alone(trajectory: Trajectory) -> None:
+    assert cut_off(trajectory, 6) is trajectory
+    assert cut_off(trajectory, 60) is trajectory
+
+
+def test_nothing_is_no_trajectory(trajectory: Trajectory) -> None:
+    with pytest.raises(ShapeError, match="length=0"):
+        cut_off(trajectory, 0)

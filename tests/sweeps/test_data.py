@@ -1,0 +1,50 @@
+"""What a sweep reads of its data."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vlfeedback.data.trajectories import write_trajectories
+from vlfeedback.sweeps.data import describe_data, load_task
+from vlfeedback.sweeps.specification import Sweep, parse_sweep
+from vlfeedback.types import Trajectory
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A script that stops at once, one that stops late, and one that says nothing."""
+    path = tmp_path / "data.h5"
+    write_trajectories(
+        path,
+        [
+            Trajectory(
+                np.zeros((31, 2)), np.zeros((30, 1)), task="drawer-close", id=name, info=info
+            )
+            for name, info in (("early", {"stop": 4}), ("late", {"stop": 20}), ("unknown", {}))
+        ],
+    )
+    return path
+
+
+def sweep(file: Path, **changes: object) -> Sweep:
+    table = {
+        "claim": "x",
+        "tasks": ["drawer-close"],
+        "seeds": [0],
+        "data": str(file),
+        "pairs": {"length": 10},
+        "labels": {"teacher": {}},
+        "learners": {"cpl": {}},
+    }
+    return parse_sweep({**table, **changes}, name="x", where="x.toml")
+
+
+def test_trajectories_are_whole_unless_the_rest_after_their_scripts_is_left_out(file: Path) -> None:
+    assert [len(t) for t in load_task(sweep(file), "drawer-close")] == [30, 30, 30]
+    cut = load_task(sweep(file, rest=False), "drawer-close")
+    assert [len(t) for t in cut] == [10, 20, 30]  # one segment fits into each
+
+
+def test_a_result_depends_on_whether_it_is_left_out(file: Path) -> None:
+    assert describe_data(sweep(file)) != describe_data(sweep(file, rest=False))
