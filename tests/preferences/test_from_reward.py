@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from vlfeedback import list_preference_sources, list_reward_sources, make_preference_source
-from vlfeedback.errors import UnknownNameError
+from vlfeedback.errors import NeedsError, UnknownNameError
 from vlfeedback.preferences import PreferenceFromReward
 from vlfeedback.rewards.env_reward import EnvReward
 from vlfeedback.rewards.random import RandomReward
+from vlfeedback.rewards.vlp import VLPReward
 from vlfeedback.testing import PreferenceSourceContract
 from vlfeedback.types import SegmentBatch, SegmentPairs
 
@@ -14,6 +15,18 @@ class TestContract(PreferenceSourceContract):
     @pytest.fixture
     def source(self) -> PreferenceFromReward:
         return PreferenceFromReward(RandomReward(), tie_margin=0.1)
+
+
+class LogOdds(EnvReward):
+    """Its scores are log-odds, halved."""
+
+    log_odds_scale = 2.0
+
+
+class TestContractOfSoftLabels(PreferenceSourceContract):
+    @pytest.fixture
+    def source(self) -> PreferenceFromReward:
+        return PreferenceFromReward(LogOdds(), soft=True)
 
 
 def pairs(first: list[list[float]], second: list[list[float]]) -> SegmentPairs:
@@ -34,6 +47,34 @@ def test_a_gap_within_the_margin_is_a_tie_and_the_margin_itself_belongs_to_it() 
     given = pairs([[0, 0], [0, 0], [0, 0]], [[0.25, 0.25], [0.25, 0.5], [-0.5, 0]])
     labels = PreferenceFromReward(EnvReward(), tie_margin=0.5).label(given)
     assert labels.prefer_second.tolist() == [0.5, 1, 0.5]
+
+
+def test_soft_labels_are_the_probability_that_the_second_is_preferred() -> None:
+    given = pairs([[0, 0], [1, 0], [0, 0]], [[0.5, 0.5], [0, 0.25], [0.1, 0]])
+    labels = PreferenceFromReward(LogOdds(), soft=True, tie_margin=0.2).label(given)
+    expected = [1 / (1 + np.exp(-2 * 1.0)), 1 / (1 + np.exp(2 * 0.75)), 0.5]
+    np.testing.assert_allclose(labels.prefer_second, expected, rtol=1e-6)
+
+
+def test_scores_that_are_no_log_odds_give_no_soft_labels() -> None:
+    with pytest.raises(NeedsError, match="EnvReward say nothing of probabilities"):
+        PreferenceFromReward(EnvReward(), soft=True)
+
+
+def test_the_preference_model_is_as_sure_as_its_scores_say() -> None:
+    labeller = make_preference_source("vlp.mt45", soft=True)
+    assert isinstance(labeller, PreferenceFromReward) and labeller.config.soft
+    source = labeller.source
+    assert isinstance(source, VLPReward)
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (2, 3, 8, 112, 112, 3), dtype=np.uint8)
+    first, second = (
+        SegmentBatch(frames=shown, instructions=["close the drawer"] * 3) for shown in frames
+    )
+    gap = source.rewards(second).sum(axis=1) - source.rewards(first).sum(axis=1)
+    expected = 1 / (1 + np.exp(-source.weights.score_std * gap))
+    labels = labeller.label(SegmentPairs(first, second))
+    np.testing.assert_allclose(labels.prefer_second, expected, rtol=1e-5)
 
 
 def test_padding_does_not_count() -> None:

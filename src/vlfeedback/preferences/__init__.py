@@ -50,7 +50,7 @@ def make_preference_source(source: str, *, device: str = "cpu", **config: Any) -
     Args:
         source: id of a preference source, or of a reward source, such as ``"vlp"``.
         device: where it computes, such as ``"cuda"``.
-        **config: its settings; with a reward source also `tie_margin`, see
+        **config: its settings; with a reward source also `tie_margin` and `soft`, see
             `PreferenceFromReward`.
 
     Raises:
@@ -63,9 +63,9 @@ def make_preference_source(source: str, *, device: str = "cpu", **config: Any) -
         made = make(PREFERENCE_SOURCES, source, device=device, config=config, method="label")
         return cast("PreferenceSource", made)
     if source in REWARD_SOURCES or family in REWARD_SOURCES:
-        tie_margin = config.pop("tie_margin", 0.0)
+        comparison = {name: config.pop(name) for name in ("tie_margin", "soft") if name in config}
         rewards = make_reward_source(source, device=device, **config)
-        return PreferenceFromReward(rewards, tie_margin=tie_margin)
+        return PreferenceFromReward(rewards, **comparison)
     known = list_preference_sources()
     raise UnknownNameError(
         f"No preference source {source!r}. {suggest(source, known)}"

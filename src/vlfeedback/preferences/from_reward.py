@@ -1,4 +1,7 @@
-"""Any reward source as a labeller: the segment with the larger sum of rewards is preferred."""
+"""Any reward source as a labeller: the segment with the larger sum of rewards is preferred.
+
+Where scores are log-odds, as those of the preference model are, labels may say how sure they are.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
+from vlfeedback.errors import NeedsError
 from vlfeedback.types import PreferenceLabels, RewardSource, SegmentPairs, class_and_settings
 
 __all__ = ["PreferenceFromReward", "PreferenceFromRewardConfig"]
@@ -19,6 +24,7 @@ class PreferenceFromRewardConfig:
     reward: str = ""  # class of the reward source
     reward_config: dict[str, Any] = field(default_factory=dict)  # its settings
     tie_margin: float = 0.0  # reward units
+    soft: bool = False  # labels are probabilities
 
 
 class PreferenceFromReward:
@@ -31,21 +37,27 @@ class PreferenceFromReward:
     Args:
         source: any reward source.
         tie_margin: >= 0, in the unit of the source's rewards, for a whole segment.
+        soft: label with the probability that the second is preferred, sigmoid(scale * (score of the
+            second - score of the first)), where the source knows the scale: ``log_odds_scale``.
 
     Raises:
         ValueError: `tie_margin` is negative or no number.
+        NeedsError: `soft`, and the source's scores say nothing of probabilities.
 
     Source: the VLP paper labels its baselines so (appendix A.2); it is silent on ties.
     """
 
-    def __init__(self, source: RewardSource, *, tie_margin: float = 0.0) -> None:
+    def __init__(
+        self, source: RewardSource, *, tie_margin: float = 0.0, soft: bool = False
+    ) -> None:
+        self._scale = _log_odds_scale(source) if soft else None
         if not tie_margin >= 0:
             raise ValueError(f"tie_margin={tie_margin}; expected a gap of at least 0.")
         self.source = source
         self.needs = source.needs
         reward, settings = class_and_settings(source)
         self.config = PreferenceFromRewardConfig(
-            reward=reward, reward_config=settings, tie_margin=float(tie_margin)
+            reward=reward, reward_config=settings, tie_margin=float(tie_margin), soft=soft
         )
 
     def label(self, pairs: SegmentPairs) -> PreferenceLabels:
@@ -57,5 +69,16 @@ class PreferenceFromReward:
         )
         gap = second - first
         tied = np.abs(gap) <= self.config.tie_margin
-        prefer_second = np.where(tied, 0.5, gap > 0).astype(np.float32)
+        sure = gap > 0 if self._scale is None else expit(self._scale * gap)
+        prefer_second = np.where(tied, 0.5, sure).astype(np.float32)
         return PreferenceLabels(prefer_second, np.ones(len(pairs), dtype=np.bool_))
+
+
+def _log_odds_scale(source: RewardSource) -> float:
+    scale = getattr(getattr(source, "wrapped", source), "log_odds_scale", None)
+    if scale is None:
+        raise NeedsError(
+            f"The scores of {type(source).__name__} say nothing of probabilities, so its labels "
+            "cannot be soft; only those of a preference model, such as 'vlp', can."
+        )
+    return float(scale)

@@ -95,6 +95,11 @@ class VLPReward:
         half = torch.device(self.device).type == "cuda"
         return f"vlp {derived(self._network.encoder).digest} {'half' if half else 'float32'}"
 
+    @property
+    def log_odds_scale(self) -> float:
+        """What a difference of two scores is multiplied by to be the log-odds of a preference."""
+        return float(self.weights.score_std)
+
     def embed(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B P D"]:
         """Tokens of each picture: (B, 4, 128) float32.
 
