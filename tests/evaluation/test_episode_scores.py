@@ -57,6 +57,17 @@ def test_episodes_are_scored_as_if_they_ended_at_each_step_and_paid_once(
     assert episode_score(examinee, brighter, along) == pytest.approx(1.4 / 3)
 
 
+def test_long_episodes_are_scored_at_eight_ends_spread_evenly() -> None:
+    long = Trajectory(
+        np.zeros((72, 1), np.float32),
+        np.zeros((71, 1), np.float32),
+        frames=ArrayFrames(np.arange(72), np.zeros((72, 2, 2, 3), np.uint8)),
+    )
+    config = BrightnessConfig("episode")
+    steps = scored_steps(long, examine(BrightnessReward(config), 1))
+    assert steps.tolist() == [0, 10, 20, 30, 40, 50, 60, 70]
+
+
 def test_a_source_without_pictures_scores_every_step(brighter: Trajectory) -> None:
     examinee = examine(EnvReward(), 1)
     along = score_along(examinee, brighter, "")

@@ -19,6 +19,7 @@ from vlfeedback.types import ArrayFrames, Trajectory
 __all__ = ["RememberingScorer", "episode_score", "played_backwards", "score_along", "scored_steps"]
 
 _PICTURES_AT_A_TIME = 1024
+_PREFIXES = 8  # scores along an episode of a source that reads whole episodes: each is a film
 
 
 class RememberingScorer(ClipScorer):
@@ -40,11 +41,21 @@ class RememberingScorer(ClipScorer):
 def scored_steps(trajectory: Trajectory, examinee: Examinee) -> Int64[np.ndarray, " E"]:
     """Steps that are scored: those with a picture, at the source's pace, or all steps.
 
+    Of a source that scores whole episodes a few of them, spread evenly, first and last included.
+
     Raises:
         NeedsError: the source reads pictures and there are none after step 0.
     """
-    if not examinee.needs.frames:
-        return np.arange(len(trajectory), dtype=np.int64)
+    steps = np.arange(len(trajectory), dtype=np.int64)
+    if examinee.needs.frames:
+        steps = _pictured(trajectory, examinee)
+    if examinee.needs.granularity == "episode":
+        places = np.linspace(0, len(steps) - 1, min(_PREFIXES, len(steps)))
+        steps = steps[np.rint(places).astype(np.int64)]
+    return steps
+
+
+def _pictured(trajectory: Trajectory, examinee: Examinee) -> Int64[np.ndarray, " E"]:
     pictured = pictures_of(trajectory).times - 1
     steps = pictured[(pictured >= 0) & (pictured % examinee.needs.frame_stride == 0)]
     if not len(steps) or steps[0] != 0:
