@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
+from vlfeedback.cli.progress import counting_progress
 
+if TYPE_CHECKING:
     from vlfeedback.cli.source_choice import SourceChoice
     from vlfeedback.evaluation.diagnosis import Diagnosis
     from vlfeedback.evaluation.exam import Exam
@@ -188,7 +188,7 @@ def _diagnose(made: Mapping[str, RewardSource], exam: Exam) -> dict[str, Diagnos
     from vlfeedback.evaluation.diagnosis import diagnose
 
     found = {}
-    with _progress() as progress:
+    with counting_progress() as progress:
         for name, source in made.items():
             bar = progress.add_task(name, total=None)
             found[name] = diagnose(
@@ -202,20 +202,6 @@ def _diagnose(made: Mapping[str, RewardSource], exam: Exam) -> dict[str, Diagnos
                 ),
             )
     return found
-
-
-def _progress() -> Progress:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn())
 
 
 def _results(

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from vlfeedback.cli.progress import counting_progress
 from vlfeedback.errors import NeedsError, UnknownNameError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from vlfeedback.types import RewardSource, Trajectory
 
 __all__ = ["relabel"]
@@ -70,7 +69,7 @@ def relabel(
     if cache:
         made = _cached(made, source, cache)
     seen = _Seen()
-    with _progress() as progress:
+    with counting_progress() as progress:
         read = progress.track(job.read(), total=job.total, description="relabelling")
         relabelled = relabel_trajectories(
             read,
@@ -125,20 +124,6 @@ class _Seen:
             f"{self._episodes} episodes, {self._steps} steps, rewards from {self._low:.3g} to "
             f"{self._high:.3g}, {self._sum / max(1, self._steps):.3g} on average."
         )
-
-
-def _progress() -> Progress:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn())
 
 
 def _json_object(option: str, text: str) -> dict[str, Any]:
