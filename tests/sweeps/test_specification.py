@@ -4,6 +4,9 @@ from typing import Any
 import pytest
 
 from vlfeedback.errors import FileFormatError, UnknownNameError
+from vlfeedback.preferences import PREFERENCE_SOURCES
+from vlfeedback.registry import Registry
+from vlfeedback.rewards import REWARD_SOURCES
 from vlfeedback.sweeps.runs import Feedback, expand
 from vlfeedback.sweeps.specification import Evaluation, Pairs, Sweep, parse_sweep, read_table
 
@@ -178,3 +181,17 @@ def test_every_sweep_of_the_benchmarks_is_sound_and_its_comments_name_it(path: P
     sweep = parse_sweep(read_table(path), name=path.stem, where=str(path))
     assert expand(sweep)
     assert f"vlfeedback sweep benchmarks/sweeps/{path.name}" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_setting_of_a_source_in_the_benchmarks_is_one_it_has(path: Path) -> None:
+    sweep = parse_sweep(read_table(path), name=path.stem, where=str(path))
+    for source in (*sweep.labels, *sweep.rewards):
+        family = source.source if source.source in REWARD_SOURCES else source.source.split(".")[0]
+        registry: Registry[Any] = REWARD_SOURCES
+        if family not in registry:
+            registry = PREFERENCE_SOURCES
+        config: Any = getattr(registry.load(family), "config_type", None)
+        known = {*config.__dataclass_fields__, "soft", "tie_margin"}
+        given = {key for task in sweep.tasks for key in source.config_for(task)}
+        assert given <= known, (source.name, given - known)
