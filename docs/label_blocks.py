@@ -109,9 +109,10 @@ def all_tasks() -> str:
     mean = accuracy.pop("mean")
     worst = sorted(accuracy, key=lambda task: accuracy[task])[:5]
     still = result["random_pairs"]["still"]["mean"]
-    language = {
-        kind: percent(row["itp_accuracy"]["mean"])
-        for kind, row in result.get("language", {}).items()
+    language = result.get("language", {})
+    pairings = {
+        "random pairs": "itp_accuracy_random_pairs",
+        "pairs of the paper's kind": "itp_accuracy",
     }
     lines = [
         "| random pairs of all 50 tasks | accuracy % |",
@@ -120,8 +121,9 @@ def all_tasks() -> str:
         *(f"| lowest: {task} | {percent(accuracy[task])} |" for task in worst),
         f"| mean of preferring the stiller clip | {percent(still)} |",
         *(
-            f"| pairs of the paper's kind, {kind} instructions | {x} |"
-            for kind, x in language.items()
+            f"| {pairing}, {kind} instructions | {percent(row[figure]['mean'])} |"
+            for pairing, figure in pairings.items()
+            for kind, row in language.items()
         ),
     ]
     return "\n".join([*lines, "", *provenance(result)])

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,11 +40,14 @@ def trajectory(task: str, quality: float) -> Trajectory:
 
 def evaluate(scale: float | None = 1.0) -> dict[str, dict[str, object]]:
     good, bad = (trajectory("drawer-close", q).segment(0, 2) for q in (1.0, 0.0))
+    # As bright as the worse of two, and better all the same: the oracle cannot know.
+    odd = replace(trajectory("drawer-close", 0.0), env_rewards=np.full(2, 9.0, np.float32))
     return evaluate_language(
         ClipScorer(Oracle(), log_odds_scale=scale),
         pose_scripted([(bad, good), (good, bad)], ""),
         "drawer-close",
         {"test tasks": {"faucet-close": [trajectory("faucet-close", 1.0)]}},
+        random_pairs=pose_scripted([(bad, good)] * 3 + [(good, odd.segment(0, 2))], ""),
         seed=0,
     )
 
@@ -62,6 +66,12 @@ def test_an_oracle_is_right_in_every_kind_and_its_losses_are_those_by_hand() -> 
         assert pool["ilp_loss"] == pytest.approx(math.log(2))  # 0 against 0
         assert pool["ivp_loss"] == pytest.approx(ivp)
         assert pool["average_loss"] == pytest.approx((itp + ivp + math.log(2)) / 3)
+
+
+def test_pairs_drawn_at_random_are_judged_under_every_kind_of_text() -> None:
+    assert {kind: row["itp_accuracy_random_pairs"] for kind, row in evaluate().items()} == {
+        kind: 0.75 for kind in KINDS
+    }
 
 
 def test_scores_without_probabilities_have_accuracies_and_no_losses() -> None:

@@ -207,7 +207,14 @@ def _evaluate(
             }
             if set(tasks) == set(at_hand):
                 del pools["all tasks at hand"]
-            spoken = evaluate_language(scorer, posed["clustered"], task, pools, seed=seed)
+            spoken = evaluate_language(
+                scorer,
+                posed["clustered"],
+                task,
+                pools,
+                random_pairs=posed["random"],
+                seed=seed,
+            )
         if failures:
             mistakes = surest_mistakes(posed, judged, "vlp", at_most=_MISTAKES)
             report.picture_mistakes(mistakes, task, failures)

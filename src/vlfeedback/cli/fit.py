@@ -62,7 +62,7 @@ def fit_vlp(
     encoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage 1.")] = 5000,
     part_steps: Annotated[
         int, typer.Option(min=1, help="Steps of stage 2 on progress and scenes alone.")
-    ] = 1500,
+    ] = 500,
     steps: Annotated[int, typer.Option(min=1, help="Steps of stage 2 on everything.")] = 500,
     token_noise: Annotated[
         float, typer.Option(min=0, help="Noise on pictures; less where no new tasks are to come.")

@@ -7,12 +7,13 @@ IVP:      a clip of the task against one of another task, under the task's instr
 ILP:      two clips of the task under another task's instruction; neither is preferred. Its loss
           is the cross-entropy with 0.5: ln 2 = 0.693 at best
 Average:  (ITP loss + ILP loss + IVP loss) / 3. The paper does not say how it averages
-Beyond:   right instruction: the clips of ITP under their own against the other task's text
+Beyond:   right instruction: the clips of ITP under their own against the other task's text;
+          ITP on pairs drawn at random, which are harder than the paper's
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -38,6 +39,7 @@ def evaluate_language(
     task: str,
     pools: Mapping[str, Mapping[str, Sequence[Trajectory]]],
     *,
+    random_pairs: PosedPairs | None = None,
     kinds: Sequence[LanguageKind] = KINDS,
     seed: int,
 ) -> dict[str, dict[str, Any]]:
@@ -48,11 +50,13 @@ def evaluate_language(
         pairs: ITP pairs of this task with their true order; their instructions are replaced.
         task: name of the task.
         pools: by name, the other tasks that IVP and ILP draw from, with their clips.
+        random_pairs: of this task as well; None leaves their figure out.
         kinds: of text, see `vlfeedback.data.unseen_instructions.LanguageKind`.
         seed: of texts and of other clips.
 
     Returns:
-        By kind: ``itp_accuracy``, ``itp_loss``, and by pool ``ivp_accuracy``, ``ivp_loss``,
+        By kind: ``itp_accuracy``, ``itp_loss``, with `random_pairs` also
+        ``itp_accuracy_random_pairs``, and by pool ``ivp_accuracy``, ``ivp_loss``,
         ``ilp_loss``, ``average_loss`` and ``right_instruction_accuracy``. Accuracies in [0, 1];
         losses in nats, NaN where the scorer has no `log_odds_scale`.
 
@@ -70,7 +74,14 @@ def evaluate_language(
     length = pairs.first[0].segment.length
     share = rng.random(len(pairs))  # one draw a pair, whatever the number of texts
     others = {name: _draw_others(pool, len(pairs), length, rng) for name, pool in pools.items()}
-    return {kind: _one_kind(scorer, pairs, task, kind, share, others) for kind in kinds}
+    figures = {kind: _one_kind(scorer, pairs, task, kind, share, others) for kind in kinds}
+    if random_pairs is not None:
+        share = rng.random(len(random_pairs))
+        for kind, row in figures.items():
+            own = _pick(task, kind, share)
+            scores = (_read(scorer, c, own) for c in (random_pairs.first, random_pairs.second))
+            row["itp_accuracy_random_pairs"] = _itp_accuracy(*scores, random_pairs)
+    return figures
 
 
 def bradley_terry_loss(
@@ -120,22 +131,21 @@ def _one_kind(
     others: Mapping[str, _Others],
 ) -> dict[str, Any]:
     def read(clips: Sequence[Clip], texts: Sequence[str]) -> Float64[np.ndarray, " N"]:
-        return scorer.scores(
-            [Clip(c.segment, text, c.reversed) for c, text in zip(clips, texts, strict=True)]
-        )
+        return _read(scorer, clips, texts)
 
-    def pick(name: str, draw: float) -> str:
-        texts = unseen_instructions(name, kind)
-        return texts[int(draw * len(texts))]
-
-    own = [pick(task, draw) for draw in share]
+    own = _pick(task, kind, share)
     first, second = read(pairs.first, own), read(pairs.second, own)
-    ordered = pairs.prefer_second != 0.5
-    right = np.sign(second - first)[ordered] * (2 * pairs.prefer_second[ordered] - 1)
     itp = bradley_terry_loss(second - first, pairs.prefer_second, scorer.log_odds_scale)
-    figures: dict[str, Any] = {"itp_accuracy": _share_above_zero(right), "itp_loss": itp}
+    figures: dict[str, Any] = {
+        "itp_accuracy": _itp_accuracy(first, second, pairs),
+        "itp_loss": itp,
+    }
     for pool, drawn in others.items():
-        foreign = [pick(name, draw) for (name, _), draw in zip(drawn, share, strict=True)]
+        foreign = [
+            text
+            for (name, _), draw in zip(drawn, share, strict=True)
+            for text in _pick(name, kind, [draw])
+        ]
         other = read([clip for _, clip in drawn], own)
         first_astray, second_astray = read(pairs.first, foreign), read(pairs.second, foreign)
         lead = np.r_[first - other, second - other]
@@ -151,6 +161,29 @@ def _one_kind(
             ),
         }
     return figures
+
+
+def _pick(task: str, kind: LanguageKind, draws: Iterable[float]) -> list[str]:
+    """A text of the task for each draw of [0, 1)."""
+    texts = unseen_instructions(task, kind)
+    return [texts[int(draw * len(texts))] for draw in draws]
+
+
+def _read(
+    scorer: ClipScorer, clips: Sequence[Clip], texts: Sequence[str]
+) -> Float64[np.ndarray, " N"]:
+    """Scores of the clips under these texts in place of their own."""
+    return scorer.scores(
+        [Clip(c.segment, text, c.reversed) for c, text in zip(clips, texts, strict=True)]
+    )
+
+
+def _itp_accuracy(
+    first: Float64[np.ndarray, " N"], second: Float64[np.ndarray, " N"], pairs: PosedPairs
+) -> float:
+    ordered = pairs.prefer_second != 0.5
+    right = np.sign(second - first)[ordered] * (2 * pairs.prefer_second[ordered] - 1)
+    return _share_above_zero(right)
 
 
 def _share_above_zero(lead: Float[np.ndarray, " N"]) -> float:

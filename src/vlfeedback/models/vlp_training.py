@@ -21,7 +21,7 @@ class VLPTraining:
     encoder_steps: int = 5000
     encoder_batch: int = 64  # pictures, half of clips and half of scattered scenes
     encoder_learning_rate: float = 1e-3
-    part_steps: int = 1500  # of progress and scenes by themselves
+    part_steps: int = 500  # of progress and scenes by themselves
     steps: int = 500  # of all parts together
     batch: int = 12  # tasks
     windows: int = 6  # of each task in a batch, all pairs of which are compared; paper: one pair
