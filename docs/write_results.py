@@ -41,7 +41,7 @@ def rewrite(page: str) -> str:
     def fill(match: re.Match[str]) -> str:
         return f"<!-- results:{match[1]} -->\n{BLOCKS[match[1]]()}\n<!-- end -->"
 
-    return re.sub(r"<!-- results:([a-z-]+) -->\n.*?<!-- end -->", fill, page, flags=re.DOTALL)
+    return re.sub(r"<!-- results:([a-z0-9-]+) -->\n.*?<!-- end -->", fill, page, flags=re.DOTALL)
 
 
 def main() -> int:

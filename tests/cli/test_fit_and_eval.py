@@ -106,6 +106,14 @@ def test_fit_takes_the_encoder_of_other_weights(
     assert weights.tasks == ("door-close", "door-open", "drawer-open")
 
 
+def test_fit_writes_down_the_settings_that_were_asked_for(collected: Path, tmp_path: Path) -> None:
+    out = tmp_path / "vlp.mine.safetensors"
+    fit(collected, out, "--level-share 0.5 --token-noise 0.1 --ilp-weight 0.3")
+    _, weights = load_vlp(str(out))
+    asked = {"level_share": 0.5, "token_noise": 0.1, "ilp_weight": 0.3}
+    assert {name: weights.training[name] for name in asked} == asked
+
+
 def test_fit_on_a_single_task_is_refused(collected: Path, tmp_path: Path) -> None:
     with pytest.raises(NeedsError, match="has 1 tasks that are not excluded"):
         fit(collected, tmp_path / "x.safetensors", "--exclude door-close,door-open")
