@@ -108,9 +108,9 @@ def test_fit_takes_the_encoder_of_other_weights(
 
 def test_fit_writes_down_the_settings_that_were_asked_for(collected: Path, tmp_path: Path) -> None:
     out = tmp_path / "vlp.mine.safetensors"
-    fit(collected, out, "--level-share 0.5 --token-noise 0.1 --ilp-weight 0.3")
+    fit(collected, out, "--token-noise 0.1 --ilp-weight 0.3")
     _, weights = load_vlp(str(out))
-    asked = {"level_share": 0.5, "token_noise": 0.1, "ilp_weight": 0.3}
+    asked = {"token_noise": 0.1, "ilp_weight": 0.3}
     assert {name: weights.training[name] for name in asked} == asked
 
 

@@ -70,14 +70,6 @@ def fit_vlp(
     token_dropout: Annotated[
         float, typer.Option(min=0, max=1, help="Share of picture tokens that is hidden.")
     ] = 0.3,
-    level_share: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Share of pairs of two levels labelled by level, as in the paper; others by return.",
-        ),
-    ] = 0.2,
     ilp_weight: Annotated[float, typer.Option(min=0, help="Lambda 1 of the paper.")] = 0.1,
     ivp_weight: Annotated[float, typer.Option(min=0, help="Lambda 2 of the paper.")] = 0.5,
     share: Annotated[
@@ -112,7 +104,6 @@ def fit_vlp(
         steps=steps,
         token_noise=token_noise,
         token_dropout=token_dropout,
-        level_share=level_share,
         ilp_weight=ilp_weight,
         ivp_weight=ivp_weight,
         seed=seed,

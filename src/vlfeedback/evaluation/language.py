@@ -74,13 +74,16 @@ def evaluate_language(
     length = pairs.first[0].segment.length
     share = rng.random(len(pairs))  # one draw a pair, whatever the number of texts
     others = {name: _draw_others(pool, len(pairs), length, rng) for name, pool in pools.items()}
-    figures = {kind: _one_kind(scorer, pairs, task, kind, share, others) for kind in kinds}
-    if random_pairs is not None:
-        share = rng.random(len(random_pairs))
-        for kind, row in figures.items():
-            own = _pick(task, kind, share)
-            scores = (_read(scorer, c, own) for c in (random_pairs.first, random_pairs.second))
-            row["itp_accuracy_random_pairs"] = _itp_accuracy(*scores, random_pairs)
+    random_share = rng.random(0 if random_pairs is None else len(random_pairs))
+    figures: dict[str, dict[str, Any]] = {}
+    for kind in kinds:
+        figures[kind] = _one_kind(scorer, pairs, task, kind, share, others)
+        if random_pairs is not None:
+            own = _pick(task, kind, random_share)
+            first = _read(scorer, random_pairs.first, own)
+            second = _read(scorer, random_pairs.second, own)
+            accuracy = _itp_accuracy(first, second, random_pairs)
+            figures[kind]["itp_accuracy_random_pairs"] = accuracy
     return figures
 
 
