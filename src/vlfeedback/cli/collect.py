@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from vlfeedback.cli.progress import counting_progress
 from vlfeedback.cli.task_option import parse_tasks
 from vlfeedback.cli.worker_pool import worker_pool
 from vlfeedback.tasks import METAWORLD_TASKS
@@ -157,23 +158,12 @@ def collect_shards(
         FileFormatError: `out` was begun with other settings.
         OSError: the disk is full, or a worker was killed; every finished file is kept.
     """
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
     from vlfeedback.data.collection import Collection
 
     collection = Collection.create(out, settings)
     missing = collection.missing(tasks, levels)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    times = (TimeElapsedColumn(), TimeRemainingColumn())
     with (
-        Progress(*columns, *times) as progress,
+        counting_progress() as progress,
         worker_pool(min(workers, len(missing)) or 1) as pool,
     ):
         bar = progress.add_task("collecting", total=len(missing) * settings["episodes"])

@@ -13,7 +13,7 @@ Beyond:   right instruction: the clips of ITP under their own against the other 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -79,7 +79,7 @@ def evaluate_language(
     for kind in kinds:
         figures[kind] = _one_kind(scorer, pairs, task, kind, share, others)
         if random_pairs is not None:
-            own = _pick(task, kind, random_share)
+            own = [_pick(task, kind, draw) for draw in random_share]
             first = _read(scorer, random_pairs.first, own)
             second = _read(scorer, random_pairs.second, own)
             accuracy = _itp_accuracy(first, second, random_pairs)
@@ -136,7 +136,7 @@ def _one_kind(
     def read(clips: Sequence[Clip], texts: Sequence[str]) -> Float64[np.ndarray, " N"]:
         return _read(scorer, clips, texts)
 
-    own = _pick(task, kind, share)
+    own = [_pick(task, kind, draw) for draw in share]
     first, second = read(pairs.first, own), read(pairs.second, own)
     itp = bradley_terry_loss(second - first, pairs.prefer_second, scorer.log_odds_scale)
     figures: dict[str, Any] = {
@@ -144,11 +144,7 @@ def _one_kind(
         "itp_loss": itp,
     }
     for pool, drawn in others.items():
-        foreign = [
-            text
-            for (name, _), draw in zip(drawn, share, strict=True)
-            for text in _pick(name, kind, [draw])
-        ]
+        foreign = [_pick(name, kind, draw) for (name, _), draw in zip(drawn, share, strict=True)]
         other = read([clip for _, clip in drawn], own)
         first_astray, second_astray = read(pairs.first, foreign), read(pairs.second, foreign)
         lead = np.r_[first - other, second - other]
@@ -166,10 +162,10 @@ def _one_kind(
     return figures
 
 
-def _pick(task: str, kind: LanguageKind, draws: Iterable[float]) -> list[str]:
-    """A text of the task for each draw of [0, 1)."""
+def _pick(task: str, kind: LanguageKind, draw: float) -> str:
+    """The text of the task that a draw of [0, 1) falls on."""
     texts = unseen_instructions(task, kind)
-    return [texts[int(draw * len(texts))] for draw in draws]
+    return texts[int(draw * len(texts))]
 
 
 def _read(
