@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from vlfeedback.sweeps.provenance import describe_machine
+from vlfeedback.data.provenance import describe_machine
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("vlfeedback", "gymnasium", "metaworld", "mujoco", "numpy", "torch")

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from measurement import publish
 
-from vlfeedback.data.relabel import relabel
 from vlfeedback.data.trajectories import iter_trajectories, write_trajectories
+from vlfeedback.scoring.relabel import relabel
 from vlfeedback.types import SegmentBatch, SourceNeeds, Trajectory
 
 STEPS, STATE, ACTION = 500, 39, 4

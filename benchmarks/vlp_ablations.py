@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from vlfeedback.evaluation.paper import TABLE_13, TABLE_14
+from vlfeedback.reports.vlp_paper import TABLE_13, TABLE_14
 
 RESULT = Path(__file__).parent / "results" / "vlp_ablations.json"
 METRICS = ("itp_accuracy", "ivp_accuracy", "ilp_loss", "average_loss")

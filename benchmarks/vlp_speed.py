@@ -20,8 +20,8 @@ from measurement import measure, publish, ratio
 
 import vlfeedback
 from vlfeedback.encoders.clip_tokens import load_clip_tokens
-from vlfeedback.models.vlp_clip import VLPClipArchitecture, VLPClipNetwork
-from vlfeedback.models.vlp_clip_weights import VLPClipWeights, save_vlp_clip
+from vlfeedback.models.vlp_clip.network import VLPClipArchitecture, VLPClipNetwork
+from vlfeedback.models.vlp_clip.weights import VLPClipWeights, save_vlp_clip
 from vlfeedback.types import SegmentBatch
 
 CLIP = "ViT-B-16-quickgelu"

@@ -11,9 +11,10 @@ from pathlib import Path
 from PIL import Image
 
 import vlfeedback
-from vlfeedback.data import video, windows
+from vlfeedback.data import video
 from vlfeedback.figures import explain, reward_curve
-from vlfeedback.models import vlp_attention
+from vlfeedback.models.vlp import attention as vlp_attention
+from vlfeedback.scoring import windows
 from vlfeedback_envs.metaworld import MetaWorldView
 from vlfeedback_envs.scripted import rollout_level
 

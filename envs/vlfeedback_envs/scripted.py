@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from vlfeedback.errors import UnknownNameError
+from vlfeedback.errors import InvalidValueError, UnknownNameError
 from vlfeedback.types import ArrayFrames, Trajectory
 from vlfeedback_envs.metaworld import MetaWorldView
 from vlfeedback_envs.rendering import SimulatorState
@@ -169,7 +169,7 @@ def shrink_pictures(
     """
     factor, rest = divmod(frames.shape[1], size)
     if rest:
-        raise ValueError(
+        raise InvalidValueError(
             f"Pictures of {frames.shape[1]} px cannot be box-filtered to {size} px; "
             "make the view with a multiple of it."
         )

@@ -12,15 +12,12 @@ from vlfeedback._version import __version__
 from vlfeedback.wrappers.ids import register_ids
 
 if TYPE_CHECKING:
-    from vlfeedback.data.cached_embeddings import CachedEmbeddings
-    from vlfeedback.data.labelling import label_pairs
     from vlfeedback.data.preferences import PreferenceDataset
-    from vlfeedback.data.relabel import relabel
     from vlfeedback.data.sampling import sample_segment_pairs
-    from vlfeedback.models.fit_reward_model import fit_reward_model
-    from vlfeedback.models.reward_model import RewardModel
-    from vlfeedback.models.reward_networks import RewardModelConfig
-    from vlfeedback.models.reward_training import RewardTraining
+    from vlfeedback.models.reward.fit import fit_reward_model
+    from vlfeedback.models.reward.model import RewardModel
+    from vlfeedback.models.reward.networks import RewardModelConfig
+    from vlfeedback.models.reward.training import RewardTraining
     from vlfeedback.preferences import (
         PreferenceFromReward,
         list_preference_sources,
@@ -28,6 +25,9 @@ if TYPE_CHECKING:
     )
     from vlfeedback.rewards import list_reward_sources, make_reward_source
     from vlfeedback.rewards.learned import LearnedReward
+    from vlfeedback.scoring.cached_embeddings import CachedEmbeddings
+    from vlfeedback.scoring.labelling import label_pairs
+    from vlfeedback.scoring.relabel import relabel
     from vlfeedback.tasks import TaskSpec, get_task, list_tasks
     from vlfeedback.types import (
         PreferenceLabels,
@@ -75,15 +75,15 @@ __all__ = [
 ]
 
 _NAMES = {
-    "vlfeedback.data.cached_embeddings": ("CachedEmbeddings",),
-    "vlfeedback.data.labelling": ("label_pairs",),
+    "vlfeedback.scoring.cached_embeddings": ("CachedEmbeddings",),
+    "vlfeedback.scoring.labelling": ("label_pairs",),
     "vlfeedback.data.preferences": ("PreferenceDataset",),
-    "vlfeedback.data.relabel": ("relabel",),
+    "vlfeedback.scoring.relabel": ("relabel",),
     "vlfeedback.data.sampling": ("sample_segment_pairs",),
-    "vlfeedback.models.fit_reward_model": ("fit_reward_model",),
-    "vlfeedback.models.reward_model": ("RewardModel",),
-    "vlfeedback.models.reward_networks": ("RewardModelConfig",),
-    "vlfeedback.models.reward_training": ("RewardTraining",),
+    "vlfeedback.models.reward.fit": ("fit_reward_model",),
+    "vlfeedback.models.reward.model": ("RewardModel",),
+    "vlfeedback.models.reward.networks": ("RewardModelConfig",),
+    "vlfeedback.models.reward.training": ("RewardTraining",),
     "vlfeedback.preferences": (
         "PreferenceFromReward",
         "list_preference_sources",

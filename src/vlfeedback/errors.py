@@ -1,42 +1,71 @@
-"""Everything vlfeedback raises on purpose: what was wrong, what was expected, what to do next."""
+"""Everything vlfeedback raises on purpose: what was wrong, what was expected, what to do next.
+
+One exception a kind of mistake. Each is a `VLFeedbackError` and one of Python's own as well, so
+that ``except ValueError`` and the like catch what they always do.
+"""
 
 __all__ = [
+    "BrokenPluginError",
     "CheckpointError",
     "DtypeError",
     "FileFormatError",
+    "InvalidTypeError",
+    "InvalidValueError",
     "MissingExtraError",
     "NeedsError",
     "RenderError",
     "ShapeError",
+    "SourceAnswerError",
     "UnknownNameError",
+    "VLFeedbackError",
 ]
 
 
-class UnknownNameError(LookupError):
+class VLFeedbackError(Exception):
+    """Whatever vlfeedback raises on purpose; the command line shows it as one sentence."""
+
+
+class UnknownNameError(VLFeedbackError, LookupError):
     """A source, task or weight name that no registry knows; the message suggests the nearest."""
 
 
-class MissingExtraError(ImportError):
+class MissingExtraError(VLFeedbackError, ImportError):
     """An optional dependency is not installed; the message names the pip extra."""
 
 
-class ShapeError(ValueError):
+class BrokenPluginError(MissingExtraError):
+    """What another package registers cannot be imported or used; the message names the package."""
+
+
+class ShapeError(VLFeedbackError, ValueError):
     """An array has the wrong number of axes or a wrong length."""
 
 
-class DtypeError(TypeError):
-    """An array has the wrong dtype or value range, such as float pictures."""
+class DtypeError(VLFeedbackError, TypeError):
+    """An array has the wrong dtype, such as float pictures."""
 
 
-class NeedsError(ValueError):
-    """A source needs something (frames, an instruction, ...) that it was not given."""
+class InvalidValueError(VLFeedbackError, ValueError):
+    """A number, word or setting lies outside of what is accepted."""
 
 
-class RenderError(RuntimeError):
+class InvalidTypeError(VLFeedbackError, TypeError):
+    """An object of another kind than is accepted, such as a class in place of a source."""
+
+
+class NeedsError(VLFeedbackError, ValueError):
+    """Something needed is missing: pictures, an instruction, rewards of the environment ..."""
+
+
+class SourceAnswerError(VLFeedbackError, ValueError):
+    """A source answered with something that is no reward or label: a shape, a dtype, a NaN."""
+
+
+class RenderError(VLFeedbackError, RuntimeError):
     """The environment or the machine cannot produce the pictures a source needs."""
 
 
-class FileFormatError(ValueError):
+class FileFormatError(VLFeedbackError, ValueError):
     """A file is truncated, foreign or of a version this release cannot read."""
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from vlfeedback.adapters import lerobot as adapter
-from vlfeedback.data.relabel import relabel
 from vlfeedback.errors import FileFormatError, NeedsError, ShapeError, UnknownNameError
+from vlfeedback.scoring.relabel import relabel
 from vlfeedback.testing import BrightnessEmbedder, BrightnessReward
 from vlfeedback.types import Frames, Trajectory
 

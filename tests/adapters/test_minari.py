@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from vlfeedback.adapters import minari as adapter
-from vlfeedback.data.relabel import relabel
 from vlfeedback.errors import FileFormatError, NeedsError, ShapeError, UnknownNameError
+from vlfeedback.scoring.relabel import relabel
 from vlfeedback.testing import BrightnessReward
 from vlfeedback.types import Trajectory
 

@@ -11,7 +11,7 @@ from vlfeedback.cli.app import app
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import write_trajectories
 from vlfeedback.errors import NeedsError
-from vlfeedback.models.vlp_weights import load_vlp, save_vlp
+from vlfeedback.models.vlp.weights import load_vlp, save_vlp
 from vlfeedback.types import ArrayFrames, Trajectory
 
 LEVELS = ("expert", "medium", "random", "scattered")

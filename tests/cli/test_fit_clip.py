@@ -13,7 +13,7 @@ from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import write_trajectories
 from vlfeedback.errors import FileFormatError
 from vlfeedback.models.training_state import save_training_state
-from vlfeedback.models.vlp_clip_weights import describe_vlp_clip
+from vlfeedback.models.vlp_clip.weights import describe_vlp_clip
 from vlfeedback.types import ArrayFrames, Trajectory
 
 

@@ -10,7 +10,7 @@ from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.sampling import sample_segment_pairs
 from vlfeedback.data.trajectories import write_trajectories
 from vlfeedback.errors import FileFormatError, NeedsError
-from vlfeedback.models.reward_networks import RewardModelConfig
+from vlfeedback.models.reward.networks import RewardModelConfig
 from vlfeedback.types import ArrayFrames, PreferenceLabels, Trajectory
 
 pytest.importorskip("pyarrow")

@@ -15,10 +15,10 @@ import torch
 
 from vlfeedback.adapters import hdf5, npz
 from vlfeedback.cli import main
-from vlfeedback.data.relabel import relabel
 from vlfeedback.data.trajectories import read_trajectories, write_trajectories
 from vlfeedback.rewards import make_reward_source
 from vlfeedback.rewards.vlp import VLPReward
+from vlfeedback.scoring.relabel import relabel
 from vlfeedback.types import ArrayFrames, Trajectory
 
 COMMAND = [sys.executable, "-c", "from vlfeedback.cli import main; main()", "relabel"]

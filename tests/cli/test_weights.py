@@ -15,7 +15,7 @@ from vlfeedback.cli.app import app
 from vlfeedback.encoders.clip import load_clip
 from vlfeedback.encoders.resnet import ResNet
 from vlfeedback.errors import CheckpointError, UnknownNameError
-from vlfeedback.models.vlp_weights import load_vlp
+from vlfeedback.models.vlp.weights import load_vlp
 from vlfeedback.rewards import REWARD_SOURCES, released
 
 WEIGHTS = Path(released.__file__).parents[1] / "weights"

@@ -4,7 +4,7 @@ from weakref import WeakValueDictionary
 
 import pytest
 
-from vlfeedback.data import embedding_cache
+from vlfeedback.scoring import embedding_cache
 
 
 @pytest.fixture(autouse=True)

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from vlfeedback.data.pairings import (
-    pose_instructions,
-    pose_reversed,
-    pose_scripted,
+    pair_with_reversed,
+    pair_with_wrong_instructions,
+    rank_by_return,
     sample_advancing_segments,
     sample_expert_pairs,
     sample_expert_segments,
@@ -30,12 +30,12 @@ def test_scripted_labels_prefer_the_larger_sum_of_rewards_and_tie_where_sums_are
         (b.segment(0, 2), a.segment(0, 2)),  # 5 against 3
         (b.segment(1, 2), b.segment(2, 2)),  # 0 against 0
     ]
-    posed = pose_scripted(pairs, "go")
+    posed = rank_by_return(pairs, "go")
     assert posed.prefer_second.tolist() == [1, 0, 0.5]
     assert posed.returns is not None
     assert posed.returns.tolist() == [[3, 7], [5, 3], [0, 0]]
     assert {clip.instruction for clip in (*posed.first, *posed.second)} == {"go"}
-    each = pose_scripted(pairs, ["x", "y", "z"])
+    each = rank_by_return(pairs, ["x", "y", "z"])
     assert [clip.instruction for clip in each.second] == ["x", "y", "z"]
 
 
@@ -75,7 +75,7 @@ def test_without_an_advancing_segment_the_range_is_named() -> None:
 
 def test_a_segment_is_set_against_its_own_reversal_and_forwards_is_right() -> None:
     segments = [trajectory("a", [0, 1, 2]).segment(0, 3)] * 40
-    posed = pose_reversed(segments, "go", rng=np.random.default_rng(0))
+    posed = pair_with_reversed(segments, "go", rng=np.random.default_rng(0))
     for first, second, truth in zip(posed.first, posed.second, posed.prefer_second, strict=True):
         assert first.reversed is not second.reversed
         assert second.reversed is not bool(truth)
@@ -85,7 +85,9 @@ def test_a_segment_is_set_against_its_own_reversal_and_forwards_is_right() -> No
 
 def test_a_segment_is_set_against_itself_under_a_wrong_instruction_and_the_right_is_right() -> None:
     segments = [trajectory("a", [0, 1, 2]).segment(0, 3)] * 40
-    posed = pose_instructions(segments, "right", ["x", "y"], rng=np.random.default_rng(0))
+    posed = pair_with_wrong_instructions(
+        segments, "right", ["x", "y"], rng=np.random.default_rng(0)
+    )
     wrong = set()
     for first, second, truth in zip(posed.first, posed.second, posed.prefer_second, strict=True):
         better, worse = (second, first) if truth else (first, second)

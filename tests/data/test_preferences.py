@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import vlfeedback
-from vlfeedback.data.labelling import label_pairs
 from vlfeedback.data.preferences import LabelRecord, PreferenceDataset
 from vlfeedback.data.sampling import SegmentPairList, sample_segment_pairs
 from vlfeedback.errors import FileFormatError, NeedsError, ShapeError
 from vlfeedback.preferences import PreferenceFromReward
 from vlfeedback.rewards.env_reward import EnvReward
+from vlfeedback.scoring.labelling import label_pairs
 from vlfeedback.types import PreferenceLabels, SegmentPairs, SourceNeeds, Trajectory
 
 

@@ -12,7 +12,7 @@ from vlfeedback.figures.explain import (
     heat_maps,
     overlay,
 )
-from vlfeedback.models.vlp_attention import ClipAttention
+from vlfeedback.models.vlp.attention import ClipAttention
 
 FRAMES = np.full((3, 40, 60, 3), 128, dtype=np.uint8)
 

@@ -5,7 +5,7 @@ import pytest
 
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.sampling import sample_segment_pairs
-from vlfeedback.models.vlp_data import ClipSet, SceneSet, Texts
+from vlfeedback.models.vlp.data import ClipSet, SceneSet, Texts
 from vlfeedback.types import ArrayFrames, PreferenceLabels, Trajectory
 
 GOALS = (0.1, 0.4, 0.8, 1.0)  # brightness at the end of the four clips of each task

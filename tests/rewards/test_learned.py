@@ -8,8 +8,8 @@ import pytest
 
 from vlfeedback import LearnedReward, RewardFromSource, make_reward_source
 from vlfeedback.errors import CheckpointError, NeedsError, UnknownNameError
-from vlfeedback.models.reward_model import RewardModel
-from vlfeedback.models.reward_networks import RewardModelConfig
+from vlfeedback.models.reward.model import RewardModel
+from vlfeedback.models.reward.networks import RewardModelConfig
 from vlfeedback.rewards import source_from_json, source_to_json
 from vlfeedback.rewards.learned import LearnedConfig
 from vlfeedback.testing import BrightnessEmbedder, PointReachEnv, RewardSourceContract

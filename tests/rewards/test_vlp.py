@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from vlfeedback.errors import DtypeError, NeedsError, ShapeError
-from vlfeedback.models.vlp import VLPArchitecture, VLPNetwork
-from vlfeedback.models.vlp_weights import VLPWeights, save_vlp
+from vlfeedback.models.vlp.network import VLPArchitecture, VLPNetwork
+from vlfeedback.models.vlp.weights import VLPWeights, save_vlp
 from vlfeedback.rewards.vlp import VLPConfig, VLPReward
 from vlfeedback.testing import RewardSourceContract
 from vlfeedback.types import SegmentBatch

@@ -14,8 +14,8 @@ from vlfeedback import (
 )
 from vlfeedback.encoders.clip_tokens import CLIPTokens, load_clip_tokens
 from vlfeedback.errors import CheckpointError, NeedsError
-from vlfeedback.models.vlp_clip import VLPClipArchitecture, VLPClipNetwork
-from vlfeedback.models.vlp_clip_weights import VLPClipWeights, save_vlp_clip
+from vlfeedback.models.vlp_clip.network import VLPClipArchitecture, VLPClipNetwork
+from vlfeedback.models.vlp_clip.weights import VLPClipWeights, save_vlp_clip
 from vlfeedback.rewards import source_from_json, source_to_json
 from vlfeedback.rewards.vlp import VLPReward
 from vlfeedback.rewards.vlp_clip import VLPClipConfig, VLPClipReward

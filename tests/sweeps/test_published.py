@@ -1,6 +1,6 @@
 import pytest
 
-from vlfeedback.sweeps.published import PUBLISHED, Figure
+from vlfeedback.reports.published import PUBLISHED, Figure
 from vlfeedback.tasks import TASKS, VLP_TEST_TASKS
 
 

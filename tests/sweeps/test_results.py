@@ -5,8 +5,9 @@ from statistics import mean, stdev
 import numpy as np
 import pytest
 
+from vlfeedback.reports.learning_curves import evaluation_means
 from vlfeedback.sweeps.folder import SweepFolder
-from vlfeedback.sweeps.results import evaluation_means, summarise_sweep
+from vlfeedback.sweeps.results import summarise_sweep
 
 Write = Callable[..., None]
 

@@ -39,8 +39,8 @@ def browse(
 
     from vlfeedback.data.collection import Collection
     from vlfeedback.errors import UnknownNameError
-    from vlfeedback.figures.collection_page import collection_page, summarise_levels
     from vlfeedback.figures.episode_sheet import episode_sheet, level_of
+    from vlfeedback.reports.collection_page import collection_page, summarise_levels
 
     collection = Collection.open(data)
     folder = out or data / "browse"

@@ -15,7 +15,7 @@ import typer
 
 from vlfeedback.cli.progress import counting_progress
 from vlfeedback.cli.task_option import parse_tasks
-from vlfeedback.cli.worker_pool import worker_pool
+from vlfeedback.collecting.worker_pool import worker_pool
 from vlfeedback.tasks import METAWORLD_TASKS
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from vlfeedback.cli.progress import counting_progress
 
 if TYPE_CHECKING:
     from vlfeedback.cli.source_choice import SourceChoice
-    from vlfeedback.evaluation.diagnosis import Diagnosis
-    from vlfeedback.evaluation.exam import Exam
+    from vlfeedback.evaluation.diagnosis.diagnose import Diagnosis
+    from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs
     from vlfeedback.types import RewardSource, Trajectory
 
 __all__ = ["eval_source"]
@@ -93,7 +93,7 @@ def eval_source(
     )
     from vlfeedback.cli.diagnosis_report import print_tables, write_page
     from vlfeedback.cli.source_choice import parse_sources
-    from vlfeedback.evaluation.exam import choose_episodes, set_exam
+    from vlfeedback.evaluation.diagnosis.inputs import choose_episodes, prepare_diagnosis
     from vlfeedback.optional import require
     from vlfeedback.tasks import get_task
 
@@ -116,7 +116,7 @@ def eval_source(
         evaluated, rest = choose_episodes(given, episodes)
         folder = _beside(page, json_path) or scratch
         evaluated, goals = _make_with_goals(chosen, made, evaluated, rest, folder, device)
-        exam = set_exam(
+        exam = prepare_diagnosis(
             evaluated,
             name,
             n_pairs=pairs,
@@ -167,7 +167,7 @@ def _make_with_goals(
 ) -> tuple[list[Trajectory], dict[str, str]]:
     """Make what waits for a picture of the goal; the episodes left, and where goals are from."""
     from vlfeedback.cli.diagnosis_episodes import write_goal
-    from vlfeedback.evaluation.exam import choose_goal_episode
+    from vlfeedback.evaluation.diagnosis.inputs import choose_goal_episode
 
     waiting = [choice for choice in chosen if choice.name not in made]
     if not waiting:
@@ -184,8 +184,8 @@ def _make_with_goals(
     return evaluated, {choice.name: note for choice in waiting}
 
 
-def _diagnose(made: Mapping[str, RewardSource], exam: Exam) -> dict[str, Diagnosis]:
-    from vlfeedback.evaluation.diagnosis import diagnose
+def _diagnose(made: Mapping[str, RewardSource], exam: DiagnosisInputs) -> dict[str, Diagnosis]:
+    from vlfeedback.evaluation.diagnosis.diagnose import diagnose
 
     found = {}
     with counting_progress() as progress:
@@ -208,13 +208,13 @@ def _results(
     chosen: Sequence[SourceChoice],
     made: Mapping[str, RewardSource],
     goals: Mapping[str, str],
-    exam: Exam,
+    exam: DiagnosisInputs,
     found: Mapping[str, Diagnosis],
 ) -> dict[str, Any]:
     """All that is known, ready for JSON."""
-    from vlfeedback.evaluation.diagnosis_results import describe_diagnosis, describe_exam
+    from vlfeedback.data.provenance import describe_machine
+    from vlfeedback.evaluation.diagnosis.results import describe_diagnosis, describe_inputs
     from vlfeedback.rewards import source_to_json
-    from vlfeedback.sweeps.provenance import describe_machine
 
     sources = {
         c.name: {
@@ -229,6 +229,6 @@ def _results(
     return {
         "verdicts": verdicts,
         "sources": sources,
-        **describe_exam(exam),
+        **describe_inputs(exam),
         **describe_machine(),
     }

@@ -34,7 +34,7 @@ def collecting(
     Raises:
         NeedsError: the task has no scripted levels.
     """
-    from vlfeedback.evaluation.examinee import PICTURE_EVERY
+    from vlfeedback.evaluation.diagnosis.paced_source import PICTURE_EVERY
     from vlfeedback.tasks import METAWORLD_TASKS
 
     if task not in (*METAWORLD_TASKS, _CART_POLE):
@@ -62,7 +62,7 @@ def collect_fresh(
     """The episodes that such settings make, kept below `root` to be used again."""
     from vlfeedback.cli.collect import collect_shards
     from vlfeedback.data.collection import Collection
-    from vlfeedback.evaluation.exam import LEVELS
+    from vlfeedback.evaluation.diagnosis.inputs import LEVELS
 
     folder = root / f"{settings['seed']}-every-{settings['frame_stride']}"
     collect_shards(folder, [task], settings=settings, workers=workers, levels=LEVELS)
@@ -91,7 +91,7 @@ def retake_episodes(
     """
     from rich.progress import track
 
-    from vlfeedback.evaluation.exam import probed
+    from vlfeedback.evaluation.diagnosis.inputs import probed
     from vlfeedback.tasks import METAWORLD_TASKS
 
     frames = evaluated[0].frames
@@ -127,7 +127,7 @@ def write_goal(shown: Trajectory, folder: Path) -> Path:
     """
     from PIL import Image
 
-    from vlfeedback.data.windows import pictures_of
+    from vlfeedback.scoring.windows import pictures_of
 
     frames = pictures_of(shown)
     folder.mkdir(parents=True, exist_ok=True)

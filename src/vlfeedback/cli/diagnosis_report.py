@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vlfeedback.evaluation.diagnosis import Diagnosis
-    from vlfeedback.evaluation.exam import Exam
+    from vlfeedback.evaluation.diagnosis.diagnose import Diagnosis
+    from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs
 
 __all__ = ["print_tables", "write_page"]
 
@@ -48,16 +48,16 @@ def print_tables(results: Mapping[str, Any]) -> None:
 
 
 def write_page(
-    path: Path, results: Mapping[str, Any], found: Mapping[str, Diagnosis], exam: Exam
+    path: Path, results: Mapping[str, Any], found: Mapping[str, Diagnosis], exam: DiagnosisInputs
 ) -> None:
     """Draw every film and write the page.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    from vlfeedback.figures.diagnosis_page import diagnosis_page
     from vlfeedback.figures.inline_picture import data_uri
     from vlfeedback.figures.level_curves import draw_cameras, draw_levels, draw_views
+    from vlfeedback.reports.diagnosis_page import diagnosis_page
 
     cameras = results["cameras"]
     films = {

@@ -21,8 +21,8 @@ from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
     from vlfeedback.data.collection import Collection
-    from vlfeedback.evaluation.scoring import ClipScorer
-    from vlfeedback.evaluation.summary import TaskResult
+    from vlfeedback.evaluation.labels.summary import TaskResult
+    from vlfeedback.scoring.segments import SegmentScorer
 
 __all__ = ["eval_app"]
 
@@ -86,10 +86,10 @@ def eval_vlp(
     Example: vlfeedback eval vlp --weights vlp.mt45 --repeats 5 --json figures.json --figures plots
     """
     from vlfeedback.cli import evaluation_report as report
-    from vlfeedback.evaluation.paper import PAPER
-    from vlfeedback.evaluation.scoring import ClipScorer
-    from vlfeedback.evaluation.summary import summarise
+    from vlfeedback.evaluation.labels.summary import summarise
+    from vlfeedback.reports.vlp_paper import PAPER
     from vlfeedback.rewards import make_reward_source
+    from vlfeedback.scoring.segments import SegmentScorer
 
     names = _choose_tasks(split, tasks)
     if language and len(names) < 2:
@@ -97,7 +97,7 @@ def eval_vlp(
     for folder in (figures_folder, failures_folder):
         report.prepare(folder)
     model: Any = make_reward_source("vlp", **({"weights": weights} if weights else {}))
-    scorer = ClipScorer(model, log_odds_scale=float(model.weights.score_std))
+    scorer = SegmentScorer(model, log_odds_scale=float(model.weights.score_std))
     results = []
     with ExitStack() as stack:
         root = clips or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -107,7 +107,7 @@ def eval_vlp(
             shown = failures_folder if repeat == 0 else None
             evaluated = _evaluate(collection, names, scorer, pairs, seed + repeat, speaks, shown)
             results.append(dict(evaluated))
-            scorer = ClipScorer(model, log_odds_scale=scorer.log_odds_scale)  # drop its pictures
+            scorer = SegmentScorer(model, log_odds_scale=scorer.log_odds_scale)  # drop its pictures
     figures = summarise(results, source="vlp", log_odds_scale=scorer.log_odds_scale) | {
         "paper": PAPER,
         "parameters": model.n_parameters,
@@ -171,7 +171,7 @@ def _collect(root: Path, tasks: list[str], seed: int, episodes: int, workers: in
 def _evaluate(
     collection: Collection,
     tasks: list[str],
-    scorer: ClipScorer,
+    scorer: SegmentScorer,
     n_pairs: int,
     seed: int,
     language: bool,
@@ -181,24 +181,24 @@ def _evaluate(
     from rich.progress import track
 
     from vlfeedback.cli import evaluation_report as report
-    from vlfeedback.evaluation.failures import surest_mistakes
-    from vlfeedback.evaluation.labels import judge, pose_pairings
-    from vlfeedback.evaluation.language import evaluate_language
-    from vlfeedback.evaluation.scoring import ClipScorer
-    from vlfeedback.evaluation.summary import TaskResult
+    from vlfeedback.evaluation.labels.failures import surest_mistakes
+    from vlfeedback.evaluation.labels.language import evaluate_language
+    from vlfeedback.evaluation.labels.pairings import draw_pairings, score_pairs
+    from vlfeedback.evaluation.labels.summary import TaskResult
     from vlfeedback.rewards import make_reward_source
+    from vlfeedback.scoring.segments import SegmentScorer
     from vlfeedback_envs.scripted import LEVELS
 
     at_hand = [t for t in collection.tasks() if not collection.missing([t], LEVELS)]
     trajectories = {t: collection.load(t) for t in (at_hand if language else tasks)}
     for task in track(tasks, description=f"evaluating, seed {seed}"):
-        posed = pose_pairings(trajectories[task], task, n_pairs=n_pairs, length=_LENGTH, seed=seed)
+        posed = draw_pairings(trajectories[task], task, n_pairs=n_pairs, length=_LENGTH, seed=seed)
         baselines = {
-            "picture-energy": ClipScorer(make_reward_source("picture-energy")),
+            "picture-energy": SegmentScorer(make_reward_source("picture-energy")),
             # Arms at rest share one action and its one random reward: each seed draws another.
-            "random": ClipScorer(make_reward_source("random", seed=seed)),
+            "random": SegmentScorer(make_reward_source("random", seed=seed)),
         }
-        judged = {k: judge(p, {"vlp": scorer, **baselines}) for k, p in posed.items()}
+        judged = {k: score_pairs(p, {"vlp": scorer, **baselines}) for k, p in posed.items()}
         spoken: Mapping[str, Any] = {}
         if language:
             pools = {

@@ -11,7 +11,7 @@ from vlfeedback.optional import require
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from vlfeedback.evaluation.failures import Mistake
+    from vlfeedback.evaluation.labels.failures import Mistake
 
 __all__ = ["draw", "picture_mistakes", "prepare", "print_tables"]
 
@@ -44,7 +44,7 @@ def picture_mistakes(mistakes: Sequence[Mistake], task: str, folder: Path) -> No
     """Write one contact sheet a mistake: the better clip above the one that was preferred."""
     from matplotlib.image import imsave
 
-    from vlfeedback.evaluation.labels import picture_stride
+    from vlfeedback.evaluation.labels.pairings import picture_stride
     from vlfeedback.figures.contact_sheet import contact_sheet
 
     for number, mistake in enumerate(mistakes):

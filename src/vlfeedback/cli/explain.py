@@ -168,9 +168,9 @@ def _draw_attention(
     from PIL import Image
 
     from vlfeedback.data.video import write_video
-    from vlfeedback.data.windows import picture_times, window_ending_at
     from vlfeedback.figures.explain import explanation_film, explanation_sheet
-    from vlfeedback.models.vlp_attention import read_attention
+    from vlfeedback.models.vlp.attention import read_attention
+    from vlfeedback.scoring.windows import picture_times, window_ending_at
 
     window = window_ending_at(trajectory, end, needs=source.needs)
     clip = replace(window, instructions=[instruction])

@@ -18,10 +18,10 @@ from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
     from vlfeedback.data.collection import Collection
-    from vlfeedback.models.vlp import VLPNetwork
-    from vlfeedback.models.vlp_data import ClipSet, SceneSet, Texts
-    from vlfeedback.models.vlp_training import Report, VLPTraining
-    from vlfeedback.models.vlp_weights import VLPWeights
+    from vlfeedback.models.vlp.data import ClipSet, SceneSet, Texts
+    from vlfeedback.models.vlp.network import VLPNetwork
+    from vlfeedback.models.vlp.settings import Report, VLPTraining
+    from vlfeedback.models.vlp.weights import VLPWeights
 
 __all__ = ["fit_app"]
 
@@ -89,10 +89,10 @@ def fit_vlp(
 
     from vlfeedback.data.collection import Collection
     from vlfeedback.data.instruction_file import load_corpus
-    from vlfeedback.models.vlp import VLPArchitecture, VLPNetwork
-    from vlfeedback.models.vlp_data import Texts, load_clips, load_scenes
-    from vlfeedback.models.vlp_training import VLPTraining
-    from vlfeedback.models.vlp_weights import VLPWeights, save_vlp
+    from vlfeedback.models.vlp.data import Texts, load_clips, load_scenes
+    from vlfeedback.models.vlp.network import VLPArchitecture, VLPNetwork
+    from vlfeedback.models.vlp.settings import VLPTraining
+    from vlfeedback.models.vlp.weights import VLPWeights, save_vlp
 
     start = time.monotonic()
     torch.set_num_threads(threads)
@@ -166,7 +166,7 @@ def _choose_tasks(collection: Collection, exclude: str) -> tuple[list[str], list
 
 def _take_encoder(network: VLPNetwork, weights: str) -> None:
     """Take what stage 1 learns from other weights."""
-    from vlfeedback.models.vlp_weights import load_vlp
+    from vlfeedback.models.vlp.weights import load_vlp
 
     ready, _ = load_vlp(weights)
     network.encoder.load_state_dict(ready.encoder.state_dict())
@@ -185,8 +185,8 @@ def _fit_stage_1(
     report: Report,
 ) -> float:
     """Train the encoder, unless a run that was cut off did; seconds that this run had spent."""
-    from vlfeedback.models.fit_vlp_encoder import fit_encoder
-    from vlfeedback.models.vlp_weights import save_vlp
+    from vlfeedback.models.vlp.fit_encoder import fit_encoder
+    from vlfeedback.models.vlp.weights import save_vlp
 
     spent = _resume(path, network, weights)
     if spent is not None:
@@ -202,7 +202,7 @@ def _fit_stage_1(
 
 def _resume(path: Path, network: VLPNetwork, wanted: VLPWeights) -> float | None:
     """Load stage 1 of a run that was cut off; its seconds, or None where there is none to use."""
-    from vlfeedback.models.vlp_weights import load_vlp
+    from vlfeedback.models.vlp.weights import load_vlp
 
     if not path.exists():
         return None
@@ -226,8 +226,8 @@ def _fit_stage_2(
     report: Report,
 ) -> tuple[float, float]:
     """Train everything else; mean and deviation of the scores."""
-    from vlfeedback.models.fit_vlp import fit_preferences, score_statistics
-    from vlfeedback.models.fit_vlp_encoder import encode_clips, encode_scenes
+    from vlfeedback.models.vlp.fit_encoder import encode_clips, encode_scenes
+    from vlfeedback.models.vlp.fit_preferences import fit_preferences, score_statistics
 
     tokens = encode_clips(network, clips, device=device, report=report)
     scene_tokens = encode_scenes(network, scenes, device=device, report=report)

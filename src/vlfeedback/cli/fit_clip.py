@@ -75,11 +75,11 @@ def fit_vlp_clip(
 
     from vlfeedback.data.collection import Collection
     from vlfeedback.encoders.clip_tokens import load_clip_tokens
-    from vlfeedback.models import fit_vlp_clip as training
-    from vlfeedback.models.vlp_clip import VLPClipArchitecture, VLPClipNetwork
-    from vlfeedback.models.vlp_clip_data import LevelPairs, PhraseTokens, cached_tokens
-    from vlfeedback.models.vlp_clip_weights import VLPClipWeights, save_vlp_clip
-    from vlfeedback.models.vlp_data import load_clips
+    from vlfeedback.models.vlp.data import load_clips
+    from vlfeedback.models.vlp_clip import fit as training
+    from vlfeedback.models.vlp_clip.data import LevelPairs, PhraseTokens, cached_tokens
+    from vlfeedback.models.vlp_clip.network import VLPClipArchitecture, VLPClipNetwork
+    from vlfeedback.models.vlp_clip.weights import VLPClipWeights, save_vlp_clip
 
     start = time.monotonic()
     excluded = [] if exclude == "none" else parse_tasks(exclude)

@@ -12,7 +12,7 @@ from vlfeedback.cli.loss_bars import LossBars
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
-    from vlfeedback.models.fit_reward_model import FitReport
+    from vlfeedback.models.reward.fit import FitReport
     from vlfeedback.types import EmbeddingSource, Trajectory
 
 __all__ = ["fit_reward"]
@@ -75,8 +75,8 @@ def fit_reward(
     import numpy as np
 
     from vlfeedback.data.preferences import PreferenceDataset
-    from vlfeedback.models.fit_reward_model import RewardTraining, fit_reward_model
-    from vlfeedback.models.reward_networks import RewardModelConfig
+    from vlfeedback.models.reward.fit import RewardTraining, fit_reward_model
+    from vlfeedback.models.reward.networks import RewardModelConfig
 
     config = RewardModelConfig(
         inputs=_choose_inputs(inputs, network, encoder),
@@ -117,7 +117,7 @@ def fit_reward(
 
 def _choose_inputs(inputs: str, network: str, encoder: str) -> str:
     """Those asked for, or those that an encoder or the network reads."""
-    from vlfeedback.models.reward_networks import NETWORKS
+    from vlfeedback.models.reward.networks import NETWORKS
 
     if inputs != "auto":
         return inputs

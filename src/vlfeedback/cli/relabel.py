@@ -59,8 +59,8 @@ def relabel(
     "close the drawer" --between hold --out relabelled.h5
     """
     from vlfeedback.cli.relabel_formats import open_job
-    from vlfeedback.data.relabel import relabel as relabel_trajectories
     from vlfeedback.rewards import make_reward_source, source_to_json
+    from vlfeedback.scoring.relabel import relabel as relabel_trajectories
 
     job = open_job(data, out, _json_object("--reading", reading))
     config = _json_object("--source-config", source_config)
@@ -92,7 +92,7 @@ def relabel(
 
 
 def _cached(source: RewardSource, name: str, cache: str) -> RewardSource:
-    from vlfeedback.data.cached_embeddings import CachedEmbeddings
+    from vlfeedback.scoring.cached_embeddings import CachedEmbeddings
     from vlfeedback.types import EmbeddingSource
 
     if not (source.needs.frames and isinstance(source, EmbeddingSource)):

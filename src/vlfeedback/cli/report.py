@@ -34,8 +34,8 @@ def report(
     Example: vlfeedback report outputs/vlp-table-2 --results benchmarks/results/vlp-table-2.json
     """
     from vlfeedback.optional import require
+    from vlfeedback.reports.sweep_page import html_page, markdown_table
     from vlfeedback.sweeps.folder import SweepFolder
-    from vlfeedback.sweeps.page import html_page, markdown_table
     from vlfeedback.sweeps.results import summarise_sweep
 
     require("matplotlib", extra="vision", needed_by="A report")

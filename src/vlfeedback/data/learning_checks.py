@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float32, Shaped
 
-from vlfeedback.errors import FileFormatError, NeedsError
+from vlfeedback.errors import FileFormatError, InvalidValueError, NeedsError
 from vlfeedback.types import Trajectory
 
 __all__ = [
@@ -47,7 +47,7 @@ def reward_field(rewards: str) -> str | None:
         ValueError: another word.
     """
     if rewards not in _FIELDS:
-        raise ValueError(f"rewards={rewards!r}; expected 'source', 'env' or 'none'.")
+        raise InvalidValueError(f"rewards={rewards!r}; expected 'source', 'env' or 'none'.")
     return _FIELDS[rewards]
 
 

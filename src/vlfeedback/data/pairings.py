@@ -14,11 +14,11 @@ from vlfeedback.types import Segment, Trajectory
 
 __all__ = [
     "MIN_GAIN",
-    "Clip",
-    "PosedPairs",
-    "pose_instructions",
-    "pose_reversed",
-    "pose_scripted",
+    "RankedPairs",
+    "ShownSegment",
+    "pair_with_reversed",
+    "pair_with_wrong_instructions",
+    "rank_by_return",
     "sample_advancing_segments",
     "sample_expert_pairs",
     "sample_expert_segments",
@@ -30,7 +30,7 @@ choice, untested)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class ShownSegment:
     """A segment as it is shown: under one instruction, its pictures forwards or backwards."""
 
     segment: Segment
@@ -40,11 +40,11 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PosedPairs:
+class RankedPairs:
     """N pairs of clips and their true order."""
 
-    first: tuple[Clip, ...]
-    second: tuple[Clip, ...]
+    first: tuple[ShownSegment, ...]
+    second: tuple[ShownSegment, ...]
     prefer_second: Float32[np.ndarray, " N"]  # the truth: 0 first, 1 second, 0.5 no order
     returns: Float64[np.ndarray, "N 2"] | None = None  # first, second; None: they do not decide
 
@@ -52,7 +52,7 @@ class PosedPairs:
         return len(self.first)
 
 
-def pose_scripted(pairs: SegmentPairList, instruction: str | Sequence[str]) -> PosedPairs:
+def rank_by_return(pairs: SegmentPairList, instruction: str | Sequence[str]) -> RankedPairs:
     """Label pairs by the environment's own reward: the larger sum is preferred, equal sums tie.
 
     Args:
@@ -68,17 +68,17 @@ def pose_scripted(pairs: SegmentPairList, instruction: str | Sequence[str]) -> P
     returns = np.array(
         [[_rewards(segment).sum(dtype=np.float64) for segment in pair] for pair in pairs]
     )
-    return PosedPairs(
-        first=tuple(Clip(pair[0], text) for pair, text in zip(pairs, texts, strict=True)),
-        second=tuple(Clip(pair[1], text) for pair, text in zip(pairs, texts, strict=True)),
+    return RankedPairs(
+        first=tuple(ShownSegment(pair[0], text) for pair, text in zip(pairs, texts, strict=True)),
+        second=tuple(ShownSegment(pair[1], text) for pair, text in zip(pairs, texts, strict=True)),
         prefer_second=(0.5 + 0.5 * np.sign(returns[:, 1] - returns[:, 0])).astype(np.float32),
         returns=returns,
     )
 
 
-def pose_reversed(
+def pair_with_reversed(
     segments: Sequence[Segment], instruction: str, *, rng: np.random.Generator
-) -> PosedPairs:
+) -> RankedPairs:
     """Each segment against its own pictures in reverse order; forwards is right.
 
     Which side runs forwards is drawn at random. Sound for segments that end nearer to success
@@ -87,22 +87,22 @@ def pose_reversed(
     which would give away where it began.
     """
     forwards_second = rng.integers(2, size=len(segments))
-    return PosedPairs(
+    return RankedPairs(
         first=tuple(
-            Clip(s, instruction, reversed=bool(k), with_reset=False)
+            ShownSegment(s, instruction, reversed=bool(k), with_reset=False)
             for s, k in zip(segments, forwards_second, strict=True)
         ),
         second=tuple(
-            Clip(s, instruction, reversed=not k, with_reset=False)
+            ShownSegment(s, instruction, reversed=not k, with_reset=False)
             for s, k in zip(segments, forwards_second, strict=True)
         ),
         prefer_second=forwards_second.astype(np.float32),
     )
 
 
-def pose_instructions(
+def pair_with_wrong_instructions(
     segments: Sequence[Segment], right: str, wrong: Sequence[str], *, rng: np.random.Generator
-) -> PosedPairs:
+) -> RankedPairs:
     """Each segment under its own instruction against itself under a wrong one; right is right.
 
     Args:
@@ -114,10 +114,10 @@ def pose_instructions(
     right_second = rng.integers(2, size=len(segments))
     others = rng.choice(np.asarray(wrong, dtype=object), size=len(segments))
     sides = [
-        [Clip(s, right if k == side else str(other)) for side in (0, 1)]
+        [ShownSegment(s, right if k == side else str(other)) for side in (0, 1)]
         for s, k, other in zip(segments, right_second, others, strict=True)
     ]
-    return PosedPairs(
+    return RankedPairs(
         first=tuple(side[0] for side in sides),
         second=tuple(side[1] for side in sides),
         prefer_second=right_second.astype(np.float32),

@@ -10,6 +10,7 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from vlfeedback.data.sampling import SegmentPairList
+from vlfeedback.errors import InvalidValueError
 
 __all__ = ["hold_out_trajectories"]
 
@@ -30,7 +31,7 @@ def hold_out_trajectories(
         ValueError: every cut that was tried leaves one side empty; or `validation` is no share.
     """
     if not 0 < validation < 1:
-        raise ValueError(
+        raise InvalidValueError(
             f"validation={validation}; expected a share of the pairs, above 0 and below 1."
         )
     ids = {
@@ -50,7 +51,7 @@ def hold_out_trajectories(
         if len(training) > len(best[0]):
             best = training, held_out
     if not len(best[0]):
-        raise ValueError(
+        raise InvalidValueError(
             f"{len(pairs)} pairs of {len(ids)} trajectories cannot be split by trajectory: every "
             "cut that was tried leaves no pair to train on or none to validate with. Label pairs "
             "of more trajectories (each with an id of its own), or train without validation."

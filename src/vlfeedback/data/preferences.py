@@ -20,7 +20,7 @@ from vlfeedback.data.preference_files import (
 )
 from vlfeedback.data.preference_split import hold_out_trajectories
 from vlfeedback.data.sampling import SegmentPairList
-from vlfeedback.errors import FileFormatError, ShapeError
+from vlfeedback.errors import FileFormatError, InvalidValueError, ShapeError
 from vlfeedback.types import PreferenceLabels, Trajectory
 
 __all__ = ["LabelRecord", "PreferenceDataset"]
@@ -176,14 +176,14 @@ class PreferenceDataset:
         """
         n_answered = int(self.labels.answered.sum())
         if n_answered == 0:
-            raise ValueError(
+            raise InvalidValueError(
                 f"0 of {len(self)} pairs are answered: there is nothing to learn from. Label more "
                 "pairs, or ask a labeller that answers; "
                 f"these were given by {self.labelled_by[0].source}."
             )
         n_ties = int(np.sum(self.labels.prefer_second[self.labels.answered] == 0.5))
         if n_ties == n_answered:
-            raise ValueError(
+            raise InvalidValueError(
                 f"{n_ties} of {n_answered} labels are ties: they order no segments and nothing can "
                 "be learnt from them. Lower the labeller's tie margin, compare segments that "
                 "differ more, or check that its rewards are not constant."

@@ -16,7 +16,7 @@ from scipy.spatial.distance import cdist
 from scipy.special import entr
 
 from vlfeedback.data.sampling import SegmentPairList, sample_segment_pairs
-from vlfeedback.errors import ShapeError
+from vlfeedback.errors import InvalidValueError, ShapeError
 from vlfeedback.types import Segment, Trajectory
 
 __all__ = [
@@ -191,7 +191,7 @@ def _half(n_candidates: int, n_queries: int) -> int:
 
 def _check_pool(n_candidates: int, n_queries: int) -> None:
     if n_queries > n_candidates:
-        raise ValueError(
+        raise InvalidValueError(
             f"{n_queries} queries cannot be chosen from {n_candidates} candidates; draw a larger "
             f"pool, such as {POOL_FACTOR} candidates for each query."
         )

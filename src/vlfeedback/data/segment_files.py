@@ -24,7 +24,7 @@ import numpy as np
 
 from vlfeedback.data.learning_checks import LAST_OBSERVATION
 from vlfeedback.data.preferences import LabelRecord, PreferenceDataset
-from vlfeedback.errors import FileFormatError
+from vlfeedback.errors import FileFormatError, InvalidValueError
 from vlfeedback.types import PreferenceLabels, Segment, Trajectory
 
 __all__ = ["read_segments_npz", "write_segments_npz"]
@@ -91,7 +91,7 @@ def write_segments_npz(path: Path, dataset: PreferenceDataset, *, score: str | N
         ValueError: a pair is unanswered or softly labelled, or `path` ends otherwise.
     """
     if path.suffix != ".npz":
-        raise ValueError(f"path={str(path)!r}; expected a name that ends in .npz.")
+        raise InvalidValueError(f"path={str(path)!r}; expected a name that ends in .npz.")
     label = dataset.labels.to_cpl()
     arrays: dict[str, np.ndarray] = {}
     for number, side in enumerate(_SIDES):
@@ -161,7 +161,7 @@ def _labels_of_sides(label: np.ndarray) -> PreferenceLabels:
 def _labels_of(score: np.ndarray) -> PreferenceLabels:
     score = score.reshape(-1).astype(np.float64)
     if not np.isfinite(score).all():
-        raise ValueError(f"score {int(np.argmin(np.isfinite(score)))} is not finite.")
+        raise InvalidValueError(f"score {int(np.argmin(np.isfinite(score)))} is not finite.")
     half = len(score) // 2
     return PreferenceLabels.from_cpl(0.5 + 0.5 * np.sign(score[half:] - score[:half]))
 

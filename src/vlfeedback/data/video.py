@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from vlfeedback.errors import DtypeError, FileFormatError, ShapeError
+from vlfeedback.errors import DtypeError, FileFormatError, InvalidValueError, ShapeError
 from vlfeedback.optional import require
 
 __all__ = ["read_video", "write_video"]
@@ -45,9 +45,11 @@ def write_video(path: str | Path, frames: UInt8[np.ndarray, "T H W 3"], *, fps: 
             "Convert pictures in [0, 1] with (frames * 255).round().astype(np.uint8)."
         )
     if not fps > 0:
-        raise ValueError(f"fps={fps}; expected a positive number of pictures per second.")
+        raise InvalidValueError(f"fps={fps}; expected a positive number of pictures per second.")
     if path.suffix != ".mp4":
-        raise ValueError(f"{path.name!r} does not end in '.mp4', the format that is written.")
+        raise InvalidValueError(
+            f"{path.name!r} does not end in '.mp4', the format that is written."
+        )
     av = require("av", extra="vision", needed_by="Writing a video")
 
     height, width = frames.shape[1:3]

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from vlfeedback.figures.contact_sheet import contact_sheet
-from vlfeedback.models.vlp_attention import ClipAttention
+from vlfeedback.models.vlp.attention import ClipAttention
 from vlfeedback.optional import require
 
 __all__ = ["explanation_film", "explanation_sheet", "heat_maps", "overlay"]

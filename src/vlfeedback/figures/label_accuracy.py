@@ -33,7 +33,7 @@ def draw_label_figures(figures: Mapping[str, Any], folder: Path) -> list[Path]:
     """Write every plot that these figures allow as PNG; returns the paths.
 
     Args:
-        figures: as `vlfeedback.evaluation.summary.summarise` gives them.
+        figures: as `vlfeedback.evaluation.labels.summary.summarise` gives them.
         folder: must exist.
     """
     plots = {

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from vlfeedback.data.windows import pictures_of
 from vlfeedback.figures.reward_curve import COLOURS, film_strip, mark_events, pictured_steps
 from vlfeedback.optional import require
+from vlfeedback.scoring.windows import pictures_of
 from vlfeedback.types import Trajectory
 
 if TYPE_CHECKING:

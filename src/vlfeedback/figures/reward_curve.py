@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
-from vlfeedback.data.windows import picture_times, window_ending_at
 from vlfeedback.errors import NeedsError
 from vlfeedback.figures.episode_sheet import stop_of
 from vlfeedback.optional import require
+from vlfeedback.scoring.windows import picture_times, window_ending_at
 from vlfeedback.types import EmbeddingSource, RewardSource, Trajectory, rows_of
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from d3rlpy.optimizers.optimizers import OptimizerWrapper
 from d3rlpy.torch_utility import Modules
 from torch import Tensor
 
+from vlfeedback.errors import InvalidValueError
 from vlfeedback.offline.d3rlpy_quiet import QuietFit
 from vlfeedback.offline.policy_impl import PolicyImpl, adam
 from vlfeedback.offline.policy_networks import PolicyNetwork, vector_size
@@ -46,9 +47,9 @@ class BCConfig(LearnableConfig):  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout={self.dropout}; expected a share in [0, 1).")
+            raise InvalidValueError(f"dropout={self.dropout}; expected a share in [0, 1).")
         if min(self.batch_size, self.log_every) < 1:
-            raise ValueError(
+            raise InvalidValueError(
                 f"batch_size={self.batch_size}, log_every={self.log_every}; expected at least 1."
             )
 

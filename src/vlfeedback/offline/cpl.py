@@ -21,6 +21,7 @@ from d3rlpy.base import register_learnable
 from d3rlpy.optimizers.optimizers import OptimizerWrapper
 from torch import Tensor
 
+from vlfeedback.errors import InvalidValueError
 from vlfeedback.losses import contrastive
 from vlfeedback.offline.policy_impl import PolicyImpl, adam
 from vlfeedback.offline.policy_networks import PolicyNetwork
@@ -56,7 +57,7 @@ class CPLConfig(PreferenceLearnerConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.bias <= 1:
-            raise ValueError(f"bias={self.bias}; expected a number in (0, 1].")
+            raise InvalidValueError(f"bias={self.bias}; expected a number in (0, 1].")
 
     def create(self, device: Any = False, enable_ddp: bool = False) -> CPL:
         """Make the learner; it is not built until `fit` sees the data."""

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float64
 
-from vlfeedback.errors import ShapeError
+from vlfeedback.errors import InvalidValueError, ShapeError
 from vlfeedback.offline.evaluation import PolicyEvaluation
 
 __all__ = ["EvaluationCurve"]
@@ -41,7 +41,7 @@ class EvaluationCurve:
                 f"{self.returns.shape}; expected (E, P) for both, a row for each step."
             )
         if np.any(np.diff(self.steps) <= 0):
-            raise ValueError(f"steps are {self.steps}; expected them to rise.")
+            raise InvalidValueError(f"steps are {self.steps}; expected them to rise.")
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -24,7 +24,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError
 from vlfeedback.models.checkpoint import (
     CheckpointFormat,
     fill_network,
@@ -69,20 +69,20 @@ class DiffusionPolicyConfig:
     def __post_init__(self) -> None:
         most = self.horizon - self.n_observations + 1
         if self.n_observations < 1 or not 1 <= self.n_action_steps <= most:
-            raise ValueError(
+            raise InvalidValueError(
                 f"n_action_steps={self.n_action_steps} with n_observations={self.n_observations} "
                 f"and horizon={self.horizon}; expected 1 to horizon - n_observations + 1 = {most}."
             )
         if self.network not in ("unet", "mlp"):
-            raise ValueError(f"network={self.network!r}; expected 'unet' or 'mlp'.")
+            raise InvalidValueError(f"network={self.network!r}; expected 'unet' or 'mlp'.")
         if not 1 <= self.n_sampling_steps <= self.n_diffusion_steps:
-            raise ValueError(
+            raise InvalidValueError(
                 f"n_sampling_steps={self.n_sampling_steps}; expected 1 to "
                 f"n_diffusion_steps={self.n_diffusion_steps}."
             )
         halvings = 2 ** (len(self.hidden) - 1)
         if self.network == "unet" and self.horizon % halvings:
-            raise ValueError(
+            raise InvalidValueError(
                 f"horizon={self.horizon} cannot be halved {len(self.hidden) - 1} times by the "
                 f"U-Net; choose a multiple of {halvings}, or network='mlp'."
             )

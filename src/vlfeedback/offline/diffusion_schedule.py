@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from vlfeedback.errors import InvalidValueError
+
 __all__ = ["NoiseSchedule"]
 
 
@@ -64,7 +66,7 @@ class NoiseSchedule:
             ValueError: more steps than there are, or none.
         """
         if not 1 <= n_steps <= self.n_steps:
-            raise ValueError(f"{n_steps} sampling steps; expected 1 to {self.n_steps}.")
+            raise InvalidValueError(f"{n_steps} sampling steps; expected 1 to {self.n_steps}.")
         apart = self.n_steps // n_steps
         one = torch.ones((), device=noise.device)
         data = noise

@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError, NeedsError
 
 __all__ = ["Policy", "PolicyEvaluation", "PolicyEvaluator", "evaluate_policy"]
 
@@ -76,7 +76,7 @@ class PolicyEvaluator:
         if not len(seeds):
             raise NeedsError("No seeds: an evaluation needs at least one episode.")
         if horizon is not None and horizon < 1:
-            raise ValueError(f"horizon={horizon}; expected at least one step.")
+            raise InvalidValueError(f"horizon={horizon}; expected at least one step.")
         self.seeds = tuple(int(seed) for seed in seeds)
         self.history: list[PolicyEvaluation] = []
         self._make = env

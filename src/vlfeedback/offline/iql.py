@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
 
+from vlfeedback.errors import InvalidValueError
 from vlfeedback.offline.d3rlpy_quiet import QuietFit
 from vlfeedback.offline.policy_networks import vector_size
 from vlfeedback.offline.stacked_mlp import StackedMLP
@@ -63,11 +64,11 @@ class IQLConfig(LearnableConfig):  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout={self.dropout}; expected a share in [0, 1).")
+            raise InvalidValueError(f"dropout={self.dropout}; expected a share in [0, 1).")
         if not 0 < self.expectile < 1:
-            raise ValueError(f"expectile={self.expectile}; expected a number in (0, 1).")
+            raise InvalidValueError(f"expectile={self.expectile}; expected a number in (0, 1).")
         if min(self.batch_size, self.n_critics, self.log_every) < 1:
-            raise ValueError(
+            raise InvalidValueError(
                 f"batch_size={self.batch_size}, n_critics={self.n_critics}, "
                 f"log_every={self.log_every}; expected at least 1 of each."
             )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.errors import NeedsError, UnknownNameError
+from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
 from vlfeedback.offline.training_loop import D3rlpyTraining, DiffusionTraining, Report, Training
 from vlfeedback.optional import import_d3rlpy
 from vlfeedback.registry import suggest
@@ -89,7 +89,7 @@ def _iql_d3rlpy(task: Task) -> Training:
     settings, options = _split(task.settings, _OF_TRANSITIONS)
     ours = asdict(_config("iql:IQLConfig", settings, task.seed))
     if ours["deterministic"]:
-        raise ValueError(
+        raise InvalidValueError(
             "d3rlpy's IQL has a Gaussian policy; pass deterministic=False, or use 'iql'."
         )
     d3rlpy = import_d3rlpy(needed_by="learner 'iql-d3rlpy'")
@@ -114,10 +114,10 @@ def _iql_d3rlpy(task: Task) -> Training:
 
 def _p_iql(task: Task) -> Training:
     """A reward model from the preferences, its rewards on the trajectories, then IQL."""
-    from vlfeedback.data.relabel import relabel
-    from vlfeedback.models.fit_reward_model import RewardTraining, fit_reward_model
-    from vlfeedback.models.reward_networks import RewardModelConfig
+    from vlfeedback.models.reward.fit import RewardTraining, fit_reward_model
+    from vlfeedback.models.reward.networks import RewardModelConfig
     from vlfeedback.rewards.learned import LearnedReward
+    from vlfeedback.scoring.relabel import relabel
 
     assert task.preferences is not None and task.trajectories is not None  # `Learner.prepare`
     settings, options = _split(task.settings, ("reward_model", "reward_training"))

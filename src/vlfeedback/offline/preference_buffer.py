@@ -20,7 +20,7 @@ from jaxtyping import Float32
 
 from vlfeedback.data.learning_checks import check_finite
 from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError
 from vlfeedback.types import Segment
 
 __all__ = ["PreferenceBatch", "PreferenceBuffer"]
@@ -86,7 +86,7 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
         self._observations = _vectors(sides, "observations")
         actions = _vectors(sides, "actions")
         if np.abs(actions).max() > 1:
-            raise ValueError(
+            raise InvalidValueError(
                 f"Actions lie in [{actions.min():g}, {actions.max():g}]; expected [-1, 1], which "
                 "is what the policy can reach. Scale them before learning, and back before acting."
             )

@@ -17,7 +17,7 @@ from d3rlpy.constants import ActionSpace
 from d3rlpy.torch_utility import Modules
 from torch import Tensor, nn
 
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.offline.d3rlpy_quiet import QuietFit
 from vlfeedback.offline.policy_networks import PolicyNetwork, vector_size
 from vlfeedback.offline.preference_buffer import PreferenceBatch
@@ -45,9 +45,9 @@ class PreferenceLearnerConfig(LearnableConfig):  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout={self.dropout}; expected a share in [0, 1).")
+            raise InvalidValueError(f"dropout={self.dropout}; expected a share in [0, 1).")
         if self.batch_size < 1:
-            raise ValueError(f"batch_size={self.batch_size}; expected at least 1 pair.")
+            raise InvalidValueError(f"batch_size={self.batch_size}; expected at least 1 pair.")
 
 
 @dataclass(frozen=True)

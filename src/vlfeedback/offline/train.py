@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from vlfeedback.data.preferences import PreferenceDataset
+from vlfeedback.errors import InvalidValueError
 from vlfeedback.offline.curve import EvaluationCurve
 from vlfeedback.offline.evaluation import Policy, PolicyEvaluation
 from vlfeedback.offline.learners import Task, get_learner
@@ -85,7 +86,9 @@ def train_policy(
     Source: the protocol is that of the VLP paper, section 5.1, after CPL.
     """
     if n_steps < 1 or eval_every < 1:
-        raise ValueError(f"n_steps={n_steps}, eval_every={eval_every}; expected at least 1 each.")
+        raise InvalidValueError(
+            f"n_steps={n_steps}, eval_every={eval_every}; expected at least 1 each."
+        )
     chosen = get_learner(learner)
     settings = get_preset(preset).settings(learner, n_steps) | overrides
     read = None if trajectories is None else list(trajectories)

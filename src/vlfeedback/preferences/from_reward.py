@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.types import PreferenceLabels, RewardSource, SegmentPairs, class_and_settings
 
 __all__ = ["PreferenceFromReward", "PreferenceFromRewardConfig"]
@@ -52,7 +52,7 @@ class PreferenceFromReward:
     ) -> None:
         self._scale = _log_odds_scale(source) if soft else None
         if not tie_margin >= 0:
-            raise ValueError(f"tie_margin={tie_margin}; expected a gap of at least 0.")
+            raise InvalidValueError(f"tie_margin={tie_margin}; expected a gap of at least 0.")
         self.source = source
         self.needs = source.needs
         reward, settings = class_and_settings(source)

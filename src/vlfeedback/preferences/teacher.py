@@ -30,7 +30,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from vlfeedback.data.sampling import SegmentPairList, gather_pairs
-from vlfeedback.errors import NeedsError, UnknownNameError
+from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
 from vlfeedback.registry import suggest
 from vlfeedback.types import PreferenceLabels, SegmentBatch, SegmentPairs, SourceNeeds
 
@@ -91,11 +91,13 @@ class TeacherConfig:
             if value is not None:
                 object.__setattr__(self, name, float(value))
                 if not (least <= value <= most and math.isfinite(value)):
-                    raise ValueError(
+                    raise InvalidValueError(
                         f"{name}={value}; expected a finite number in [{least}, {most}]."
                     )
         if self.proximity not in get_args(Proximity):
-            raise ValueError(f"proximity={self.proximity!r}; expected 'exponential' or 'linear'.")
+            raise InvalidValueError(
+                f"proximity={self.proximity!r}; expected 'exponential' or 'linear'."
+            )
 
     def threshold(self, share: float) -> float:
         """A share of the margin, in reward units; 0 where nothing is asked of it."""
@@ -146,7 +148,7 @@ class ScriptedTeacher:
         if pairs and (config.skip or config.equal) and config.margin is None:
             margin = float(np.mean(np.concatenate([_returns(part) for part in _parts(pairs)], 1)))
             if margin <= 0:
-                raise ValueError(
+                raise InvalidValueError(
                     f"The mean return of the segments is {margin:.4g}, and shares of it (skip="
                     f"{config.skip}, equal={config.equal}) mark nothing. Give a positive margin, "
                     "in reward units of a segment."
@@ -157,7 +159,7 @@ class ScriptedTeacher:
             linear = config.proximity == "linear"
             scale = float(distance.max() if linear else np.median(distance))
             if scale == 0:
-                raise ValueError(
+                raise InvalidValueError(
                     f"{np.mean(distance == 0):.0%} of the pairs do not differ in progress, so "
                     "proximity_flip has no scale. Give proximity_scale, or another `progress`."
                 )
@@ -272,7 +274,7 @@ def _rewards(batch: SegmentBatch) -> Float64[np.ndarray, "N T"]:
     broken = np.argwhere(~np.isfinite(rewards))
     if len(broken):
         row, step = broken[0]
-        raise ValueError(
+        raise InvalidValueError(
             f"The environment's reward of segment {row} at step {step} is {rewards[row, step]}; "
             "expected finite numbers. Leave that trajectory out, or repair its env_rewards."
         )

@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from vlfeedback.errors import CheckpointError, NeedsError, UnknownNameError
-from vlfeedback.models.reward_inputs import embed_frames, read_steps
-from vlfeedback.models.reward_model import RewardModel
+from vlfeedback.models.reward.inputs import embed_frames, read_steps
+from vlfeedback.models.reward.model import RewardModel
 from vlfeedback.rewards import REWARD_SOURCES, make_reward_source
 from vlfeedback.types import EmbeddingSource, SegmentBatch, SourceNeeds, embedding_id
 

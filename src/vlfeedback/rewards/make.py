@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
-from vlfeedback.errors import FileFormatError, UnknownNameError
+from vlfeedback.errors import FileFormatError, InvalidTypeError, UnknownNameError
 from vlfeedback.registry import Registry, suggest
 from vlfeedback.types import unwrapped
 
@@ -38,7 +38,7 @@ def make(
     where = f"{cls.__module__}.{cls.__qualname__}"
     config_type = getattr(cls, "config_type", None)
     if not (isinstance(config_type, type) and is_dataclass(config_type)):
-        raise TypeError(
+        raise InvalidTypeError(
             f"{where} is no source: its `config_type` is {config_type!r}; expected a frozen "
             "dataclass of its settings."
         )
@@ -121,7 +121,7 @@ def _check_settings(config_type: Any, name: str, settings: Mapping[str, Any]) ->
 
 def _check_has(owner: Any, member: str, where: str) -> None:
     if not hasattr(owner, member):
-        raise TypeError(
+        raise InvalidTypeError(
             f"{where} is no source: it has no `{member}`. See the rules in the documentation of "
             "vlfeedback.rewards, and test it with vlfeedback.testing."
         )

@@ -5,7 +5,7 @@ Weights:  bundled, trained by this project; licence Apache-2.0; card beside the 
 Needs:    8 pictures spread over 50 steps, the picture of the reset, an instruction
 Returns:  one score a window, standardised on the training clips (mean 0, deviation 1)
 Recipe:   1 encode each picture once; 2 encode each instruction once; 3 score clip and text
-Left out: the paper's CLIP backbone, see `vlfeedback.models.vlp`
+Left out: the paper's CLIP backbone, see `vlfeedback.models.vlp.network`
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from torch import Tensor
 from vlfeedback.encoders.sharing import derived
 from vlfeedback.encoders.words import WordVectors
 from vlfeedback.errors import NeedsError, ShapeError
-from vlfeedback.models.vlp import ReadText, VLPNetwork
-from vlfeedback.models.vlp_weights import load_vlp
+from vlfeedback.models.vlp.network import ReadText, VLPNetwork
+from vlfeedback.models.vlp.weights import load_vlp
 from vlfeedback.types import SegmentBatch, SourceNeeds
 from vlfeedback.types.trajectories import check_pictures
 

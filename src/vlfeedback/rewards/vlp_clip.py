@@ -5,7 +5,7 @@ Weights:  none come with the library: `vlfeedback fit vlp-clip` trains them, on 
 Needs:    8 pictures spread over 50 steps, an instruction
 Returns:  one score a window, standardised on the training clips (mean 0, deviation 1)
 Recipe:   1 CLIP reads each picture once; 2 and each instruction once; 3 score clip and text
-Left out: training of CLIP itself, see `vlfeedback.models.vlp_clip`
+Left out: training of CLIP itself, see `vlfeedback.models.vlp_clip.network`
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from vlfeedback.encoders.clip_tokens import half_precision, load_clip_tokens
 from vlfeedback.errors import NeedsError
-from vlfeedback.models.vlp_clip import VLPClipNetwork
-from vlfeedback.models.vlp_clip_weights import describe_vlp_clip, load_vlp_clip
+from vlfeedback.models.vlp_clip.network import VLPClipNetwork
+from vlfeedback.models.vlp_clip.weights import describe_vlp_clip, load_vlp_clip
 from vlfeedback.types import SegmentBatch, SourceNeeds
 
 __all__ = ["VLPClipConfig", "VLPClipReward"]

@@ -20,9 +20,9 @@ from vlfeedback.encoders.resnet import load_resnet
 from vlfeedback.encoders.s3d import load_s3d
 from vlfeedback.encoders.weights_files import Weights, read_weights
 from vlfeedback.errors import CheckpointError, NeedsError, UnknownNameError
-from vlfeedback.models.reward_model import RewardModel
-from vlfeedback.models.vlp_clip_weights import describe_vlp_clip
-from vlfeedback.models.vlp_weights import load_vlp
+from vlfeedback.models.reward.model import RewardModel
+from vlfeedback.models.vlp.weights import load_vlp
+from vlfeedback.models.vlp_clip.weights import describe_vlp_clip
 from vlfeedback.rewards.released import RELEASED
 
 __all__ = ["CheckedFile", "check"]

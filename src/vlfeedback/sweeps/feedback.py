@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from vlfeedback.data.labelling import label_pairs
 from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.data.relabel import relabel
 from vlfeedback.data.sampling import SegmentPairList, gather_pairs
 from vlfeedback.errors import FileFormatError, NeedsError
 from vlfeedback.preferences import make_preference_source
 from vlfeedback.preferences.accuracy import label_accuracy
 from vlfeedback.rewards import make_reward_source
+from vlfeedback.scoring.labelling import label_pairs
+from vlfeedback.scoring.relabel import relabel
 from vlfeedback.sweeps.data import draw_pairs, load_task
 from vlfeedback.sweeps.folder import SweepFolder
 from vlfeedback.sweeps.runs import Feedback

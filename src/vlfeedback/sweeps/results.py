@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
 from vlfeedback.evaluation.statistics import bootstrap_interval, interquartile_mean
 from vlfeedback.offline.curve import EvaluationCurve
+from vlfeedback.reports.learning_curves import SCALE
+from vlfeedback.reports.published import MEAN, PUBLISHED
 from vlfeedback.sweeps.folder import SweepFolder
-from vlfeedback.sweeps.published import PUBLISHED
 from vlfeedback.sweeps.runs import Run, expand
 from vlfeedback.sweeps.specification import Sweep
 
-__all__ = ["MEAN", "evaluation_means", "summarise_sweep"]
-
-MEAN = "mean"  # where a task's name would stand: the mean over all tasks
-_SCALE = {"success": 100.0, "return": 1.0}  # success in %
+__all__ = ["summarise_sweep"]
 
 
 def summarise_sweep(folder: SweepFolder) -> dict[str, Any]:
@@ -65,13 +62,6 @@ def summarise_sweep(folder: SweepFolder) -> dict[str, Any]:
     }
 
 
-def evaluation_means(
-    row: Mapping[str, Any], metric: Literal["success", "return"]
-) -> Float64[np.ndarray, " E"]:
-    """Success in %, or return, of each evaluation of a run."""
-    return np.asarray(_SCALE[metric] * EvaluationCurve.from_json(dict(row)).means(metric))
-
-
 def _by_comparison(runs: Sequence[Run], task: str) -> dict[str, list[Run]]:
     found: dict[str, list[Run]] = {}
     for run in runs:
@@ -87,8 +77,8 @@ def _cell(
     metric = sweep.evaluation.metric
     curves = [EvaluationCurve.from_json(row) for row in finished]
     values = {
-        "best": [[_SCALE[metric] * curve.best(of=metric) for curve in curves]],
-        "last": [[_SCALE[metric] * curve.last(metric) for curve in curves]],
+        "best": [[SCALE[metric] * curve.best(of=metric) for curve in curves]],
+        "last": [[SCALE[metric] * curve.last(metric) for curve in curves]],
     }
     feedback = [row["feedback"] for row in finished if row["feedback"]]
     return {

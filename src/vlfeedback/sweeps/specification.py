@@ -41,7 +41,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from vlfeedback.errors import FileFormatError, UnknownNameError
 from vlfeedback.registry import suggest
-from vlfeedback.sweeps.published import PUBLISHED
+from vlfeedback.reports.published import PUBLISHED
 from vlfeedback.tasks import get_task
 
 __all__ = ["Evaluation", "LearnerSpec", "Pairs", "SourceSpec", "Sweep", "parse_sweep", "read_table"]

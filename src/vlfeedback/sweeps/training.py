@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from vlfeedback.data.provenance import describe_machine
 from vlfeedback.offline.evaluation import PolicyEvaluator
 from vlfeedback.offline.train import train_policy
 from vlfeedback.sweeps.data import describe_data, load_task
 from vlfeedback.sweeps.feedback import read_labels, read_rewards
 from vlfeedback.sweeps.folder import SweepFolder
-from vlfeedback.sweeps.provenance import describe_machine
 from vlfeedback.sweeps.runs import Run
 from vlfeedback.sweeps.specification import Sweep
 from vlfeedback.tasks import get_task

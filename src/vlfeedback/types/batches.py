@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
 
-from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError
 from vlfeedback.types.trajectories import Segment, check_length, check_pictures
 
 __all__ = ["Granularity", "SegmentBatch", "SegmentPairs", "SourceNeeds"]
@@ -37,17 +37,17 @@ class SourceNeeds:
 
     def __post_init__(self) -> None:
         if self.context < 1 or self.frame_stride < 1:
-            raise ValueError(
+            raise InvalidValueError(
                 f"context={self.context} and frame_stride={self.frame_stride} count steps; "
                 "both must be at least 1."
             )
         if self.granularity == "step" and self.context != 1:
-            raise ValueError(
+            raise InvalidValueError(
                 f"granularity 'step' scores one picture, but context={self.context}. "
                 "Use granularity='window' for a score over several steps."
             )
         if self.first_frame and not self.frames:
-            raise ValueError(
+            raise InvalidValueError(
                 "first_frame=True is a picture more, but frames=False reads none; set frames=True."
             )
 

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, Shaped
 
-from vlfeedback.errors import DtypeError, ShapeError
+from vlfeedback.errors import DtypeError, InvalidValueError, ShapeError
 
 __all__ = ["PreferenceLabels", "TiePolicy"]
 
@@ -42,7 +42,7 @@ class PreferenceLabels:
             raise DtypeError(f"answered is {self.answered.dtype}; expected bool, True: answered.")
         given = self.prefer_second[self.answered]
         if not np.all((given >= 0) & (given <= 1)):
-            raise ValueError(
+            raise InvalidValueError(
                 "prefer_second must lie in [0, 1] (0 first, 1 second, 0.5 tie); got values in "
                 f"[{given.min()}, {given.max()}]."
             )
@@ -91,7 +91,7 @@ class PreferenceLabels:
         _check_policy(tie_policy)
         tied = self.answered & (self.prefer_second == 0.5)
         if tie_policy == "drop" and tied.any():
-            raise ValueError(
+            raise InvalidValueError(
                 f"{tied.sum()} of {len(self)} labels are ties, and a reader that drops -1 has no "
                 "number for them. Write them with tie_policy='half', or leave them out: "
                 "labels.take(labels.prefer_second != 0.5)."
@@ -173,7 +173,7 @@ class PreferenceLabels:
 
     def _check_answered(self, convention: str) -> None:
         if not self.answered.all():
-            raise ValueError(
+            raise InvalidValueError(
                 f"{np.sum(~self.answered)} of {len(self)} pairs are unanswered, and labels of "
                 f"{convention} cannot say so. Leave them out: labels.take(labels.answered)."
             )
@@ -181,7 +181,7 @@ class PreferenceLabels:
 
 def _check_policy(tie_policy: str) -> None:
     if tie_policy not in ("half", "drop"):
-        raise ValueError(
+        raise InvalidValueError(
             f"tie_policy={tie_policy!r}; expected 'half' (-1 is a tie, as in B-Pref) or 'drop' "
             "(-1 is unsure, as in RL-VLM-F)."
         )
@@ -190,7 +190,7 @@ def _check_policy(tie_policy: str) -> None:
 def _check_known(labels: np.ndarray, known: tuple[int | float, ...], convention: str) -> None:
     strange = np.flatnonzero(~np.isin(labels, known))
     if len(strange):
-        raise ValueError(
+        raise InvalidValueError(
             f"Label {strange[0]} is {labels[strange[0]]}; labels of {convention} are "
             f"{', '.join(map(str, known))}. Is this file of another convention?"
         )

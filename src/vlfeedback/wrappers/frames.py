@@ -8,8 +8,8 @@ import gymnasium as gym
 import numpy as np
 from jaxtyping import UInt8
 
-from vlfeedback.errors import DtypeError, RenderError, ShapeError
-from vlfeedback.wrappers.window import is_pictured
+from vlfeedback.errors import DtypeError, InvalidValueError, RenderError, ShapeError
+from vlfeedback.scoring.live_window import is_pictured
 
 __all__ = ["FRAME_KEY", "CaptureFrames", "render_picture"]
 
@@ -68,7 +68,7 @@ class CaptureFrames(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructor
                 "make it with gym.make(..., render_mode='rgb_array')."
             )
         if stride < 1:
-            raise ValueError(f"stride={stride} counts steps; it must be at least 1.")
+            raise InvalidValueError(f"stride={stride} counts steps; it must be at least 1.")
         self.capture_stride = stride
         self.captures_reset = at_reset
         self._step = 0

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from vlfeedback.errors import InvalidValueError
 from vlfeedback.types import RewardSource
 
 __all__ = ["RewardMix", "RewardMode"]
@@ -34,9 +35,11 @@ class RewardMix:
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(RewardMode):
-            raise ValueError(f"mode={self.mode!r}; choose one of {list(get_args(RewardMode))}.")
+            raise InvalidValueError(
+                f"mode={self.mode!r}; choose one of {list(get_args(RewardMode))}."
+            )
         if not 0.0 <= self.discount <= 1.0:
-            raise ValueError(f"discount={self.discount}; expected a number in [0, 1].")
+            raise InvalidValueError(f"discount={self.discount}; expected a number in [0, 1].")
 
     def check(self, source: RewardSource) -> None:
         """Refuse a source that cannot be used in this mode.
@@ -45,7 +48,7 @@ class RewardMix:
             ValueError: shaping by a source that has no score before the end of an episode.
         """
         if self.mode == "shape" and source.needs.granularity == "episode":
-            raise ValueError(
+            raise InvalidValueError(
                 f"mode='shape' needs a score at every step and {type(source).__name__} scores "
                 "whole episodes; use mode='add' or 'replace'."
             )

@@ -9,10 +9,10 @@ import gymnasium as gym
 import numpy as np
 from jaxtyping import Float64
 
-from vlfeedback.errors import NeedsError, RenderError, ShapeError
+from vlfeedback.errors import InvalidTypeError, NeedsError, RenderError, ShapeError
 from vlfeedback.rewards import make_reward_source
+from vlfeedback.scoring.live_window import SourceWindow, batch_windows, is_pictured
 from vlfeedback.types import EmbeddingSource, RewardSource
-from vlfeedback.wrappers.window import SourceWindow, batch_windows, is_pictured
 
 __all__ = ["SourceScorer", "check_instruction", "check_render_mode", "resolve_source"]
 
@@ -36,12 +36,12 @@ def resolve_source(
     if isinstance(source, str):
         return make_reward_source(source, device=device, **(config or {}))
     if isinstance(source, type) or not isinstance(source, RewardSource):
-        raise TypeError(
+        raise InvalidTypeError(
             f"source={source!r} is no reward source; expected an id such as 'vlp', or an object "
             "with `needs` and `rewards`."
         )
     if config:
-        raise TypeError(
+        raise InvalidTypeError(
             f"source_config={dict(config)!r} came with a live {type(source).__name__}; configure "
             "it when it is made, or pass a source's id."
         )

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.vector.utils import iterate
 from jaxtyping import Bool, Float64
 
-from vlfeedback.errors import RenderError
+from vlfeedback.errors import InvalidValueError, RenderError
 from vlfeedback.types import RewardSource
 from vlfeedback.wrappers.frames import FRAME_KEY, CaptureFrames
 from vlfeedback.wrappers.modes import RewardMix, RewardMode
@@ -84,7 +84,7 @@ class VectorRewardFromSource(gym.vector.VectorWrapper[Any, Any, Any, Any, Any]):
         super().__init__(env)
         autoreset = env.metadata.get("autoreset_mode")
         if not isinstance(autoreset, AutoresetMode):
-            raise ValueError(
+            raise InvalidValueError(
                 f"metadata['autoreset_mode'] of {env} is {autoreset!r}; set it to the "
                 "gymnasium.vector.AutoresetMode that this environment follows."
             )

@@ -1,0 +1,63 @@
+"""Write the measured figures into README.md and the model card, from benchmarks/results/*.json.
+
+Run it after a benchmark: `.venv/bin/python docs/build/write_results.py`. With `--check` it only says
+whether a page is out of date. A figure never enters a page by hand.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+
+from diagnosis_blocks import DIAGNOSIS_BLOCKS
+from label_blocks import LABEL_BLOCKS
+from results import ROOT, WEIGHTS
+from source_blocks import SOURCE_BLOCKS
+from speed_blocks import SPEED_BLOCKS
+from sweep_blocks import SWEEP_BLOCKS
+
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "docs" / "choose_a_source.md",
+    ROOT / "docs" / "offline.md",
+    ROOT / "docs" / "sources.md",
+    WEIGHTS / "vlp.mt45.md",
+    WEIGHTS / "vlp.mt50.md",
+)
+
+BLOCKS: Mapping[str, Callable[[], str]] = {
+    **LABEL_BLOCKS,
+    **SPEED_BLOCKS,
+    **SWEEP_BLOCKS,
+    **SOURCE_BLOCKS,
+    **DIAGNOSIS_BLOCKS,
+}
+
+
+def rewrite(page: str) -> str:
+    """Fill every `<!-- results:NAME -->` ... `<!-- end -->` block of a page."""
+
+    def fill(match: re.Match[str]) -> str:
+        return f"<!-- results:{match[1]} -->\n{BLOCKS[match[1]]()}\n<!-- end -->"
+
+    return re.sub(r"<!-- results:([a-z0-9-]+) -->\n.*?<!-- end -->", fill, page, flags=re.DOTALL)
+
+
+def main() -> int:
+    """Rewrite or check all pages; the exit status is 1 where --check finds an old figure."""
+    stale = []
+    for path in PAGES:
+        old = path.read_text(encoding="utf-8")
+        new = rewrite(old)
+        if new != old:
+            stale.append(path.name)
+            if "--check" not in sys.argv:
+                path.write_text(new, encoding="utf-8")
+    for name in stale:
+        print(f"{name}: figures {'are out of date' if '--check' in sys.argv else 'rewritten'}")
+    return int(bool(stale) and "--check" in sys.argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Episodes of scripts and policies into a collection: seeds, worker processes, resuming."""

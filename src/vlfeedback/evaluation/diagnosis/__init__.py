@@ -1,0 +1,1 @@
+"""Is a reward worth a training run? Asked before any training."""

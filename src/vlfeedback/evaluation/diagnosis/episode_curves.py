@@ -1,0 +1,69 @@
+"""Scores along one episode of each level, forwards and with the pictures backwards: to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64
+
+from vlfeedback.evaluation.diagnosis.episode_scores import (
+    played_backwards,
+    score_along,
+    scored_steps,
+)
+from vlfeedback.evaluation.diagnosis.inputs import LEVELS, DiagnosisInputs
+from vlfeedback.evaluation.diagnosis.paced_source import PacedSource
+from vlfeedback.figures.level_curves import LevelCurve
+from vlfeedback.types import Trajectory
+
+__all__ = ["episode_curves", "first_success", "until_success"]
+
+
+def episode_curves(
+    paced_source: PacedSource,
+    exam: DiagnosisInputs,
+    along: Mapping[Trajectory, Float32[np.ndarray, " E"]],
+) -> dict[str, LevelCurve]:
+    """By level, the scores of one episode; the expert's also backwards, up to its success.
+
+    The expert is the first that succeeds, the others the first that fail, if there are such.
+
+    Args:
+        paced_source: scores.
+        exam: has the episodes.
+        along: their scores, see `score_along`.
+    """
+    curves = {}
+    for level in LEVELS:
+        episodes = exam.of_level(level)
+        if not episodes:
+            continue
+        chosen = _typical(episodes, succeeds=level == "expert")
+        steps = scored_steps(chosen, paced_source)
+        backwards = None
+        if level == "expert" and paced_source.needs.frames:
+            last = int(steps[until_success(chosen, steps)][-1])
+            film = played_backwards(chosen, last)
+            backwards = score_along(paced_source, film, exam.instruction)
+        curves[level] = LevelCurve(chosen, steps, along[chosen], backwards)
+    return curves
+
+
+def first_success(trajectory: Trajectory) -> int | None:
+    """The first step at which the task is done, if there is one and the data says so."""
+    done = trajectory.successes
+    return int(np.argmax(done)) if done is not None and done.any() else None
+
+
+def until_success(trajectory: Trajectory, steps: Int64[np.ndarray, " E"]) -> Bool[np.ndarray, " E"]:
+    """Which of these steps come before the first success, or are the first to see it."""
+    success = first_success(trajectory)
+    if success is None:
+        return np.ones(len(steps), dtype=bool)
+    return np.asarray(np.arange(len(steps)) <= np.searchsorted(steps, success))
+
+
+def _typical(episodes: Sequence[Trajectory], *, succeeds: bool) -> Trajectory:
+    fitting = [t for t in episodes if (first_success(t) is not None) == succeeds]
+    return (fitting or list(episodes))[0]

@@ -1,0 +1,127 @@
+"""The figures of a diagnosis: what each is called, means, and is where a source knows nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+from vlfeedback.evaluation.statistics import Estimate
+
+__all__ = ["METRICS", "MetricKind", "MetricValue", "NotApplicable", "metric_to_json"]
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplicable:
+    """A figure that says nothing of this source or this data."""
+
+    reason: str  # why, as a sentence
+
+
+MetricValue = Estimate | NotApplicable
+
+
+@dataclass(frozen=True, slots=True)
+class MetricKind:
+    """What stands beside a figure."""
+
+    title: str
+    unit: Literal["%", "correlation", "a second"]
+    chance: float | None  # of a source that knows nothing
+    meaning: str
+
+
+METRICS: Mapping[str, MetricKind] = MappingProxyType(
+    {
+        "random_pairs": MetricKind(
+            "better of two random clips",
+            "%",
+            0.5,
+            "Share of pairs of clips, cut from any two episodes, in which the source scores that "
+            "clip higher which has the higher return. Ties count half.",
+        ),
+        "clustered_pairs": MetricKind(
+            "better of two clips, one of each cluster",
+            "%",
+            0.5,
+            "The same for the VLP paper's pairs, one clip of each of two K-means clusters. Always "
+            "preferring the same cluster is right nearly as often: see the prior.",
+        ),
+        "success_auc": MetricKind(
+            "success above failure",
+            "%",
+            0.5,
+            "Area under the ROC curve: share of pairs of one successful and one failed episode in "
+            "which the successful one is paid more, all scores of an episode summed.",
+        ),
+        "expert_over_random": MetricKind(
+            "expert above random actions",
+            "%",
+            0.5,
+            "Share of pairs of an expert's and a random episode in which the expert is paid more.",
+        ),
+        "return_correlation": MetricKind(
+            "scores with returns",
+            "correlation",
+            0.0,
+            "Spearman's rank correlation of the clips' scores with their returns.",
+        ),
+        "value_order": MetricKind(
+            "scores with time, experts",
+            "correlation",
+            0.0,
+            "Value-order correlation: Spearman's rank correlation of scores with time along an "
+            "expert's episode up to its first success, mean over episodes.",
+        ),
+        "reversed_clips": MetricKind(
+            "forwards above backwards",
+            "%",
+            0.5,
+            "Share of an expert's clips that near success and score higher than when their "
+            "pictures are played backwards.",
+        ),
+        "right_instruction": MetricKind(
+            "right above wrong instruction",
+            "%",
+            0.5,
+            "Share of an expert's clips that score higher under the task's instruction than under "
+            "that of another task.",
+        ),
+        "wording_correlation": MetricKind(
+            "across wordings",
+            "correlation",
+            None,
+            "Spearman's rank correlation of scores under the task's instruction with those of the "
+            "same clips under another wording of it, mean over wordings.",
+        ),
+        "camera_correlation": MetricKind(
+            "across cameras",
+            "correlation",
+            None,
+            "Spearman's rank correlation of scores of the same states seen by two cameras.",
+        ),
+        "segments_per_second": MetricKind(
+            "clips scored",
+            "a second",
+            None,
+            "From raw pictures, on the wall clock of this machine, one at a time or a few.",
+        ),
+    }
+)
+"""By name, in the order they are shown."""
+
+
+def metric_to_json(finding: MetricValue) -> dict[str, Any]:
+    """``{"value": ..., "interval": [low, high], "n": ...}``, or ``{"not_applicable": why}``."""
+    if isinstance(finding, NotApplicable):
+        return {"not_applicable": finding.reason}
+    if math.isnan(finding.mean):
+        return {"not_applicable": "In these episodes there is nothing to compare."}
+    has_interval = not math.isnan(finding.low)
+    return {
+        "value": finding.mean,
+        "interval": [finding.low, finding.high] if has_interval else None,
+        "n": finding.n,
+    }

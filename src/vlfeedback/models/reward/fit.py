@@ -1,0 +1,208 @@
+"""Training of a reward model on preferences, with the Bradley-Terry loss.
+
+Papers:   Lee et al. 2021, "B-Pref"; Wang et al. 2024, "RL-VLM-F" and "Offline RL-VLM-F"
+Code read: rll-research/BPref and yufeiwang63/RL-VLM-F, reward_model.py
+Recipe:   1 each member shuffles the pairs for itself; 2 its score of a segment is the sum of its
+          rewards; 3 the members' losses are *summed*, so that one learns as if it were alone;
+          4 one step of Adam; 5 stop when the pairs are told apart
+Ours:     pairs held out by trajectory, for an accuracy and a calibration that can be believed
+Left out: B-Pref's accuracy counts ties as "first"; here they are trained on and not counted
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from scipy.stats import binom
+
+from vlfeedback.data.calibration import (
+    brier_score,
+    expected_calibration_error,
+    preference_probability,
+    reliability_bins,
+)
+from vlfeedback.data.preferences import PreferenceDataset
+from vlfeedback.errors import NeedsError
+from vlfeedback.models.reward.inputs import SegmentSteps
+from vlfeedback.models.reward.model import RewardModel
+from vlfeedback.models.reward.networks import RewardModelConfig
+from vlfeedback.models.reward.training import (
+    PairRows,
+    PassCurves,
+    RewardTrainer,
+    RewardTraining,
+    told_right,
+)
+from vlfeedback.types import EmbeddingSource, Segment, class_and_settings
+
+__all__ = ["FitReport", "RewardTraining", "fit_reward_model"]
+
+_AT_CHANCE = 0.05  # one-sided level of the warning that validation pairs may be guessed; ours
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport:
+    """How a training went; figures are NaN where there are no pairs to measure them on."""
+
+    train_accuracy: float  # of the last pass, before each update, mean over members; ties excluded
+    validation_accuracy: float  # of the ensemble on the pairs held out; ties excluded
+    calibration_error: float  # expected, of the same, in [0, 0.5]; 0 is best
+    brier_score: float  # of the same; 0.25 is what always saying 0.5 gets
+    train_losses: tuple[float, ...]  # one a pass, mean over members and pairs
+    validation_losses: tuple[float, ...]
+    n_pairs: int  # trained on
+    n_validation: int
+    n_unanswered: int  # of the dataset, never read
+    n_straddling: int  # lost: one segment's trajectory is trained on, the other's held out
+    epochs: int
+    seconds: float
+    stopped: str  # "accuracy", "validation" or "epochs"
+    warnings: tuple[str, ...]
+
+
+def fit_reward_model(
+    dataset: PreferenceDataset,
+    *,
+    config: RewardModelConfig | None = None,
+    training: RewardTraining | None = None,
+    rng: np.random.Generator,
+    encoder: EmbeddingSource | None = None,
+    device: str = "cpu",
+    report: Callable[[str, int, int, float], None] | None = None,
+) -> tuple[RewardModel, FitReport]:
+    """Train an ensemble on the answered pairs of a dataset; ties are trained to 0.5.
+
+    The same `rng`, pairs and labels give the same weights on the same machine, whoever gave the
+    labels. Pictures are read from disk as they are needed.
+
+    Args:
+        dataset: pairs of segments of equal length, 1 to T steps.
+        config: what is read, and by which networks.
+        training: how.
+        rng: what splits, initialises and shuffles.
+        encoder: what embeds pictures, such as ``make_reward_source("clip")``, once each; for
+            ``inputs="embeddings"``. The model remembers its class and settings.
+        device: where it is trained and left.
+        report: called with (stage, done, in all, loss) while it runs.
+
+    Returns:
+        The model, in evaluation mode, and how the training went.
+
+    Raises:
+        ValueError: no pair is answered, or all that are tie; a number is NaN or infinite; the
+            training diverged.
+        NeedsError: a trajectory lacks what is read; or an encoder is missing, or not used.
+        ShapeError: segments show steps of different shapes.
+
+    Source: B-Pref, reward_model.py, train_reward and train_soft_reward.
+    """
+    begin = time.monotonic()
+    config, training = config or RewardModelConfig(), training or RewardTraining()
+    config = _with_encoder(config, encoder)
+    dataset.check_trainable()
+    root = int(rng.integers(2**63))
+    answered = dataset.answered()
+    fitted, held_out, warnings = _split(answered, training, np.random.default_rng([root, 0]))
+    segments: dict[tuple[int, int], tuple[int, Segment]] = {}
+    pairs, held_out_pairs = _index(fitted, segments), _index(held_out, segments)
+    steps = SegmentSteps([s for _, s in segments.values()], config, encoder=encoder, report=report)
+
+    shape = steps.shape[-1:] if config.inputs == "points" else steps.shape
+    model = RewardModel(config, shape, seed=root).to(device)
+    trainer = RewardTrainer(model, training, steps, dataset.length, root)
+    curves = trainer.fit(pairs, held_out_pairs, report)
+    gaps, prefer_second = trainer.gaps(held_out_pairs), held_out_pairs.prefer_second
+    right = told_right(gaps.mean(axis=0), prefer_second)
+    warnings += _doubts(right, curves)
+    if not trainer.measure_rewards(np.unique([pairs.first, pairs.second])):
+        warnings.append("Every step gets the same reward: nothing was learnt from these labels.")
+    probability = preference_probability(gaps.mean(axis=0), 1.0)
+    made = FitReport(
+        train_accuracy=curves.accuracy,
+        validation_accuracy=float(right.mean()) if len(right) else math.nan,
+        calibration_error=expected_calibration_error(reliability_bins(probability, prefer_second)),
+        brier_score=brier_score(probability, prefer_second),
+        train_losses=tuple(curves.train),
+        validation_losses=tuple(curves.validation),
+        n_pairs=len(fitted),
+        n_validation=len(held_out),
+        n_unanswered=len(dataset) - len(answered),
+        n_straddling=len(answered) - len(fitted) - len(held_out),
+        epochs=len(curves.train),
+        seconds=time.monotonic() - begin,
+        stopped=curves.stopped,
+        warnings=tuple(warnings),
+    )
+    model.training = {**asdict(training), "pairs": dataset.digest(), "length": dataset.length}
+    return model, made
+
+
+def _with_encoder(config: RewardModelConfig, encoder: EmbeddingSource | None) -> RewardModelConfig:
+    """The config with a note on what embeds."""
+    if (encoder is not None) != (config.inputs == "embeddings"):
+        raise NeedsError(
+            f"inputs={config.inputs!r} and encoder={encoder!r}: embeddings need an encoder, such "
+            "as encoder=make_reward_source('vlp'), and nothing else reads one."
+        )
+    if encoder is None:
+        return config
+    source, settings = class_and_settings(encoder)
+    return replace(config, encoder={"source": source, "config": settings})
+
+
+def _split(
+    dataset: PreferenceDataset, training: RewardTraining, rng: np.random.Generator
+) -> tuple[PreferenceDataset, PreferenceDataset, list[str]]:
+    """Pairs to train on, pairs held out, and what to tell the user."""
+    if training.validation == 0:
+        return dataset, dataset.take(slice(0)), []
+    try:
+        fitted, held_out = dataset.split(training.validation, rng=rng)
+        fitted.check_trainable()
+    except ValueError as error:
+        return dataset, dataset.take(slice(0)), [f"Trained without validation: {error}"]
+    lost = len(dataset) - len(fitted) - len(held_out)
+    if lost <= 0.2 * len(dataset):
+        return fitted, held_out, []
+    warning = (
+        f"{lost} of {len(dataset)} pairs were left out, because they compare a trajectory that is "
+        "trained on with one that is held out. Train on all with validation=0.0, or compare "
+        "segments of more trajectories."
+    )
+    return fitted, held_out, [warning]
+
+
+def _index(
+    dataset: PreferenceDataset, segments: dict[tuple[int, int], tuple[int, Segment]]
+) -> PairRows:
+    """Positions of the pairs' segments; those not seen before are added."""
+    sides = [
+        [
+            segments.setdefault((id(s.trajectory), s.start), (len(segments), s))[0]
+            for s in (pair[side] for pair in dataset.pairs)
+        ]
+        for side in (0, 1)
+    ]
+    first, second = (np.array(side, dtype=np.int64) for side in sides)
+    return PairRows(first, second, dataset.labels.prefer_second)
+
+
+def _doubts(right: np.ndarray, curves: PassCurves) -> list[str]:
+    """What makes the outcome doubtful."""
+    doubts = []
+    n = len(right)
+    if n and binom.sf(math.ceil(right.sum()) - 1, n, 0.5) > _AT_CHANCE:
+        doubts.append(
+            f"{right.sum():g} of {n} validation pairs are told right, which guessing may reach "
+            "too. Label more pairs, and look at what the labels say."
+        )
+    if curves.stopped == "epochs" and curves.accuracy < 0.6:
+        doubts.append(
+            f"After {len(curves.train)} passes {curves.accuracy:.0%} of the training pairs are "
+            "told right: more of them may help, unless the inputs do not show what was compared."
+        )
+    return doubts

@@ -1,0 +1,177 @@
+"""What a reward model reads of segments, as tensors: one way for training and for prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+from torch.nn import functional
+
+from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError
+from vlfeedback.models.reward.networks import RewardModelConfig
+from vlfeedback.types import EmbeddingSource, Segment, SegmentBatch, SourceNeeds
+
+__all__ = ["SegmentSteps", "embed_frames", "needs_of", "read_steps"]
+
+_KEPT_BYTES = 2**30  # of what is read of segments; beyond that they are read again when needed
+_PICTURES = 64  # embedded at a time
+
+
+def needs_of(config: RewardModelConfig) -> SourceNeeds:
+    """What a model of this config reads of segments."""
+    if config.inputs in ("frames", "embeddings"):
+        return SourceNeeds(frames=True, frame_stride=config.frame_stride)
+    return SourceNeeds(observations=True, actions=config.inputs == "state-action")
+
+
+def read_steps(batch: SegmentBatch, config: RewardModelConfig) -> Tensor:
+    """What the networks read of each step of N segments.
+
+    Returns:
+        (N, F, *shape): for states (N, T, D) float32, flattened, actions after observations and
+        discrete ones as a single number; for pictures (N, F, H, W, 3) uint8 of the size the config
+        says; for embeddings (N, F, D) float32; for clouds of points (N, T, P, C) float32.
+
+    Raises:
+        NeedsError: the batch has no such array.
+        ShapeError: observations are no clouds of points.
+        ValueError: a number is NaN or infinite.
+    """
+    if config.inputs == "frames":
+        return _pictures(batch, config.picture_size)
+    if config.inputs == "embeddings":
+        return _numbers(batch, "embeddings").flatten(2)
+    observations = _numbers(batch, "observations")
+    if config.inputs == "points":
+        if observations.ndim != 4 or observations.shape[-1] < 3:
+            raise ShapeError(
+                f"observations has shape {tuple(observations.shape)}; expected clouds of points, "
+                "(N, T, P, 3 + classes), x, y and z first."
+            )
+        return observations
+    steps = observations.flatten(2) if observations.ndim > 2 else observations[..., None]
+    if config.inputs == "state":
+        return steps
+    actions = _numbers(batch, "actions")
+    actions = actions.flatten(2) if actions.ndim > 2 else actions[..., None]
+    return torch.cat([steps, actions], dim=-1)
+
+
+def embed_frames(batch: SegmentBatch, encoder: EmbeddingSource) -> SegmentBatch:
+    """The batch with embeddings instead of pictures.
+
+    Raises:
+        NeedsError: it has neither.
+    """
+    if batch.embeddings is not None:
+        return batch
+    if batch.frames is None:
+        raise NeedsError("The reward model reads pictures: give frames (N, F, H, W, 3).")
+    n, f, *picture = batch.frames.shape
+    embeddings = encoder.embed(batch.frames.reshape(n * f, *picture))
+    return replace(
+        batch,
+        frames=None,
+        embeddings=embeddings.reshape(n, f, *embeddings.shape[1:]),
+        length=batch.n_steps,
+    )
+
+
+class SegmentSteps:
+    """What the networks read of many segments, in minibatches.
+
+    All are read once at the start, which finds what is wrong with them. Of pictures and states
+    the first GiB is kept in memory and the rest read again when needed; embeddings are all kept.
+
+    Args:
+        segments: of equal length.
+        config: what is read.
+        encoder: embeds pictures, for ``inputs="embeddings"``.
+        report: told after each segments' first reading.
+
+    Raises:
+        NeedsError: a trajectory lacks what is read.
+        ShapeError: segments show steps of different shapes.
+        ValueError: a number is NaN or infinite.
+    """
+
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        config: RewardModelConfig,
+        *,
+        encoder: EmbeddingSource | None = None,
+        report: Callable[[str, int, int, float], None] | None = None,
+    ) -> None:
+        self._segments = segments
+        self._config = config
+        self._encoder = encoder
+        self._kept: list[Tensor | None] = []
+        needs = needs_of(config)
+        at_once = 1
+        if encoder is not None:
+            at_once = max(1, _PICTURES // len(segments[0].frame_times(needs.frame_stride)))
+        free = _KEPT_BYTES
+        for start in range(0, len(segments), at_once):
+            steps = self._read(segments[start : start + at_once])
+            if start == 0:
+                self.shape = tuple(steps.shape[2:])
+            self._check_shape(tuple(steps.shape[2:]), segments[start])
+            for one in steps:
+                free -= one.nbytes
+                self._kept.append(one.clone() if free >= 0 or encoder is not None else None)
+            if report is not None:
+                report("reading segments", len(self._kept), len(segments), float("nan"))
+
+    def take(self, rows: np.ndarray) -> Tensor:
+        """What is read of these segments, (n, F, *shape); see `read_steps`."""
+        kept = [(self._kept[row], self._segments[row]) for row in rows]
+        return torch.stack([self._read([s])[0] if one is None else one for one, s in kept])
+
+    def _read(self, segments: Sequence[Segment]) -> Tensor:
+        batch = SegmentBatch.from_segments(segments, needs=needs_of(self._config))
+        if self._encoder is not None:
+            batch = embed_frames(batch, self._encoder)
+        try:
+            return read_steps(batch, self._config)
+        except ValueError as error:
+            error.add_note(f"This was read of {segments[0]!r}.")
+            raise
+
+    def _check_shape(self, shape: tuple[int, ...], segment: Segment) -> None:
+        if shape != self.shape:
+            raise ShapeError(
+                f"{segment!r} shows {shape} at each step and the first segment {self.shape}; a "
+                "model reads steps of one shape. Label trajectories of one environment, or give "
+                "picture_size where only the pictures' sizes differ."
+            )
+
+
+def _pictures(batch: SegmentBatch, size: int | None) -> Tensor:
+    if batch.frames is None:
+        raise NeedsError("The reward model reads pictures: give frames (N, F, H, W, 3).")
+    frames = torch.from_numpy(np.ascontiguousarray(batch.frames))
+    n, f, height, width, _ = frames.shape
+    if size is None or (height, width) == (size, size):
+        return frames
+    pixels = frames.flatten(0, 1).permute(0, 3, 1, 2)
+    scaled = functional.interpolate(pixels, size=(size, size), mode="bilinear", antialias=True)
+    return scaled.permute(0, 2, 3, 1).reshape(n, f, size, size, 3)
+
+
+def _numbers(batch: SegmentBatch, name: str) -> Float32[Tensor, "N T ..."]:
+    array = getattr(batch, name)
+    if array is None:
+        raise NeedsError(f"The reward model reads {name} and this batch has none.")
+    numbers = np.asarray(array, dtype=np.float32)
+    if not np.isfinite(numbers).all():
+        place = np.argwhere(~np.isfinite(numbers))[0]
+        raise InvalidValueError(
+            f"{name} hold {numbers[tuple(place)]} in step {place[1]} of segment {place[0]}; a "
+            "reward model reads finite numbers alone. Leave such trajectories out."
+        )
+    return torch.from_numpy(np.ascontiguousarray(numbers))

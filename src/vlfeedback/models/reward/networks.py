@@ -1,0 +1,210 @@
+"""The networks that a reward model is made of: from what one step shows to one number.
+
+Papers:   Lee et al. 2021, "B-Pref" (MLP); Wang et al. 2024, "RL-VLM-F" (CNN, ResNet-18)
+Code read: rll-research/BPref and yufeiwang63/RL-VLM-F, reward_model.py
+Left out: the CNN's BatchNorm layers, which RL-VLM-F makes and never applies
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import torch
+from jaxtyping import Float32, UInt8
+from torch import Tensor, nn
+
+from vlfeedback.errors import InvalidValueError, ShapeError
+from vlfeedback.models.reward.point_cloud import PointCloudNet
+from vlfeedback.optional import require
+
+__all__ = ["NETWORKS", "PictureCNN", "RewardModelConfig", "StepMLP", "build_network"]
+
+# What each input can be read with; the first is the default.
+NETWORKS: dict[str, tuple[str, ...]] = {
+    "state-action": ("mlp", "linear"),
+    "state": ("mlp", "linear"),
+    "frames": ("cnn", "resnet18"),
+    "embeddings": ("mlp", "linear"),
+    "points": ("pointnet",),
+}
+_CONVOLUTIONS = ((5, 3, 16), (3, 2, 32), (3, 2, 64), (3, 2, 128))  # kernel, stride, channels
+
+
+@dataclass(frozen=True, slots=True)
+class RewardModelConfig:
+    """What a reward model reads, and the networks it is made of.
+
+    Raises:
+        ValueError: no such input or network, or one cannot read the other.
+    """
+
+    # state-action | state | frames | embeddings | points: what is read of each step; a state is the
+    # one before the action, a picture or its embedding the one after it
+    inputs: str = "state-action"
+    network: str = "auto"  # mlp | linear | cnn | resnet18 | pointnet; auto: what reads the inputs
+    n_members: int = 3  # of the ensemble; B-Pref, reward_model.py
+    hidden: tuple[int, ...] = (256, 256, 256)  # widths of the MLP; B-Pref, reward_model.py
+    # tanh | linear; auto: linear for resnet18 and linear, else tanh (B-Pref, RL-VLM-F)
+    output: str = "auto"
+    picture_size: int | None = None  # pixels; pictures are scaled to such squares; None: not at all
+    frame_stride: int = 1  # steps from one scored picture to the next; in between it is held
+    encoder: dict[str, Any] = field(default_factory=dict)  # what embeds; written by the fit
+    # Point clouds, see `PointCloudNet`:
+    n_centroids: tuple[int, int] = (512, 128)  # points kept by the two set abstractions
+    radii: tuple[float, float] = (0.05, 0.1)  # m
+    n_neighbours: tuple[int, int] = (32, 64)  # points of a ball that are read, at most
+    point_width: int = 64  # of the first layer; all others are multiples of it
+
+    def __post_init__(self) -> None:
+        if self.inputs not in NETWORKS:
+            raise InvalidValueError(f"inputs={self.inputs!r}; expected one of {list(NETWORKS)}.")
+        fitting = NETWORKS[self.inputs]
+        if self.network == "auto":
+            object.__setattr__(self, "network", fitting[0])
+        if self.network not in fitting:
+            able = [inputs for inputs, networks in NETWORKS.items() if self.network in networks]
+            raise InvalidValueError(
+                f"network={self.network!r} does not read inputs={self.inputs!r}: "
+                + (f"it reads {able}, and " if able else "")
+                + f"these are read by {list(fitting)}."
+            )
+        if self.output not in ("tanh", "linear", "auto"):
+            raise InvalidValueError(f"output={self.output!r}; expected 'tanh', 'linear' or 'auto'.")
+        if self.output == "auto":
+            object.__setattr__(
+                self, "output", "linear" if self.network in ("resnet18", "linear") else "tanh"
+            )
+        if self.n_members < 1 or self.frame_stride < 1:
+            raise InvalidValueError(
+                f"n_members={self.n_members} and frame_stride={self.frame_stride}; expected at "
+                "least 1 of each."
+            )
+
+
+def build_network(config: RewardModelConfig, shape: tuple[int, ...]) -> nn.Module:
+    """One member of the ensemble, from (B, *shape) to (B,) rewards, freshly initialised.
+
+    Args:
+        config: which network.
+        shape: of what is read of one step, such as (43,); (H, W, 3) for pictures, (C,) for
+            clouds of points with C numbers each.
+
+    Raises:
+        ShapeError: pictures are too small for the CNN.
+        MissingExtraError: torchvision is not installed.
+    """
+    network: nn.Module
+    if config.network == "cnn":
+        network = PictureCNN(shape[0], shape[1])
+    elif config.network == "resnet18":
+        network = PictureResNet()
+    elif config.network == "pointnet":
+        network = PointCloudNet(
+            shape[0] - 3,
+            n_centroids=config.n_centroids,
+            radii=config.radii,
+            n_neighbours=config.n_neighbours,
+            width=config.point_width,
+        )
+    else:
+        network = StepMLP(
+            shape[0],
+            config.hidden if config.network == "mlp" else (),
+            normalise=config.inputs == "embeddings",
+        )
+    return nn.Sequential(network, nn.Flatten(0), *([nn.Tanh()] if config.output == "tanh" else []))
+
+
+class StepMLP(nn.Module):
+    """Linear layers with LeakyReLU(0.01) between them, initialised as torch does by default.
+
+    Args:
+        width: numbers read of a step.
+        hidden: widths in between; none makes the network linear.
+        normalise: first bring each input to mean 0 and variance 1 over its numbers: embeddings
+            of length 1 have entries too small for the default initialisation (our choice,
+            untested; states are read as they are, as in B-Pref).
+
+    Source: B-Pref, reward_model.py, gen_net.
+    """
+
+    def __init__(self, width: int, hidden: tuple[int, ...], *, normalise: bool = False) -> None:
+        super().__init__()
+        widths = (width, *hidden)
+        layers: list[nn.Module] = []
+        if normalise:
+            layers.append(nn.LayerNorm(width, elementwise_affine=False))
+        for narrow, wide in pairwise(widths):
+            layers += [nn.Linear(narrow, wide), nn.LeakyReLU(0.01)]
+        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
+
+    def forward(self, x: Float32[Tensor, "B D"]) -> Tensor:
+        """One number for each row, (B, 1)."""
+        return self.layers(x)  # type: ignore[no-any-return]
+
+
+class PictureCNN(nn.Module):
+    """Four convolutions and one linear layer, for pictures of one size.
+
+    Pictures are divided by 255 and not standardised. Convolution weights are drawn from
+    U(-1/sqrt(fan in), 1/sqrt(fan in)) with biases of 0, the linear layer's from U(-1e-3, 1e-3).
+
+    Args:
+        height: of the pictures, in pixels, at least 47; 300 give 15,488 numbers to the last layer.
+        width: likewise.
+
+    Source: RL-VLM-F, reward_model.py, gen_image_net.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        channels, sides = 3, (height, width)
+        for kernel, stride, wide in _CONVOLUTIONS:
+            convolution = nn.Conv2d(channels, wide, kernel, stride)
+            bound = 1 / math.sqrt(channels * kernel * kernel)
+            nn.init.uniform_(convolution.weight, -bound, bound)
+            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+            layers += [convolution, nn.ReLU()]
+            channels, sides = wide, tuple((side - kernel) // stride + 1 for side in sides)  # type: ignore[assignment]
+        if min(sides) < 1:
+            raise ShapeError(
+                f"Pictures of {height}x{width} pixels are too small for the CNN, which needs 47x47;"
+                " set picture_size=64 or more to scale them up, or collect larger ones."
+            )
+        self.n_features = channels * math.prod(sides)
+        self.convolutions = nn.Sequential(*layers)
+        self.last = nn.Linear(self.n_features, 1)
+        nn.init.uniform_(self.last.weight, -1e-3, 1e-3)
+        nn.init.uniform_(self.last.bias, -1e-3, 1e-3)
+
+    def forward(self, frames: UInt8[Tensor, "B H W 3"]) -> Tensor:
+        """One number for each picture, (B, 1)."""
+        # The channels stay last in memory, which convolutions on CPUs and GPUs are faster with.
+        features = self.convolutions(_pixels(frames))
+        return self.last(features.flatten(1))  # type: ignore[no-any-return]
+
+
+class PictureResNet(nn.Module):
+    """ResNet-18 with random weights and one output, for pictures of any size.
+
+    Its BatchNorm reads the batch while it is fitted and running statistics when it predicts.
+
+    Source: RL-VLM-F, reward_model.py (torchvision's topology, not pre-trained).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        models = require("torchvision.models", extra="vision", needed_by="network='resnet18'")
+        self.layers: nn.Module = models.resnet18(weights=None, num_classes=1)
+
+    def forward(self, frames: UInt8[Tensor, "B H W 3"]) -> Tensor:
+        """One number for each picture, (B, 1)."""
+        return self.layers(_pixels(frames))  # type: ignore[no-any-return]
+
+
+def _pixels(frames: Tensor) -> Tensor:
+    return frames.permute(0, 3, 1, 2).to(torch.float32) / 255

@@ -1,0 +1,222 @@
+"""One ensemble, its optimiser, and pairs in minibatches: the passes of `fit_reward_model`."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor, nn
+
+from vlfeedback.errors import InvalidValueError
+from vlfeedback.losses import bradley_terry
+from vlfeedback.models.reward.inputs import SegmentSteps, needs_of
+from vlfeedback.models.reward.model import RewardModel
+
+__all__ = ["PairRows", "PassCurves", "RewardTrainer", "RewardTraining", "told_right"]
+
+_BATCH = {"cnn": 64, "resnet18": 32, "pointnet": 32}  # RL-VLM-F; clouds our choice, untested
+
+
+@dataclass(frozen=True, slots=True)
+class RewardTraining:
+    """How a reward model is trained.
+
+    Raises:
+        ValueError: a number is out of its range.
+    """
+
+    epochs: int = 200  # passes over the pairs, at most; B-Pref, config (reward_update)
+    batch_size: int | None = None  # pairs; None: 128, 64 for the CNN, 32 for resnet18 (RL-VLM-F)
+    learning_rate: float = 3e-4  # of Adam; B-Pref, reward_model.py
+    target_accuracy: float = 0.97  # stop above it, mean over members; B-Pref; 1: never
+    label_margin: float = 0.0  # labels become y (1 - 2 margin) + margin; B-Pref, reward_model.py
+    validation: float = 0.1  # share of the pairs held out; our choice, the papers hold out none
+    patience: int | None = None  # passes without a lower validation loss; then the best are kept
+    bf16: bool = False  # matrix products in bfloat16: about twice as fast on CPUs that have it
+
+    def __post_init__(self) -> None:
+        if min(n for n in (self.epochs, self.batch_size, self.patience) if n is not None) < 1:
+            raise InvalidValueError(
+                f"epochs={self.epochs}, batch_size={self.batch_size}, patience={self.patience}; "
+                "expected at least 1 of each."
+            )
+        if not 0 <= self.label_margin < 0.5 or not 0 <= self.validation < 1:
+            raise InvalidValueError(
+                f"label_margin={self.label_margin} and validation={self.validation}; expected a "
+                "margin in [0, 0.5) and a share in [0, 1)."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class PairRows:
+    """Pairs as positions among the distinct segments."""
+
+    first: Int64[np.ndarray, " N"]
+    second: Int64[np.ndarray, " N"]
+    prefer_second: Float32[np.ndarray, " N"]
+
+
+@dataclass(slots=True)
+class PassCurves:
+    """Losses of each pass, the last one's accuracy, and why it was the last."""
+
+    train: list[float]
+    validation: list[float]
+    accuracy: float = math.nan
+    stopped: str = "epochs"
+
+
+class RewardTrainer:
+    """One optimiser over all members, and the pairs in minibatches."""
+
+    def __init__(
+        self,
+        model: RewardModel,
+        training: RewardTraining,
+        steps: SegmentSteps,
+        length: int,
+        seed: int,
+    ) -> None:
+        self._model = model
+        self._training = training
+        self._steps = steps
+        self._seed = seed
+        self._batch = training.batch_size or _BATCH.get(model.config.network, 128)
+        # For how many steps each reward stands: until the next picture.
+        starts = np.arange(0, length, needs_of(model.config).frame_stride)
+        held = np.diff(np.append(starts, length)).astype(np.float32)
+        self._held = torch.from_numpy(held).to(model.device)
+
+    def fit(
+        self,
+        pairs: PairRows,
+        held_out: PairRows,
+        report: Callable[[str, int, int, float], None] | None,
+    ) -> PassCurves:
+        """Train in place, until it is good enough; the networks are left in evaluation mode."""
+        networks, training = self._model.networks, self._training
+        optimiser = torch.optim.Adam(networks.parameters(), lr=training.learning_rate, fused=True)
+        orders = [np.random.default_rng([self._seed, 1, k]) for k in range(len(networks))]
+        curves = PassCurves([], [])
+        best: dict[str, Tensor] | None = None
+        for epoch in range(training.epochs):
+            self._pass(pairs, optimiser, orders, curves, report)
+            if len(held_out.first):
+                curves.validation.append(self._loss(held_out))
+            since = epoch - int(np.argmin(curves.validation)) if curves.validation else 0
+            if training.patience is not None and curves.validation and since == 0:
+                best = copy.deepcopy(networks.state_dict())
+            if curves.accuracy > training.target_accuracy:
+                curves.stopped = "accuracy"
+                break
+            if training.patience is not None and since >= training.patience:
+                curves.stopped = "validation"
+                break
+        if best is not None:
+            networks.load_state_dict(best)
+        return curves
+
+    def _pass(
+        self,
+        pairs: PairRows,
+        optimiser: torch.optim.Optimizer,
+        rngs: list[np.random.Generator],
+        curves: PassCurves,
+        report: Callable[[str, int, int, float], None] | None,
+    ) -> None:
+        """All pairs once, in an order of each member's own; the mean loss goes to the curve."""
+        networks = self._model.networks.train()
+        orders = [rng.permutation(len(pairs.first)) for rng in rngs]
+        total, right = 0.0, []
+        starts = range(0, len(pairs.first), self._batch)
+        for step, start in enumerate(starts, start=1 + len(curves.train) * len(starts)):
+            optimiser.zero_grad()
+            for network, order in zip(networks, orders, strict=True):
+                rows = order[start : start + self._batch]
+                gap = self._gap(network, self._read(pairs, rows))
+                wanted = self._targets(pairs.prefer_second[rows])
+                loss = bradley_terry(torch.zeros_like(gap), gap, wanted)
+                loss.backward()  # adds up over members, none of which sees another's
+                total += float(loss.detach()) * len(rows)
+                right.append(told_right(gap.detach().cpu().numpy(), pairs.prefer_second[rows]))
+            optimiser.step()
+            if report is not None:
+                done = len(networks) * min(start + self._batch, len(pairs.first))
+                steps = self._training.epochs * len(starts)
+                report("comparing segments", step, steps, total / done)
+        networks.eval()
+        curves.train.append(total / (len(networks) * len(pairs.first)))
+        curves.accuracy = float(np.concatenate(right).mean())
+        if not math.isfinite(total):
+            raise InvalidValueError(
+                f"The training diverged: the loss of pass {len(curves.train)} is {total}. Take a "
+                f"smaller learning_rate than {self._training.learning_rate}, or output='tanh'."
+            )
+
+    def _read(self, pairs: PairRows, rows: np.ndarray) -> Tensor:
+        """What is read of the first segments, then of the second ones."""
+        both = np.concatenate([pairs.first[rows], pairs.second[rows]])
+        return self._steps.take(both).to(self._model.device)
+
+    def _gap(self, network: nn.Module, steps: Tensor) -> Float[Tensor, " n"]:
+        """Score of each pair's second segment minus that of its first, for one member."""
+        device = self._model.device.type
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=self._training.bf16):
+            rewards = network(steps.flatten(0, 1))
+        scores = rewards.float().reshape(len(steps), -1) @ self._held
+        first, second = torch.chunk(scores, 2)
+        return torch.sub(second, first)
+
+    @torch.inference_mode()
+    def gaps(self, pairs: PairRows) -> Float[np.ndarray, "K N"]:
+        """Score of each pair's second segment minus that of its first, for every member."""
+        rows = np.arange(len(pairs.first))
+        gaps = np.zeros((len(self._model.networks), len(rows)), dtype=np.float64)
+        for start in range(0, len(rows), self._batch):
+            some = rows[start : start + self._batch]
+            steps = self._read(pairs, some)
+            for k, network in enumerate(self._model.networks):
+                gaps[k, some] = self._gap(network, steps).cpu().numpy()
+        return gaps
+
+    def _loss(self, pairs: PairRows) -> float:
+        gaps = torch.from_numpy(self.gaps(pairs))
+        wanted = self._targets(pairs.prefer_second).double().cpu().expand_as(gaps)
+        return float(bradley_terry(torch.zeros_like(gaps), gaps, wanted))
+
+    def _targets(self, prefer_second: Float32[np.ndarray, " n"]) -> Float32[Tensor, " n"]:
+        margin = self._training.label_margin
+        return torch.from_numpy(prefer_second * (1 - 2 * margin) + margin).to(self._model.device)
+
+    def measure_rewards(self, rows: Int64[np.ndarray, " n"]) -> bool:
+        """Keep mean and deviation of the ensemble's rewards over all steps of these segments.
+
+        Returns:
+            False where all are equal: they are then not standardised.
+        """
+        parts = []
+        for start in range(0, len(rows), self._batch):
+            steps = self._steps.take(rows[start : start + self._batch])
+            rewards = self._model.score(steps.flatten(0, 1)).mean(axis=0, dtype=np.float64)
+            parts.append(rewards.reshape(len(steps), -1))
+        rewards = np.concatenate(parts)
+        held = np.broadcast_to(self._held.cpu().numpy(), rewards.shape)
+        mean = float(np.average(rewards, weights=held))
+        std = math.sqrt(np.average((rewards - mean) ** 2, weights=held))
+        # A constant is not divided by what rounding leaves of its deviation.
+        if std <= 1e-6:
+            return False
+        self._model.reward_mean, self._model.reward_std = mean, std
+        return True
+
+
+def told_right(gap: np.ndarray, prefer_second: np.ndarray) -> Float[np.ndarray, " n"]:
+    """1 where the sign is the label's, 0.5 where there is none; pairs that tie are left out."""
+    ordered = prefer_second != 0.5
+    agreement = np.sign(gap[ordered]) * np.sign(prefer_second[ordered] - 0.5)
+    return np.asarray(0.5 + 0.5 * agreement, dtype=np.float64)

@@ -1,0 +1,1 @@
+"""The bundled vision-language preference model: its networks and their training."""

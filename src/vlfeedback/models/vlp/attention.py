@@ -1,0 +1,127 @@
+"""Where a VLP network looks: attention of words to places, and the places its score depends on.
+
+Attention: VLP paper, section 3.2 and Figure 4; averaged over heads.
+Saliency:  Grad-CAM (Selvaraju et al. 2017, equations 1 and 2) of the score, on the encoder's last
+           map before it is narrowed to the grid of tokens: that grid is far coarser.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor
+
+from vlfeedback.encoders.words import WordVectors
+from vlfeedback.errors import NeedsError, ShapeError, UnknownNameError
+from vlfeedback.models.vlp.network import VLPNetwork
+from vlfeedback.models.vlp.weights import load_vlp
+from vlfeedback.types import SegmentBatch
+
+__all__ = ["ClipAttention", "read_attention"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ClipAttention:
+    """What a VLP network attends to in one clip under one instruction."""
+
+    tokens: tuple[str, ...]  # M pieces of the instruction, as the network reads them
+    read: Int64[np.ndarray, " R"]  # which of the given pictures are read, ascending
+    attention: Float32[np.ndarray, "M R g g"]  # of each token to each place; its sum is 1
+    saliency: Float32[np.ndarray, "R h w"]  # >= 0: how much each place raises the score
+
+    def of_word(self, word: str | None = None) -> Float32[np.ndarray, "R g g"]:
+        """Attention of one word of the instruction, or the mean over all; its sum is 1.
+
+        Raises:
+            UnknownNameError: the word is not in the instruction.
+        """
+        if word is None:
+            return np.asarray(self.attention.mean(axis=0))
+        pieces = WordVectors.load().tokenize(word)
+        rows = [row for row, token in enumerate(self.tokens) if token in pieces]
+        if not rows:
+            raise UnknownNameError(
+                f"No word {word!r} in this instruction; it is read as {', '.join(self.tokens)}."
+            )
+        return np.asarray(self.attention[rows].mean(axis=0))
+
+
+def read_attention(weights: str, clip: SegmentBatch) -> ClipAttention:
+    """Attention and saliency of one clip.
+
+    Args:
+        weights: bundled name, or path of a file that `vlfeedback fit vlp` wrote.
+        clip: one segment with pictures and its instruction, as the source `vlp` reads it.
+
+    Raises:
+        NeedsError: pictures or the instruction are missing, or no word of it is known.
+        ShapeError: the clip is not exactly one segment.
+        UnknownNameError: no such weights.
+        CheckpointError: the weights file is truncated or of another architecture.
+    """
+    if len(clip) != 1:
+        raise ShapeError(f"{len(clip)} segments; attention is read of one: batch.take([0]).")
+    if clip.frames is None or clip.instructions is None:
+        raise NeedsError("Attention is of words to pictures: give frames and instructions.")
+    network, description = load_vlp(weights)
+    architecture = description.architecture
+    vectors = WordVectors.load()
+    words, mask = vectors.encode(clip.instructions, max_tokens=architecture.max_words)
+    last = np.searchsorted(clip.picture_steps, clip.last_steps[0], side="right") - 1
+    read = np.rint(np.linspace(0, last, architecture.n_frames)).astype(np.int64)
+
+    seen: dict[str, Any] = {}
+    hooks = (
+        network.encoder.body[-2].register_forward_pre_hook(_keep(seen, "map")),
+        network.relevance.text_reads_video.register_forward_pre_hook(
+            _keep(seen, "words and places")
+        ),
+    )
+    first_frame = clip.frames[:, 0] if clip.first_frames is None else clip.first_frames
+    first = network.encoder(torch.from_numpy(np.ascontiguousarray(first_frame)))
+    tokens = network.encoder(torch.from_numpy(clip.frames[0, read]))
+    clip_read = network.read_clip(tokens[None], first)
+    text = network.read_text(torch.from_numpy(words), torch.from_numpy(mask))
+    score = network.score(clip_read, text)
+    for hook in hooks:
+        hook.remove()
+    (gradient,) = torch.autograd.grad(score.sum(), seen["map"][0])
+    return ClipAttention(
+        tokens=tuple(vectors.tokenize(clip.instructions[0])[: architecture.max_words]),
+        read=read,
+        attention=_attention(network, *seen["words and places"][:2]),
+        saliency=_grad_cam(seen["map"][0], gradient),
+    )
+
+
+def _keep(seen: dict[str, Any], name: str) -> Any:
+    def hook(_: torch.nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        seen[name] = arguments
+
+    return hook
+
+
+@torch.no_grad()
+def _attention(
+    network: VLPNetwork, words: Float[Tensor, "1 M D"], places: Float[Tensor, "1 RP D"]
+) -> Float32[np.ndarray, "M R g g"]:
+    """The weights that `text_reads_video` computes inside and does not give."""
+    block, grid = network.relevance.text_reads_video, network.architecture.grid
+    query = block.query(block.norm_x(words))
+    key, _ = block.key_value(block.norm_context(places)).chunk(2, dim=-1)
+    query, key = (x.unflatten(-1, (block.n_heads, -1)).transpose(1, 2) for x in (query, key))
+    logits = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
+    mean = logits.softmax(dim=-1).mean(dim=1)[0]
+    return np.asarray(mean.reshape(len(mean), -1, grid, grid).numpy(), dtype=np.float32)
+
+
+def _grad_cam(
+    features: Float[Tensor, "R C h w"], gradient: Float[Tensor, "R C h w"]
+) -> Float32[np.ndarray, "R h w"]:
+    importance = gradient.mean(dim=(2, 3), keepdim=True)
+    raises = (importance * features).sum(dim=1).relu()
+    return np.asarray(raises.detach().numpy(), dtype=np.float32)

@@ -1,0 +1,176 @@
+"""VLP: how well does a clip follow an instruction? One scalar for a video and a text.
+
+Paper:    Liu et al. 2025, "VLP: Vision-Language Preference Learning", section 3 and Table 7.
+          No code or weights were released; this is a compact model of our own. The paper's
+          network is `vlfeedback.models.vlp_clip.network`.
+Computes: P[second preferred | text] = sigmoid(f(second | text) - f(first | text)) with
+          f = match * offset + (c + (1 - c) * match) * (progress + w * relevance).
+Recipe:   1 each picture becomes a grid of tokens, once, and tokens tell where hand and object are;
+          2 match: is the scene one that the text speaks of? from the reset's tokens and the mean
+          of the text's word vectors; 3 progress: how far has the clip got, from positions alone,
+          whatever was asked; 4 relevance: the paper's cross-modal transformer on tokens and words.
+Differs:  the paper's frozen CLIP ViT-B/16 is replaced by a small convolutional encoder trained on
+          simulator states and by static word vectors, so that the model ships in a few megabytes
+          and scores in real time on one core. The paper's f is the cross-modal part alone. Without
+          CLIP's knowledge of words, what that part learns of 45 tasks misleads it on the next one;
+          progress does not. What happens in a scene that the text does not speak of counts little:
+          that is the paper's ILP (two foreign clips are about equally good) by construction.
+          No final sigmoid, which would cap the preference probability at 0.73.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vlfeedback.models.vlp.encoder import FrameEncoder, Positions
+from vlfeedback.models.vlp.progress import ProgressHead, describe_motion
+from vlfeedback.models.vlp_clip.cross_modal import CrossModal
+
+__all__ = ["ReadClip", "ReadText", "VLPArchitecture", "VLPNetwork"]
+
+
+@dataclass(frozen=True, slots=True)
+class VLPArchitecture:
+    """Everything needed to build an empty network."""
+
+    picture_size: int = 112  # px; pictures of other sizes are area-filtered to it
+    n_frames: int = 8  # pictures a score reads (paper, Table 7)
+    word_dim: int = 64  # of the static word vectors
+    max_words: int = 24  # tokens of an instruction that are read
+    width: int = 128  # of tokens; the paper's CLIP has 768
+    n_heads: int = 4  # paper: 16, at six times the width
+    self_layers: int = 2  # paper, Table 7
+    head: tuple[int, int] = (256, 128)  # paper: (512, 256)
+    dropout: float = 0.1  # paper, Table 7
+    progress_members: int = 4  # small networks whose mean is the progress
+    # Chosen on training tasks that were held out:
+    relevance_weight: float = 1.0  # of the cross-modal part beside the progress
+    match_threshold: float = 0.3  # cosine of scene and text at which the match is one half
+    match_steepness: float = 15.0  # of the sigmoid of that cosine
+    match_offset: float = 6.0  # what a match is worth, in log-odds of being preferred
+    stranger_share: float = 0.25  # of progress and relevance that counts without a match
+
+    @property
+    def grid(self) -> int:
+        """Side of the grid of tokens a picture becomes."""
+        return -(-self.picture_size // 64)
+
+
+class ReadClip(NamedTuple):
+    """What is known of N clips before an instruction is read."""
+
+    video: Float[Tensor, "N FP D"]
+    progress: Float[Tensor, "K N"]  # by each member
+    scene: Float[Tensor, "N E"]  # unit vectors, in the space of texts
+
+
+class ReadText(NamedTuple):
+    """What is known of N instructions before a clip is seen."""
+
+    tokens: Float[Tensor, "N M D"]
+    mask: Bool[Tensor, "N M"]  # False: padding
+    meaning: Float[Tensor, "N E"]  # unit vectors
+
+    def take(self, rows: Tensor) -> ReadText:
+        """The texts at these positions, for as many clips."""
+        return ReadText(self.tokens[rows], self.mask[rows], self.meaning[rows])
+
+
+class VLPNetwork(nn.Module):
+    """Tokens of a clip and words of an instruction to one preference score."""
+
+    def __init__(self, architecture: VLPArchitecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        width, places = architecture.width, architecture.grid**2
+        self.encoder = FrameEncoder(architecture.picture_size, width)
+        self.positions = Positions(places, width)
+        self.progress = ProgressHead(architecture.n_frames, architecture.progress_members)
+        self.scene = nn.Sequential(
+            nn.LayerNorm(places * width),
+            nn.Dropout(0.3),
+            nn.Linear(places * width, 2 * width),
+            nn.GELU(),
+            nn.Dropout(0.3),
+            nn.Linear(2 * width, architecture.word_dim),
+        )
+        self.importance = nn.Linear(architecture.word_dim, 1)  # of a word: "drawer", not "the"
+        self.common = nn.Parameter(torch.zeros(architecture.word_dim))  # to all instructions
+        self.relevance = CrossModal(
+            n_frames=architecture.n_frames,
+            places=places,
+            width=width,
+            n_heads=architecture.n_heads,
+            layers=architecture.self_layers,
+            head=architecture.head,
+            dropout=architecture.dropout,
+            word_dim=architecture.word_dim,
+            max_words=architecture.max_words,
+        )
+
+    def read_clip(
+        self, tokens: Float[Tensor, "N F P D"], first: Float[Tensor, "N P D"]
+    ) -> ReadClip:
+        """Read clips once, for any number of instructions.
+
+        Args:
+            tokens: of the pictures of each clip.
+            first: of the picture of the reset each clip's episode began with.
+        """
+        return ReadClip(
+            self.relevance.read_video(tokens, first),
+            self.progress(describe_motion(self.positions(tokens), self.positions(first))),
+            self.read_scene(first),
+        )
+
+    def read_scene(self, first: Float[Tensor, "N P D"]) -> Float[Tensor, "N E"]:
+        """What a picture shows, as a unit vector in the space of texts."""
+        return functional.normalize(self.scene(first.flatten(1)), dim=-1)
+
+    def read_text(self, words: Float[Tensor, "N M E"], mask: Bool[Tensor, "N M"]) -> ReadText:
+        """Read instructions once, for any number of clips; padding is where `mask` is False."""
+        return ReadText(
+            self.relevance.read_text(words, mask),
+            mask,
+            self.mean_text(words, mask),
+        )
+
+    def mean_text(
+        self, words: Float[Tensor, "N M E"], mask: Bool[Tensor, "N M"]
+    ) -> Float[Tensor, "N E"]:
+        """What an instruction speaks of: the mean of its important words, as a unit vector.
+
+        Little is learned here, so that words of no training task keep their meaning.
+        """
+        weights = self.importance(words).masked_fill(~mask.unsqueeze(-1), -torch.inf).softmax(dim=1)
+        return functional.normalize((words * weights).sum(dim=1) - self.common, dim=-1)
+
+    def score(self, clip: ReadClip, text: ReadText) -> Float[Tensor, " N"]:
+        """f(clip | text) of N clips and as many texts."""
+        return self.combine(clip, self.score_match(clip, text), self.score_relevance(clip, text))
+
+    def combine(
+        self, clip: ReadClip, match: Float[Tensor, " N"], relevance: Float[Tensor, " N"]
+    ) -> Float[Tensor, " N"]:
+        """Compute f from its parts, see the module's header."""
+        settings = self.architecture
+        quality = clip.progress.mean(dim=0) + settings.relevance_weight * relevance
+        share = settings.stranger_share + (1.0 - settings.stranger_share) * match
+        return settings.match_offset * match + share * quality
+
+    def score_relevance(self, clip: ReadClip, text: ReadText) -> Float[Tensor, " N"]:
+        """How well a clip does what was asked for, by the paper's cross-modal transformer."""
+        pictured: Tensor = self.relevance(clip.video, text.tokens, text.mask)
+        return pictured.mean(dim=1)
+
+    def score_match(self, clip: ReadClip, text: ReadText) -> Float[Tensor, " N"]:
+        """Whether the scene is one that the text speaks of, 0 to 1."""
+        cosine = (clip.scene * text.meaning).sum(dim=-1)
+        steep, threshold = self.architecture.match_steepness, self.architecture.match_threshold
+        return torch.sigmoid(steep * (cosine - threshold))

@@ -1,0 +1,102 @@
+"""Progress: how far a clip has got, judged by where the hand and the object are, not by words.
+
+Where the hand is to the object, how far the object is from where the episode began, and how fast
+either moves mean the same in every task. A network that sees only these carries over to tasks it
+has never seen, where one that sees pictures learns its own tasks by heart.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+__all__ = ["FEATURES", "ProgressHead", "describe_motion"]
+
+FEATURES = 10
+_NEAR = 0.02  # m, keeps ratios finite where the hand begins at the object
+
+
+def describe_motion(
+    positions: Float[Tensor, "N F 10"], first: Float[Tensor, "N 10"]
+) -> Float[Tensor, "N F 10"]:
+    """What holds in any task, of each picture of a clip: distances and speeds, no places.
+
+    Args:
+        positions: of the pictures, in metres (see `vlfeedback.models.vlp.encoder.POSITIONS`).
+        first: of the picture of the reset.
+
+    Returns:
+        Distance of hand and object, and its share of that at the reset; displacement of the
+        object since the reset, the same finer and capped at 6 cm, and its height; displacement
+        of the hand; speeds of hand and object; gripper opening; height of the hand.
+    """
+    begin = first.unsqueeze(1)
+    hand, gripper, thing, gap = positions.split([3, 1, 3, 3], dim=-1)
+    hand_0, _, thing_0, gap_0 = begin.split([3, 1, 3, 3], dim=-1)
+    distance, moved = _length(gap), _length(thing - thing_0)
+    return torch.cat(
+        [
+            5.0 * distance,
+            distance / (_length(gap_0) + _NEAR),
+            10.0 * moved,
+            (50.0 * moved).clamp(max=3.0),
+            5.0 * _length(hand - hand_0),
+            10.0 * (thing - thing_0)[..., 2:],
+            20.0 * _speed(hand),
+            30.0 * _speed(thing),
+            gripper,
+            5.0 * hand[..., 2:],
+        ],
+        dim=-1,
+    )
+
+
+class ProgressHead(nn.Module):
+    """Motion of a clip to one number; the mean of several small networks."""
+
+    def __init__(self, n_frames: int, members: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(_Member(n_frames, hidden) for _ in range(members))
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.zeros(FEATURES))
+        self.register_buffer("std", torch.ones(FEATURES))
+
+    def forward(self, motion: Float[Tensor, "N F 10"]) -> Float[Tensor, "K N"]:
+        """Progress by each of K members; what `describe_motion` gave goes in."""
+        x = (motion - self.mean) / self.std
+        return torch.stack([member(x) for member in self.members])
+
+
+class _Member(nn.Module):
+    """A sum over pictures, as a return is, and a term for their order."""
+
+    def __init__(self, n_frames: int, hidden: int) -> None:
+        super().__init__()
+        self.picture = nn.Sequential(
+            nn.Linear(2 * FEATURES, hidden),
+            nn.GELU(),
+            nn.Dropout(0.2),
+            nn.Linear(hidden, hidden),
+            nn.GELU(),
+            nn.Linear(hidden, 1),
+        )
+        self.order = nn.Sequential(
+            nn.Linear(n_frames * FEATURES, hidden), nn.GELU(), nn.Dropout(0.3), nn.Linear(hidden, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        change = torch.cat([x, x - x[:, :1]], dim=-1)
+        total: Tensor = 2.0 * self.picture(change).squeeze(-1).mean(dim=1)
+        order: Tensor = self.order(x.flatten(1)).squeeze(-1)
+        return total + order
+
+
+def _length(x: Tensor) -> Tensor:
+    return x.square().sum(dim=-1, keepdim=True).add(1e-8).sqrt()
+
+
+def _speed(x: Tensor) -> Tensor:
+    steps = _length(x[:, 1:] - x[:, :-1])
+    return torch.cat([torch.zeros_like(steps[:, :1]), steps], dim=1)

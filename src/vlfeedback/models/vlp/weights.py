@@ -1,0 +1,86 @@
+"""VLP weights on disk: one safetensors file that carries its own description."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from vlfeedback.errors import UnknownNameError
+from vlfeedback.models.checkpoint import (
+    CheckpointFormat,
+    fill_network,
+    read_checkpoint,
+    save_checkpoint,
+)
+from vlfeedback.models.vlp.network import VLPArchitecture, VLPNetwork
+
+__all__ = ["VLPWeights", "bundled_weights", "load_vlp", "save_vlp"]
+
+_FORMAT = CheckpointFormat(
+    "vlfeedback-vlp", version=2, model="VLP model", made_by="vlfeedback fit vlp"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VLPWeights:
+    """What a weights file says of itself, beside the tensors."""
+
+    architecture: VLPArchitecture
+    score_mean: float  # of training windows under their own instruction
+    score_std: float
+    tasks: tuple[str, ...]  # trained on
+    training: dict[str, object]  # settings, versions, hardware
+
+
+def bundled_weights() -> dict[str, Path]:
+    """Paths of the weights that come with the package, by the name after ``vlp.``."""
+    folder = Path(str(files("vlfeedback") / "weights"))
+    return {p.name.split(".")[1]: p for p in sorted(folder.glob("vlp.*.safetensors"))}
+
+
+def save_vlp(path: Path, network: VLPNetwork, weights: VLPWeights) -> None:
+    """Write tensors as float16, with the description in the file's header."""
+    tensors = {name: tensor.half() for name, tensor in network.state_dict().items()}
+    save_checkpoint(path, tensors, asdict(weights), file_format=_FORMAT)
+
+
+def load_vlp(name_or_path: str) -> tuple[VLPNetwork, VLPWeights]:
+    """Load bundled weights by name (``"mt45"``, ``"vlp.mt45"``) or any weights by path.
+
+    Returns:
+        The network in evaluation mode, float32, on the CPU; and its description.
+
+    Raises:
+        UnknownNameError: neither a bundled name nor a file.
+        CheckpointError: the file is truncated, foreign, or of another architecture or version.
+    """
+    path = _resolve(name_or_path)
+    description, tensors = read_checkpoint(path, file_format=_FORMAT)
+    architecture = VLPArchitecture(
+        **{**description["architecture"], "head": tuple(description["architecture"]["head"])}
+    )
+    network = VLPNetwork(architecture)
+    fill_network(network, tensors, path, file_format=_FORMAT)
+    weights = VLPWeights(
+        architecture,
+        description["score_mean"],
+        description["score_std"],
+        tuple(description["tasks"]),
+        description["training"],
+    )
+    return network.eval(), weights
+
+
+def _resolve(name_or_path: str) -> Path:
+    bundled = bundled_weights()
+    name = name_or_path.removeprefix("vlp.")
+    if name in bundled:
+        return bundled[name]
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return path
+    raise UnknownNameError(
+        f"No VLP weights {name_or_path!r}: bundled are {sorted(bundled)}, and there is no such "
+        "file. Pass one of these names, or the path that `vlfeedback fit vlp --out` wrote."
+    )

@@ -1,0 +1,174 @@
+"""Training of `vlp.clip` by Table 7 of the VLP paper, on preferences between clips of levels.
+
+Every step draws pairs of clips, one a task, and takes the paper's loss (section 3.2, equation 4):
+  ITP  both clips under their own instruction: the better level is preferred;
+  ILP  under instructions of other tasks neither is;
+  IVP  either is preferred to clips of other tasks.
+Other tasks' clips and instructions are those of the next rows of the batch, `n_negatives` of them.
+What a step draws depends on the seed and its number alone: a run that was cut off and went on ends
+with the weights of one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32
+from torch import Tensor, nn
+
+from vlfeedback.encoders.clip_tokens import half_precision
+from vlfeedback.losses import language_preferences
+from vlfeedback.models.training_state import load_training_state, save_training_state
+from vlfeedback.models.vlp_clip.data import LevelPairs, PhraseTokens, Report
+from vlfeedback.models.vlp_clip.network import VLPClipNetwork
+
+__all__ = ["VLPClipTraining", "fit_vlp_clip", "score_statistics"]
+
+_STATISTICS = 1  # of the random streams of a seed; 0 is the training's
+
+
+@dataclass(frozen=True, slots=True)
+class VLPClipTraining:
+    """How the model is trained; all from Table 7 of the paper where nothing else is said."""
+
+    steps: int = 15_000  # batches; the paper's "epochs", which must mean these at 6 hours in all
+    batch: int = 16  # pairs, each of another task; all tasks where there are fewer
+    learning_rate: float = 3e-5  # of Adam at the first step; falls to 0 as a half cosine
+    weight_decay: float = 0.1  # decoupled, of matrices only, as in LAPP
+    n_negatives: int = 4  # other tasks' clips, and instructions, that a pair is set against
+    ilp_weight: float = 0.1  # lambda 1
+    ivp_weight: float = 0.5  # lambda 2, printed as lambda 1
+    seed: int = 0
+
+
+def fit_vlp_clip(
+    network: VLPClipNetwork,
+    pairs: LevelPairs,
+    phrases: PhraseTokens,
+    training: VLPClipTraining,
+    *,
+    device: str = "cpu",
+    report: Report,
+    state: Path | None = None,
+    state_every: int = 500,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Train in place.
+
+    Args:
+        network: to be trained, on any device; left on `device` in training mode.
+        pairs: what is compared.
+        phrases: instructions of the same tasks, in the same order.
+        training: how.
+        device: where; matrix products are in bfloat16 on CUDA.
+        report: told after every step.
+        state: file that the training is kept in while it runs; one that is there goes on.
+        state_every: steps between two writes of it.
+        settings: JSON values that a run which goes on must share, besides `training`.
+
+    Raises:
+        CheckpointError: `state` is truncated or foreign.
+        FileFormatError: `state` was begun with other settings.
+    """
+    network.to(device).train()
+    optimiser = _optimiser(network, training)
+    shared = {**asdict(training), **(settings or {})}
+    begin = 0
+    if state is not None:
+        begin = load_training_state(state, network, optimiser, settings=shared)
+    for step in range(begin, training.steps):
+        rate = training.learning_rate * 0.5 * (1.0 + math.cos(math.pi * step / training.steps))
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        rng = np.random.default_rng([training.seed, 0, step])
+        torch.manual_seed(int(rng.integers(2**63)))  # dropout
+        batch = pairs.draw(training.batch, rng)
+        texts, mask = phrases.draw(batch.task, rng)
+        with half_precision(device):
+            loss = _loss(
+                network,
+                batch.clips.to(device),
+                texts.to(device),
+                mask.to(device),
+                batch.prefer_second.to(device),
+                training,
+            )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if state is not None and (step + 1) % state_every == 0:
+            save_training_state(state, network, optimiser, step=step + 1, settings=shared)
+        report("comparing clips", step + 1, training.steps, float(loss.detach()))
+
+
+def _loss(
+    network: VLPClipNetwork,
+    clips: Float32[Tensor, "R2 n P E"],
+    texts: Float32[Tensor, "R M D"],
+    mask: Bool[Tensor, "R M"],
+    prefer_second: Float32[Tensor, " R"],
+    training: VLPClipTraining,
+) -> Float[Tensor, ""]:
+    """Equation 4: first and second clips of R pairs, and an instruction of each pair's task."""
+    first, second = network.read_video(clips).chunk(2)
+    text = network.read_text(texts, mask)
+    others = range(1, min(training.n_negatives, len(text) - 1) + 1)
+
+    def score(video: Tensor, shift: int) -> Tensor:
+        return network.score(video, text.roll(-shift, 0), mask.roll(-shift, 0)).float()
+
+    return language_preferences(
+        score(first, 0),
+        score(second, 0),
+        torch.stack([score(first.roll(-k, 0), 0) for k in others]),
+        torch.stack([score(first, k) for k in others]),
+        torch.stack([score(second, k) for k in others]),
+        prefer_second,
+        ilp_weight=training.ilp_weight,
+        ivp_weight=training.ivp_weight,
+    )
+
+
+@torch.inference_mode()
+def score_statistics(
+    network: VLPClipNetwork,
+    pairs: LevelPairs,
+    phrases: PhraseTokens,
+    *,
+    seed: int,
+    device: str = "cpu",
+    n_windows: int = 512,
+) -> tuple[float, float]:
+    """Mean and standard deviation of scores of training windows under their own instruction.
+
+    The network is left in evaluation mode.
+    """
+    rng = np.random.default_rng([seed, _STATISTICS])
+    network.to(device).eval()
+    scores: list[Tensor] = []
+    while sum(map(len, scores)) < n_windows:
+        batch = pairs.draw(8, rng)
+        texts, mask = (x.to(device) for x in phrases.draw(batch.task, rng))
+        with half_precision(device):
+            video = network.read_video(batch.clips.to(device))
+            text = network.read_text(texts, mask)
+            scores.append(
+                network.score(video, text.repeat(2, 1, 1), mask.repeat(2, 1)).float().cpu()
+            )
+    joined = torch.cat(scores)
+    return float(joined.mean()), float(joined.std())
+
+
+def _optimiser(network: nn.Module, training: VLPClipTraining) -> torch.optim.Optimizer:
+    parameters = list(network.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim == 2], "weight_decay": training.weight_decay},
+        {"params": [p for p in parameters if p.ndim != 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=training.learning_rate)

@@ -1,0 +1,1 @@
+"""The one way to ask a source: when pictures are taken, how a window begins, one checked call."""

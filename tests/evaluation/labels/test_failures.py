@@ -1,0 +1,51 @@
+import numpy as np
+
+from vlfeedback.data.pairings import RankedPairs, ShownSegment
+from vlfeedback.evaluation.labels.failures import surest_mistakes
+from vlfeedback.evaluation.labels.pairings import PairScores
+from vlfeedback.types import Trajectory
+
+EPISODE = Trajectory(np.zeros((9, 1), np.float32), np.zeros((8, 1), np.float32))
+
+
+def posed(truth: list[float], returns: list[list[float]] | None) -> RankedPairs:
+    clips = tuple(ShownSegment(EPISODE.segment(k, 2), "go") for k in range(len(truth)))
+    turned = tuple(ShownSegment(c.segment, "go", reversed=True) for c in clips)
+    return RankedPairs(
+        clips,
+        turned,
+        np.array(truth, np.float32),
+        None if returns is None else np.array(returns, float),
+    )
+
+
+def test_the_surest_mistakes_come_first_and_ties_are_none() -> None:
+    pairs = posed([1, 0, 1, 0, 0.5], [[1, 2], [4, 3], [5, 6], [8, 7], [0, 0]])
+    scores = np.array([[0.5, 0], [0, 9], [0, 1], [2, 2], [0, 50.0]])
+    answers = PairScores(pairs.prefer_second, pairs.returns, {"ours": scores})
+    later = posed([1], None)
+    also = PairScores(later.prefer_second, None, {"ours": np.array([[3.0, 1.0]])})
+    mistakes = surest_mistakes(
+        {"clustered": pairs, "reversed": later},
+        {"clustered": answers, "reversed": also},
+        "ours",
+        at_most=6,
+    )
+    assert [(m.pairing, m.better.segment.start) for m in mistakes] == [
+        ("clustered", 1),
+        ("clustered", 0),
+        ("reversed", 0),
+    ]
+    surest, other, last = mistakes
+    assert (surest.score_better, surest.score_worse) == (0, 9)
+    assert (surest.return_better, surest.return_worse) == (4, 3)
+    assert (surest.better, surest.worse) == (pairs.first[1], pairs.second[1])
+    assert other.better is pairs.second[0]
+    assert last.return_better is None
+
+
+def test_no_more_are_given_than_asked_for() -> None:
+    pairs = posed([1, 1, 1], None)
+    answers = PairScores(pairs.prefer_second, None, {"ours": np.array([[1.0, 0], [2, 0], [3, 0]])})
+    mistakes = surest_mistakes({"random": pairs}, {"random": answers}, "ours", at_most=2)
+    assert [m.score_better - m.score_worse for m in mistakes] == [-3, -2]

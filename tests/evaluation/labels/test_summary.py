@@ -1,0 +1,91 @@
+import json
+import math
+
+import numpy as np
+import pytest
+
+from vlfeedback.evaluation.labels.pairings import PairScores
+from vlfeedback.evaluation.labels.summary import TaskResult, summarise, tidy
+from vlfeedback.evaluation.statistics import mean_interval
+
+
+def judged(n_right: int, n_baseline: int, n: int = 10) -> PairScores:
+    """`n` pairs, the second always right; ours is right in the first `n_right` of them."""
+
+    def scores(right: int) -> np.ndarray:
+        second = np.where(np.arange(n) < right, 1.0, -1.0)
+        return np.stack([np.zeros(n), second], axis=1)
+
+    returns = np.stack([np.zeros(n), np.arange(1.0, n + 1)], axis=1)
+    return PairScores(
+        np.ones(n, np.float32), returns, {"ours": scores(n_right), "energy": scores(n_baseline)}
+    )
+
+
+def repeat(a: int, b: int) -> dict[str, TaskResult]:
+    words = {"seen": {"itp_loss": a / 10, "pool": {"ilp_loss": float("nan")}}}
+    return {
+        "a": TaskResult({"clustered": judged(a, 5)}, words),
+        "b": TaskResult({"clustered": judged(b, 5)}, words),
+    }
+
+
+def test_means_over_tasks_and_repeats_with_students_interval() -> None:
+    figures = summarise([repeat(8, 10), repeat(9, 7), repeat(10, 10)], source="ours")
+    assert figures["label_accuracy"] == {"a": 0.9, "b": 0.9}
+    assert figures["mean_label_accuracy"] == 0.9
+    assert figures["clustered_pairs"]["ours"] == {"mean": 0.9, "a": 0.9, "b": 0.9}
+    assert figures["clustered_pairs"]["prior"]["mean"] == 1.0
+    wanted = mean_interval([0.9, 0.8, 1.0])
+    interval = figures["intervals"]["clustered"]["ours"]["mean"]
+    assert interval == [round(wanted.low, 4), 1.0]  # cut at 1
+    against = figures["comparisons"]["clustered"]["energy"]["mean"]
+    assert against["difference"] == 0.4
+    assert against["beats"] is True
+    assert figures["comparisons"]["clustered"]["prior"]["mean"]["beats"] is False
+    assert len(figures["repeats"]) == 3
+    assert figures["repeats"][1]["b"]["clustered"]["accuracy"]["ours"] == 0.7
+    assert "calibration" not in figures
+
+
+def test_one_repeat_has_wilsons_interval_and_differences_over_pairs() -> None:
+    figures = summarise([repeat(9, 9)], source="ours")
+    assert figures["intervals"]["clustered"]["ours"]["a"] == [0.5958, 0.9821]  # 9 of 10
+    against = figures["comparisons"]["clustered"]["energy"]["a"]
+    wanted = mean_interval([0.0] * 5 + [1.0] * 4 + [0.0])
+    assert against["interval"] == [round(wanted.low, 4), round(wanted.high, 4)]
+
+
+def test_calibration_pools_tasks_and_repeats() -> None:
+    figures = summarise([repeat(10, 10), repeat(10, 10)], source="ours", log_odds_scale=100.0)
+    calibration = figures["calibration"]["clustered"]
+    assert calibration["expected_calibration_error"] == 0.0
+    assert calibration["brier_score"] == 0.0
+    assert calibration["bins"][-1]["n"] == 40
+    far = figures["accuracy_by_gap"]["clustered"]["energy"][-1]
+    assert (far["n"], far["accuracy"]) == (8, 0.0)  # gaps 9 and 10 of each
+
+
+def test_language_keeps_its_tree_and_what_is_not_defined_is_none() -> None:
+    figures = summarise([repeat(8, 9), repeat(10, 9)], source="ours")
+    row = figures["language"]["seen"]
+    assert (row["itp_loss"]["mean"], row["itp_loss"]["a"]) == (0.9, 0.9)
+    assert row["pool"]["ilp_loss"]["mean"] is None
+    assert figures["correlation"]["clustered"]["label_pearson"]["ours"]["mean"] is None
+    json.dumps(figures, allow_nan=False)
+
+
+def test_tidy_rounds_numbers_and_drops_nan() -> None:
+    assert tidy({"a": [0.123456, math.nan], "b": (1, "x", True)}) == {
+        "a": [0.1235, None],
+        "b": [1, "x", True],
+    }
+
+
+def test_a_pairing_that_one_task_lacks_is_averaged_over_the_others() -> None:
+    results = {
+        "a": TaskResult({"clustered": judged(9, 5), "expert": judged(6, 5)}),
+        "b": TaskResult({"clustered": judged(7, 5)}),
+    }
+    figures = summarise([results], source="ours")
+    assert figures["expert_pairs"]["ours"] == {"mean": pytest.approx(0.6), "a": 0.6}

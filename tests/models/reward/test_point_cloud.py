@@ -1,0 +1,83 @@
+import pytest
+import torch
+
+from vlfeedback.errors import ShapeError
+from vlfeedback.models.reward.point_cloud import PointCloudNet, farthest_points, nearest_in_ball
+
+
+def line(*x: float) -> torch.Tensor:
+    """One cloud of points on the x axis."""
+    return torch.tensor([[[value, 0.0, 0.0] for value in x]])
+
+
+def small(n_features: int = 3) -> PointCloudNet:
+    return PointCloudNet(
+        n_features, n_centroids=(16, 4), radii=(0.5, 1.0), n_neighbours=(8, 4), width=8
+    )
+
+
+def test_the_points_picked_lie_as_far_apart_as_can_be() -> None:
+    # The centre is 2.2: 6 is farthest, then 0, then 3 (3 from both), then 1 and 1 from 0.
+    assert farthest_points(line(0, 1, 1, 3, 6), 4).tolist() == [[4, 0, 3, 1]]
+
+
+def test_a_cloud_of_fewer_points_is_taken_whole() -> None:
+    assert sorted(farthest_points(line(0, 1, 5), 8)[0].tolist()) == [0, 1, 2]
+
+
+def test_a_ball_holds_its_nearest_points_and_repeats_the_nearest() -> None:
+    near = nearest_in_ball(line(0, 0.1, 0.3, 5), line(0, 5), 0.2, 3)
+    assert near.tolist() == [[[0, 1, 0], [3, 3, 3]]]
+
+
+@torch.inference_mode()
+def test_the_order_of_the_points_does_not_matter() -> None:
+    torch.manual_seed(0)
+    network = small()
+    points = torch.randn(5, 40, 6)
+    shuffled = points[:, torch.randperm(40)]
+    torch.testing.assert_close(network(shuffled), network(points), rtol=1e-5, atol=1e-6)
+    assert network(points).std() > 1e-4
+
+
+@torch.inference_mode()
+def test_moving_a_whole_cloud_does_not_matter_and_moving_a_point_does() -> None:
+    torch.manual_seed(0)
+    network = small()
+    points = torch.randn(2, 40, 6)
+    moved, bent = points.clone(), points.clone()
+    moved[..., :3] += torch.tensor([1.0, -2.0, 0.5])
+    bent[:, :20, 2] += 1.0
+    torch.testing.assert_close(network(moved), network(points), rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(network(bent), network(points), rtol=1e-3, atol=1e-4)
+
+
+def test_the_layers_are_those_of_the_specification() -> None:
+    network = PointCloudNet(3)
+    shapes = [tuple(p.shape) for name, p in network.named_parameters() if name.endswith("weight")]
+    assert shapes == [
+        (64, 6),
+        (64, 64),
+        (128, 64),
+        (128, 131),
+        (128, 128),
+        (256, 128),
+        (256, 259),
+        (512, 256),
+        (1024, 512),
+        (512, 1024),
+        (256, 512),
+        (1, 256),
+    ]
+
+
+def test_clouds_without_classes_are_read_and_gradients_reach_every_layer() -> None:
+    torch.manual_seed(0)
+    network = PointCloudNet(0, n_centroids=(16, 4), radii=(0.5, 1.0), n_neighbours=(8, 4), width=32)
+    network(0.3 * torch.randn(2, 30, 3)).sum().backward()
+    assert all(p.grad is not None and p.grad.any() for p in network.parameters())
+
+
+def test_points_without_a_place_are_refused() -> None:
+    with pytest.raises(ShapeError, match="Points of 2 numbers"):
+        PointCloudNet(-1)

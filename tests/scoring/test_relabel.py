@@ -1,0 +1,438 @@
+"""Relabelled rewards are compared with those of a wrapper stepping the same environment."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from vlfeedback.errors import DtypeError, FileFormatError, NeedsError, ShapeError
+from vlfeedback.rewards import make_reward_source
+from vlfeedback.scoring.relabel import relabel
+from vlfeedback.testing import BrightnessConfig, BrightnessEmbedder, BrightnessReward, PointReachEnv
+from vlfeedback.types import ArrayFrames, SegmentBatch, SourceNeeds, Trajectory
+from vlfeedback.wrappers import RewardFromSource
+
+LIMITS = (30, 4, 30, 1, 12)  # time limits, one a seed
+CONFIGS = [
+    BrightnessConfig(),
+    BrightnessConfig(frame_stride=3),
+    BrightnessConfig("window", context=5, frame_stride=2),
+    BrightnessConfig("window", context=4),
+    BrightnessConfig("episode", frame_stride=2),
+]
+
+
+def actions_of(seed: int) -> np.ndarray:
+    """More than an episode has room for, forwards more often than not."""
+    return np.random.default_rng(seed).uniform(-0.5, 1, (40, 1)).astype(np.float32)
+
+
+def record(env: gym.Env[Any, Any], seed: int, **changes: Any) -> Trajectory:
+    """An episode with a picture of every state."""
+    observations, pictures = [env.reset(seed=seed)[0]], [env.render()]
+    actions, env_rewards = [], []
+    for action in actions_of(seed):
+        observation, reward, terminated, truncated, _ = env.step(action)
+        observations.append(observation)
+        pictures.append(env.render())
+        actions.append(action)
+        env_rewards.append(reward)
+        if terminated or truncated:
+            break
+    fields: dict[str, Any] = {
+        "observations": np.stack(observations),
+        "actions": np.stack(actions),
+        "env_rewards": np.array(env_rewards, dtype=np.float32),
+        "frames": ArrayFrames(np.arange(len(pictures)), np.stack(pictures)),  # type: ignore[arg-type]
+        "terminated": terminated,
+        "truncated": truncated,
+        "id": f"point/{seed}",
+    }
+    return Trajectory(**(fields | changes))
+
+
+def world(time_limit: int) -> gym.Env[Any, Any]:
+    env = PointReachEnv(steps=5, render_mode="rgb_array", random_start=True)
+    return gym.wrappers.TimeLimit(env, time_limit)
+
+
+@pytest.fixture(scope="module")
+def recorded() -> list[Trajectory]:
+    """Episodes of several lengths, some terminated and some truncated."""
+    episodes = [record(world(time_limit), seed) for seed, time_limit in enumerate(LIMITS)]
+    assert {(t.terminated, t.truncated) for t in episodes} == {(True, False), (False, True)}
+    return episodes
+
+
+def by_a_wrapper(source: Any, recorded: list[Trajectory], **settings: Any) -> list[list[float]]:
+    rewards = []
+    for seed, time_limit in enumerate(LIMITS):
+        env = RewardFromSource(world(time_limit), source, **settings)
+        env.reset(seed=seed)
+        rewards.append([float(env.step(a)[1]) for a in recorded[seed].actions])
+    return rewards
+
+
+def rewards_of(trajectories: Any) -> list[list[float]]:
+    return [np.asarray(t.rewards).tolist() for t in trajectories]
+
+
+# Rewards ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 1024])
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+@pytest.mark.parametrize("kind", [BrightnessReward, BrightnessEmbedder])
+def test_rewards_are_those_of_a_wrapper(
+    recorded: list[Trajectory], kind: Any, config: BrightnessConfig, batch_size: int
+) -> None:
+    relabelled = rewards_of(relabel(recorded, kind(config), batch_size=batch_size))
+    for ours, theirs in zip(relabelled, by_a_wrapper(kind(config), recorded), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["env", "random", "picture-energy"])
+def test_sources_of_other_needs_give_a_wrappers_rewards_too(
+    recorded: list[Trajectory], name: str
+) -> None:
+    source = make_reward_source(name)
+    relabelled = rewards_of(relabel(recorded, source))
+    for ours, theirs in zip(relabelled, by_a_wrapper(source, recorded), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+class Recorder:
+    """Scores a window by its size, and keeps what it was given."""
+
+    def __init__(self, **needs: Any) -> None:
+        self.needs = SourceNeeds(**needs)
+        self.batches: list[SegmentBatch] = []
+
+    def rewards(self, batch: SegmentBatch) -> np.ndarray:
+        self.batches.append(batch)
+        return np.full((len(batch), batch.n_steps), 7, np.float32)
+
+
+def test_state_windows_of_several_episodes_are_scored_in_one_call(
+    recorded: list[Trajectory],
+) -> None:
+    source = Recorder(observations=True, actions=True, granularity="window", context=3)
+    relabelled = list(relabel(recorded, source))
+    (batch,) = source.batches
+    assert len(batch) == sum(map(len, recorded)) and batch.n_steps == 3
+    assert batch.observations is not None and batch.actions is not None
+    first = recorded[0]
+    np.testing.assert_array_equal(batch.observations[0], first.observations[[0, 0, 0]])
+    np.testing.assert_array_equal(batch.actions[0, :2], 0)
+    np.testing.assert_array_equal(batch.observations[3], first.observations[1:4])
+    np.testing.assert_array_equal(batch.actions[3], first.actions[1:4])
+    assert {t.rewards.dtype for t in relabelled if t.rewards is not None} == {np.dtype("f4")}
+
+
+def test_each_picture_is_encoded_once_and_short_episodes_together(
+    recorded: list[Trajectory],
+) -> None:
+    source = BrightnessEmbedder(BrightnessConfig("window", context=7, frame_stride=1))
+    list(relabel(recorded, source))
+    assert source.embedded == [sum(len(t) + 1 for t in recorded)]
+
+
+def test_no_more_is_given_to_the_source_at_a_time_than_asked(recorded: list[Trajectory]) -> None:
+    source = BrightnessEmbedder(BrightnessConfig("window", context=7, frame_stride=2))
+    list(relabel(recorded, source, batch_size=8))
+    assert max(source.embedded) <= 8
+    assert max(source.batch_sizes) == 2  # windows of 4 pictures
+
+
+def test_the_input_is_untouched_and_all_else_is_shared(recorded: list[Trajectory]) -> None:
+    before = recorded[0].observations.copy()
+    relabelled = next(relabel(recorded, BrightnessReward()))
+    assert recorded[0].rewards is None
+    np.testing.assert_array_equal(recorded[0].observations, before)
+    for name in ("observations", "actions", "env_rewards", "frames", "id"):
+        assert getattr(relabelled, name) is getattr(recorded[0], name)
+
+
+def test_old_rewards_are_replaced(recorded: list[Trajectory]) -> None:
+    once = list(relabel(recorded, Recorder(actions=True)))
+    twice = list(relabel(once, BrightnessReward()))
+    assert rewards_of(twice) == rewards_of(relabel(recorded, BrightnessReward()))
+    assert rewards_of(once)[0][0] == 7
+
+
+def test_the_instruction_is_the_one_given_or_the_trajectorys_own(
+    recorded: list[Trajectory],
+) -> None:
+    source = Recorder(actions=True, instruction=True)
+    own = [replace(t, info={"instruction": f"go to {t.id}"}) for t in recorded[:2]]
+    list(relabel(own, source))
+    list(relabel(own, source, instruction="go"))
+    assert source.batches[0].instructions is not None and source.batches[1].instructions is not None
+    assert set(source.batches[0].instructions) == {"go to point/0", "go to point/1"}
+    assert set(source.batches[1].instructions) == {"go"}
+    with pytest.raises(NeedsError, match="'point/2' has none in its info; pass instruction="):
+        list(relabel(recorded[2:], source))
+
+
+# Pictures that are lacking ----------------------------------------------------------------------
+
+
+def with_pictures_of(trajectory: Trajectory, times: list[int]) -> Trajectory:
+    assert trajectory.frames is not None
+    frames = ArrayFrames(np.array(times), trajectory.frames.read(times))
+    return replace(trajectory, frames=frames)
+
+
+@pytest.fixture
+def line() -> Trajectory:
+    """Ten steps forwards; the picture of state i has the brightness i / 10."""
+    shades = np.array([round(255 * i / 10) for i in range(11)], dtype=np.uint8)
+    return Trajectory(
+        np.zeros((11, 1), np.float32),
+        np.ones((10, 1), np.float32),
+        frames=ArrayFrames(
+            np.arange(11), np.broadcast_to(shades[:, None, None, None], (11, 2, 2, 3)).copy()
+        ),
+        id="line",
+    )
+
+
+def test_a_lacking_picture_is_refused_and_the_ways_out_are_named(line: Trajectory) -> None:
+    sparse = with_pictures_of(line, [0, 1, 4, 7, 10])
+    with pytest.raises(
+        NeedsError, match=r"state 2, and trajectory 'line'.*4 of 10 scores.*between='hold'"
+    ):
+        list(relabel([sparse], BrightnessReward()))
+
+
+def test_a_score_is_held_where_pictures_are_lacking(line: Trajectory) -> None:
+    sparse = with_pictures_of(line, [0, 3, 6])
+    (held,) = rewards_of(relabel([sparse], BrightnessReward(), between="hold"))
+    np.testing.assert_allclose(held, [0.3] * 5 + [0.6] * 5, atol=0.002)
+
+
+def test_a_straight_line_is_drawn_where_pictures_are_lacking(line: Trajectory) -> None:
+    sparse = with_pictures_of(line, [1, 5, 9])
+    (drawn,) = rewards_of(relabel([sparse], BrightnessReward(), between="interpolate"))
+    np.testing.assert_allclose(
+        drawn, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9], atol=0.002
+    )
+
+
+def test_nothing_is_held_where_all_pictures_are_there(line: Trajectory) -> None:
+    sparse = with_pictures_of(line, [0, 1, 4, 7, 10])
+    source = BrightnessReward(BrightnessConfig("window", context=4, frame_stride=3))
+    options = [rewards_of(relabel([sparse], source, between=b)) for b in ("refuse", "hold")]
+    assert options[0] == options[1]
+
+
+def test_a_window_of_another_rhythm_than_the_recording_is_refused(line: Trajectory) -> None:
+    sparse = with_pictures_of(line, [0, 1, 5, 9])
+    source = BrightnessReward(BrightnessConfig("window", context=9, frame_stride=2))
+    with pytest.raises(
+        NeedsError, match=r"enough for 1 of 6 scores\. Record pictures of the reset and after"
+    ):
+        list(relabel([sparse], source, between="hold"))
+
+
+def test_a_dataset_without_pictures_is_refused(line: Trajectory) -> None:
+    with pytest.raises(NeedsError, match="'line' has none; record it with frames"):
+        list(relabel([replace(line, frames=None)], BrightnessReward()))
+
+
+def test_a_source_of_states_needs_no_pictures(line: Trajectory) -> None:
+    (rewards,) = rewards_of(relabel([replace(line, frames=None)], Recorder(observations=True)))
+    assert rewards == [7.0] * 10
+
+
+# Bad input --------------------------------------------------------------------------------------
+
+
+def test_a_reward_that_is_no_number_is_named(recorded: list[Trajectory]) -> None:
+    class Broken(BrightnessReward):
+        def rewards(self, batch: SegmentBatch) -> np.ndarray:
+            rewards = super().rewards(batch)
+            rewards[-1, -1] = np.nan
+            return rewards
+
+    last = len(recorded[4]) - 1
+    with pytest.raises(
+        DtypeError, match=f"Broken gave nan for step {last} of trajectory 'point/4'"
+    ):
+        list(relabel(recorded, Broken()))
+
+
+def test_rewards_of_another_shape_are_refused(recorded: list[Trajectory]) -> None:
+    class Flat(BrightnessReward):
+        def rewards(self, batch: SegmentBatch) -> Any:
+            return super().rewards(batch)[:, 0]
+
+    with pytest.raises(ShapeError, match=r"Flat.rewards returned shape \(\d+,\)"):
+        list(relabel(recorded, Flat()))
+
+
+def test_an_impossible_batch_size_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="batch_size=0; expected at least 1"):
+        relabel([], BrightnessReward(), batch_size=0)
+
+
+# Size and sudden stops --------------------------------------------------------------------------
+
+
+def test_memory_does_not_grow_with_the_dataset() -> None:
+    def episodes(n: int) -> Iterator[Trajectory]:
+        for index in range(n):
+            observations = np.zeros((201, 50), np.float32)
+            yield Trajectory(observations, np.zeros((200, 4), np.float32), id=str(index))
+
+    def peak(n: int) -> int:
+        tracemalloc.start()
+        try:
+            for _ in relabel(episodes(n), SumOfState()):
+                pass
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(10)
+    assert peak(100) < 1.2 * peak(20)
+
+
+class SumOfState:
+    """Reads observations, and keeps nothing."""
+
+    needs = SourceNeeds(observations=True)
+
+    def rewards(self, batch: SegmentBatch) -> np.ndarray:
+        assert batch.observations is not None
+        return np.asarray(batch.observations.sum(axis=2))
+
+
+def test_progress_is_reported(recorded: list[Trajectory]) -> None:
+    calls: list[Any] = []
+    list(relabel(recorded, BrightnessReward(), report=lambda *args: calls.append(args[:3])))
+    assert calls == [("relabel", done, 5) for done in range(1, 6)]
+
+
+def test_what_was_finished_is_not_scored_again(recorded: list[Trajectory], tmp_path: Path) -> None:
+    folder = tmp_path / "rewards"
+    expected = rewards_of(relabel(recorded, BrightnessReward()))
+    begun = relabel(recorded, BrightnessReward(), batch_size=8, resume=folder)
+    next(begun)
+    begun.close()  # type: ignore[attr-defined]
+    source = BrightnessReward()
+    assert rewards_of(relabel(recorded, source, batch_size=8, resume=folder)) == expected
+    assert 0 < sum(source.batch_sizes) < sum(map(len, recorded))
+    again = BrightnessReward()
+    assert rewards_of(relabel(recorded, again, resume=folder)) == expected
+    assert again.batch_sizes == []
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from vlfeedback.scoring.relabel import relabel
+from vlfeedback.types import SourceNeeds, Trajectory
+
+class Slow:
+    needs = SourceNeeds(observations=True)
+    n_scored = 0
+    def rewards(self, batch):
+        if self.n_scored >= int(sys.argv[2]):
+            print("scored", self.n_scored, flush=True)
+            time.sleep(60)
+        self.n_scored += len(batch)
+        return batch.observations.sum(axis=2)
+
+def episodes():
+    rng = np.random.default_rng(0)
+    for index in range(10):
+        observations = rng.normal(size=(11, 3)).astype(np.float32)
+        yield Trajectory(observations, np.zeros((10, 1), np.float32), id=str(index))
+
+source = Slow()
+done = list(relabel(episodes(), source, batch_size=20, resume=Path(sys.argv[1])))
+print("scored", source.n_scored)
+assert all(np.allclose(t.rewards, t.observations[:-1].sum(axis=1)) for t in done), "wrong rewards"
+"""
+
+
+def test_a_process_killed_in_between_loses_the_part_in_hand_only(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "rewards")]
+    with subprocess.Popen([*command, "60"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "scored 60\n"
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    done = subprocess.run([*command, "1000"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "scored 40\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "settings", "message"),
+    [
+        (BrightnessReward(BrightnessConfig(frame_stride=2)), {}, "config was .* and is"),
+        (Recorder(frames=True), {}, "source was .*BrightnessReward.* and is .*Recorder"),
+        (BrightnessReward(), {"instruction": "go"}, "instruction was None and is 'go'"),
+        (BrightnessReward(), {"between": "hold"}, "between was 'refuse' and is 'hold'"),
+    ],
+)
+def test_a_folder_of_another_source_or_setting_is_refused(
+    recorded: list[Trajectory], tmp_path: Path, source: Any, settings: Any, message: str
+) -> None:
+    list(relabel(recorded, BrightnessReward(), resume=tmp_path / "rewards"))
+    with pytest.raises(FileFormatError, match=message):
+        relabel(recorded, source, resume=tmp_path / "rewards", **settings)
+
+
+@pytest.mark.parametrize("change", ["id", "contents", "fewer"])
+def test_a_folder_of_other_trajectories_is_refused(
+    recorded: list[Trajectory], tmp_path: Path, change: str
+) -> None:
+    list(relabel(recorded, BrightnessReward(), resume=tmp_path / "rewards"))
+    others = {
+        "id": [replace(recorded[0], id="other"), *recorded[1:]],
+        "contents": [replace(recorded[0], actions=recorded[0].actions + 1), *recorded[1:]],
+        "fewer": recorded[:-1],
+    }[change]
+    with pytest.raises(FileFormatError, match="Give the same trajectories in the same order"):
+        list(relabel(others, BrightnessReward(), resume=tmp_path / "rewards"))
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(FileFormatError, match="not empty and holds no rewards"):
+        relabel([], BrightnessReward(), resume=tmp_path)
+    (tmp_path / "rewards.json").write_text("{")
+    with pytest.raises(FileFormatError, match="cannot be read"):
+        relabel([], BrightnessReward(), resume=tmp_path)
+
+
+def test_a_folder_in_which_nothing_was_finished_takes_other_settings(
+    line: Trajectory, tmp_path: Path
+) -> None:
+    sparse = with_pictures_of(line, [0, 3, 6])
+    with pytest.raises(NeedsError, match="between='hold'"):
+        next(relabel([sparse], BrightnessReward(), resume=tmp_path / "rewards"))
+    options: Any = {"between": "hold", "resume": tmp_path / "rewards"}
+    assert len(list(relabel([sparse], BrightnessReward(), **options))) == 1
+
+
+def test_a_damaged_part_is_named(recorded: list[Trajectory], tmp_path: Path) -> None:
+    list(relabel(recorded, BrightnessReward(), resume=tmp_path / "rewards"))
+    (part,) = (tmp_path / "rewards").glob("*.safetensors")
+    part.write_bytes(part.read_bytes()[:-3])
+    with pytest.raises(FileFormatError, match=r"000000000.safetensors cannot be read"):
+        list(relabel(recorded, BrightnessReward(), resume=tmp_path / "rewards"))

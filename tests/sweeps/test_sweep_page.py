@@ -1,0 +1,64 @@
+import re
+from collections.abc import Callable
+
+from vlfeedback.reports.sweep_page import html_page, markdown_table
+from vlfeedback.sweeps.folder import SweepFolder
+from vlfeedback.sweeps.results import summarise_sweep
+
+Write = Callable[..., None]
+
+
+def test_the_table_names_seeds_protocols_and_the_paper(
+    folder: SweepFolder, write_row: Write
+) -> None:
+    write_row("drawer-close_teacher_p-iql_0", [4])
+    write_row("drawer-close_teacher_p-iql_1", [2])
+    header, rule, first, *_ = markdown_table(summarise_sweep(folder)).splitlines()
+    assert header.split(" | ")[2] == "success %, best mean of 8 neighbouring evaluations, 2 seeds"
+    assert header.count("|") == rule.count("|") == first.count("|")
+    cells = first.strip("| ").split(" | ")
+    assert cells[:3] == ["drawer-close", "teacher / p-iql", "75.0 ± 35.4"]
+    assert cells[4:7] == ["75.0 ± 35.4", "49.3 ± 4.2 (VLP, Table 2, P-IQL)", "75.0"]
+
+
+def test_missing_runs_are_called_missing(folder: SweepFolder, write_row: Write) -> None:
+    write_row("drawer-close_teacher_p-iql_0", [4])
+    text = markdown_table(summarise_sweep(folder))
+    assert "| 100.0 (1 of 2 seeds) |" in text
+    assert "| missing (0 of 2 seeds) | missing | missing |" in text
+    assert "| missing (0 of 2 tasks) |" in text
+    assert "Missing runs, counted nowhere: 7 (drawer-close_vlp_p-iql_0" in text
+
+
+def test_a_sweep_without_a_finished_run_has_a_page_too(folder: SweepFolder) -> None:
+    assert "Missing runs, counted nowhere: 8" in html_page(summarise_sweep(folder))
+
+
+def test_the_verdict_on_determinism_is_stated(folder: SweepFolder, write_row: Write) -> None:
+    same = {"feedback": {"digest": "same", "accuracy": 1.0, "cost": 0.0}}
+    write_row("drawer-close_teacher_p-iql_0", [1], **same)
+    assert "equal labels" not in markdown_table(summarise_sweep(folder))
+    write_row("drawer-close_vlp_p-iql_0", [1], **same)
+    text = markdown_table(summarise_sweep(folder))
+    assert "equal labels, each trained: 1; all their evaluations are bit for bit the same." in text
+    write_row("drawer-close_vlp_p-iql_0", [2], **same)
+    assert "they differ, and should not: drawer-close_teacher_p-iql_0 and" in markdown_table(
+        summarise_sweep(folder)
+    )
+
+
+def test_shared_runs_are_counted(folder: SweepFolder, write_row: Write) -> None:
+    write_row("drawer-close_vlp_p-iql_0", [1], same_labels_as="drawer-close_teacher_p-iql_0")
+    assert "which share its policy: 1." in markdown_table(summarise_sweep(folder))
+
+
+def test_the_page_needs_no_other_file(folder: SweepFolder, write_row: Write) -> None:
+    write_row("drawer-close_teacher_p-iql_0", [1, 2, 4])
+    page = html_page(summarise_sweep(folder))
+    assert re.findall(r'(?:src|href)="([^"]{22})', page) == ["data:image/png;base64,"]
+    assert "Labels of vlp train as good policies as scripted ones" in page
+
+
+def test_the_page_escapes_what_it_shows(folder: SweepFolder, write_row: Write) -> None:
+    results = summarise_sweep(folder) | {"claim": "a < b & c"}
+    assert "<p>a &lt; b &amp; c</p>" in html_page(results)
