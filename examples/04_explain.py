@@ -13,7 +13,7 @@ from PIL import Image
 import vlfeedback
 from vlfeedback.data import video
 from vlfeedback.figures import explain, reward_curve
-from vlfeedback.models.vlp import attention as vlp_attention
+from vlfeedback.models import vlp
 from vlfeedback.scoring import windows
 from vlfeedback_envs.metaworld import MetaWorldView
 from vlfeedback_envs.scripted import rollout_level
@@ -45,7 +45,7 @@ end = int(steps[rewards[0].argmax()])
 clip = replace(
     windows.window_ending_at(trajectory, end, needs=source.needs), instructions=sentences[:1]
 )
-attention = vlp_attention.read_attention(args.weights, clip)
+attention = vlp.read_attention(args.weights, clip)
 captions = [f"picture {i}" for i in range(len(clip.frames[0]))]
 shown = (clip.frames[0], attention, captions)
 sheet = explain.explanation_sheet(*shown, title=sentences[0], word="drawer")

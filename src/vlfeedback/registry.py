@@ -16,7 +16,7 @@ from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Generic, TypeVar, cast
 
-from vlfeedback.errors import MissingExtraError, UnknownNameError
+from vlfeedback.errors import BrokenPluginError, UnknownNameError
 from vlfeedback.optional import require
 
 __all__ = ["Entry", "Registry", "suggest"]
@@ -44,7 +44,7 @@ class Entry:
 
 
 class Registry(Generic[T]):
-    """Classes by name.
+    """Things by name, such as classes of sources (T: ``type[RewardSource]``).
 
     Args:
         kind: what a name stands for, as messages call it: ``"reward source"``.
@@ -82,13 +82,13 @@ class Registry(Generic[T]):
             )
         return self._entries[_key(name)]
 
-    def load(self, name: str) -> type[T]:
-        """Import the class of this name.
+    def load(self, name: str) -> T:
+        """Import what stands behind this name.
 
         Raises:
             UnknownNameError: there is no such name, or two distributions give it.
-            MissingExtraError: a package that the class needs is not installed, or a plugin is
-                broken; the message names the extra or the plugin's distribution.
+            MissingExtraError: a package that it needs is not installed; the message names the extra.
+            BrokenPluginError: a plugin is broken; the message names its distribution.
         """
         entry = self.entry(name)
         if entry.problem:
@@ -96,9 +96,9 @@ class Registry(Generic[T]):
         module, _, attribute = entry.target.partition(":")
         loaded = _import(module, entry, self.kind)
         try:
-            return cast("type[T]", reduce(getattr, attribute.split("."), loaded))
+            return cast("T", reduce(getattr, attribute.split("."), loaded))
         except AttributeError as error:
-            raise MissingExtraError(
+            raise BrokenPluginError(
                 f"{self.kind.capitalize()} {name!r} of {entry.distribution!r} is broken: {error}. "
                 f"Its entry point is {entry.target!r}; expected 'module:Class'. {_ADVICE}"
             ) from error
@@ -158,7 +158,7 @@ def _import(module: str, entry: Entry, kind: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except Exception as error:  # whatever a stranger's module raises, with its name put to it
-        raise MissingExtraError(
+        raise BrokenPluginError(
             f"{kind.capitalize()} {entry.name!r} of {entry.distribution!r} is broken: importing "
             f"{module!r} raised {type(error).__name__}: {error}. {_ADVICE}"
         ) from error

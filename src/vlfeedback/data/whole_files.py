@@ -1,29 +1,99 @@
-"""Files that are there whole, or not at all."""
+"""Files and folders that are there whole, or not at all: written beside their name, then renamed.
+
+Every writer of the library goes through here. The other name is unique to the writer, so that two
+processes never write into one another's, and ends in ``.partial``, which no reader looks at: a
+killed process leaves at most that.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-__all__ = ["new_file"]
+from vlfeedback.errors import FileFormatError
+
+__all__ = ["PARTIAL", "is_partial", "new_file", "new_folder", "read_json", "write_json"]
+
+PARTIAL = ".partial"
+"""How the names of files end that are being written."""
 
 
 @contextlib.contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Give a path to write to, which becomes `path` when the block ends, and only then.
 
-    What was at `path` before stays until then, and stays after an error. The other name has the
-    same ending, since some writers look at it.
+    What was at `path` before stays until then, and stays after an error. The folder is made.
 
     Raises:
         OSError: the folder cannot be made, or nothing was written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial.{path.name}")
+    partial = _unique(path)
     try:
         yield partial
         partial.replace(path)
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder to fill, which becomes `path` when the block ends, and only then.
+
+    Raises:
+        OSError: it cannot be made, or there is something at `path` by then.
+    """
+    partial = _unique(path)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def is_partial(path: Path) -> bool:
+    """Whether a path is what a writer has not finished."""
+    return path.name.endswith(PARTIAL)
+
+
+def write_json(path: Path, value: Mapping[str, Any], *, indent: int | None = 2) -> None:
+    """Write a JSON object, whole or not at all.
+
+    Raises:
+        ValueError: it holds NaN or infinity, for which JSON has no numbers.
+    """
+    text = json.dumps(dict(value), indent=indent, allow_nan=False) + "\n"
+    with new_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path, *, advice: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Args:
+        path: the file.
+        advice: what to do where it is damaged, as a sentence.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FileFormatError: it holds no JSON object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FileFormatError(f"{path} is no JSON ({error}). {advice}") from error
+    if not isinstance(value, dict):
+        raise FileFormatError(f"{path} holds no JSON object. {advice}")
+    return value
+
+
+def _unique(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}{PARTIAL}")

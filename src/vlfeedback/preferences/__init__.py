@@ -23,7 +23,7 @@ __all__ = [
     "make_preference_source",
 ]
 
-PREFERENCE_SOURCES: Registry[PreferenceSource] = Registry(
+PREFERENCE_SOURCES: Registry[type[PreferenceSource]] = Registry(
     "preference source",
     group="vlfeedback.preference_sources",
     listed_by="vlfeedback list preferences",

@@ -32,7 +32,7 @@ __all__ = [
     "source_to_json",
 ]
 
-REWARD_SOURCES: Registry[RewardSource] = Registry(
+REWARD_SOURCES: Registry[type[RewardSource]] = Registry(
     "reward source",
     group="vlfeedback.reward_sources",
     listed_by="vlfeedback list rewards",

@@ -1,0 +1,155 @@
+"""Long work that can be stopped: a folder of finished parts, and the settings they depend on.
+
+All that is resumable rests on `check_same_settings`: what was begun with some settings goes on
+with the same ones alone. Parts are files of their own, whole or absent, so a killed process loses
+at most the one it was making.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vlfeedback.data.whole_files import is_partial, new_file, read_json, write_json
+from vlfeedback.errors import FileFormatError
+
+__all__ = ["ResumableFolder", "as_json", "check_same_settings", "locked"]
+
+_LOCK = ".lock"
+
+
+def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they come back from JSON: tuples are lists, keys are texts."""
+    back: dict[str, Any] = json.loads(json.dumps(dict(settings)))
+    return back
+
+
+def check_same_settings(
+    begun: Mapping[str, Any], now: Mapping[str, Any], *, where: object, advice: str
+) -> None:
+    """Refuse to go on with what was begun with other settings.
+
+    Args:
+        begun: JSON values, as they were written.
+        now: those of this call.
+        where: what was begun, such as a path; begins the message.
+        advice: what to do instead, as a sentence; ends it.
+
+    Raises:
+        FileFormatError: they differ; the message names each difference.
+    """
+    differing = ", ".join(_differences(as_json(begun), as_json(now)))
+    if differing:
+        raise FileFormatError(f"{where} was begun with other settings: {differing}. {advice}")
+
+
+@contextmanager
+def locked(folder: Path, *, what: str) -> Iterator[None]:
+    """Keep other processes out of a folder; the lock ends with the process, however it ends.
+
+    Args:
+        folder: made where it is not there.
+        what: is done there, for the message: "relabels into".
+
+    Raises:
+        BlockingIOError: another process has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(
+                f"Another process {what} {folder}; wait for it, or choose another folder."
+            ) from error
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class ResumableFolder:
+    """A folder whose parts were made with one set of settings.
+
+    Attributes:
+        root: the folder.
+        settings: JSON values, as its manifest has them.
+    """
+
+    root: Path
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def begin(
+        cls,
+        root: Path,
+        settings: Mapping[str, Any],
+        *,
+        manifest: str,
+        holds: str,
+        advice: str = "Use the same ones to go on, or another folder.",
+    ) -> ResumableFolder:
+        """Start a folder, or go on with one that was begun with the same settings.
+
+        Args:
+            root: the folder.
+            settings: all that its parts depend on.
+            manifest: name of the JSON file that holds them.
+            holds: what it is for, in a message: "rewards".
+            advice: what to do where it was begun with other settings, as a sentence.
+
+        Raises:
+            FileFormatError: it was begun with other settings, or is something else.
+        """
+        now = as_json(settings)
+        path = root / manifest
+        if not path.exists():
+            if root.exists() and any(not _is_ours(other) for other in root.iterdir()):
+                raise FileFormatError(
+                    f"{root} is not empty and holds no {holds}; choose another folder."
+                )
+            write_json(path, now)
+        begun = cls.open(root, manifest=manifest, advice=f"Delete {root} and start again.")
+        check_same_settings(begun.settings, now, where=root, advice=advice)
+        return begun
+
+    @classmethod
+    def open(cls, root: Path, *, manifest: str, advice: str) -> ResumableFolder:
+        """Open a folder that `begin` began.
+
+        Raises:
+            FileNotFoundError: there is no manifest.
+            FileFormatError: it is damaged; the message ends with `advice`.
+        """
+        return cls(root, read_json(root / manifest, advice=advice))
+
+    def has(self, name: str) -> bool:
+        """Whether this part is finished."""
+        return (self.root / name).is_file()
+
+    def write(self, name: str, contents: bytes) -> None:
+        """Keep a part, whole or not at all.
+
+        Raises:
+            OSError: the disk is full or not writable; what was kept before is whole.
+        """
+        with new_file(self.root / name) as partial:
+            partial.write_bytes(contents)
+
+
+def _is_ours(path: Path) -> bool:
+    return is_partial(path) or path.name == _LOCK
+
+
+def _differences(begun: Any, now: Any, name: str = "") -> list[str]:
+    """``"steps was 200 and is 100"`` for each leaf that is not the same."""
+    if isinstance(begun, dict) and isinstance(now, dict):
+        return [
+            line
+            for key in sorted({*begun, *now})
+            for line in _differences(begun.get(key), now.get(key), f"{name} {key}".strip())
+        ]
+    return [] if begun == now else [f"{name} was {begun!r} and is {now!r}"]
