@@ -37,7 +37,7 @@ relabelled = list(
 )
 print(f"\nmean reward of a step for {task.instruction!r}, in the model's eyes")
 for level in LEVELS:
-    rewards = [t.rewards.mean() for t in relabelled if t.info["level"] == level]
+    rewards = [t.rewards.mean() for t in relabelled if t.level == level]
     print(f"{level:8} {np.mean(rewards):7.3f}")
 
 algo = offline.IQLConfig(batch_size=64, deterministic=True).create()

@@ -116,8 +116,9 @@ def rollout_cart_pole(
         truncated=True,
         task="cart-pole-balance",
         id=f"cart-pole-balance/{level}/{seed}",
-        info={"level": level, "seed": seed}
-        | (dataclasses.asdict(CONTROLLERS[level]) if level in CONTROLLERS else {}),
+        level=level,
+        seed=seed,
+        info=(dataclasses.asdict(CONTROLLERS[level]) if level in CONTROLLERS else {}),
     )
 
 

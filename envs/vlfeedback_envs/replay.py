@@ -23,20 +23,20 @@ def retake(view: MetaWorldView, trajectory: Trajectory, *, frame_size: int) -> T
 
     Args:
         view: of the episode's task, with pictures of a multiple of `frame_size`.
-        trajectory: of `vlfeedback_envs.scripted`: ``info["seed"]`` tells how it began.
+        trajectory: of `vlfeedback_envs.scripted`: `Trajectory.seed` tells how it began.
         frame_size: side of the pictures, px.
 
     Raises:
         NeedsError: the episode has no pictures, or its seed is not known.
         RenderError: the simulator goes another way than it went when this was recorded.
     """
-    if trajectory.frames is None or "seed" not in trajectory.info:
+    if trajectory.frames is None or trajectory.seed is None:
         raise NeedsError(
-            f"Trajectory {trajectory.id!r} has no pictures, or no info['seed'] to play it again "
+            f"Trajectory {trajectory.id!r} has no pictures, or no seed to play it again "
             "from; episodes of `vlfeedback collect` have both."
         )
     times = set(trajectory.frames.times.tolist())
-    observation, _ = view.reset(seed=int(trajectory.info["seed"]))
+    observation, _ = view.reset(seed=trajectory.seed)
     states = [view.capture_state()] if 0 in times else []
     for step, action in enumerate(trajectory.actions):
         observation, *_ = view.step(action)

@@ -71,7 +71,8 @@ def scatter_scenes(
         frames=ArrayFrames(np.arange(n_scenes), frames),
         task=view.task.name,
         id=f"{view.task.name}/{SCATTERED}/{seed}",
-        info={"level": SCATTERED, "seed": seed},
+        level=SCATTERED,
+        seed=seed,
     )
 
 

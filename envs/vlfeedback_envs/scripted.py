@@ -92,7 +92,9 @@ def rollout_level(
         frames=ArrayFrames(np.asarray(times), frames),
         task=view.task.name,
         id=f"{view.task.name}/{level}/{seed}",
-        info={"level": level, "seed": seed, "stop": stop},
+        level=level,
+        seed=seed,
+        stopped_at=stop,
     )
 
 

@@ -87,7 +87,7 @@ class Registry(Generic[T]):
 
         Raises:
             UnknownNameError: there is no such name, or two distributions give it.
-            MissingExtraError: a package that it needs is not installed; the message names the extra.
+            MissingExtraError: a package it needs is not installed; the message names the extra.
             BrokenPluginError: a plugin is broken; the message names its distribution.
         """
         entry = self.entry(name)

@@ -106,7 +106,7 @@ def test_a_round_trip_keeps_every_element(make: Any) -> None:
         known = slice(None, -1 if other.terminated else None)
         np.testing.assert_array_equal(one.observations[known], other.observations[known])
         assert one.env_rewards is None
-    assert read[1].info == {"last_observation": "repeated"}
+    assert read[1].facts() == {"last_observation": "repeated"}
     again = make(read)
     for a, b in zip(again.episodes, make(EPISODES).episodes, strict=True):
         np.testing.assert_array_equal(a.observations, b.observations)

@@ -94,7 +94,7 @@ def test_every_element_comes_back(
                 getattr(other, field), "dtype", None
             )
         assert (one.terminated, one.truncated) == (other.terminated, other.truncated)
-        assert one.id == f"data/{number:06d}" and one.info == {}
+        assert one.id == f"data/{number:06d}" and one.facts() == {}
 
 
 @each_format
@@ -144,7 +144,7 @@ def test_a_d4rl_file_is_read(tmp_path: Path, adapter: Any, name: str, column: bo
     np.testing.assert_array_equal(one.observations[:-1], arrays["observations"][:5])
     np.testing.assert_array_equal(two.env_rewards, arrays["rewards"][5:].reshape(-1))
     np.testing.assert_array_equal(one.observations[-1], one.observations[-2])
-    assert one.info == {"last_observation": "repeated"}
+    assert one.facts() == {"last_observation": "repeated"}
 
 
 @each_format
@@ -154,7 +154,7 @@ def test_next_observations_keep_the_last_one(tmp_path: Path, adapter: Any, name:
     following[4] = 8
     save(tmp_path / name, **arrays, next_observations=following)
     one, two = adapter.read(tmp_path / name)
-    assert one.observations[-1].tolist() == [8, 8, 8] and one.info == {}
+    assert one.observations[-1].tolist() == [8, 8, 8] and one.facts() == {}
     assert two.observations[-1].tolist() == [9, 9, 9]
 
 

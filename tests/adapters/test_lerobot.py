@@ -129,7 +129,7 @@ def test_every_row_is_a_step(dataset: Path) -> None:
         assert read.observations.dtype == read.actions.dtype == np.float64  # as the file has them
         assert (read.terminated, read.truncated, read.rewards) == (False, True, None)
         assert read.id == f"robot/{episode:06d}"
-        assert read.info == {"last_observation": "repeated", "instruction": f"do {episode}"}
+        assert read.facts() == {"last_observation": "repeated", "instruction": f"do {episode}"}
     assert episode == 2
 
 

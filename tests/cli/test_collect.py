@@ -51,7 +51,7 @@ def elements(trajectory: Trajectory) -> dict[str, Any]:
         "actions": trajectory.actions.tolist(),
         "rewards": np.asarray(trajectory.env_rewards).tolist(),
         "successes": np.asarray(trajectory.successes).tolist(),
-        "info": trajectory.info,
+        "info": trajectory.facts(),
     }
 
 
@@ -68,7 +68,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_task_is_collected_in_three_levels(collected: Path) -> None:
     trajectories = Collection.open(collected).load("reach", ["expert", "medium", "random"])
-    assert [t.info["level"] for t in trajectories] == ["expert", "medium", "random"]
+    assert [t.level for t in trajectories] == ["expert", "medium", "random"]
     for trajectory in trajectories:
         assert len(trajectory) == 20 and trajectory.observations.shape == (21, 39)
         assert trajectory.frames is not None
@@ -81,7 +81,7 @@ def test_a_task_is_collected_in_three_levels(collected: Path) -> None:
 
 def test_scattered_scenes_come_with_it(collected: Path) -> None:
     (scenes,) = Collection.open(collected).load("reach", ["scattered"])
-    assert scenes.info["level"] == "scattered" and scenes.env_rewards is scenes.successes is None
+    assert scenes.level == "scattered" and scenes.env_rewards is scenes.successes is None
     assert scenes.frames is not None
     assert scenes.frames.times.tolist() == list(range(23))
     assert scenes.frames.read([0]).shape == (1, 16, 16, 3)
@@ -92,7 +92,7 @@ def test_seeds_belong_to_names_so_that_a_subset_repeats_the_whole(collected: Pat
 
     Scattered scenes came later, and their seeds follow those of all the levels of 50 tasks.
     """
-    seeds = {t.info["level"]: t.info["seed"] for t in Collection.open(collected).load("reach")}
+    seeds = {t.level: t.seed for t in Collection.open(collected).load("reach")}
     assert seeds == {
         "expert": 40 * 3000,
         "medium": 40 * 3000 + 1000,
@@ -205,14 +205,12 @@ def test_cartpole_is_collected_without_pictures_in_episodes_of_a_hundred_steps(
     assert done.returncode == 0, done.stderr
     assert "6 trajectories collected" in done.stdout and "fit vlp" not in done.stdout
     trajectories = Collection.open(tmp_path / "out").load("cart-pole-balance")
-    assert [t.info["level"] for t in trajectories] == ["expert"] * 2 + ["medium"] * 2 + [
-        "random"
-    ] * 2
+    assert [t.level for t in trajectories] == ["expert"] * 2 + ["medium"] * 2 + ["random"] * 2
     assert {len(t) for t in trajectories} == {100}
     assert all(t.frames is None for t in trajectories)
     assert trajectories[4].actions.min() < -0.9 and trajectories[4].actions.max() > 0.9
     # The seeds after those of Meta-World's four levels of 50 tasks.
-    assert [t.info["seed"] for t in trajectories[::2]] == [200_000, 201_000, 202_000]
+    assert [t.seed for t in trajectories[::2]] == [200_000, 201_000, 202_000]
 
 
 def test_cartpole_has_pictures_where_they_are_asked_for(tmp_path: Path) -> None:

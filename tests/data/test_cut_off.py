@@ -33,7 +33,7 @@ def test_all_arrays_end_together_and_the_end_is_a_truncation(trajectory: Traject
     np.testing.assert_array_equal(cut.successes, [False] * 3)
     assert cut.rewards is None
     assert cut.truncated and not cut.terminated
-    assert (cut.id, cut.info) == ("a", {"stop": 3})
+    assert (cut.id, cut.facts()) == ("a", {"stop": 3})
 
 
 def test_pictures_of_what_is_left_are_read_and_others_are_refused(trajectory: Trajectory) -> None:

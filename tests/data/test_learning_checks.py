@@ -4,7 +4,6 @@ import pytest
 from vlfeedback.data.learning_checks import (
     check_finite,
     check_terminals,
-    knows_last_observation,
     rewards_of,
 )
 from vlfeedback.errors import FileFormatError, NeedsError
@@ -32,11 +31,6 @@ def test_rewards_that_are_missing_name_the_first_and_the_way_out() -> None:
         rewards_of(given, "source")
     with pytest.raises(NeedsError, match=r"has no env_rewards \(2 of 2 .*rewards='source'"):
         rewards_of(given, "env")
-
-
-def test_only_what_a_file_repeated_is_unknown() -> None:
-    assert knows_last_observation(episode())
-    assert not knows_last_observation(episode(info={"last_observation": "repeated"}))
 
 
 def test_whole_numbers_and_finite_ones_pass_and_others_are_placed() -> None:

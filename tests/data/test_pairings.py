@@ -53,7 +53,7 @@ def test_expert_pairs_are_those_of_the_segments_drawn_with_the_same_seed() -> No
 
 
 def test_without_experts_the_need_is_named() -> None:
-    with pytest.raises(NeedsError, match="None of 1 trajectories says info"):
+    with pytest.raises(NeedsError, match="None of 1 trajectories has level"):
         sample_expert_pairs([trajectory("b", [0] * 6, "random")], 2, 3, rng=np.random.default_rng())
 
 

@@ -19,7 +19,7 @@ def trajectory(name: str, length: int, level: float = 0.0) -> Trajectory:
         actions=np.zeros((length, 2), np.float32),
         env_rewards=np.full(length, level, np.float32),
         id=name,
-        info={"level": level},
+        level=f"{level:g}",
     )
 
 
@@ -68,9 +68,9 @@ def test_clusters_separate_trajectories_that_differ() -> None:
 def test_clustered_pairs_take_one_segment_from_each_cluster() -> None:
     trajectories = [trajectory(f"{k}", 30 + k, level=k % 2) for k in range(12)]
     pairs = sample_clustered_pairs(trajectories, 50, 10, rng=np.random.default_rng(0))
-    sides = {(f.trajectory.info["level"], s.trajectory.info["level"]) for f, s in pairs}
+    sides = {(f.trajectory.level, s.trajectory.level) for f, s in pairs}
     assert len(sides) == 1
-    assert {*sides.pop()} == {0.0, 1.0}
+    assert {*sides.pop()} == {"0", "1"}
 
 
 def test_gathered_pairs_carry_only_what_the_source_needs() -> None:

@@ -66,7 +66,7 @@ def test_the_missing_last_observation_is_repeated_and_said_to_be(tmp_path: Path)
     trajectory = read_segments_npz(save(tmp_path / "a.npz", arrays)).pairs[0][0].trajectory
     assert len(trajectory) == 4 and trajectory.observations.shape == (5, 3)
     np.testing.assert_array_equal(trajectory.observations[4], trajectory.observations[3])
-    assert trajectory.info == {"last_observation": "repeated"}
+    assert trajectory.last_observation_repeated
     assert trajectory.truncated and not trajectory.terminated and trajectory.rewards is None
 
 

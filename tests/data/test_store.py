@@ -43,7 +43,7 @@ def test_what_a_killed_process_left_does_not_keep_a_folder_from_being_begun(tmp_
 def test_a_damaged_manifest_is_refused_with_what_to_do(tmp_path: Path) -> None:
     begin(tmp_path)
     (tmp_path / "rewards.json").write_text("{", encoding="utf-8")
-    with pytest.raises(FileFormatError, match="Delete .* and start again"):
+    with pytest.raises(FileFormatError, match=r"Delete .* and start again"):
         begin(tmp_path)
 
 

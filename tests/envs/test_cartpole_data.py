@@ -87,8 +87,14 @@ def test_the_same_seed_gives_the_same_episode_and_another_another(level: str) ->
 def test_an_episode_says_where_it_comes_from() -> None:
     medium, random = (rollout_cart_pole(level, seed=9) for level in ("medium", "random"))
     assert medium.task == "cart-pole-balance" and medium.id == "cart-pole-balance/medium/9"
-    assert medium.info == {"level": "medium", "seed": 9, "gain": 1.0, "damping": 0.5, "noise": 0.1}
-    assert random.info == {"level": "random", "seed": 9}
+    assert medium.facts() == {
+        "level": "medium",
+        "seed": 9,
+        "gain": 1.0,
+        "damping": 0.5,
+        "noise": 0.1,
+    }
+    assert random.facts() == {"level": "random", "seed": 9}
     assert {medium.observations.dtype, medium.actions.dtype} == {np.dtype(np.float32)}
 
 

@@ -44,7 +44,7 @@ def test_another_camera_takes_other_pictures_of_the_same_episode(episode: Trajec
     other.close()
     assert pictures(again).shape == pictures(episode).shape
     assert np.all(np.any(pictures(again) != pictures(episode), axis=(1, 2, 3)))
-    assert again.actions is episode.actions and again.info == episode.info
+    assert again.actions is episode.actions and again.facts() == episode.facts()
 
 
 def test_an_episode_of_another_simulator_is_refused(
@@ -58,5 +58,5 @@ def test_an_episode_of_another_simulator_is_refused(
 def test_an_episode_that_does_not_tell_how_it_began_is_refused(
     view: MetaWorldView, episode: Trajectory
 ) -> None:
-    with pytest.raises(NeedsError, match=r"no info\['seed'\] to play it again"):
-        retake(view, replace(episode, info={}), frame_size=8)
+    with pytest.raises(NeedsError, match=r"no seed to play it again"):
+        retake(view, replace(episode, seed=None), frame_size=8)

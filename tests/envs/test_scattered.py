@@ -75,7 +75,7 @@ def test_a_trajectory_of_scenes_has_a_picture_of_each_and_no_reward(view: MetaWo
     assert scenes.env_rewards is None and scenes.successes is None
     name = view.task.name
     assert (scenes.id, scenes.task) == (f"{name}/scattered/5", name)
-    assert scenes.info == {"level": SCATTERED, "seed": 5}
+    assert scenes.facts() == {"level": SCATTERED, "seed": 5}
 
 
 def test_the_same_seed_gives_the_same_scenes_whatever_came_before(view: MetaWorldView) -> None:

@@ -57,8 +57,8 @@ def test_medium_stops_half_way_and_then_holds_still(view: MetaWorldView) -> None
     for seed in (11, 12, 13):
         needed = steps_the_policy_needs(view, seed)
         trajectory = roll(view, "medium", seed=seed)
-        stop = trajectory.info["stop"]
-        assert int(0.35 * needed) <= stop <= 0.65 * needed
+        stop = trajectory.stopped_at
+        assert stop is not None and int(0.35 * needed) <= stop <= 0.65 * needed
         hand, grip = trajectory.actions[:, :3], trajectory.actions[:, 3]
         assert np.all(np.any(hand[:stop] != 0, axis=1))
         assert np.all(hand[stop:] == 0)
@@ -68,7 +68,7 @@ def test_medium_stops_half_way_and_then_holds_still(view: MetaWorldView) -> None
 def test_the_expert_succeeds(view: MetaWorldView) -> None:
     expert = roll(view, "expert")
     assert expert.successes is not None and expert.successes.any()
-    assert expert.info["stop"] == len(expert) == 150
+    assert expert.stopped_at == len(expert) == 150
 
 
 def test_an_expert_that_has_succeeded_rests(view: MetaWorldView) -> None:
@@ -149,7 +149,7 @@ def test_the_same_seed_gives_the_same_trajectory_whatever_came_before(view: Meta
         for name in ("observations", "actions", "env_rewards", "successes"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
         np.testing.assert_array_equal(pictures_of(one), pictures_of(other))
-        assert one.info == other.info and one.id == other.id
+        assert one.facts() == other.facts() and one.id == other.id
         another = roll(view, level, seed=12, horizon=40)
         assert np.any(one.actions != another.actions)
 
@@ -157,8 +157,8 @@ def test_the_same_seed_gives_the_same_trajectory_whatever_came_before(view: Meta
 def test_a_trajectory_says_where_it_comes_from(reach: MetaWorldView) -> None:
     trajectory = roll(reach, "medium", seed=5, horizon=10)
     assert trajectory.id == "reach/medium/5" and trajectory.task == "reach"
-    assert trajectory.info.keys() == {"level", "seed", "stop"}
-    assert (trajectory.info["level"], trajectory.info["seed"]) == ("medium", 5)
+    assert trajectory.facts().keys() == {"level", "seed", "stop"}
+    assert (trajectory.level, trajectory.seed) == ("medium", 5)
     assert trajectory.truncated and not trajectory.terminated
     assert trajectory.observations.shape == (11, 39)
     assert trajectory.observations.dtype == np.float32

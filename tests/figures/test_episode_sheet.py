@@ -12,8 +12,6 @@ from vlfeedback.figures.episode_sheet import (
     STOPPED_COLOUR,
     SUCCESS_COLOUR,
     episode_sheet,
-    level_of,
-    stop_of,
 )
 from vlfeedback.types import ArrayFrames, Trajectory
 
@@ -99,10 +97,11 @@ def test_each_level_has_so_many_rows_and_each_row_so_many_pictures() -> None:
 
 
 def test_the_level_and_the_stop_are_what_the_data_says() -> None:
-    assert (level_of(episode("medium")), stop_of(episode("medium", stop=14))) == ("medium", 14)
-    assert stop_of(episode(stop=30)) is None  # acted to the end
+    medium = episode("medium", stop=14)
+    assert (medium.level, medium.rests_from) == ("medium", 14)
+    assert episode(stop=30).rests_from is None  # acted to the end
     bare = Trajectory(np.zeros((2, 1), np.float32), np.zeros((1, 1), np.float32))
-    assert (level_of(bare), stop_of(bare)) == ("", None)
+    assert (bare.level, bare.rests_from) == ("", None)
 
 
 def test_an_episode_without_pictures_is_refused() -> None:

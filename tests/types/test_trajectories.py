@@ -161,3 +161,37 @@ def test_pictures_match_their_times_one_to_one() -> None:
         ArrayFrames(np.array([0, 1]), pictures(3))
     with pytest.raises(ShapeError, match="each state once, ascending"):
         ArrayFrames(np.array([0, 2, 1]), pictures(3))
+
+
+def test_facts_given_in_info_become_fields_and_files_find_them_under_their_old_keys() -> None:
+    old = Trajectory(
+        np.zeros((3, 1)),
+        np.zeros((2, 1)),
+        info={"level": "medium", "seed": 7, "stop": 1, "last_observation": "repeated", "gain": 2.0},
+    )
+    new = Trajectory(
+        np.zeros((3, 1)),
+        np.zeros((2, 1)),
+        level="medium",
+        seed=7,
+        stopped_at=1,
+        last_observation_repeated=True,
+        info={"gain": 2.0},
+    )
+    assert old.facts() == new.facts()
+    assert (old.level, old.seed, old.stopped_at, old.info) == ("medium", 7, 1, {"gain": 2.0})
+    assert old.facts() == {
+        "level": "medium",
+        "seed": 7,
+        "stop": 1,
+        "last_observation": "repeated",
+        "gain": 2.0,
+    }
+
+
+def test_the_first_success_and_the_rest_are_known_where_the_data_tells() -> None:
+    done = np.array([False, True, True])
+    said = Trajectory(np.zeros((4, 1)), np.zeros((3, 1)), successes=done, stopped_at=2)
+    assert (said.first_success, said.rests_from) == (1, 2)
+    silent = Trajectory(np.zeros((4, 1)), np.zeros((3, 1)), successes=done & False, stopped_at=3)
+    assert (silent.first_success, silent.rests_from) == (None, None)

@@ -15,10 +15,8 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 
 from vlfeedback.data.learning_checks import (
-    LAST_OBSERVATION,
     check_finite,
     check_terminals,
-    knows_last_observation,
     reward_field,
     rewards_of,
 )
@@ -140,7 +138,7 @@ def _to_episode(trajectory: Trajectory, rewards: Float32[np.ndarray, " L"]) -> E
     actions, column = _narrow(_rows(trajectory.actions)), _rows(rewards)
     for name, rows in (("rewards", column), ("observations", observations), ("actions", actions)):
         check_finite(rows, name=name, where=where, first=0)
-    if trajectory.terminated or not knows_last_observation(trajectory):
+    if trajectory.terminated or trajectory.last_observation_repeated:
         observations = observations[:-1]
     else:
         actions = np.concatenate([actions, np.zeros_like(actions[:1])])
@@ -163,17 +161,15 @@ def _from_episode(episode: Any, number: int, field: str | None) -> Trajectory:
     rewards = np.asarray(episode.rewards[:length, 0], dtype=np.float32)
     check_finite(rewards, name="rewards", where=where, first=0)
     observations = _channels_last(episode.observations)
-    repeated = {}
     if episode.terminated:
         observations = np.concatenate([observations, observations[-1:]])
-        repeated = {LAST_OBSERVATION: "repeated"}
     return Trajectory(
         observations=observations,
         actions=episode.actions[:length],
         terminated=bool(episode.terminated),
         truncated=not episode.terminated,
         id=f"d3rlpy/{number:06d}",
-        info=repeated,
+        last_observation_repeated=bool(episode.terminated),
         **({} if field is None else {field: rewards}),  # type: ignore[arg-type]
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from vlfeedback.adapters.relabelled_copies import env_rewards_or_nan, split_rewards
-from vlfeedback.data.learning_checks import LAST_OBSERVATION, check_finite, check_terminals
+from vlfeedback.data.learning_checks import check_finite, check_terminals
 from vlfeedback.errors import FileFormatError, NeedsError
 from vlfeedback.types import Trajectory
 
@@ -127,7 +127,7 @@ def trajectory_of(
         terminated=episode.terminated,
         truncated=episode.truncated,
         id=f"{name}/{episode.number:06d}",
-        info={LAST_OBSERVATION: "repeated"} if following is None else {},
+        last_observation_repeated=following is None,
     )
 
 

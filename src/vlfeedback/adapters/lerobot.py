@@ -31,7 +31,7 @@ from vlfeedback.adapters.lerobot_layout import (
     write_table,
 )
 from vlfeedback.adapters.relabelled_copies import reward_rows, rewards_for_copy, split_rewards
-from vlfeedback.data.learning_checks import LAST_OBSERVATION, check_finite
+from vlfeedback.data.learning_checks import check_finite
 from vlfeedback.errors import FileFormatError, ShapeError, UnknownNameError
 from vlfeedback.optional import require
 from vlfeedback.types import Trajectory
@@ -51,7 +51,7 @@ def read(
     """Read the episodes of a dataset, in order; one data file and no video is held at a time.
 
     ``next.reward`` becomes `Trajectory.env_rewards`, and in a dataset that `write_relabelled` made
-    `Trajectory.rewards`. An episode's task becomes ``info["instruction"]``, where there is one.
+    `Trajectory.rewards`. An episode's task becomes `Trajectory.instruction`, where there is one.
 
     Args:
         root: the dataset's folder.
@@ -165,9 +165,6 @@ def _trajectory(
         frames = LeRobotFrames(video, start, folder.fps, np.arange(episode.n_rows))
     rewards, env_rewards = split_rewards(arrays.get(REWARD), arrays.get(ENV_REWARD))
     success = arrays.get(_SUCCESS)
-    info: dict[str, Any] = {LAST_OBSERVATION: "repeated"}
-    if episode.tasks:
-        info["instruction"] = episode.tasks[0]
     states = arrays[observation]
     return Trajectory(
         observations=np.concatenate([states, states[-1:]]),
@@ -179,7 +176,8 @@ def _trajectory(
         truncated=not done_is_terminal,
         frames=frames,
         id=_name(folder.root, episode),
-        info=info,
+        last_observation_repeated=True,
+        instruction=episode.tasks[0] if episode.tasks else "",
     )
 
 

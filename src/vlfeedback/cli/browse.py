@@ -39,7 +39,7 @@ def browse(
 
     from vlfeedback.data.collection import Collection
     from vlfeedback.errors import UnknownNameError
-    from vlfeedback.figures.episode_sheet import episode_sheet, level_of
+    from vlfeedback.figures.episode_sheet import episode_sheet
     from vlfeedback.reports.collection_page import collection_page, summarise_levels
 
     collection = Collection.open(data)
@@ -49,8 +49,8 @@ def browse(
     found, sheets, summaries = set(), {}, {}
     for task in track(names, description="drawing"):
         trajectories = collection.load(task)
-        found |= {level_of(t) for t in trajectories}
-        chosen = [t for t in trajectories if not asked or level_of(t) in asked]
+        found |= {t.level for t in trajectories}
+        chosen = [t for t in trajectories if not asked or t.level in asked]
         if not chosen:
             continue
         folder.mkdir(parents=True, exist_ok=True)

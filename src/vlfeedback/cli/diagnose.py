@@ -194,7 +194,7 @@ def _diagnose(made: Mapping[str, RewardSource], exam: DiagnosisInputs) -> dict[s
             found[name] = diagnose(
                 source,
                 exam,
-                report=lambda part, done, total, bar=bar, name=name: progress.update(  # type: ignore[misc]
+                report=lambda part, done, total, _, bar=bar, name=name: progress.update(  # type: ignore[misc]
                     bar,
                     completed=done,
                     total=total,

@@ -40,7 +40,7 @@ def collecting(
     if task not in (*METAWORLD_TASKS, _CART_POLE):
         raise NeedsError(
             f"Task {task!r} has no scripted experts to collect episodes of. Record some with "
-            "info['level'] 'expert' and 'random', pictures and rewards, write them to "
+            "level 'expert' and 'random', pictures and rewards, write them to "
             f"FOLDER/{task}/expert.h5 and random.h5 of a `vlfeedback.data.collection.Collection`, "
             "and pass --data FOLDER."
         )
@@ -78,7 +78,7 @@ def load_episodes(data: Path, task: str) -> list[Trajectory]:
     from vlfeedback.data.collection import Collection
     from vlfeedback.types import SCATTERED
 
-    return [t for t in Collection.open(data).load(task) if t.info.get("level") != SCATTERED]
+    return [t for t in Collection.open(data).load(task) if t.level != SCATTERED]
 
 
 def retake_episodes(

@@ -57,7 +57,7 @@ def picture_mistakes(mistakes: Sequence[Mistake], task: str, folder: Path) -> No
             stride = picture_stride([clip.segment.trajectory])
             pictures = clip.segment.read("frames", stride=stride)
             clips.append(pictures[::-1] if clip.reversed else pictures)
-            level = clip.segment.trajectory.info.get("level", "")
+            level = clip.segment.trajectory.level
             captions.append(
                 f"{name}: {level}, from step {clip.segment.start}"
                 + (", backwards" if clip.reversed else "")

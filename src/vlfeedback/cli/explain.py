@@ -104,15 +104,14 @@ def _settings(source_config: str, weights: str) -> dict[str, Any]:
 
 def _from_data(data: Path, task: str, level: str, episode: int) -> Trajectory:
     from vlfeedback.data.collection import Collection
-    from vlfeedback.figures.episode_sheet import level_of
 
     collection = Collection.open(data)
     if not task:
         raise NeedsError(f"--data needs --task; {data} has {', '.join(collection.tasks())}.")
     trajectories = collection.load(task)
-    of_level = [t for t in trajectories if level_of(t) == level]
+    of_level = [t for t in trajectories if t.level == level]
     if not of_level:
-        levels = dict.fromkeys(map(level_of, trajectories))
+        levels = dict.fromkeys(t.level for t in trajectories)
         raise UnknownNameError(f"{task!r} has no level {level!r}; it has {', '.join(levels)}.")
     if episode >= len(of_level):
         raise UnknownNameError(
@@ -144,13 +143,12 @@ def _from_video(video: Path | None, every: int) -> Trajectory:
 
 def _end_of_clip(trajectory: Trajectory, context: int, start: int | None) -> int:
     """Last step of the clip: as asked, or where the task is first done or the actor stopped."""
-    from vlfeedback.figures.episode_sheet import stop_of
     from vlfeedback.figures.reward_curve import pictured_steps
 
     if start is not None:
         return min(start + context, len(trajectory)) - 1
     steps = pictured_steps(trajectory)
-    event = stop_of(trajectory)
+    event = trajectory.rests_from
     if trajectory.successes is not None and trajectory.successes.any():
         event = int(trajectory.successes.argmax())
     later = steps[steps >= event] if event is not None else steps[-1:]

@@ -15,12 +15,13 @@ import typer
 from vlfeedback.cli.loss_bars import LossBars
 from vlfeedback.cli.task_option import parse_tasks
 from vlfeedback.errors import NeedsError
+from vlfeedback.types import Report
 
 if TYPE_CHECKING:
     from vlfeedback.data.collection import Collection
     from vlfeedback.models.vlp.data import ClipSet, SceneSet, Texts
     from vlfeedback.models.vlp.network import VLPNetwork
-    from vlfeedback.models.vlp.settings import Report, VLPTraining
+    from vlfeedback.models.vlp.settings import VLPTraining
     from vlfeedback.models.vlp.weights import VLPWeights
 
 __all__ = ["fit_app"]

@@ -11,27 +11,13 @@ from vlfeedback.errors import FileFormatError, InvalidValueError, NeedsError
 from vlfeedback.types import Trajectory
 
 __all__ = [
-    "LAST_OBSERVATION",
     "check_finite",
     "check_terminals",
-    "knows_last_observation",
     "reward_field",
     "rewards_of",
 ]
 
-LAST_OBSERVATION = "last_observation"
-"""Key of `Trajectory.info`: "repeated" where a format keeps no observation after the last action.
-
-The last observation then stands there twice. A terminated episode does not mind: nothing is
-learnt from what follows its end. Of a truncated one the last transition must not be learnt from.
-"""
-
 _FIELDS: Mapping[str, str | None] = {"source": "rewards", "env": "env_rewards", "none": None}
-
-
-def knows_last_observation(trajectory: Trajectory) -> bool:
-    """Whether its last observation is the one after the last action; see `LAST_OBSERVATION`."""
-    return bool(trajectory.info.get(LAST_OBSERVATION) != "repeated")
 
 
 def reward_field(rewards: str) -> str | None:

@@ -132,7 +132,7 @@ def sample_expert_segments(
     rng: np.random.Generator,
     start_multiple: int = 1,
 ) -> list[Segment]:
-    """Draw segments of expert trajectories only (``info["level"] == "expert"``).
+    """Draw segments of expert trajectories only (`Trajectory.level` "expert").
 
     Raises:
         NeedsError: there is no expert trajectory.
@@ -181,7 +181,7 @@ def sample_advancing_segments(
     rewards = [_rewards(t.segment(0, len(t))) for t in trajectories]
     spread = max(r.max() for r in rewards) - min(r.min() for r in rewards)
     for trajectory, reward in zip(trajectories, rewards, strict=True):
-        if trajectory.info.get("level") == "expert":
+        if trajectory.level == "expert":
             for start in range(0, len(trajectory) - length + 1, start_multiple):
                 if reward[start + length - 1] - reward[start] > min_gain * spread:
                     advancing.append(trajectory.segment(start, length))
@@ -194,10 +194,10 @@ def sample_advancing_segments(
 
 
 def _experts(trajectories: Sequence[Trajectory]) -> list[Trajectory]:
-    experts = [t for t in trajectories if t.info.get("level") == "expert"]
+    experts = [t for t in trajectories if t.level == "expert"]
     if not experts:
         raise NeedsError(
-            f"None of {len(trajectories)} trajectories says info['level'] == 'expert'; "
+            f"None of {len(trajectories)} trajectories has level == 'expert'; "
             "`vlfeedback collect` makes some."
         )
     return experts

@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 
-from vlfeedback.data.learning_checks import LAST_OBSERVATION
 from vlfeedback.data.preferences import LabelRecord, PreferenceDataset
 from vlfeedback.errors import FileFormatError, InvalidValueError
 from vlfeedback.types import PreferenceLabels, Segment, Trajectory
@@ -148,7 +147,7 @@ def _trajectories(path: Path, arrays: dict[str, np.ndarray], task: str) -> list[
             truncated=True,
             task=task,
             id=f"{path.stem}/{row}",
-            info={LAST_OBSERVATION: "repeated"},
+            last_observation_repeated=True,
         )
         for row in range(n)
     ]

@@ -143,7 +143,7 @@ def _write_one(group: h5py.Group, trajectory: Trajectory, video: bool) -> None:
         "task": trajectory.task,
         "terminated": trajectory.terminated,
         "truncated": trajectory.truncated,
-        "info": trajectory.info,
+        "info": trajectory.facts(),
     }
     group.attrs["header"] = json.dumps(header)
     for name in _ARRAYS:

@@ -11,7 +11,11 @@ from vlfeedback.errors import NeedsError
 from vlfeedback.figures.contact_sheet import contact_sheet, outline
 from vlfeedback.types import SCATTERED, Trajectory
 
-__all__ = ["STOPPED_COLOUR", "SUCCESS_COLOUR", "episode_sheet", "level_of", "stop_of"]
+__all__ = [
+    "STOPPED_COLOUR",
+    "SUCCESS_COLOUR",
+    "episode_sheet",
+]
 
 # Okabe and Ito's colours, which colour-blind people tell apart.
 SUCCESS_COLOUR = (0, 158, 115)
@@ -42,26 +46,15 @@ def episode_sheet(
     seen: dict[str, int] = {}
     clips, captions, notes = [], [], []
     for trajectory in trajectories:
-        number = seen.get(level_of(trajectory), 0)
+        number = seen.get(trajectory.level, 0)
         if number == episodes:
             continue
-        seen[level_of(trajectory)] = number + 1
+        seen[trajectory.level] = number + 1
         times, frames = _pictures(trajectory, n_frames)
         clips.append(frames)
         captions.append(_describe(trajectory, number))
         notes.append([_note(trajectory, int(time)) for time in times])
     return contact_sheet(clips, captions, frame_captions=notes)
-
-
-def level_of(trajectory: Trajectory) -> str:
-    """Its level as the collection noted it, or nothing."""
-    return str(trajectory.info.get("level", ""))
-
-
-def stop_of(trajectory: Trajectory) -> int | None:
-    """The step from which nothing was done, if it was noted and comes before the end."""
-    stop = trajectory.info.get("stop")
-    return int(stop) if stop is not None and stop < len(trajectory) else None
 
 
 def _pictures(
@@ -77,7 +70,7 @@ def _pictures(
     places = np.rint(np.linspace(0, len(given) - 1, min(n_frames, len(given))))
     times = np.asarray(given[places.astype(np.int64)], dtype=np.int64)
     frames = trajectory.frames.read(times)
-    stop = stop_of(trajectory)
+    stop = trajectory.rests_from
     held = times > (len(trajectory) if stop is None else stop)
     done = np.array([_succeeds(trajectory, int(time)) for time in times])
     for which, colour in ((held & ~done, STOPPED_COLOUR), (done, SUCCESS_COLOUR)):
@@ -91,7 +84,7 @@ def _succeeds(trajectory: Trajectory, time: int) -> bool:
 
 def _note(trajectory: Trajectory, time: int) -> str:
     """The step before this state, and what it brought."""
-    if level_of(trajectory) == SCATTERED:
+    if trajectory.level == SCATTERED:
         return f"scene {time}"
     if time == 0:
         return "reset"
@@ -102,12 +95,12 @@ def _note(trajectory: Trajectory, time: int) -> str:
 
 
 def _describe(trajectory: Trajectory, number: int) -> str:
-    seed = f" (seed {trajectory.info['seed']})" if "seed" in trajectory.info else ""
-    kind = "scenes" if level_of(trajectory) == SCATTERED else "episode"
-    parts = [f"{level_of(trajectory)} {kind} {number}{seed}".strip()]
+    seed = f" (seed {trajectory.seed})" if trajectory.seed is not None else ""
+    kind = "scenes" if trajectory.level == SCATTERED else "episode"
+    parts = [f"{trajectory.level} {kind} {number}{seed}".strip()]
     if trajectory.env_rewards is not None:
         parts.append(f"return {trajectory.env_rewards.sum():.1f}")
-    stop = stop_of(trajectory)
+    stop = trajectory.rests_from
     if stop is not None:
         parts.append(f"stopped at step {stop}")
     if trajectory.successes is not None:

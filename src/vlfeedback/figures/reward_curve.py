@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from vlfeedback.errors import NeedsError
-from vlfeedback.figures.episode_sheet import stop_of
 from vlfeedback.optional import require
 from vlfeedback.scoring.windows import picture_times, window_ending_at
 from vlfeedback.types import EmbeddingSource, RewardSource, Trajectory, rows_of
@@ -154,7 +153,7 @@ def mark_events(axes: Axes, trajectory: Trajectory) -> None:
     events = {}
     if trajectory.successes is not None and trajectory.successes.any():
         events["success"] = int(np.argmax(trajectory.successes))
-    stop = stop_of(trajectory)
+    stop = trajectory.rests_from
     if stop is not None:
         events["stopped"] = stop
     for name, step in events.items():

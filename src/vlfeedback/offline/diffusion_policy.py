@@ -34,7 +34,7 @@ from vlfeedback.models.checkpoint import (
 from vlfeedback.offline.diffusion_networks import ConditionalUnet, MlpDenoiser
 from vlfeedback.offline.diffusion_schedule import NoiseSchedule
 from vlfeedback.offline.diffusion_windows import Range, Windows
-from vlfeedback.types import Trajectory
+from vlfeedback.types import Report, Trajectory
 
 __all__ = ["DiffusionPolicy", "DiffusionPolicyConfig"]
 
@@ -115,7 +115,7 @@ class DiffusionPolicy:
         n_steps: int,
         *,
         callback: Callable[[DiffusionPolicy, int], None] | None = None,
-        report: Callable[[str, int, int, float], None] | None = None,
+        report: Report | None = None,
     ) -> None:
         """Train for so many gradient steps; a second time, it goes on from the weights it has.
 

@@ -16,10 +16,10 @@ import numpy as np
 
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
-from vlfeedback.offline.training_loop import D3rlpyTraining, DiffusionTraining, Report, Training
+from vlfeedback.offline.training_loop import D3rlpyTraining, DiffusionTraining, Training
 from vlfeedback.optional import import_d3rlpy
 from vlfeedback.registry import suggest
-from vlfeedback.types import Trajectory
+from vlfeedback.types import Report, Trajectory
 
 __all__ = ["LEARNERS", "Learner", "Task", "get_learner", "list_learners"]
 

@@ -19,8 +19,7 @@ from vlfeedback.offline.evaluation import Policy, PolicyEvaluation
 from vlfeedback.offline.learners import Task, get_learner
 from vlfeedback.offline.presets import get_preset
 from vlfeedback.offline.trained_policy import TrainedPolicy, read_trained, save_trained
-from vlfeedback.offline.training_loop import Report
-from vlfeedback.types import Trajectory
+from vlfeedback.types import Report, Trajectory
 
 __all__ = ["Evaluator", "train_policy"]
 

@@ -8,11 +8,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from vlfeedback.offline.d3rlpy_quiet import quiet_log
 from vlfeedback.offline.evaluation import Policy
-from vlfeedback.types import Trajectory
+from vlfeedback.types import Report, Trajectory
 
 __all__ = ["D3rlpyTraining", "DiffusionTraining", "Report", "Training"]
-
-Report = Callable[[str, int, int, float], None]
 
 _REPORT_EVERY = 100  # steps
 

@@ -27,7 +27,6 @@ from jaxtyping import Float32, Int64
 from vlfeedback.data.learning_checks import (
     check_finite,
     check_terminals,
-    knows_last_observation,
     rewards_of,
 )
 from vlfeedback.errors import NeedsError, ShapeError
@@ -212,7 +211,7 @@ def _with_next_states(episodes: Sequence[Trajectory]) -> list[Trajectory]:
     """The same without last transitions of which it is not known where they led."""
     known = []
     for episode in episodes:
-        if episode.terminated or knows_last_observation(episode):
+        if episode.terminated or not episode.last_observation_repeated:
             known.append(episode)
         elif len(episode) > 1:
             known.append(_without_last_step(episode))
@@ -236,7 +235,7 @@ def _without_last_step(episode: Trajectory) -> Trajectory:
         env_rewards=env_rewards,
         successes=None,
         frames=None,
-        info={},
+        last_observation_repeated=False,
     )
 
 

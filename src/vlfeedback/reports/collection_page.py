@@ -10,7 +10,7 @@ from string import Template
 
 import numpy as np
 
-from vlfeedback.figures.episode_sheet import STOPPED_COLOUR, SUCCESS_COLOUR, level_of, stop_of
+from vlfeedback.figures.episode_sheet import STOPPED_COLOUR, SUCCESS_COLOUR
 from vlfeedback.tasks import TASKS
 from vlfeedback.types import Trajectory
 
@@ -32,10 +32,8 @@ class LevelSummary:
 
 def summarise_levels(trajectories: Sequence[Trajectory]) -> list[LevelSummary]:
     """One row a level, in the order the levels first occur."""
-    levels = dict.fromkeys(level_of(t) for t in trajectories)
-    return [
-        _summarise(level, [t for t in trajectories if level_of(t) == level]) for level in levels
-    ]
+    levels = dict.fromkeys(t.level for t in trajectories)
+    return [_summarise(level, [t for t in trajectories if t.level == level]) for level in levels]
 
 
 def collection_page(
@@ -79,7 +77,7 @@ def collection_page(
 def _summarise(level: str, trajectories: Sequence[Trajectory]) -> LevelSummary:
     rewards = [t.env_rewards for t in trajectories if t.env_rewards is not None]
     successes = [t.successes for t in trajectories if t.successes is not None]
-    stops = [float(stop) for t in trajectories if (stop := stop_of(t)) is not None]
+    stops = [float(stop) for t in trajectories if (stop := t.rests_from) is not None]
     return LevelSummary(
         level,
         len(trajectories),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,13 @@ from vlfeedback.data.preference_files import read_rows, segment_columns
 from vlfeedback.data.preferences import LabelRecord, PreferenceDataset
 from vlfeedback.data.sampling import SegmentPairList, gather_pairs
 from vlfeedback.errors import FileFormatError, InvalidValueError, ShapeError
-from vlfeedback.types import PreferenceLabels, PreferenceSource, SegmentPairs, class_and_settings
+from vlfeedback.types import (
+    PreferenceLabels,
+    PreferenceSource,
+    Report,
+    SegmentPairs,
+    class_and_settings,
+)
 
 __all__ = ["label_pairs"]
 
@@ -26,7 +32,7 @@ def label_pairs(
     instruction: str | Sequence[str] | None = None,
     batch_size: int = 32,
     save_to: Path | None = None,
-    report: Callable[[str, int, int, float], None] | None = None,
+    report: Report | None = None,
 ) -> PreferenceDataset:
     """Ask a labeller about pairs, a batch at a time.
 

@@ -6,7 +6,7 @@ the dataset. Pictures are read once, and encoded once where the source keeps emb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -18,14 +18,12 @@ from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.scoring.reward_store import RewardStore
 from vlfeedback.scoring.steps import ChosenSteps, score_steps
 from vlfeedback.scoring.windows import pictures_of, states_seen
-from vlfeedback.types import RewardSource, SourceNeeds, Trajectory, class_and_settings
+from vlfeedback.types import Report, RewardSource, SourceNeeds, Trajectory, class_and_settings
 
 __all__ = ["Between", "relabel"]
 
 Between = Literal["refuse", "hold", "interpolate"]
 """What is done where a recording lacks pictures that a wrapper would have taken."""
-
-Report = Callable[[str, int, int, float], None]
 
 
 def relabel(
@@ -58,7 +56,7 @@ def relabel(
         trajectories: any number; a few are held at a time.
         source: any reward source; trajectories need have nothing but what it reads.
         instruction: what it is told the task is; default: each trajectory's own,
-            ``trajectory.info["instruction"]``.
+            `Trajectory.instruction`.
         between: see above.
         batch_size: pictures, or steps of arrays, that are held and scored at a time; one
             trajectory's, or one window's, where that alone is more.
@@ -153,7 +151,7 @@ class _Plan:
     def choose(self, trajectory: Trajectory) -> ChosenSteps:
         """The steps of a trajectory that are scored."""
         needs = self.source.needs
-        told = self.instruction or trajectory.info.get("instruction")
+        told = self.instruction or trajectory.instruction
         if needs.instruction and not (told or "").strip():
             raise NeedsError(
                 f"{type(self.source).__name__} reads an instruction and trajectory "

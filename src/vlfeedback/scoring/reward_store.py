@@ -114,7 +114,7 @@ class RewardStore:
 
 def _digest(trajectory: Trajectory) -> str:
     """Tells trajectories apart, by id and contents; pictures are not looked at."""
-    told = trajectory.info.get("instruction")
+    told = trajectory.instruction or None
     digest = blake2b(json.dumps([trajectory.id, told]).encode(), digest_size=16)
     for array in (trajectory.observations, trajectory.actions):
         digest.update(f"{array.dtype}{array.shape}".encode())

@@ -66,9 +66,9 @@ def load_task(sweep: Sweep, task: str) -> list[Trajectory]:
     trajectories = _read(sweep, task)
     if sweep.rest:
         return trajectories
-    return [
-        cut_off(t, max(int(t.info.get("stop", len(t))), sweep.pairs.length)) for t in trajectories
-    ]
+    least = sweep.pairs.length
+    stops = [len(t) if t.stopped_at is None else t.stopped_at for t in trajectories]
+    return [cut_off(t, max(s, least)) for t, s in zip(trajectories, stops, strict=True)]
 
 
 def _read(sweep: Sweep, task: str) -> list[Trajectory]:

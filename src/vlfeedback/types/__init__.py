@@ -9,6 +9,7 @@ is the one taken *after* action t, which is all a wrapper around an environment 
 
 from vlfeedback.types.batches import Granularity, SegmentBatch, SegmentPairs, SourceNeeds
 from vlfeedback.types.labels import PreferenceLabels
+from vlfeedback.types.progress import Report
 from vlfeedback.types.sources import (
     EmbeddingSource,
     PreferenceSource,
@@ -34,6 +35,7 @@ __all__ = [
     "Granularity",
     "PreferenceLabels",
     "PreferenceSource",
+    "Report",
     "RewardSource",
     "Segment",
     "SegmentBatch",

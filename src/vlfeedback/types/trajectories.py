@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,7 +14,16 @@ from vlfeedback.errors import DtypeError, NeedsError, ShapeError
 __all__ = ["SCATTERED", "ArrayFrames", "Frames", "Segment", "Trajectory", "rows_of"]
 
 SCATTERED = "scattered"
-"""``info["level"]`` of a trajectory whose states are unrelated scenes: no story, no rewards."""
+"""`Trajectory.level` of one whose states are unrelated scenes: no story, no rewards."""
+
+# Facts that files, and code of earlier releases, keep in `info` under these keys.
+_FACTS: Mapping[str, str] = {
+    "level": "level",
+    "seed": "seed",
+    "stop": "stopped_at",
+    "instruction": "instruction",
+}
+_LAST_OBSERVATION = "last_observation"  # "repeated", or not there
 
 
 @runtime_checkable
@@ -85,9 +94,17 @@ class Trajectory:
     frames: Frames | None = None
     task: str = ""  # name in vlfeedback.tasks, such as "drawer-close"
     id: str = ""
-    info: dict[str, Any] = field(default_factory=dict)  # JSON values only: level, seed, ...
+    info: dict[str, Any] = field(default_factory=dict)  # JSON values that nothing here reads
+    level: str = ""  # of optimality: "expert", "medium", "random", `SCATTERED`; "": not known
+    seed: int | None = None  # what it was begun and drawn with
+    stopped_at: int | None = None  # step from which the actor rests; L where it never did
+    instruction: str = ""  # what the recording says the task is
+    # The last observation is the one before it once more: the format keeps none after the last
+    # action. Of a truncated episode the last transition must then not be learnt from.
+    last_observation_repeated: bool = False
 
     def __post_init__(self) -> None:
+        self._take_facts_from_info()
         length = len(self.actions)
         if length == 0:
             raise ShapeError("A trajectory needs at least one action; got none.")
@@ -105,6 +122,36 @@ class Trajectory:
         check_length("env_rewards", self.env_rewards, length, "action")
         check_length("rewards", self.rewards, length, "action")
         check_length("successes", self.successes, length, "action")
+
+    def _take_facts_from_info(self) -> None:
+        info = dict(self.info)
+        for key, name in _FACTS.items():
+            if key in info:
+                object.__setattr__(self, name, info.pop(key))
+        if _LAST_OBSERVATION in info:
+            repeated = info.pop(_LAST_OBSERVATION) == "repeated"
+            object.__setattr__(self, "last_observation_repeated", repeated)
+        object.__setattr__(self, "info", info)
+
+    def facts(self) -> dict[str, Any]:
+        """`info` together with what is known of the episode, as files keep them; JSON values."""
+        known = {key: getattr(self, name) for key, name in _FACTS.items()}
+        facts = {key: value for key, value in known.items() if value not in ("", None)}
+        if self.last_observation_repeated:
+            facts[_LAST_OBSERVATION] = "repeated"
+        return facts | self.info
+
+    @property
+    def first_success(self) -> int | None:
+        """The first step at which the task is done, if there is one and the data says so."""
+        done = self.successes
+        return int(np.argmax(done)) if done is not None and done.any() else None
+
+    @property
+    def rests_from(self) -> int | None:
+        """The step from which the actor does nothing, if it was noted and comes before the end."""
+        stop = self.stopped_at
+        return stop if stop is not None and stop < len(self) else None
 
     def __len__(self) -> int:
         return len(self.actions)

@@ -15,7 +15,7 @@ from vlfeedback.types import Trajectory
 
 
 def of_level(trajectories: list[Trajectory], level: str) -> list[Trajectory]:
-    return [t for t in trajectories if t.info["level"] == level]
+    return [t for t in trajectories if t.level == level]
 
 
 def test_as_many_episodes_of_each_level_are_evaluated_as_asked(
@@ -29,7 +29,7 @@ def test_as_many_episodes_of_each_level_are_evaluated_as_asked(
 def test_episodes_without_a_level_are_refused_with_what_to_do(
     trajectories: list[Trajectory],
 ) -> None:
-    with pytest.raises(NeedsError, match=r"None of 4 episodes says info\['level'\] == 'random'"):
+    with pytest.raises(NeedsError, match=r"None of 4 episodes has level == 'random'"):
         choose_episodes(of_level(trajectories, "expert"), 3)
 
 

@@ -41,7 +41,7 @@ def test_every_pairing_is_drawn_and_the_same_seed_draws_the_same(
     for pairing, pairs in draw(3).items():
         assert pairs.first == posed[pairing].first
     assert draw(4)["random"].first != posed["random"].first
-    sides = [c.segment.trajectory.info["level"] for c in posed["clustered"].first]
+    sides = [c.segment.trajectory.level for c in posed["clustered"].first]
     assert len(set(sides)) == 1
     right = get_task("drawer-close").instruction
     chosen = {
@@ -59,7 +59,7 @@ def test_every_pairing_is_drawn_and_the_same_seed_draws_the_same(
 def test_pairings_that_need_experts_are_left_out_without_them(
     trajectories: list[Trajectory],
 ) -> None:
-    random = [t for t in trajectories if t.info["level"] == "random"]
+    random = [t for t in trajectories if t.level == "random"]
     assert tuple(draw_pairings(random, "drawer-close", n_pairs=4, length=16, seed=0)) == (
         "clustered",
         "random",

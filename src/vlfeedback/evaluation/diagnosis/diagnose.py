@@ -11,7 +11,7 @@ Choices:  GVL's demonstrations end with success; ours go on, so an expert's epis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,6 @@ from jaxtyping import Int64
 from vlfeedback.errors import NeedsError
 from vlfeedback.evaluation.diagnosis.episode_curves import (
     episode_curves,
-    first_success,
     until_success,
 )
 from vlfeedback.evaluation.diagnosis.episode_scores import (
@@ -46,14 +45,10 @@ from vlfeedback.evaluation.resampling import (
     rank_correlation,
 )
 from vlfeedback.evaluation.statistics import Estimate
-from vlfeedback.figures.episode_sheet import level_of
 from vlfeedback.figures.level_curves import LevelCurve
-from vlfeedback.types import RewardSource, Trajectory
+from vlfeedback.types import Report, RewardSource, Trajectory
 
 __all__ = ["Diagnosis", "Report", "diagnose"]
-
-Report = Callable[[str, int, int], None]
-"""Called with what was done, parts done, parts in all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +80,7 @@ def diagnose(
     paced_source = paced(source, pace_of(source.needs, exam.stride))
     scorer = CachedSegmentScorer(paced_source)
     rng = np.random.default_rng([exam.seed, len(exam.episodes)])
-    bootstrap = Bootstrap({t: level_of(t) for t in exam.episodes}, rng=rng)
+    bootstrap = Bootstrap({t: t.level for t in exam.episodes}, rng=rng)
     total = len(exam.episodes) + len(exam.posed) + 3
     done = 0
 
@@ -93,7 +88,7 @@ def diagnose(
         nonlocal done
         done += 1
         if report is not None:
-            report(part, done, total)
+            report(part, done, total, float("nan"))
 
     along = {}
     for trajectory in exam.episodes:
@@ -124,10 +119,10 @@ def _of_episodes(
     paced_source: PacedSource, along: Mapping[Trajectory, np.ndarray], bootstrap: Bootstrap
 ) -> dict[str, MetricValue]:
     scores = {t: episode_score(paced_source, t, row) for t, row in along.items()}
-    experts = [t for t in scores if level_of(t) == "expert"]
-    random = [t for t in scores if level_of(t) == "random"]
-    succeeded = [t for t in scores if first_success(t) is not None]
-    failed = [t for t in scores if first_success(t) is None]
+    experts = [t for t in scores if t.level == "expert"]
+    random = [t for t in scores if t.level == "random"]
+    succeeded = [t for t in scores if t.first_success is not None]
+    failed = [t for t in scores if t.first_success is None]
     orders = [
         rank_correlation(row[before].astype(np.float64), steps[before].astype(np.float64))
         for t in experts

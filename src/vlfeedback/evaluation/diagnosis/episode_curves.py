@@ -17,7 +17,7 @@ from vlfeedback.evaluation.diagnosis.paced_source import PacedSource
 from vlfeedback.figures.level_curves import LevelCurve
 from vlfeedback.types import Trajectory
 
-__all__ = ["episode_curves", "first_success", "until_success"]
+__all__ = ["episode_curves", "until_success"]
 
 
 def episode_curves(
@@ -50,20 +50,14 @@ def episode_curves(
     return curves
 
 
-def first_success(trajectory: Trajectory) -> int | None:
-    """The first step at which the task is done, if there is one and the data says so."""
-    done = trajectory.successes
-    return int(np.argmax(done)) if done is not None and done.any() else None
-
-
 def until_success(trajectory: Trajectory, steps: Int64[np.ndarray, " E"]) -> Bool[np.ndarray, " E"]:
     """Which of these steps come before the first success, or are the first to see it."""
-    success = first_success(trajectory)
+    success = trajectory.first_success
     if success is None:
         return np.ones(len(steps), dtype=bool)
     return np.asarray(np.arange(len(steps)) <= np.searchsorted(steps, success))
 
 
 def _typical(episodes: Sequence[Trajectory], *, succeeds: bool) -> Trajectory:
-    fitting = [t for t in episodes if (first_success(t) is not None) == succeeds]
+    fitting = [t for t in episodes if (t.first_success is not None) == succeeds]
     return (fitting or list(episodes))[0]

@@ -13,7 +13,6 @@ from vlfeedback.data.pairings import RankedPairs
 from vlfeedback.data.unseen_instructions import unseen_instructions
 from vlfeedback.errors import NeedsError, UnknownNameError
 from vlfeedback.evaluation.labels.pairings import draw_pairings, picture_stride
-from vlfeedback.figures.episode_sheet import level_of
 from vlfeedback.tasks import get_task
 from vlfeedback.types import Segment, Trajectory
 
@@ -57,7 +56,7 @@ class DiagnosisInputs:
 
     def of_level(self, level: str) -> list[Trajectory]:
         """Episodes of one level, in order."""
-        return [t for t in self.episodes if level_of(t) == level]
+        return [t for t in self.episodes if t.level == level]
 
 
 def choose_episodes(
@@ -68,14 +67,14 @@ def choose_episodes(
     Raises:
         NeedsError: there are no expert or no random episodes; or an episode lacks rewards.
     """
-    chosen = [t for level in LEVELS for t in [t for t in trajectories if level_of(t) == level][:n]]
-    levels = {level_of(t) for t in chosen}
+    chosen = [t for level in LEVELS for t in [t for t in trajectories if t.level == level][:n]]
+    levels = {t.level for t in chosen}
     for level in ("expert", "random"):
         if level not in levels:
             raise NeedsError(
-                f"None of {len(trajectories)} episodes says info['level'] == {level!r}, and a "
+                f"None of {len(trajectories)} episodes has level == {level!r}, and a "
                 "diagnosis compares experts with random actions; `vlfeedback collect` makes both, "
-                "or set trajectory.info['level'] of episodes of your own."
+                "or give episodes of your own a level: dataclasses.replace(trajectory, level=...)."
             )
     for trajectory in chosen:
         if trajectory.env_rewards is None:
@@ -97,10 +96,10 @@ def choose_goal_episode(
     Raises:
         NeedsError: there is one expert episode alone.
     """
-    spare = [t for t in rest if level_of(t) == "expert"]
+    spare = [t for t in rest if t.level == "expert"]
     kept = list(evaluated)
     if not spare:
-        experts = [t for t in evaluated if level_of(t) == "expert"]
+        experts = [t for t in evaluated if t.level == "expert"]
         if len(experts) < 2:
             raise NeedsError(
                 "A picture of the goal is the end of an expert episode that is not evaluated, and "
@@ -114,7 +113,7 @@ def choose_goal_episode(
 
 def probed(episodes: Sequence[Trajectory]) -> list[Trajectory]:
     """The episodes that are scored anew under other words and another camera."""
-    return [t for level in LEVELS for t in [t for t in episodes if level_of(t) == level][:_PROBED]]
+    return [t for level in LEVELS for t in [t for t in episodes if t.level == level][:_PROBED]]
 
 
 def prepare_diagnosis(

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Any
 
 from vlfeedback.evaluation.diagnosis.diagnose import Diagnosis
-from vlfeedback.evaluation.diagnosis.episode_curves import first_success
 from vlfeedback.evaluation.diagnosis.inputs import LEVELS, DiagnosisInputs
 from vlfeedback.evaluation.diagnosis.metrics import METRICS, metric_to_json
 from vlfeedback.evaluation.diagnosis.verdict import THRESHOLDS, decide
@@ -44,7 +43,7 @@ def describe_inputs(exam: DiagnosisInputs) -> dict[str, Any]:
         "task": exam.task,
         "instruction": exam.instruction,
         "episodes": {
-            level: {"n": len(of), "succeed": sum(first_success(t) is not None for t in of)}
+            level: {"n": len(of), "succeed": sum(t.first_success is not None for t in of)}
             for level, of in levels.items()
             if of
         },

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -37,7 +36,7 @@ from vlfeedback.models.reward.training import (
     RewardTraining,
     told_right,
 )
-from vlfeedback.types import EmbeddingSource, Segment, class_and_settings
+from vlfeedback.types import EmbeddingSource, Report, Segment, class_and_settings
 
 __all__ = ["FitReport", "RewardTraining", "fit_reward_model"]
 
@@ -72,7 +71,7 @@ def fit_reward_model(
     rng: np.random.Generator,
     encoder: EmbeddingSource | None = None,
     device: str = "cpu",
-    report: Callable[[str, int, int, float], None] | None = None,
+    report: Report | None = None,
 ) -> tuple[RewardModel, FitReport]:
     """Train an ensemble on the answered pairs of a dataset; ties are trained to 0.5.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError
 from vlfeedback.models.reward.networks import RewardModelConfig
-from vlfeedback.types import EmbeddingSource, Segment, SegmentBatch, SourceNeeds
+from vlfeedback.types import EmbeddingSource, Report, Segment, SegmentBatch, SourceNeeds
 
 __all__ = ["SegmentSteps", "embed_frames", "needs_of", "read_steps"]
 
@@ -105,7 +105,7 @@ class SegmentSteps:
         config: RewardModelConfig,
         *,
         encoder: EmbeddingSource | None = None,
-        report: Callable[[str, int, int, float], None] | None = None,
+        report: Report | None = None,
     ) -> None:
         self._segments = segments
         self._config = config

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from vlfeedback.errors import InvalidValueError
 from vlfeedback.losses import bradley_terry
 from vlfeedback.models.reward.inputs import SegmentSteps, needs_of
 from vlfeedback.models.reward.model import RewardModel
+from vlfeedback.types import Report
 
 __all__ = ["PairRows", "PassCurves", "RewardTrainer", "RewardTraining", "told_right"]
 
@@ -96,7 +96,7 @@ class RewardTrainer:
         self,
         pairs: PairRows,
         held_out: PairRows,
-        report: Callable[[str, int, int, float], None] | None,
+        report: Report | None,
     ) -> PassCurves:
         """Train in place, until it is good enough; the networks are left in evaluation mode."""
         networks, training = self._model.networks, self._training
@@ -127,7 +127,7 @@ class RewardTrainer:
         optimiser: torch.optim.Optimizer,
         rngs: list[np.random.Generator],
         curves: PassCurves,
-        report: Callable[[str, int, int, float], None] | None,
+        report: Report | None,
     ) -> None:
         """All pairs once, in an order of each member's own; the mean loss goes to the curve."""
         networks = self._model.networks.train()

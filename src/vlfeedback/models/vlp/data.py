@@ -77,7 +77,7 @@ def load_clips(collection: Collection, tasks: Sequence[str], share: float = 1.0)
     rewards = [np.stack([_rewards(t) for t in group]) for group in by_task]
     return ClipSet(
         task=np.repeat(np.arange(len(tasks)), [len(group) for group in by_task]),
-        level=np.array([LEVELS.index(t.info["level"]) for t in trajectories]),
+        level=np.array([LEVELS.index(t.level) for t in trajectories]),
         pictures=pictures,
         positions=measure_positions(np.concatenate(states)),
         states=np.concatenate([_standardise(group) for group in states]).astype(np.float32),

@@ -15,7 +15,8 @@ from torch.nn import functional
 
 from vlfeedback.models.vlp.data import ClipSet, SceneSet
 from vlfeedback.models.vlp.network import VLPNetwork
-from vlfeedback.models.vlp.settings import Optimiser, Report, VLPTraining
+from vlfeedback.models.vlp.settings import Optimiser, VLPTraining
+from vlfeedback.types import Report
 
 __all__ = ["encode_clips", "encode_scenes", "fit_encoder"]
 

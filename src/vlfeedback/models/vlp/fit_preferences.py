@@ -28,7 +28,8 @@ from vlfeedback.models.vlp.data import ClipSet, SceneSet, Texts
 from vlfeedback.models.vlp.network import ReadClip, ReadText, VLPNetwork
 from vlfeedback.models.vlp.progress import describe_motion
 from vlfeedback.models.vlp.sampling import WindowBatch, WindowSampler
-from vlfeedback.models.vlp.settings import Optimiser, Report, VLPTraining
+from vlfeedback.models.vlp.settings import Optimiser, VLPTraining
+from vlfeedback.types import Report
 
 __all__ = ["fit_preferences", "score_statistics"]
 

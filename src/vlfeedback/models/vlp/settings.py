@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Optimiser", "Report", "VLPTraining"]
+from vlfeedback.types import Report
 
-Report = Callable[[str, int, int, float], None]  # stage, step, of steps, loss
+__all__ = ["Optimiser", "Report", "VLPTraining"]
 
 
 @dataclass(frozen=True, slots=True)

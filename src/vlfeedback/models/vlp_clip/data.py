@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,10 +24,9 @@ from vlfeedback.data.instructions import instruction_corpus
 from vlfeedback.encoders.clip_tokens import CLIPTokens
 from vlfeedback.errors import NeedsError
 from vlfeedback.models.vlp.data import ClipSet
+from vlfeedback.types import Report
 
 __all__ = ["LevelPairs", "PairBatch", "PhraseTokens", "cached_tokens"]
-
-Report = Callable[[str, int, int, float], None]  # stage, step, of steps, loss
 
 
 def cached_tokens(

@@ -25,8 +25,9 @@ from torch import Tensor, nn
 from vlfeedback.encoders.clip_tokens import half_precision
 from vlfeedback.losses import language_preferences
 from vlfeedback.models.training_state import load_training_state, save_training_state
-from vlfeedback.models.vlp_clip.data import LevelPairs, PhraseTokens, Report
+from vlfeedback.models.vlp_clip.data import LevelPairs, PhraseTokens
 from vlfeedback.models.vlp_clip.network import VLPClipNetwork
+from vlfeedback.types import Report
 
 __all__ = ["VLPClipTraining", "fit_vlp_clip", "score_statistics"]
 
