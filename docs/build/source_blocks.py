@@ -8,7 +8,7 @@ from results import number, percent
 
 from vlfeedback.cli.listing import rows_of_rewards
 from vlfeedback.reports.vlp_paper import PAPER
-from vlfeedback.rewards.released import RELEASED
+from vlfeedback.rewards.released import released_weights
 from vlfeedback.tasks import VLP_TEST_TASKS
 
 __all__ = ["SOURCE_BLOCKS"]
@@ -21,8 +21,9 @@ def reward_sources() -> str:
         "| licence of the weights | what it is |",
         "|---|---|---|---|---|---|---|",
     ]
+    weights, _ = released_weights()
     for row in rows_of_rewards():
-        released = RELEASED.get(row["source"])
+        released = weights.get(row["source"])
         reads = ", ".join(need.replace("_", " ") for need in row["needs"]) or "-"
         cost = ("-", "-", "-")
         if released is not None:
@@ -53,7 +54,7 @@ def released_weights() -> str:
         "| source | file | MB, about | passed as | from |",
         "|---|---|---|---|---|",
     ]
-    for released in RELEASED.values():
+    for released in released_weights()[0].values():
         for file in released.files:
             given = "" if file.setting == "pretrained" else f"{file.setting}=..."
             passed = " ".join(filter(None, [given, file.choose]))

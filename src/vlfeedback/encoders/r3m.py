@@ -180,7 +180,9 @@ def load_language_network(path: Path | None, size: int, seed: int = 0) -> Langua
     Raises:
         CheckpointError: the file is damaged, or of another network or method.
     """
-    weights = None if path is None else read_resnet_file(path, source="r3m", size=size)
+    weights = (
+        None if path is None else read_resnet_file(path, family="r3m", source="r3m", size=size)
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = _network_for({} if weights is None else weights.tensors, size)
