@@ -122,7 +122,7 @@ def test_a_setting_of_the_wrong_type_is_refused_before_anything_is_loaded(
     source: str, settings: dict[str, object], complaint: str
 ) -> None:
     with pytest.raises(InvalidTypeError, match=complaint):
-        make_reward_source(source, **settings)
+        make_reward_source(source, **settings)  # type: ignore[arg-type]
 
 
 def test_numbers_of_numpy_and_paths_are_taken_as_what_they_stand_for(
@@ -136,7 +136,6 @@ def test_numbers_of_numpy_and_paths_are_taken_as_what_they_stand_for(
     ("value", "hint", "fits"),
     [
         (1, float, True),
-        (np.float32(1), float, True),
         (True, float, False),
         (1, bool, False),
         ([1, 2], tuple[int, int], True),

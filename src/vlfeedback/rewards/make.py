@@ -8,6 +8,8 @@ from dataclasses import asdict, fields, is_dataclass
 from pathlib import PurePath
 from typing import Any
 
+import numpy as np
+
 from vlfeedback.errors import FileFormatError, InvalidTypeError, UnknownNameError
 from vlfeedback.registry import Entry, Registry, suggest
 from vlfeedback.rewards.setting_types import is_of_type, setting_types, type_in_words
@@ -129,7 +131,7 @@ def _choose_variant(
 
 
 def _checked_settings(config_type: Any, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, paths among them as text, since a config holds JSON values.
+    """The settings as JSON values, which is what a config holds.
 
     Raises:
         UnknownNameError: the source has no setting of one of these names.
@@ -137,7 +139,7 @@ def _checked_settings(config_type: Any, name: str, settings: Mapping[str, Any]) 
     """
     known = [field.name for field in fields(config_type) if field.init]
     types = setting_types(config_type)
-    checked = {key: _as_text(value) for key, value in settings.items()}
+    checked = {key: _as_json(value) for key, value in settings.items()}
     for key, value in checked.items():
         if key not in known:
             raise UnknownNameError(
@@ -152,10 +154,12 @@ def _checked_settings(config_type: Any, name: str, settings: Mapping[str, Any]) 
     return checked
 
 
-def _as_text(value: Any) -> Any:
-    """Paths as text, alone or in a list."""
+def _as_json(value: Any) -> Any:
+    """Paths as text and numpy's numbers as Python's, alone or in a list."""
     if type(value) in (list, tuple):
-        return type(value)(map(_as_text, value))
+        return type(value)(map(_as_json, value))
+    if isinstance(value, np.generic):
+        return value.item()
     return str(value) if isinstance(value, PurePath) else value
 
 

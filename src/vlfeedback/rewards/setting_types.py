@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Collection, Mapping, Sequence
-from numbers import Integral, Real
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
-
-import numpy as np
 
 __all__ = ["is_of_type", "setting_types", "type_in_words"]
 
@@ -23,9 +20,9 @@ def setting_types(config_type: type) -> Mapping[str, Any]:
 def is_of_type(value: Any, hint: Any) -> bool:
     """Whether a value may be passed for this hint.
 
-    A float takes integers, a tuple or sequence takes lists, as JSON has them, and both kinds of
-    number take numpy's. Of a literal only the type counts: which words a source knows, it says
-    itself. A hint that is not understood takes everything.
+    A float takes integers, and a tuple or sequence takes lists, as JSON has them. Of a literal
+    only the type counts: which words a source knows, it says itself. A hint that is not
+    understood takes everything.
 
     >>> is_of_type(3, float), is_of_type(2.5, int), is_of_type(None, int | None)
     (True, False, True)
@@ -42,10 +39,9 @@ def is_of_type(value: Any, hint: Any) -> bool:
     if hint is None or hint is type(None):
         return value is None
     if hint is bool:
-        return isinstance(value, bool | np.bool_)
+        return isinstance(value, bool)
     if hint in (int, float):
-        number = Integral if hint is int else Real
-        return isinstance(value, number) and not isinstance(value, bool)
+        return isinstance(value, int | hint) and not isinstance(value, bool)
     if hint in (tuple, list):
         return isinstance(value, tuple | list)
     return isinstance(value, hint) if hint in (str, dict) else True
