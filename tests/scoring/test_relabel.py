@@ -15,7 +15,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from vlfeedback.errors import DtypeError, FileFormatError, NeedsError, ShapeError
+from vlfeedback.errors import FileFormatError, NeedsError, SourceAnswerError
 from vlfeedback.rewards import make_reward_source
 from vlfeedback.scoring.relabel import relabel
 from vlfeedback.testing import BrightnessConfig, BrightnessEmbedder, BrightnessReward, PointReachEnv
@@ -267,7 +267,7 @@ def test_a_reward_that_is_no_number_is_named(recorded: list[Trajectory]) -> None
 
     last = len(recorded[4]) - 1
     with pytest.raises(
-        DtypeError, match=f"Broken gave nan for step {last} of trajectory 'point/4'"
+        SourceAnswerError, match=f"Broken gave nan for step {last} of trajectory 'point/4'"
     ):
         list(relabel(recorded, Broken()))
 
@@ -277,7 +277,7 @@ def test_rewards_of_another_shape_are_refused(recorded: list[Trajectory]) -> Non
         def rewards(self, batch: SegmentBatch) -> Any:
             return super().rewards(batch)[:, 0]
 
-    with pytest.raises(ShapeError, match=r"Flat.rewards returned shape \(\d+,\)"):
+    with pytest.raises(SourceAnswerError, match=r"Flat.rewards returned shape \(\d+,\)"):
         list(relabel(recorded, Flat()))
 
 
