@@ -19,6 +19,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.behaviour import (  # noqa: F401  (importing them registers their cases)
+    pinned_adapters,
+    pinned_commands,
+    pinned_evaluations,
+    pinned_labels,
+    pinned_models,
+    pinned_policies,
+    pinned_relabel,
     pinned_rewards,
     pinned_wrappers,
 )

@@ -69,7 +69,9 @@ def _point_episode(seed: int) -> Trajectory:
     rng = np.random.default_rng(seed)
     observation, _ = env.reset(seed=seed)
     observations, pictures = [observation], [env.render()]
-    actions, rewards, successes = [], [], []
+    actions: list[np.ndarray] = []
+    rewards: list[float] = []
+    successes: list[bool] = []
     terminated = False
     while not terminated and len(actions) < 25:
         action = rng.uniform(-0.5, 1, 1).astype(np.float32)

@@ -195,5 +195,5 @@ def cached_embeddings_in_a_file(folder: Path) -> Any:
     dark = noise_batch(counted.needs, size=8)
     wrapped = CachedEmbeddings(counted, folder / "dark.sqlite")
     given = [wrapped.rewards(dark), wrapped.rewards(dark)]
-    assert np.array_equal(*given)
+    assert np.array_equal(given[0], given[1])
     return {"first": first, "again": again, "given": given, "embedded": counted.embedded}

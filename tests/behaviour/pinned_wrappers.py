@@ -75,7 +75,7 @@ def single_in_all_modes(folder: Path) -> Any:
                 _point(),
                 _sources()[name],
                 instruction="go right",
-                mode=mode,  # type: ignore[arg-type]
+                mode=mode,
                 scale=0.5,
                 discount=0.9,
             )
