@@ -85,6 +85,6 @@ def meta_world() -> Path:
     """A small collection of three tasks of Meta-World."""
     out = Path(_folder().name) / "mtvlp"
     tasks = "door-open,drawer-open,drawer-close"
-    options = ("--episodes", 2, "--horizon", 60, "--workers", 1)
+    options = ("--episodes", 2, "--horizon", 90, "--workers", 1)
     command("collect", "--out", out, "--tasks", tasks, *options)
     return out

@@ -25,11 +25,8 @@ source = "env"
 source = "teacher"
 config = { flip = 0.25 }
 [rewards.env]
-[rewards.random]
 [learners.cpl]
 settings = { bc_steps = 5, hidden = [16, 16] }
-[learners.p-iql]
-settings = { hidden = [16, 16], reward_training = { epochs = 2 } }
 [learners.iql]
 settings = { hidden = [16, 16] }
 [learners.bc]
@@ -56,7 +53,7 @@ def sources_on_cart_pole(folder: Path) -> Any:
     return _judged(folder, "cart-pole-balance", *sources, *small)
 
 
-@case()
+@case(slow=True)
 def sources_on_fresh_cart_pole(folder: Path) -> Any:
     sources = ("--source", "env", "--source", "picture-energy")
     small = ("--episodes", 2, "--horizon", 30, "--pairs", 10, "--length", 10, "--size", 32)
@@ -83,7 +80,7 @@ def vlp(folder: Path) -> Any:
 def sweep_and_report(folder: Path) -> Any:
     file, out = folder / "tiny.toml", folder / "out"
     file.write_text(_SWEEP, encoding="utf-8")
-    command("sweep", file, "--out", out, "--data", cart_pole(), "--workers", 1)
+    command("sweep", file, "--out", out, "--data", cart_pole(), "--workers", 2)
     command("report", out)
     runs = {path.stem: figures(path) for path in sorted((out / "runs").iterdir())}
     return {"runs": runs, "results": figures(out / "results.json")}

@@ -18,7 +18,7 @@ import numpy as np
 
 __all__ = ["CASES", "Case", "bit_differences", "case", "differences", "run_case", "tensors"]
 
-_HEAD = 12  # values of an array that are written out
+_HEAD = 6  # values of an array that are written out
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-5  # another processor rounds sums in another order
 _PICTURE_LEVELS = 2.0  # grey levels by which the mean of pictures may differ between renderers
 

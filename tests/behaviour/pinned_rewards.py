@@ -17,7 +17,14 @@ from tests.behaviour.pinned_data import (
 )
 from tests.behaviour.pinned_record import case
 
-from vlfeedback import CachedEmbeddings, RewardSource, list_reward_sources, make_reward_source
+from vlfeedback import (
+    CachedEmbeddings,
+    RewardSource,
+    get_task,
+    list_reward_sources,
+    list_tasks,
+    make_reward_source,
+)
 from vlfeedback.testing import BrightnessConfig, BrightnessEmbedder, BrightnessReward
 from vlfeedback.types import EmbeddingSource
 
@@ -57,6 +64,12 @@ def _needs(source: RewardSource) -> dict[str, Any]:
 @case(exact=True)
 def names(folder: Path) -> Any:
     return list_reward_sources()
+
+
+@case(exact=True)
+def tasks(folder: Path) -> Any:
+    told = {name: get_task(name) for name in list_tasks()}
+    return {n: [t.instruction, t.camera, t.success_key, t.gym_name] for n, t in told.items()}
 
 
 @case(exact=True)
@@ -167,7 +180,7 @@ def vip(folder: Path) -> Any:
     ]
 
 
-@case(slow=True)
+@case()
 def roboclip(folder: Path) -> Any:
     return _asked(make_reward_source("roboclip", random_weights_seed=0, n_frames=4), n=2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,12 @@ def captured_frames(folder: Path) -> Any:
     return {"times": times, "pictures": np.stack(seen)}
 
 
+@case(exact=True)
+def ids(folder: Path) -> Any:
+    known = sorted(id for id in gym.registry if "Reward-" in id)
+    return {"count": len(known), "ids": hashlib.sha256(" ".join(known).encode()).hexdigest()}
+
+
 @case()
 def cart_pole_ids(folder: Path) -> Any:
     said: dict[str, Any] = {}
@@ -148,7 +155,7 @@ def cart_pole_ids(folder: Path) -> Any:
     return said
 
 
-@case(slow=True)
+@case()
 def vlp_window_of_point(folder: Path) -> Any:
     env = RewardFromSource(_point(60), "vlp", instruction="make it brighter")
     vector = SyncVectorEnv([_point, lambda: _point(12)])
