@@ -115,7 +115,7 @@ def relabelled_meta_world(folder: Path) -> Any:
     return said
 
 
-@case()
+@case(slow=True)
 def fitted_reward(folder: Path) -> Any:
     episodes = noise_episodes(16, picture_size=48, length=10)
     write_trajectories(folder / "data" / "a.h5", episodes[:9])

@@ -46,7 +46,7 @@ def _judged(folder: Path, task: str, *options: object) -> Any:
     return found
 
 
-@case()
+@case(slow=True)
 def sources_on_cart_pole(folder: Path) -> Any:
     sources = ("--source", "env", "--source", "other=random", "--set", "other.seed=3")
     small = ("--episodes", 3, "--pairs", 12, "--length", 10, "--data", cart_pole())

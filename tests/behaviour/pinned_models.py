@@ -92,7 +92,7 @@ def reward_model_of_pictures(folder: Path) -> Any:
     return _fitted(folder, episodes, config, training)
 
 
-@case()
+@case(slow=True)
 def reward_model_of_embeddings(folder: Path) -> Any:
     register_tiny_clips()
     config = RewardModelConfig(inputs="embeddings", n_members=2, hidden=(16,))

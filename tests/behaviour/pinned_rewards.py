@@ -157,7 +157,7 @@ def dino_goal(folder: Path) -> Any:
     ]
 
 
-@case()
+@case(slow=True)
 def r3m_goal(folder: Path) -> Any:
     goals = [write_picture(folder / f"{i}.png", seed=i) for i in range(2)]
     return _asked(make_reward_source("r3m-goal.18", goal=goals, random_weights_seed=0), n=2)
