@@ -41,7 +41,7 @@ def test_the_reward_of_each_step_is_that_of_the_window_which_ends_there(
         [(0 + 0 + 1), (0 + 1 + 3), (1 + 3 + 5), (3 + 5 + 7), (5 + 7 + 9), (7 + 9 + 11)]
     )
     np.testing.assert_allclose(rewards, np.stack([means / 3 / 255] * 2), rtol=1e-5)
-    assert set(source.batch_sizes) == {2}  # one row an instruction
+    assert source.batch_sizes == [12]  # six windows under each instruction, in one call
 
 
 def test_a_source_that_embeds_sees_each_picture_once_and_says_the_same(

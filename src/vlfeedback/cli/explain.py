@@ -14,8 +14,6 @@ from vlfeedback.errors import NeedsError, UnknownNameError
 
 if TYPE_CHECKING:
     from vlfeedback.rewards.vlp import VLPReward
-    from vlfeedback.scoring.steps import score_along
-    from vlfeedback.scoring.timing import steps_with_pictures
     from vlfeedback.types import Trajectory
 
 __all__ = ["explain"]
@@ -66,6 +64,8 @@ def explain(
     from vlfeedback.figures.reward_curve import draw_reward_curve
     from vlfeedback.rewards import make_reward_source
     from vlfeedback.rewards.vlp import VLPReward
+    from vlfeedback.scoring.steps import score_along
+    from vlfeedback.scoring.timing import steps_with_pictures
     from vlfeedback.tasks import get_task
 
     trajectory = _from_data(data, task, level, episode) if data else _from_video(video, every)

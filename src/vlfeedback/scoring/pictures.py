@@ -61,7 +61,7 @@ class EncodedStates:
 
 def encode_states(
     source: EmbeddingSource,
-    wanted: Sequence[tuple[Trajectory, Int64[np.ndarray, " S"]]],
+    wanted: Sequence[tuple[Trajectory, np.ndarray]],
     *,
     batch_size: int,
 ) -> list[EncodedStates]:
@@ -71,7 +71,7 @@ def encode_states(
 
     Args:
         source: encodes.
-        wanted: trajectories, and the states of each, ascending; the same one may come again.
+        wanted: trajectories, and (S,) int64 states of each, ascending; one may come again.
         batch_size: pictures that are read and encoded at a time.
 
     Returns:

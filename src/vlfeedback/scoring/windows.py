@@ -31,7 +31,9 @@ def take_filled(
     array([0, 5, 6])
     """
     taken = np.array(rows[steps.clip(0)])
-    taken[steps < 0] = before
+    missing = steps < 0
+    if missing.any():
+        taken[missing] = before
     return taken
 
 

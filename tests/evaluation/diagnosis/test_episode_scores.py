@@ -84,7 +84,7 @@ def test_pictures_in_another_rhythm_are_refused(brighter: Trajectory) -> None:
         frames=ArrayFrames(np.array([0, 3]), np.zeros((2, 2, 2, 3), np.uint8)),
         id="late",
     )
-    with pytest.raises(NeedsError, match="'late' has no picture after step 0"):
+    with pytest.raises(NeedsError, match="'late' has no pictures of its steps 0, 5"):
         steps_to_score(late, brightness("step"))
 
 
