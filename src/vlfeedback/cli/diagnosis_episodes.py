@@ -87,7 +87,7 @@ def retake_episodes(
     """Some episodes with the same states seen by another camera; none where that cannot be had.
 
     Raises:
-        RenderError: there is no such camera.
+        UnknownNameError: there is no such camera.
     """
     from rich.progress import track
 

@@ -28,7 +28,7 @@ from vlfeedback.encoders.weights_files import (
     locate,
     read_weights,
 )
-from vlfeedback.errors import CheckpointError, NeedsError, UnknownNameError
+from vlfeedback.errors import CheckpointError, InvalidValueError, UnknownNameError
 from vlfeedback.optional import require
 
 __all__ = ["WEIGHTS_CHOICES", "ResNet", "check_size", "load_resnet", "read_resnet_file"]
@@ -110,7 +110,8 @@ def load_resnet(
         device: where it computes.
 
     Raises:
-        NeedsError: not exactly one of the two weights is given, or `preprocess` is neither.
+        NeedsError: not exactly one of the two weights is given.
+        InvalidValueError: `preprocess` is neither.
         FileNotFoundError: the file is not there.
         CheckpointError: the file is damaged, or of another network or method.
         MissingExtraError: torchvision is not installed.
@@ -122,7 +123,9 @@ def load_resnet(
         random_weights_seed=random_weights_seed,
     )
     if preprocess not in _ARITHMETIC:
-        raise NeedsError(f"{source!r} got preprocess={preprocess!r}; expected 'paper' or 'pil'.")
+        raise InvalidValueError(
+            f"{source!r} got preprocess={preprocess!r}; expected 'paper' or 'pil'."
+        )
     path = None if checkpoint is None else locate(checkpoint)
     network = shared(
         (family, size, device, random_weights_seed if path is None else file_key(path)),

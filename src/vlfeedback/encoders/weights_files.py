@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from vlfeedback.encoders.recognise import recognise
 from vlfeedback.encoders.weights import Weights
-from vlfeedback.errors import CheckpointError, NeedsError
+from vlfeedback.errors import CheckpointError, InvalidValueError, NeedsError
 from vlfeedback.optional import require
 
 __all__ = [
@@ -53,7 +53,7 @@ def locate(reference: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: there is no such file, or the hub cannot be reached.
-        NeedsError: an address without a revision.
+        InvalidValueError: an address without a revision.
         MissingExtraError: huggingface_hub is not installed.
     """
     if not str(reference).startswith("hf://"):
@@ -63,7 +63,7 @@ def locate(reference: str | Path) -> Path:
         return path
     match = _ADDRESS.fullmatch(str(reference))
     if match is None or match["revision"] is None:
-        raise NeedsError(
+        raise InvalidValueError(
             f"{str(reference)!r} is no address of one file at one revision; expected "
             "hf://owner/name/file@revision, with a commit from the repository's history."
         )

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from vlfeedback.errors import CheckpointError, NeedsError, UnknownNameError
+from vlfeedback.errors import CheckpointError, InvalidValueError, NeedsError, UnknownNameError
 from vlfeedback.models.reward.inputs import embed_frames, read_steps
 from vlfeedback.models.reward.model import RewardModel
 from vlfeedback.rewards import REWARD_SOURCES, make_reward_source
@@ -95,13 +95,15 @@ class LearnedReward:
         """What is kept of each picture: its embedding, or (B, K) the members' rewards for it.
 
         Raises:
-            NeedsError: the model reads no pictures.
+            InvalidValueError: the model reads no pictures.
             ShapeError: it was trained on pictures of another size.
         """
         if self._encoder is not None:
             return self._encoder.embed(frames)
         if not self.needs.frames:
-            raise NeedsError(f"This reward model reads {self.model.config.inputs}, no pictures.")
+            raise InvalidValueError(
+                f"This reward model reads {self.model.config.inputs}, no pictures."
+            )
         steps = read_steps(SegmentBatch(frames=frames[:, None]), self.model.config)
         return np.ascontiguousarray(self.model.score(steps[:, 0]).T)
 

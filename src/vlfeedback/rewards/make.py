@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vlfeedback.errors import FileFormatError, InvalidTypeError, UnknownNameError
+from vlfeedback.errors import FileFormatError, InvalidTypeError, InvalidValueError, UnknownNameError
 from vlfeedback.registry import Entry, Registry, suggest
 from vlfeedback.rewards.setting_types import is_of_type, setting_types, type_in_words
 from vlfeedback.types import unwrapped
@@ -34,6 +34,7 @@ def make(
 
     Raises:
         UnknownNameError: no such source, variant or setting.
+        InvalidValueError: the variant and a setting choose the same.
         MissingExtraError: see `Registry.load`.
         BrokenPluginError: see `Registry.load`.
         InvalidTypeError: a setting is of another type than the field of the config; or the class
@@ -123,7 +124,7 @@ def _choose_variant(
             f"{variant!r}. Use {name!r}."
         )
     if field in settings:
-        raise UnknownNameError(
+        raise InvalidValueError(
             f"{name + '.' + variant!r} and {field}={settings[field]!r} choose the same setting; "
             f"use one of them."
         )
