@@ -17,7 +17,7 @@ from vlfeedback.encoders.batches import PictureEncoder
 from vlfeedback.encoders.recognise import recognise
 from vlfeedback.encoders.resnet import ResNet, check_size, load_resnet, read_resnet_file
 from vlfeedback.encoders.weights_files import read_weights, tensors_digest
-from vlfeedback.errors import CheckpointError, NeedsError, UnknownNameError
+from vlfeedback.errors import CheckpointError, InvalidValueError, NeedsError, UnknownNameError
 
 Tensors = dict[str, Tensor]
 
@@ -157,7 +157,7 @@ def test_a_dark_picture_is_not_taken_for_one_of_another_scale(
 
 
 def test_another_preprocessing_is_refused() -> None:
-    with pytest.raises(NeedsError, match=r"preprocess='fast'; expected 'paper' or 'pil'"):
+    with pytest.raises(InvalidValueError, match=r"preprocess='fast'; expected 'paper' or 'pil'"):
         load(random_weights_seed=0, preprocess="fast")
 
 

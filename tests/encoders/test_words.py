@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 
 from vlfeedback.encoders.distil_words import distil_words, select_tokens, write_words
 from vlfeedback.encoders.words import BUNDLED_WORDS, WordVectors
-from vlfeedback.errors import CheckpointError, NeedsError, ShapeError
+from vlfeedback.errors import CheckpointError, InvalidTypeError, InvalidValueError
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +69,17 @@ def test_no_texts_give_an_empty_batch(words: WordVectors) -> None:
 
 @pytest.mark.parametrize("text", ["", "  \t\n", "?!...", "关上抽屉"])
 def test_a_text_without_a_known_word_is_refused(words: WordVectors, text: str) -> None:
-    with pytest.raises(NeedsError, match="Pass a phrase in English"):
+    with pytest.raises(InvalidValueError, match="Pass a phrase in English"):
         words.encode(["close the drawer", text])
 
 
 def test_one_string_in_place_of_a_list_is_refused(words: WordVectors) -> None:
-    with pytest.raises(NeedsError, match=r"pass a list: \['close'\]"):
+    with pytest.raises(InvalidTypeError, match=r"pass a list: \['close'\]"):
         words.encode("close")
 
 
 def test_room_for_no_token_is_refused(words: WordVectors) -> None:
-    with pytest.raises(ShapeError, match="max_tokens is 0"):
+    with pytest.raises(InvalidValueError, match="max_tokens is 0"):
         words.encode(["close"], max_tokens=0)
 
 
@@ -162,5 +162,5 @@ def test_three_orthogonal_words_come_out_at_equal_angles() -> None:
 
 
 def test_more_components_than_tokens_are_refused() -> None:
-    with pytest.raises(NeedsError, match="at most 3 components"):
+    with pytest.raises(InvalidValueError, match="at most 3 components"):
         distil_words(one_hot, ["a", "b", "c"], dim=4)

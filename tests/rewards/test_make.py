@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vlfeedback import make_reward_source
-from vlfeedback.errors import FileFormatError, InvalidTypeError, UnknownNameError
+from vlfeedback.errors import FileFormatError, InvalidTypeError, InvalidValueError, UnknownNameError
 from vlfeedback.registry import Entry, Registry
 from vlfeedback.rewards import REWARD_SOURCES, source_from_json, source_to_json
 from vlfeedback.rewards.make import describe, make, rebuild
@@ -89,7 +89,7 @@ def test_a_name_with_a_dot_is_not_a_variant(lenses: Registry[Lens]) -> None:
 
 
 def test_a_variant_and_its_setting_together_are_refused(lenses: Registry[Lens]) -> None:
-    with pytest.raises(UnknownNameError, match=r"'lens\.crown' and glass='flint' choose the same"):
+    with pytest.raises(InvalidValueError, match=r"'lens\.crown' and glass='flint' choose the same"):
         made(lenses, "lens.crown", glass="flint")
 
 
