@@ -60,4 +60,5 @@ def picture_of(task: TaskSpec) -> UInt8[np.ndarray, "448 448 3"]:
     view = MetaWorldView(task.name, render_mode="rgb_array", size=448, quality="vlm")
     with closing(view):
         view.reset(seed=0)
-        return view.render_states([view.capture_state()])[0]
+        pictures = view.render_states([view.capture_state()])
+        return np.asarray(pictures[0])

@@ -122,7 +122,7 @@ def collect_level(
     else:
         script = load_target(task.rollout, what=f"The rollout of task {task.name!r}")
         episodes = script(task, level, seeds, settings)
-    write_trajectories(path, episodes)
+    write_trajectories(path, list(episodes))  # a killed worker then leaves no half file behind
 
 
 def _check_levels(

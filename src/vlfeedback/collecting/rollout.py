@@ -135,7 +135,7 @@ def _as_action(chosen: Any, space: gym.Space[Any]) -> Any:
     """A policy's answer as the environment takes it: its dtype, and its shape."""
     if isinstance(space, gym.spaces.Discrete):
         number = np.asarray(chosen)
-        action: Any = space.dtype.type(number.item()) if number.size == 1 else chosen  # type: ignore[union-attr]
+        action: Any = space.dtype.type(number.item()) if number.size == 1 else chosen
     else:
         action = np.asarray(chosen, dtype=space.dtype)
     if not space.contains(action):

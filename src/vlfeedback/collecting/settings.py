@@ -48,7 +48,7 @@ def complete_settings(tasks: Sequence[TaskSpec], given: Mapping[str, Any]) -> di
                 f"{first.name}."
             )
     own = {name: getattr(first.collecting, name) for name in _NAMES if name != "seed"}
-    settings = own | {"seed": 0} | given
+    settings: dict[str, Any] = {**own, "seed": 0, **given}
     if settings["horizon"] is None:
         settings["horizon"] = max(_limit(task) for task in tasks)
     return settings

@@ -35,6 +35,8 @@ class Collection:
         Raises:
             FileFormatError: the folder was begun with other settings, or is something else.
         """
+        if (root / _MANIFEST).is_file():
+            cls.open(root)  # which says what to do with a damaged one
         folder = ResumableFolder.begin(root, settings, manifest=_MANIFEST, holds="collection")
         return cls(root, folder.settings)
 

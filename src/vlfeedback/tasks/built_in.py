@@ -69,6 +69,13 @@ VLP_TEST_TASKS = ("button-press", "door-close", "drawer-close", "faucet-close", 
 ML45_TEST_TASKS = ("bin-picking", "box-close", "door-lock", "door-unlock", "hand-insert")
 """Meta-World's own test split; the VLP paper trains another model for it (its Table 18)."""
 
+# VLP paper, Table 17.
+_SCENE = (
+    "The tasks are from Meta-World benchmark and the image of the task is rendered in a 3D "
+    "simulation environment. In the environment, there is a wooden table and a robotic arm. The "
+    "robotic arm is placed above the table. The robotic arm needs to manipulate the object(s) on "
+    "the table to complete tasks."
+)
 _EPISODES_OF_METAWORLD = CollectionDefaults(
     episodes=32,
     horizon=150,
@@ -91,6 +98,8 @@ OUR_TASKS = (
             text,
             f"vlfeedback_envs:vlfeedback/mw-{name}-v0",
             camera="corner4",  # the near corner view of the visual Meta-World literature
+            scene=_SCENE,
+            source="vlp",  # whose models were trained on these tasks alone
             suite="metaworld",
             levels=("expert", "medium", "random", "scattered"),
             rollout="vlfeedback_envs.metaworld_data:roll_out",

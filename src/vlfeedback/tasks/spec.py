@@ -44,6 +44,8 @@ class TaskSpec:
     camera: str = ""  # what the environment calls the view its pictures show; "": it has one only
     success_key: str = "success"  # key of `info` that is truthy once the task is done; "": none
     wordings: tuple[str, ...] = ()  # other ways to say the instruction
+    scene: str = ""  # what its pictures show, as a language model is told; "": nothing
+    source: str = "env"  # reward source to begin with; `vlfeedback list tasks` shows its id
     # Tasks of one suite are told apart by their instructions: those of the others are wrong ones.
     suite: str = ""
     # Of optimality, what `rollout` acts out, such as ("expert", "random"); ("random",) needs none.
