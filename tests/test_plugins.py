@@ -266,7 +266,7 @@ def test_a_plugins_task_and_sources_are_compared_in_a_sweep_and_reported(
     pytest.importorskip("d3rlpy")
     (tmp_path / "lamp.toml").write_text(SWEEP, encoding="utf-8")
     out = tmp_path / "out"
-    arguments = [tmp_path / "lamp.toml", "--out", out, "--data", episodes, "--workers", "2"]
+    arguments = [str(tmp_path / "lamp.toml"), "--out", str(out), "--data", str(episodes)]
     assert "2 of 2 runs are finished" in command("sweep", *arguments, site=installed)
     row = json.loads((out / "runs" / "lamp-reach_brighter_cpl_0.json").read_text())
     assert row["feedback"]["accuracy"] > 0.8 and row["returns"][0][0] < 0

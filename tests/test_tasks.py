@@ -5,7 +5,7 @@ import gymnasium as gym
 import pytest
 
 import vlfeedback
-from vlfeedback.errors import InvalidTypeError, InvalidValueError, UnknownNameError
+from vlfeedback.errors import InvalidValueError, UnknownNameError
 from vlfeedback.rewards import REWARD_SOURCES
 from vlfeedback.tasks import (
     METAWORLD_TASKS,
@@ -112,11 +112,6 @@ def test_two_tasks_do_not_share_a_name(fresh_tasks: None) -> None:
         register_task(dataclasses.replace(TOWEL, name="Reach"))
 
 
-def test_something_else_than_a_task_is_not_added() -> None:
-    with pytest.raises(InvalidTypeError, match="takes a TaskSpec; got str"):
-        register_task("fold-towel")  # type: ignore[arg-type]
-
-
 def test_a_task_is_given_back_as_it_is() -> None:
     assert get_task(TOWEL) is TOWEL
 
@@ -141,7 +136,7 @@ def test_a_task_of_ones_own_is_called_by_its_environment(env_id: str, name: str)
 
 @pytest.mark.parametrize("name", ["fold_towel", "fold/towel", "", "-x", "fold towel"])
 def test_a_name_that_files_cannot_have_is_refused(name: str) -> None:
-    with pytest.raises(InvalidValueError, match="A task's name is .*expected letters, digits"):
+    with pytest.raises(InvalidValueError, match=r"A task's name is .*expected letters, digits"):
         dataclasses.replace(TOWEL, name=name)
 
 

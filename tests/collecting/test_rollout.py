@@ -67,7 +67,7 @@ def test_random_actions_depend_on_the_seed_alone(walk: TaskSpec) -> None:
 
 
 def test_random_actions_are_not_the_numbers_that_the_environment_draws() -> None:
-    gym.register("Drawn-v0", Drawn)
+    gym.register("Drawn-v0", f"{__name__}:Drawn")
     try:
         shown = episode(own_task("Drawn-v0", "match"), seed=7, frame_stride=0, horizon=2)
     finally:

@@ -66,7 +66,7 @@ def _last_brightness(batch: SegmentBatch) -> np.ndarray:
     return np.asarray(batch.frames[np.arange(len(last)), last].mean(axis=(1, 2, 3)) / 255)
 
 
-class LampReach(gym.Env):  # type: ignore[type-arg]
+class LampReach(gym.Env[np.ndarray, np.ndarray]):
     """A moth in a square of 2 by 2 m, whose lamp is in the middle: the nearer, the brighter."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012

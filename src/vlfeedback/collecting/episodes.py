@@ -175,4 +175,5 @@ def _do(jobs: Sequence[_Job], workers: int, tell: Callable[[TaskSpec], None]) ->
                 "go on with the same command and fewer --workers."
             ) from error
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for pending in submitted:
+                pending.cancel()  # what is not begun; `worker_pool` sees to the rest

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.registry import load_target
-from vlfeedback.scoring.live_window import is_pictured
+from vlfeedback.scoring.timing import is_pictured
 from vlfeedback.tasks import TaskSpec
 from vlfeedback.types import ArrayFrames, Trajectory
 from vlfeedback.wrappers.frames import render_picture

@@ -117,8 +117,8 @@ class SourceSpec:
 
     def instruction_for(self, task: str) -> str:
         """What it is told a task is; by default the task's own instruction."""
-        told: str = self.instructions.get(task, get_task(task).instruction)
-        return told
+        told: str | None = self.instructions.get(task)
+        return get_task(task).instruction if told is None else told
 
 
 @dataclass(frozen=True, slots=True)
