@@ -159,12 +159,15 @@ def _settings(seed: int, episodes: int) -> dict[str, Any]:
 
 
 def _collect(root: Path, tasks: list[str], seed: int, episodes: int, workers: int) -> Collection:
-    from vlfeedback.cli.collect import collect_shards
+    from vlfeedback.cli.progress import one_bar
+    from vlfeedback.collecting import collect
     from vlfeedback.data.collection import Collection
+    from vlfeedback_envs.scripted import LEVELS
 
     settings = _settings(seed, episodes)
     folder = root / str(settings["seed"])
-    collect_shards(folder, tasks, settings=settings, workers=workers)
+    with one_bar("collecting") as report:
+        collect(folder, tasks, settings=settings, workers=workers, levels=LEVELS, report=report)
     return Collection.open(folder)
 
 
