@@ -59,7 +59,7 @@ def page() -> str:
 
 def test_the_page_shows_what_the_data_was_made_with_and_escapes_it(page: str) -> None:
     assert "<dt>horizon</dt><dd>150</dd>" in page
-    assert "<dt>random_actions</dt><dd>&quot;&lt;u01&gt;&quot;</dd>" in page
+    assert "<dt>random_actions</dt><dd>&#34;&lt;u01&gt;&#34;</dd>" in page
     assert "<h1>Dataset a&amp;b</h1>" in page and "a&b" not in page
     assert "“reach the goal”" in page
     assert '<img src="reach.png"' in page

@@ -14,7 +14,7 @@ from vlfeedback.evaluation.diagnosis.episode_scores import (
 )
 from vlfeedback.evaluation.diagnosis.inputs import LEVELS, DiagnosisInputs
 from vlfeedback.evaluation.diagnosis.paced_source import PacedSource
-from vlfeedback.figures.level_curves import LevelCurve
+from vlfeedback.scoring.curves import ScoreCurve
 from vlfeedback.types import Trajectory
 
 __all__ = ["episode_curves", "until_success"]
@@ -22,21 +22,21 @@ __all__ = ["episode_curves", "until_success"]
 
 def episode_curves(
     paced_source: PacedSource,
-    exam: DiagnosisInputs,
+    inputs: DiagnosisInputs,
     along: Mapping[Trajectory, Float32[np.ndarray, " E"]],
-) -> dict[str, LevelCurve]:
+) -> dict[str, ScoreCurve]:
     """By level, the scores of one episode; the expert's also backwards, up to its success.
 
     The expert is the first that succeeds, the others the first that fail, if there are such.
 
     Args:
         paced_source: scores.
-        exam: has the episodes.
+        inputs: has the episodes.
         along: their scores, see `score_along`.
     """
     curves = {}
     for level in LEVELS:
-        episodes = exam.of_level(level)
+        episodes = inputs.of_level(level)
         if not episodes:
             continue
         chosen = _typical(episodes, succeeds=level == "expert")
@@ -45,8 +45,8 @@ def episode_curves(
         if level == "expert" and paced_source.needs.frames:
             last = int(steps[until_success(chosen, steps)][-1])
             film = played_backwards(chosen, last)
-            backwards = score_along(paced_source, film, exam.instruction)
-        curves[level] = LevelCurve(chosen, steps, along[chosen], backwards)
+            backwards = score_along(paced_source, film, inputs.instruction)
+        curves[level] = ScoreCurve(chosen, steps, along[chosen], backwards)
     return curves
 
 
