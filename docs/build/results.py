@@ -23,7 +23,8 @@ def load(name: str) -> dict[str, Any]:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """The lines of a table in Markdown."""
-    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+    first, *others = [f"| {' | '.join(row)} |" for row in (head, *rows)]
+    return [first, "|" + "---|" * len(head), *others]
 
 
 def percent(share: float | None) -> str:

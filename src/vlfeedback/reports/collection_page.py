@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 
 from vlfeedback._version import __version__
-from vlfeedback.errors import UnknownNameError
 from vlfeedback.figures.episode_sheet import STOPPED_COLOUR, SUCCESS_COLOUR
 from vlfeedback.reports.pages import render_page
-from vlfeedback.tasks import get_task
 from vlfeedback.types import Trajectory
 
 __all__ = ["LevelSummary", "collection_page", "summarise_levels"]
@@ -44,6 +42,7 @@ def collection_page(
     settings: Mapping[str, object],
     *,
     title: str,
+    instructions: Mapping[str, str],
 ) -> str:
     """The page: what the data was made with, a table of all tasks, and every sheet.
 
@@ -52,6 +51,7 @@ def collection_page(
         summaries: of each of these tasks.
         settings: the collection's, shown as they are.
         title: what was looked through, such as the folder's name.
+        instructions: of those tasks that have one.
     """
     return render_page(
         "collection",
@@ -59,7 +59,7 @@ def collection_page(
         settings={str(name): json.dumps(value) for name, value in settings.items()},
         rows=[_table_row(task, row, summaries[task]) for task in sheets for row in summaries[task]],
         tasks=[
-            {"name": task, "instruction": _instruction(task), "sheet": sheet}
+            {"name": task, "instruction": instructions.get(task), "sheet": sheet}
             for task, sheet in sheets.items()
         ],
         success=f"rgb{SUCCESS_COLOUR}",
@@ -94,14 +94,6 @@ def _share_done(row: LevelSummary, summaries: Sequence[LevelSummary]) -> str:
     if row.stop_step is None or best is None or not best.success_step:
         return ""
     return f"{100 * row.stop_step / best.success_step:.0f} %"
-
-
-def _instruction(task: str) -> str:
-    """The task's, if it is one that is known here."""
-    try:
-        return get_task(task).instruction
-    except UnknownNameError:
-        return ""
 
 
 def _table_row(task: str, row: LevelSummary, summaries: Sequence[LevelSummary]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from vlfeedback.data.collection import Collection
@@ -48,7 +49,8 @@ def write_contact_sheets(
     """
     image = require("PIL.Image", extra="vision", needed_by="A contact sheet")
     names = collection.tasks() if tasks is None else list(tasks)
-    all_levels, sheets, summaries = set(), {}, {}
+    all_levels: set[str] = set()
+    sheets, summaries, instructions = {}, {}, {}
     for number, task in enumerate(names, start=1):
         trajectories = collection.load(task)
         all_levels |= {t.level for t in trajectories}
@@ -59,17 +61,23 @@ def write_contact_sheets(
             with new_file(out / sheets[task]) as path:
                 image.fromarray(sheet).save(path, format="png")
             summaries[task] = summarise_levels(chosen)
+            with suppress(UnknownNameError):  # recorded elsewhere, under a name of its own
+                instructions[task] = collection.task(task).instruction
         if report is not None:
             report("sheets", number, len(names), float("nan"))
     if not sheets:
         raise UnknownNameError(
-            f"{collection.root} holds nothing of {', '.join(levels or ()) or 'any level'!r}; it "
-            f"has {sorted(all_levels)}."
+            f"{collection.root} holds nothing of {', '.join(levels or ['any level'])!r}; it has "
+            f"{sorted(all_levels)}."
         )
     page = out / "index.html"
-    title = f"Dataset {collection.root.name}"
     with new_file(page) as path:
-        path.write_text(
-            collection_page(sheets, summaries, collection.settings, title=title), encoding="utf-8"
+        text = collection_page(
+            sheets,
+            summaries,
+            collection.settings,
+            title=f"Dataset {collection.root.name}",
+            instructions=instructions,
         )
+        path.write_text(text, encoding="utf-8")
     return page

@@ -88,7 +88,7 @@ def prepare_diagnosis(
         ShapeError: no episode has `length` steps.
     """
     spec = get_task(task)
-    pairings = draw_pairings(episodes, spec.name, n_pairs=n_pairs, length=length, seed=seed)
+    pairings = draw_pairings(episodes, spec, n_pairs=n_pairs, length=length, seed=seed)
     stride = picture_stride(episodes)
     clips = []
     for trajectory in probed(episodes):
@@ -112,6 +112,6 @@ def _wordings(spec: TaskSpec) -> tuple[str, ...]:
     """Some of the corpus, and some that it lacks; none for a task without either."""
     wordings: list[str] = []
     with suppress(UnknownNameError):
-        wordings += instruction_corpus(spec.name)[1 : 1 + _WORDINGS]
-        wordings += unseen_instructions(spec.name, "phrase")[:_WORDINGS]
+        wordings += instruction_corpus(spec)[1 : 1 + _WORDINGS]
+        wordings += unseen_instructions(spec, "phrase")[:_WORDINGS]
     return tuple(wordings)
