@@ -18,16 +18,17 @@ import numpy as np
 
 from vlfeedback.evaluation.diagnosis.episode_curves import episode_curves
 from vlfeedback.evaluation.diagnosis.episode_metrics import episode_metrics
-from vlfeedback.evaluation.diagnosis.episode_scores import CachedSegmentScorer, score_along
+from vlfeedback.evaluation.diagnosis.episode_scores import scores_of_episode
 from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs
 from vlfeedback.evaluation.diagnosis.metrics import METRICS, MetricValue, NotApplicable
 from vlfeedback.evaluation.diagnosis.pair_metrics import pair_metrics
-from vlfeedback.evaluation.diagnosis.paced_source import pace_of, paced
 from vlfeedback.evaluation.diagnosis.sensitivity import across_cameras, across_wordings
 from vlfeedback.evaluation.diagnosis.speed import segments_per_second
 from vlfeedback.evaluation.resampling import Bootstrap
 from vlfeedback.evaluation.statistics import Estimate
 from vlfeedback.scoring.curves import CameraScores, ScoreCurve
+from vlfeedback.scoring.paced import pace_of, paced
+from vlfeedback.scoring.segments import CachedSegmentScorer
 from vlfeedback.types import Report, RewardSource
 
 __all__ = ["Diagnosis", "diagnose"]
@@ -56,8 +57,7 @@ def diagnose(
 
     Raises:
         NeedsError: the source reads what the episodes lack, or pictures in another rhythm.
-        DtypeError: the source gave a number that is not finite.
-        ShapeError: the source returned something else than (N, T).
+        SourceAnswerError: the source returned something that is no finite reward a step.
     """
     paced_source = paced(source, pace_of(source.needs, inputs.stride))
     scorer = CachedSegmentScorer(paced_source)
@@ -74,7 +74,7 @@ def diagnose(
 
     along = {}
     for trajectory in inputs.episodes:
-        along[trajectory] = score_along(paced_source, trajectory, inputs.instruction)
+        along[trajectory] = scores_of_episode(paced_source, trajectory, inputs.instruction)
         finish("episodes")
     metrics: dict[str, MetricValue] = episode_metrics(paced_source, along, bootstrap)
     priors: dict[str, float] = {}

@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from vlfeedback.evaluation.diagnosis.episode_curves import until_success
-from vlfeedback.evaluation.diagnosis.episode_scores import episode_score, scored_steps
+from vlfeedback.evaluation.diagnosis.episode_scores import episode_score, steps_to_score
 from vlfeedback.evaluation.diagnosis.metrics import MetricValue, NotApplicable
-from vlfeedback.evaluation.diagnosis.paced_source import PacedSource
 from vlfeedback.evaluation.resampling import Bootstrap, estimate_mean, rank_correlation
 from vlfeedback.evaluation.statistics import Estimate
+from vlfeedback.scoring.paced import PacedSource
 from vlfeedback.types import Trajectory
 
 __all__ = ["episode_metrics"]
@@ -27,7 +27,7 @@ def episode_metrics(
 
     Args:
         paced_source: gave the scores.
-        along: each episode's scores, see `score_along`.
+        along: each episode's scores, see `scores_of_episode`.
         bootstrap: draws episodes.
     """
     scores = {t: episode_score(paced_source, t, row) for t, row in along.items()}
@@ -38,7 +38,7 @@ def episode_metrics(
     orders = [
         rank_correlation(row[before].astype(np.float64), steps[before].astype(np.float64))
         for t in experts
-        for row, steps in [(along[t], scored_steps(t, paced_source))]
+        for row, steps in [(along[t], steps_to_score(t, paced_source))]
         for before in [until_success(t, steps)]
     ]
     auc: MetricValue = NotApplicable(

@@ -10,7 +10,7 @@ from vlfeedback.data.whole_files import new_file
 from vlfeedback.errors import NeedsError
 from vlfeedback.evaluation.diagnosis.inputs import LEVELS
 from vlfeedback.optional import require
-from vlfeedback.scoring.windows import pictures_of
+from vlfeedback.scoring.pictures import pictures_of
 from vlfeedback.types import SCATTERED, Trajectory
 
 __all__ = ["choose_episodes", "choose_goal_episode", "load_episodes", "write_goal"]

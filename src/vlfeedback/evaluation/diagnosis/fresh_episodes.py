@@ -12,7 +12,7 @@ from vlfeedback.collecting import collect, complete_settings
 from vlfeedback.data.collection import Collection
 from vlfeedback.errors import NeedsError
 from vlfeedback.evaluation.diagnosis.inputs import LEVELS
-from vlfeedback.evaluation.diagnosis.paced_source import PICTURE_EVERY
+from vlfeedback.scoring.paced import PICTURE_EVERY
 from vlfeedback.tasks import TaskSpec, is_installed
 from vlfeedback.types import Report, SourceNeeds, Trajectory
 

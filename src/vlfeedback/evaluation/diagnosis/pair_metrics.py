@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Int64
 
 from vlfeedback.errors import NeedsError
-from vlfeedback.evaluation.diagnosis.episode_scores import CachedSegmentScorer
 from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs
 from vlfeedback.evaluation.diagnosis.metrics import MetricValue, NotApplicable
 from vlfeedback.evaluation.labels.pairings import PairScores, score_pairs
@@ -19,6 +18,7 @@ from vlfeedback.evaluation.resampling import (
     rank_correlation,
 )
 from vlfeedback.evaluation.statistics import Estimate
+from vlfeedback.scoring.segments import CachedSegmentScorer
 from vlfeedback.types import SourceNeeds
 
 __all__ = ["PairMetrics", "pair_metrics"]

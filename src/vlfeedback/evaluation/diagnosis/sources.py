@@ -85,7 +85,8 @@ def diagnose_sources(
         UnknownNameError: there is no such source, setting or task.
         NeedsError: the task has no scripted expert and there are no trajectories, or these lack
             a level, rewards, pictures, or what a source reads.
-        ShapeError: no episode has `length` steps, or a source's rewards are not (N, T).
+        ShapeError: no episode has `length` steps.
+        SourceAnswerError: a source returned something that is no finite reward a step.
     """
     start = time.monotonic()
     spec = get_task(task)
