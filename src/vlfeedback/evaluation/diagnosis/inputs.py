@@ -88,7 +88,14 @@ def prepare_diagnosis(
         ShapeError: no episode has `length` steps.
     """
     spec = get_task(task)
-    pairings = draw_pairings(episodes, spec, n_pairs=n_pairs, length=length, seed=seed)
+    pairings = draw_pairings(
+        episodes,
+        spec.name,
+        n_pairs=n_pairs,
+        length=length,
+        seed=seed,
+        instruction=spec.instruction,
+    )
     stride = picture_stride(episodes)
     clips = []
     for trajectory in probed(episodes):
