@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from results import WEIGHTS, load, machine, number, percent, provenance, table
+from results import WEIGHTS, hardware, load, machine, number, percent, provenance, table
 
 from vlfeedback.reports.published import vlp_label_tables
 
@@ -149,7 +149,7 @@ def model_size() -> str:
     return (
         f"{result['parameters'] / 1e6:.2f} million parameters, {size / 1e6:.1f} MB on disk, "
         f"{result['segments_per_second']:.0f} segments of 8 pictures a second on one core "
-        f"({result['hardware']})."
+        f"({hardware(result)})."
     )
 
 

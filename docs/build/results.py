@@ -9,7 +9,17 @@ from typing import Any
 from vlfeedback.data.whole_files import read_json
 from vlfeedback.reports.provenance import describe_hardware, describe_versions
 
-__all__ = ["ROOT", "WEIGHTS", "load", "machine", "number", "percent", "provenance", "table", "versions"]
+__all__ = [
+    "ROOT",
+    "WEIGHTS",
+    "hardware",
+    "load",
+    "machine",
+    "number",
+    "percent",
+    "provenance",
+    "table",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -37,14 +47,14 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def versions(result: dict[str, Any]) -> str:
-    """Package versions of a result, in one phrase."""
-    return describe_versions(result["versions"])
+def hardware(result: dict[str, Any]) -> str:
+    """The machine of a result, in one phrase."""
+    return describe_hardware(result["hardware"])
 
 
 def machine(result: dict[str, Any]) -> str:
-    """Hardware and package versions of a result, in one phrase."""
-    return f"{describe_hardware(result['hardware'])}; {versions(result)}"
+    """The machine and the package versions of a result, in one phrase."""
+    return f"{hardware(result)}; {describe_versions(result['versions'])}"
 
 
 def provenance(result: dict[str, Any]) -> list[str]:
