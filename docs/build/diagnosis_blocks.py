@@ -28,7 +28,8 @@ def diagnosis_verdict() -> str:
     rule = describe_rule()
     words = [f"- **{word}**: {rule[word]}" for word in ("useless", "good", "weak")]
     return (
-        "\n".join(words) + f"\n\n{rule['beware']} Why the thresholds lie there is said beside them, "
+        "\n".join(words)
+        + f"\n\n{rule['beware']} Why the thresholds lie there is said beside them, "
         "in `vlfeedback.evaluation.diagnosis.verdict`."
     )
 

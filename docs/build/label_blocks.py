@@ -85,7 +85,9 @@ def label_language() -> str:
                 ours = row[metric] if metric in row else row[pool][metric]
                 cells += [show(_PAPER["language"][kind][metric]), show(ours["mean"])]
             rows.append([kind, pool, *cells])
-    return "\n".join([*table(["instruction", "other tasks", *_BESIDE_PAPER], rows), "", *provenance(result)])
+    return "\n".join(
+        [*table(["instruction", "other tasks", *_BESIDE_PAPER], rows), "", *provenance(result)]
+    )
 
 
 def ml45_accuracy() -> str:

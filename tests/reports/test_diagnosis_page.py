@@ -140,7 +140,10 @@ def test_the_rule_is_told_with_the_thresholds_that_were_compared_with(
 ) -> None:
     results["thresholds"]["good_random_pairs"] = 0.7
     text = page(results)
-    assert "<b>good</b>: the former&#39;s interval lies above 70 %, the latter&#39;s above 75 %" in text
+    assert (
+        "<b>good</b>: the former&#39;s interval lies above 70 %, the latter&#39;s above 75 %"
+        in text
+    )
     assert "does not tell forwards from backwards, or falls as experts progress." in text
 
 

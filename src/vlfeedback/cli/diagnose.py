@@ -137,9 +137,13 @@ def _task(name: str, env_id: str, instruction: str, data: Path | None) -> TaskSp
 
     if env_id:
         if not instruction:
-            raise typer.BadParameter("--env-id needs words for what is to be done.", param_hint="--instruction")
+            raise typer.BadParameter(
+                "--env-id needs words for what is to be done.", param_hint="--instruction"
+            )
         return own_task(env_id, instruction, name=name)
     if not name:
-        raise typer.BadParameter("Name the task, or give --env-id and --instruction.", param_hint="--task")
+        raise typer.BadParameter(
+            "Name the task, or give --env-id and --instruction.", param_hint="--task"
+        )
     spec = get_task(name) if data is None else Collection.open(data).task(name)
     return replace(spec, instruction=instruction) if instruction else spec

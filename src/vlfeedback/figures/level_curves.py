@@ -85,9 +85,7 @@ def _draw_curve(axes: Axes, curve: ScoreCurve) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_film(
-    axes: Axes, strip: np.ndarray, steps: Int64[np.ndarray, " K"], length: int
-) -> None:
+def _draw_film(axes: Axes, strip: np.ndarray, steps: Int64[np.ndarray, " K"], length: int) -> None:
     axes.imshow(strip, extent=(0, length, 0, 1), aspect="auto")
     axes.set(xticks=_centres(length), xticklabels=[f"step {step}" for step in steps])
     axes.set(yticks=[])

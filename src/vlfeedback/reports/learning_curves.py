@@ -47,7 +47,9 @@ def draw_curves(results: Mapping[str, Any]) -> Figure:
     tasks = [task for task in results["cells"] if task != MEAN]
     columns = min(_COLUMNS, len(tasks))
     rows = -(-len(tasks) // columns)
-    figure: Figure = matplotlib_figure.Figure(figsize=(4.2 * columns + 2.0, 3.4 * rows + 1.0), layout="constrained")
+    figure: Figure = matplotlib_figure.Figure(
+        figsize=(4.2 * columns + 2.0, 3.4 * rows + 1.0), layout="constrained"
+    )
     panels = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
     styles = dict(zip(results["cells"][tasks[0]], cycle(_STYLES), strict=False))
     for axes, task in zip(panels, tasks, strict=False):

@@ -133,6 +133,15 @@ def test_a_source_that_only_listens_tells_instructions_and_nothing_else(
     assert why_not(diagnosis, "wording_correlation") == "It scores all of these clips the same."
 
 
+def test_where_no_other_instruction_is_known_none_is_told_from_it(
+    episodes: list[Trajectory],
+) -> None:
+    inputs = inputs_of(episodes, None)
+    pairings = {k: pairs for k, pairs in inputs.pairings.items() if k != "instruction"}
+    diagnosis = diagnose(Listener({}), replace(inputs, pairings=pairings))
+    assert why_not(diagnosis, "right_instruction").startswith("No instruction is known")
+
+
 def test_a_source_that_does_not_listen_tells_no_instructions(episodes: list[Trajectory]) -> None:
     diagnosis = diagnosed(Listener({}), episodes, None)
     assert value(diagnosis, "right_instruction") == 0.5
@@ -165,7 +174,9 @@ def test_darkness_is_useless_here(episodes: list[Trajectory]) -> None:
 def test_where_all_or_none_succeed_success_is_not_measured(trajectories: list[Trajectory]) -> None:
     diagnosis = diagnosed(EnvReward(), trajectories, None)
     assert why_not(diagnosis, "success_auc").startswith("0 of 8 episodes succeed")
-    assert describe_diagnosis(diagnosis)["verdict"] == "good"  # experts stand against random actions
+    assert (
+        describe_diagnosis(diagnosis)["verdict"] == "good"
+    )  # experts stand against random actions
 
 
 def test_an_expert_that_succeeds_at_once_has_no_order_of_scores(
@@ -193,7 +204,9 @@ def test_equal_seeds_give_equal_figures_whatever_else_is_measured(
 
 def test_progress_is_reported_up_to_the_end(episodes: list[Trajectory]) -> None:
     heard: list[tuple[str, int, int, float]] = []
-    diagnose(EnvReward(), inputs_of(episodes, None), report=lambda *progress: heard.append(progress))
+    diagnose(
+        EnvReward(), inputs_of(episodes, None), report=lambda *progress: heard.append(progress)
+    )
     assert heard[0][:3] == ("episodes", 1, 16)  # 8 episodes, 5 pairings, 3 more
     assert heard[-1][1:3] == (16, 16)
 

@@ -40,10 +40,4 @@ def test_a_task_of_ones_own_has_pairs_of_its_own_words_and_no_other_wording(
     again = prepare_diagnosis(trajectories, task, n_pairs=10, length=16, seed=0)
     assert inputs.instruction == "fold the towel"
     assert inputs.wordings == ()
-    wrong = {
-        clip.instruction
-        for side in (inputs.pairings["instruction"].first, inputs.pairings["instruction"].second)
-        for clip in side
-    } - {"fold the towel"}
-    assert wrong
     assert inputs.pairings["random"].first == again.pairings["random"].first

@@ -19,9 +19,7 @@ def between(low: float, high: float) -> Estimate:
     return Estimate((low + high) / 2, low, high, 24)
 
 
-def judge(
-    metrics: Mapping[str, MetricValue], prior: float = 0.5, **more: MetricValue
-) -> Verdict:
+def judge(metrics: Mapping[str, MetricValue], prior: float = 0.5, **more: MetricValue) -> Verdict:
     return decide({**metrics, **more}, prior=prior)
 
 

@@ -96,6 +96,12 @@ def diagnose(
         )
     curves = episode_curves(paced_source, inputs, along)
     finish("speed")
-    missing = NotApplicable("These episodes have no clip of an expert that nears success.")
-    ordered = {name: metrics.get(name, missing) for name in METRICS}
+    ordered = {name: metrics.get(name, _missing(name)) for name in METRICS}
     return Diagnosis(ordered, priors, wordings, cameras, curves)
+
+
+def _missing(name: str) -> NotApplicable:
+    """Why a figure's pairs could not be drawn."""
+    if name == "right_instruction":
+        return NotApplicable("No instruction is known that could be meant instead.")
+    return NotApplicable("These episodes have no clip of an expert that nears success.")
