@@ -148,5 +148,5 @@ def test_the_rule_is_told_with_the_thresholds_that_were_compared_with(
 
 
 def test_a_picture_that_is_no_data_is_refused(results: dict[str, Any]) -> None:
-    with pytest.raises(InvalidValueError, match="'javascript:alert.1.' is no address"):
+    with pytest.raises(InvalidValueError, match=r"'javascript:alert.1.' is no address"):
         diagnosis_page(results, films={"vlp": "javascript:alert(1)"}, scatters={})
