@@ -17,7 +17,7 @@ from vlfeedback.evaluation.diagnosis import SourceChoice, diagnose_sources
 from vlfeedback.rewards.env_reward import EnvReward
 from vlfeedback.tasks import TaskSpec
 from vlfeedback.testing.brightness import BrightnessConfig, BrightnessReward
-from vlfeedback.types import ArrayFrames, Trajectory
+from vlfeedback.types import ArrayFrames, RewardSource, Trajectory
 
 SMALL: dict[str, Any] = {"n_pairs": 20, "length": 16, "episodes": 4}
 
@@ -66,7 +66,7 @@ def towel(monkeypatch: pytest.MonkeyPatch, episodes: list[Trajectory]) -> TaskSp
 
 
 def test_live_sources_are_judged_on_recorded_episodes(episodes: list[Trajectory]) -> None:
-    sources = {"mine": BrightnessReward(), "reward": EnvReward()}
+    sources: dict[str, RewardSource] = {"mine": BrightnessReward(), "reward": EnvReward()}
     diagnosed = diagnose_sources(sources, "drawer-close", trajectories=episodes, **SMALL)
     results = json.loads(json.dumps(diagnosed.results, allow_nan=False))
     assert results["verdicts"] == {"mine": "good", "reward": "good"}
@@ -157,7 +157,7 @@ def test_what_compares_with_a_goal_gets_the_end_of_an_expert_that_is_not_evaluat
         goal: str | None = None
 
     class ToGoal(BrightnessReward):
-        config_type = GoalConfig  # type: ignore[assignment]
+        config_type = GoalConfig
 
         def __init__(self, config: GoalConfig) -> None:
             super().__init__()

@@ -79,7 +79,7 @@ class PreparedSources:
         return evaluated
 
     def describe(self, name: str) -> dict[str, Any]:
-        """``id`` (of a live source its class), ``settings``, and ``goal`` where that was cut here."""
+        """``id`` (of a live source its class), ``settings``, ``goal`` if it was cut here."""
         source, live = self._sources[name], self._live[name]
         if isinstance(source, SourceChoice):
             described = {"id": source.id, "settings": source_to_json(live)["params"]}
