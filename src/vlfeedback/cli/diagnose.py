@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from vlfeedback.tasks import TaskSpec
 
 __all__ = ["eval_source"]
 
@@ -86,13 +83,14 @@ def eval_source(
     """
     from vlfeedback.cli.diagnosis_tables import print_tables
     from vlfeedback.cli.loss_bars import LossBars
+    from vlfeedback.cli.one_task import parse_task
     from vlfeedback.cli.source_choice import parse_sources
     from vlfeedback.data.whole_files import write_json
     from vlfeedback.evaluation.diagnosis import diagnose_sources, load_episodes
     from vlfeedback.optional import require
     from vlfeedback.reports.diagnosis_page import write_diagnosis_page
 
-    spec = _task(task, env_id, instruction, data)
+    spec = parse_task(task, env_id=env_id, instruction=instruction, data=data)
     if page is not None:
         require("matplotlib", extra="vision", needed_by="A page")
     with LossBars() as bars:
@@ -126,24 +124,3 @@ def eval_source(
     if page is not None:
         write_diagnosis_page(page, diagnosed, results)
         typer.echo(f"Look at {page}")
-
-
-def _task(name: str, env_id: str, instruction: str, data: Path | None) -> TaskSpec:
-    """The task that the options name."""
-    from dataclasses import replace
-
-    from vlfeedback.data.collection import Collection
-    from vlfeedback.tasks import get_task, own_task
-
-    if env_id:
-        if not instruction:
-            raise typer.BadParameter(
-                "--env-id needs words for what is to be done.", param_hint="--instruction"
-            )
-        return own_task(env_id, instruction, name=name)
-    if not name:
-        raise typer.BadParameter(
-            "Name the task, or give --env-id and --instruction.", param_hint="--task"
-        )
-    spec = get_task(name) if data is None else Collection.open(data).task(name)
-    return replace(spec, instruction=instruction) if instruction else spec
