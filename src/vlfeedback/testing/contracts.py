@@ -180,7 +180,10 @@ class RewardSourceContract(_SourceContract):
 
 
 class PreferenceSourceContract(_SourceContract):
-    """Tests of a `PreferenceSource`; the subclass gives a fixture `source`."""
+    """Tests of a `PreferenceSource`; the subclass gives a fixture `source`.
+
+    Of one that has to measure pairs before it answers, `source` is what ``measured_on`` gave.
+    """
 
     mirrored: ClassVar[bool] = True  # False: order bias or noise is measured, not forbidden
     repeatable: ClassVar[bool] = True  # False: asked again, it may answer otherwise, as people do
