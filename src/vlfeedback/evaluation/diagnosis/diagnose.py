@@ -38,11 +38,11 @@ from vlfeedback.evaluation.diagnosis.sensitivity import (
 )
 from vlfeedback.evaluation.diagnosis.speed import segments_per_second
 from vlfeedback.evaluation.labels.pairings import PairScores, score_pairs
+from vlfeedback.evaluation.correlation import spearman
 from vlfeedback.evaluation.resampling import (
     Bootstrap,
     estimate_mean,
     estimate_statistic,
-    rank_correlation,
 )
 from vlfeedback.evaluation.statistics import Estimate
 from vlfeedback.figures.level_curves import LevelCurve
@@ -124,7 +124,7 @@ def _of_episodes(
     succeeded = [t for t in scores if t.first_success is not None]
     failed = [t for t in scores if t.first_success is None]
     orders = [
-        rank_correlation(row[before].astype(np.float64), steps[before].astype(np.float64))
+        spearman(row[before].astype(np.float64), steps[before].astype(np.float64), if_constant=0.0)
         for t in experts
         for row, steps in [(along[t], scored_steps(t, paced_source))]
         for before in [until_success(t, steps)]
@@ -204,4 +204,4 @@ def _with_returns(judged: PairScores, weights: Int64[np.ndarray, "B M"]) -> Esti
     if judged.returns is None:
         raise NeedsError("Random pairs have no returns; pose them with rank_by_return.")
     scores, returns = judged.scores["source"].T.ravel(), judged.returns.T.ravel()
-    return estimate_statistic(lambda k: rank_correlation(scores[k], returns[k]), weights)
+    return estimate_statistic(lambda k: spearman(scores[k], returns[k], if_constant=0.0), weights)

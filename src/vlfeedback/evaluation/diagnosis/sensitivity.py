@@ -11,7 +11,8 @@ from vlfeedback.data.pairings import ShownSegment
 from vlfeedback.evaluation.diagnosis.episode_scores import CachedSegmentScorer
 from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs
 from vlfeedback.evaluation.diagnosis.metrics import MetricValue, NotApplicable
-from vlfeedback.evaluation.resampling import Bootstrap, estimate_statistic, rank_correlation
+from vlfeedback.evaluation.correlation import spearman
+from vlfeedback.evaluation.resampling import Bootstrap, estimate_statistic
 from vlfeedback.evaluation.statistics import Estimate
 from vlfeedback.types import SourceNeeds
 
@@ -49,11 +50,14 @@ def across_wordings(
     weights = bootstrap.weights([clip.trajectory for clip in exam.clips])
 
     def correlate(other: np.ndarray) -> Estimate:
-        return estimate_statistic(lambda k: rank_correlation(told[k], other[k]), weights)
+        return estimate_statistic(lambda k: spearman(told[k], other[k], if_constant=0.0), weights)
 
     each = dict(zip(exam.wordings, map(correlate, others), strict=True))
     mean = estimate_statistic(
-        lambda k: float(np.mean([rank_correlation(told[k], other[k]) for other in others])), weights
+        lambda k: float(
+            np.mean([spearman(told[k], other[k], if_constant=0.0) for other in others])
+        ),
+        weights,
     )
     return mean, each
 
@@ -80,7 +84,9 @@ def across_cameras(
     if _is_constant(ours) and _is_constant(other):
         return NotApplicable(_CONSTANT), scores
     weights = bootstrap.weights([clip.trajectory for clip in clips])
-    return estimate_statistic(lambda k: rank_correlation(ours[k], other[k]), weights), scores
+    return estimate_statistic(
+        lambda k: spearman(ours[k], other[k], if_constant=0.0), weights
+    ), scores
 
 
 def _told(
