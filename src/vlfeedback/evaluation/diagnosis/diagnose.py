@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from vlfeedback.errors import NeedsError
+from vlfeedback.evaluation.correlation import spearman
 from vlfeedback.evaluation.diagnosis.episode_curves import (
     episode_curves,
     until_success,
@@ -38,7 +39,6 @@ from vlfeedback.evaluation.diagnosis.sensitivity import (
 )
 from vlfeedback.evaluation.diagnosis.speed import segments_per_second
 from vlfeedback.evaluation.labels.pairings import PairScores, score_pairs
-from vlfeedback.evaluation.correlation import spearman
 from vlfeedback.evaluation.resampling import (
     Bootstrap,
     estimate_mean,

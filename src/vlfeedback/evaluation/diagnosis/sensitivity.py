@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from vlfeedback.data.pairings import ShownSegment
+from vlfeedback.evaluation.correlation import spearman
 from vlfeedback.evaluation.diagnosis.episode_scores import CachedSegmentScorer
 from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs
 from vlfeedback.evaluation.diagnosis.metrics import MetricValue, NotApplicable
-from vlfeedback.evaluation.correlation import spearman
 from vlfeedback.evaluation.resampling import Bootstrap, estimate_statistic
 from vlfeedback.evaluation.statistics import Estimate
 from vlfeedback.types import SourceNeeds
