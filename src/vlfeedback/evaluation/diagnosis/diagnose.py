@@ -38,7 +38,7 @@ from vlfeedback.evaluation.diagnosis.sensitivity import (
     across_wordings,
 )
 from vlfeedback.evaluation.diagnosis.speed import segments_per_second
-from vlfeedback.evaluation.labels.pairings import PairScores, score_pairs
+from vlfeedback.evaluation.labels.answers import PairAnswers, ask_sources
 from vlfeedback.evaluation.resampling import (
     Bootstrap,
     estimate_mean,
@@ -182,7 +182,7 @@ def _of_pairs(
         return {name: NotApplicable(why)}
     if pairing == "instruction" and not needs.instruction:
         return {name: NotApplicable("It reads no instruction.")}
-    judged = score_pairs(pairs, {"source": scorer})
+    judged = ask_sources(pairs, {"source": scorer})
     first = [clip.segment.trajectory for clip in pairs.first]
     second = [clip.segment.trajectory for clip in pairs.second]
     if pairing == "instruction":
@@ -200,7 +200,7 @@ def _of_pairs(
     return found
 
 
-def _with_returns(judged: PairScores, weights: Int64[np.ndarray, "B M"]) -> Estimate:
+def _with_returns(judged: PairAnswers, weights: Int64[np.ndarray, "B M"]) -> Estimate:
     if judged.returns is None:
         raise NeedsError("Random pairs have no returns; pose them with rank_by_return.")
     scores, returns = judged.scores["source"].T.ravel(), judged.returns.T.ravel()
