@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from results import WEIGHTS, load, number, percent, provenance, versions
+from results import WEIGHTS, hardware, load, number, percent, provenance, versions
 
 from vlfeedback.reports.vlp_paper import PAPER
 
@@ -145,7 +145,7 @@ def vlp_ablations() -> str:
             cells += [show(row["paper"][metric]), show(row["ours"][metric])]
         trained = f"{row['ilp_weight']} | {row['ivp_weight']} | {100 * row['share']:.0f}"
         lines.append(f"| {trained} | {' | '.join(cells)} |")
-    note = f"`{result['command']}`; {result['hardware']}; {versions(result)}."
+    note = f"`{result['command']}`; {hardware(result)}; {versions(result)}."
     return "\n".join([*lines, "", note])
 
 
@@ -156,7 +156,7 @@ def model_size() -> str:
     return (
         f"{result['parameters'] / 1e6:.2f} million parameters, {size / 1e6:.1f} MB on disk, "
         f"{result['segments_per_second']:.0f} segments of 8 pictures a second on one core "
-        f"({result['hardware']})."
+        f"({hardware(result)})."
     )
 
 

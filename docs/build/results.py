@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ROOT", "WEIGHTS", "load", "number", "percent", "provenance", "versions"]
+__all__ = ["ROOT", "WEIGHTS", "hardware", "load", "number", "percent", "provenance", "versions"]
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -34,6 +34,14 @@ def versions(result: dict[str, Any]) -> str:
     return ", ".join(f"{name} {number}" for name, number in result["versions"].items())
 
 
+def hardware(result: dict[str, Any]) -> str:
+    """The machine of a result, in one phrase: as earlier releases wrote it, or by its parts."""
+    machine = result["hardware"]
+    if isinstance(machine, str):
+        return machine
+    return f"{machine['processor']}, {machine['cores']} cores"
+
+
 def provenance(result: dict[str, Any]) -> list[str]:
     """How an evaluation of labels was made, in one line."""
     settings = result["settings"]
@@ -42,5 +50,5 @@ def provenance(result: dict[str, Any]) -> list[str]:
     return [
         f"Accuracy in % against scripted labels, {settings['pairs']} pairs of "
         f"{settings['length']}-step segments a task{repeated}, evaluation seed "
-        f"{settings['seed']}. `{result['command']}`; {result['hardware']}; {versions(result)}."
+        f"{settings['seed']}. `{result['command']}`; {hardware(result)}; {versions(result)}."
     ]

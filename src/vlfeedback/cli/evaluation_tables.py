@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,30 +42,38 @@ def print_comparison(figures: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _by_pairing(figures: Mapping[str, Mapping[str, Any]]) -> Table:
-    table = _table("pairing", title="Label accuracy by pairing, mean over tasks, %")
+    table = _table("source", title="Label accuracy by pairing, mean over tasks, %")
     first = next(iter(figures.values()))
     baselines = [name for name in first["clustered_pairs"] if name not in figures]
-    for name in [*figures, *baselines]:
-        table.add_column(name, justify="right")
     pairings = list(dict.fromkeys(p for of in figures.values() for p in _pairings(of)))
     for pairing in pairings:
-        cells = []
-        for name, of_source in figures.items():
-            if pairing not in of_source["intervals"]:
-                cells.append("not applicable")
-                continue
-            low, high = of_source["intervals"][pairing][name]["mean"]
-            against = of_source["comparisons"][pairing]
-            beats = all(against[b]["mean"]["beats"] for b in baselines if b in against)
-            mean = _percent(of_source[f"{pairing}_pairs"][name]["mean"])
-            cells.append(f"{mean} [{_percent(low)}, {_percent(high)}]" + (" +" if beats else "  "))
-        shown = next(of for of in figures.values() if pairing in of["intervals"])
-        means = [shown[f"{pairing}_pairs"].get(name, {}).get("mean") for name in baselines]
-        table.add_row(pairing, *cells, *map(_percent, means))
+        table.add_column(pairing, justify="right", no_wrap=True)
+    for name, of_source in figures.items():
+        table.add_row(name, *(_accuracy(of_source, p, name, baselines) for p in pairings))
+    for name in baselines:
+        shown = [next(of for of in figures.values() if p in of["intervals"]) for p in pairings]
+        rows = [of[f"{p}_pairs"].get(name, {}) for of, p in zip(shown, pairings, strict=True)]
+        table.add_row(name, *(_percent(row.get("mean")) for row in rows), style="dim")
     table.caption = (
-        "[95 % interval]; + better than each baseline by more than the interval of the difference"
+        "[95 % interval]; + better than what needs no model, by more than the interval of the "
+        "difference; n/a: not applicable"
     )
     return table
+
+
+def _accuracy(
+    of_source: Mapping[str, Any], pairing: str, name: str, baselines: Sequence[str]
+) -> str:
+    if pairing not in of_source["intervals"]:
+        return "n/a"
+    against = of_source["comparisons"][pairing]
+    beats = all(against[b]["mean"]["beats"] for b in baselines if b in against)
+    low, high = (
+        "-" if edge is None else f"{100 * edge:.0f}"
+        for edge in of_source["intervals"][pairing][name]["mean"]
+    )
+    mean = _percent(of_source[f"{pairing}_pairs"][name]["mean"])
+    return f"{mean} [{low}, {high}]{' +' if beats else ''}"
 
 
 def _by_task(figures: Mapping[str, Mapping[str, Any]]) -> Table:

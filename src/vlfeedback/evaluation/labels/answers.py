@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -28,6 +28,7 @@ __all__ = ["PairAnswers", "Scorer", "ask_sources", "describe_pairing", "label_pa
 _BATCH = 32  # pairs that a labeller is asked about at once, as many as `label_pairs` asks about
 
 
+@runtime_checkable
 class Scorer(Protocol):
     """What scores segments, such as `vlfeedback.scoring.segments.SegmentScorer`."""
 
