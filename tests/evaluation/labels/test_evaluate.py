@@ -1,5 +1,6 @@
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,24 +9,32 @@ import pytest
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.pairings import RankedPairs
 from vlfeedback.data.trajectories import write_trajectories
-from vlfeedback.errors import InvalidTypeError, InvalidValueError, NeedsError, UnknownNameError
+from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
 from vlfeedback.evaluation.labels import evaluate_labels
 from vlfeedback.evaluation.labels.answers import PairAnswers
 from vlfeedback.preferences import PreferenceFromReward
 from vlfeedback.rewards.env_reward import EnvReward
 from vlfeedback.rewards.random import RandomReward
-from vlfeedback.types import PreferenceLabels, SegmentBatch, SegmentPairs, SourceNeeds, Trajectory
+from vlfeedback.types import (
+    ArrayFrames,
+    PreferenceLabels,
+    SegmentBatch,
+    SegmentPairs,
+    SourceNeeds,
+    Trajectory,
+)
 
 
 class Brightness:
     """The brightness of each picture, which rises with the reward; in log-odds of a preference."""
 
     needs = SourceNeeds(frames=True)
-    log_odds_scale = 2.0
+    log_odds_scale = 0.001
 
     def rewards(self, batch: SegmentBatch) -> np.ndarray:
-        assert batch.frames is not None and batch.frames.shape[1] == batch.n_steps
-        return batch.frames.mean(axis=(2, 3, 4)).astype(np.float32)
+        assert batch.frames is not None
+        brightness = batch.frames.mean(axis=(2, 3, 4)).astype(np.float32)
+        return brightness[:, batch.newest_pictures()]
 
 
 class Unsure:
@@ -83,10 +92,6 @@ def test_what_a_pairing_says_nothing_of_is_said_and_left_out(
 
 def paced(trajectories: list[Trajectory]) -> list[Trajectory]:
     """The same with a picture after every seventh step."""
-    from dataclasses import replace
-
-    from vlfeedback.types import ArrayFrames
-
     times = np.array([0, 1, 8, 15])
     return [
         replace(t, frames=ArrayFrames(times, t.frames.pictures[:4]))  # type: ignore[union-attr]
@@ -130,20 +135,18 @@ def test_repeats_take_trajectories_and_seeds_of_their_own(trajectories: list[Tra
 def test_a_collection_of_a_task_of_ones_own_says_what_it_asks_for(
     trajectories: list[Trajectory], tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
     collection = Collection.create(tmp_path / "mine", {})
     mine = [replace(t, task="stack-cups", instruction="stack the cups") for t in trajectories]
     write_trajectories(collection.path("stack-cups", "all"), mine)
     figures = evaluate({"bright": Brightness()}, collection)["bright"]
     assert figures["label_accuracy"] == {"stack-cups": 1.0}
     assert "instruction_pairs" not in figures
-    with pytest.raises(NeedsError, match="no episodes of drawer-close .* only of stack-cups"):
+    with pytest.raises(NeedsError, match=r"no episodes of drawer-close .* only of stack-cups"):
         evaluate("env", collection, tasks=["drawer-close"])
 
 
 def test_a_task_nobody_knows_needs_words(trajectories: list[Trajectory]) -> None:
-    with pytest.raises(NeedsError, match="'stack-cups' is not registered .* say 0 instructions"):
+    with pytest.raises(NeedsError, match=r"'stack-cups' is not registered.* say 0 instr"):
         evaluate("env", {"stack-cups": trajectories})
     words = {"stack-cups": "stack the cups"}
     assert evaluate("env", {"stack-cups": trajectories}, instructions=words)["env"]
@@ -152,8 +155,6 @@ def test_a_task_nobody_knows_needs_words(trajectories: list[Trajectory]) -> None
 def test_what_was_recorded_without_pictures_has_no_baselines_that_read_them(
     trajectories: list[Trajectory],
 ) -> None:
-    from dataclasses import replace
-
     blind = [replace(t, frames=None) for t in trajectories]
     figures = evaluate("env", {"drawer-close": blind})["env"]
     assert figures["random_pairs"].keys() == {"env", "random", "prior"}
@@ -179,7 +180,6 @@ def test_a_labeller_made_of_rewards_agrees_with_them(trajectories: list[Trajecto
 @pytest.mark.parametrize(
     ("sources", "error", "message"),
     [
-        ({"x": object()}, InvalidTypeError, "'x' is a object; expected a source"),
         ({"prior": RandomReward()}, InvalidValueError, "called 'prior', like a baseline"),
         (["env", "env"], InvalidValueError, "each once"),
         ([], InvalidValueError, "at least one"),
