@@ -15,6 +15,7 @@ from vlfeedback.errors import NeedsError
 from vlfeedback.evaluation.correlation import pearson, spearman
 from vlfeedback.evaluation.labels.pairings import picture_stride
 from vlfeedback.preferences.accuracy import agreement, sides
+from vlfeedback.scoring.paced import pace_of
 from vlfeedback.types import (
     PreferenceLabels,
     PreferenceSource,
@@ -160,9 +161,6 @@ def label_pairs_shown(pairs: RankedPairs, labeller: PreferenceSource) -> Prefere
     Raises:
         NeedsError: a trajectory lacks what the labeller reads.
     """
-    # Here, because the diagnosis stands on the pairings of this package.
-    from vlfeedback.evaluation.diagnosis.paced_source import pace_of
-
     both = list(zip(pairs.first, pairs.second, strict=True))
     segments = [(first.segment, second.segment) for first, second in both]
     labeller = getattr(labeller, "measured_on", lambda _: labeller)(segments)

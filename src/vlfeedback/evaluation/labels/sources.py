@@ -11,6 +11,7 @@ from vlfeedback.evaluation.labels.baselines import BASELINES
 from vlfeedback.evaluation.labels.pairings import PAIRINGS, why_not_applicable
 from vlfeedback.preferences import make_preference_source
 from vlfeedback.rewards import REWARD_SOURCES, make_reward_source
+from vlfeedback.scoring.paced import pace_of, paced
 from vlfeedback.scoring.segments import SegmentScorer
 from vlfeedback.types import PreferenceSource, RewardSource, unwrapped
 
@@ -103,9 +104,6 @@ def ready_to_compare(source: AnySource, stride: int) -> Scorer | PreferenceSourc
     Raises:
         NeedsError: the pictures are too far apart, or in another rhythm than the source's.
     """
-    # Here, because the diagnosis stands on the pairings of this package.
-    from vlfeedback.evaluation.diagnosis.paced_source import pace_of, paced
-
     if not isinstance(source, RewardSource):
         return source
     pace = pace_of(source.needs, stride)
