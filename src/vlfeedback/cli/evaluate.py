@@ -6,15 +6,12 @@ import os
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from vlfeedback.cli.evaluation_episodes import Split, choose_tasks, collect_fresh, load_fresh
 from vlfeedback.cli.loss_bars import LossBars
-
-if TYPE_CHECKING:
-    from vlfeedback.evaluation.labels.episodes import TrajectoriesByTask
 
 __all__ = ["eval_app", "eval_labels"]
 
@@ -53,6 +50,9 @@ def eval_labels(
         Path | None,
         typer.Option(file_okay=False, help="Take episodes of a collection in place of fresh ones."),
     ] = None,
+    instruction: Annotated[
+        str, typer.Option(help="What the tasks ask for, in place of their own instructions.")
+    ] = "",
     pairs: Annotated[int, typer.Option(min=2, help="Pairs a task and pairing.")] = 100,
     length: Annotated[int, typer.Option(min=2, help="Steps of a segment.")] = 50,
     repeats: Annotated[int, typer.Option(min=1, help="Evaluations, for intervals over them.")] = 1,
@@ -104,19 +104,20 @@ def eval_labels(
     made = {c.name: make_any_source(c.id, device=device, **c.settings) for c in chosen}
     for folder in (figures_folder, failures_folder):
         report.prepare(folder)
-    names = (split_names(tasks) if tasks else None) if data else choose_tasks(split, tasks)
+    at_hand = Collection.open(data) if data else None
+    if at_hand:
+        names = split_names(tasks) if tasks else at_hand.tasks()
+    else:
+        names = choose_tasks(split, tasks)
     with ExitStack() as stack:
         root = clips or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for repeat in range(repeats if names and not data else 0):
+        for repeat in range(0 if at_hand else repeats):
             collect_fresh(root, names, seed + repeat, episodes, workers)
-
-        def fresh(repeat_seed: int) -> TrajectoriesByTask:
-            return load_fresh(root, names or [], repeat_seed, others=language)
-
         figures = evaluate_labels(
             made,
-            Collection.open(data) if data else fresh,
+            at_hand or (lambda number: load_fresh(root, names, number, others=language)),
             tasks=names,
+            instructions=dict.fromkeys(names, instruction) if instruction else {},
             n_pairs=pairs,
             length=length,
             repeats=repeats,

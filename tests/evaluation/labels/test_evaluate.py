@@ -2,6 +2,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ class Brightness:
     def rewards(self, batch: SegmentBatch) -> np.ndarray:
         assert batch.frames is not None
         brightness = batch.frames.mean(axis=(2, 3, 4)).astype(np.float32)
-        return brightness[:, batch.newest_pictures()]
+        return np.asarray(brightness[:, batch.newest_pictures()])
 
 
 class Unsure:
@@ -47,7 +48,7 @@ class Unsure:
         return PreferenceLabels(np.full(len(pairs), 0.75, np.float32), answered)
 
 
-def evaluate(sources: object, trajectories: object, **options: object) -> dict[str, dict]:
+def evaluate(sources: object, trajectories: object, **options: object) -> dict[str, dict[str, Any]]:
     given = {"n_pairs": 20, "length": 16} | options
     return evaluate_labels(sources, trajectories, **given)  # type: ignore[arg-type]
 

@@ -50,7 +50,7 @@ def test_no_more_are_given_than_asked_for() -> None:
         pairs.prefer_second, None, {"ours": np.array([[1.0, 0], [2, 0], [3, 0]])}
     )
     mistakes = surest_mistakes({"random": pairs}, {"random": answers}, "ours", at_most=2)
-    assert [m.score_better - m.score_worse for m in mistakes] == [-3, -2]
+    assert [(m.score_better, m.score_worse) for m in mistakes] == [(0, 3), (0, 2)]
 
 
 def test_mistakes_of_a_labeller_come_by_how_sure_it_was_and_have_no_scores() -> None:

@@ -97,7 +97,7 @@ def test_a_pool_without_another_task_is_refused() -> None:
 
 
 def test_a_segment_is_read_under_other_words_just_as_it_is_shown() -> None:
-    seen = set()
+    seen: set[tuple[bool, bool]] = set()
 
     class Spy(SegmentScorer):
         def scores(self, clips: Sequence[ShownSegment]) -> np.ndarray:

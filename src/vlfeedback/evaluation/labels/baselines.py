@@ -38,7 +38,7 @@ def baseline_scorers(stride: int | None, *, seed: int) -> dict[str, Scorer]:
     if stride is not None:
         energy = PictureEnergyReward()
         if energy.needs.frame_stride % stride:  # only the first and the last picture count
-            energy.needs = replace(energy.needs, frame_stride=stride)  # type: ignore[misc]
+            energy.needs = replace(energy.needs, frame_stride=stride)
         scorers["picture-energy"] = SegmentScorer(energy)
         scorers["still"] = _Opposite(scorers["picture-energy"])
     return scorers | {"random": SegmentScorer(RandomReward(RandomConfig(seed=seed)))}

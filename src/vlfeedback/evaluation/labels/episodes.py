@@ -86,5 +86,5 @@ def instruction_of(task: str, trajectories: Sequence[Trajectory]) -> str:
             return said.pop()
         raise NeedsError(
             f"Task {task!r} is not registered, and its trajectories say {len(said)} instructions; "
-            f"pass instructions={{{task!r}: 'what it asks for'}}."
+            f"pass instructions={{{task!r}: 'what it asks for'}}, or --instruction."
         ) from error
