@@ -49,8 +49,8 @@ def test_sources_and_labellers_are_compared_in_one_table(collected: Path, tmp_pa
     result = run(
         collected,
         "--tasks drawer-close --source energy=picture-energy --source teacher "
-        f"--source wrong=teacher --set wrong.mistake=1.0 --json {tmp_path}/labels.json --figures {tmp_path}/plots "
-        f"--failures {tmp_path}/mistakes",
+        f"--source wrong=teacher --set wrong.mistake=1.0 --json {tmp_path}/labels.json "
+        f"--figures {tmp_path}/plots --failures {tmp_path}/mistakes",
     )
     assert result.exit_code == 0, f"{result.output}{result.exception}"
     written = json.loads((tmp_path / "labels.json").read_text())
