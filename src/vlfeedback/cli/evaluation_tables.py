@@ -91,17 +91,21 @@ def _by_task(figures: Mapping[str, Mapping[str, Any]]) -> Table:
 
 def _confidence(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     table = _table("source", title="Random pairs: how sure, and how often without an answer")
-    for heading in ("calibration error %", "label correlation", "ties %", "unanswered %"):
+    for heading in ("calibration error %", "label correlation", "ties %", "not answered %"):
         table.add_column(heading, justify="right")
     for name, of_source in figures.items():
         calibration = of_source.get("calibration", {}).get("random", {})
         correlation = of_source["correlation"]["random"]["label_pearson_both_orders"][name]
-        outcomes = of_source.get("outcomes", {}).get("random", {})
+        outcomes = dict(of_source.get("outcomes", {}).get("random", {}))
+        ties = outcomes.pop("ties", {}).get("mean")
+        missing = {word: share["mean"] for word, share in outcomes.items() if share["mean"]}
+        why = ", ".join(f"{word} {_percent(share)}" for word, share in missing.items())
         table.add_row(
             name,
             _percent(calibration.get("expected_calibration_error")),
             _number(correlation["mean"]),
-            *(_percent(outcomes.get(key, {}).get("mean")) for key in ("ties", "unanswered")),
+            _percent(ties),
+            why or ("0.0" if outcomes else "-"),
         )
     table.caption = "'-': it gives no probabilities, or scores, which are never without an answer"
     return table

@@ -132,7 +132,8 @@ def test_no_answer_and_a_tie_are_half_right_and_told_apart() -> None:
     figures = describe_pairing(answers)
     assert figures["accuracy"]["ours"] == 0.5
     assert figures["ties"] == {"ours": 0.25}
-    assert figures["unanswered"] == {"ours": 0.25}
+    assert figures["skipped"] == {"ours": 0.25}
+    assert figures["refused"] == {"ours": 0.0}
     # 1, 0.5, 0.5, 1 about 0.75 against 1, 1, 0, 0: (0.25 - 0.25 + 0.25 - 0.25) / 2 = 0.
     assert figures["label_pearson"]["ours"] == pytest.approx(0.0)
 

@@ -66,7 +66,7 @@ def test_rewards_labels_and_ids_are_measured_on_the_same_pairs(
     assert set(clustered) == {*sources, "picture-energy", "still", "random", "prior"}
     # Clusters are sides, so the answered half is all right or all wrong, and the rest half right.
     assert clustered["unsure"]["mean"] in (0.25, 0.75)
-    assert figures["unsure"]["outcomes"]["random"]["unanswered"]["mean"] == 0.5
+    assert figures["unsure"]["outcomes"]["random"]["skipped"]["mean"] == 0.5
     assert figures["unsure"]["calibration"]["random"]["bins"][5]["mean"] == 0.75
     assert "outcomes" not in figures["bright"]
     assert figures["truth"]["correlation"]["random"]["score_pearson"]["truth"]["mean"] == 1.0

@@ -7,7 +7,7 @@ import pytest
 from vlfeedback.evaluation.labels.answers import PairAnswers
 from vlfeedback.evaluation.labels.summary import TaskResult, summarise, tidy
 from vlfeedback.evaluation.statistics import mean_interval
-from vlfeedback.types import PreferenceLabels
+from vlfeedback.types import Outcome, PreferenceLabels
 
 
 def answers_of(n_right: int, n_baseline: int, n: int = 10) -> PairAnswers:
@@ -94,8 +94,9 @@ def test_a_pairing_that_one_task_lacks_is_averaged_over_the_others() -> None:
 
 def labelled(*values: float, refused: int = 0) -> PairAnswers:
     """The second is always right; the last `refused` pairs have no answer."""
-    answered = np.arange(len(values)) < len(values) - refused
-    given = PreferenceLabels(np.array(values, np.float32), answered)
+    n_answered = len(values) - refused
+    outcome = np.uint8([Outcome.ANSWERED] * n_answered + [Outcome.REFUSED] * refused)
+    given = PreferenceLabels(np.array(values, np.float32), outcome)
     energy = PreferenceLabels(np.ones(len(values), np.float32), np.ones(len(values), np.bool_))
     truth = np.ones(len(values), np.float32)
     return PairAnswers(truth, None, {"ours": given, "energy": energy}, {})
@@ -108,10 +109,10 @@ def test_a_labeller_has_outcomes_and_no_figures_of_scores() -> None:
     }
     figures = summarise([results], source="ours")
     assert figures["label_accuracy"] == {"a": 0.625, "b": 0.75}
-    assert figures["outcomes"]["clustered"] == {
-        "ties": {"mean": 0.125, "a": 0.25, "b": 0.0},
-        "unanswered": {"mean": 0.25, "a": 0.0, "b": 0.5},
-    }
+    outcomes = figures["outcomes"]["clustered"]
+    assert outcomes["ties"] == {"mean": 0.125, "a": 0.25, "b": 0.0}
+    assert outcomes["refused"] == {"mean": 0.25, "a": 0.0, "b": 0.5}
+    assert outcomes["unsure"] == {"mean": 0.0, "a": 0.0, "b": 0.0}
     assert "calibration" not in figures
     assert "score_pearson" not in figures["correlation"]["clustered"]
     assert figures["comparisons"]["clustered"]["energy"]["mean"]["difference"] == -0.3125

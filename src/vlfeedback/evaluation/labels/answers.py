@@ -15,8 +15,11 @@ from vlfeedback.errors import NeedsError
 from vlfeedback.evaluation.correlation import pearson, spearman
 from vlfeedback.evaluation.labels.pairings import picture_stride
 from vlfeedback.preferences.accuracy import agreement, sides
+from vlfeedback.scoring.labelling import ask_labeller
 from vlfeedback.scoring.paced import pace_of
 from vlfeedback.types import (
+    MeasuresPairs,
+    Outcome,
     PreferenceLabels,
     PreferenceSource,
     SegmentBatch,
@@ -24,7 +27,17 @@ from vlfeedback.types import (
     SourceNeeds,
 )
 
-__all__ = ["PairAnswers", "Scorer", "ask_sources", "describe_pairing", "label_pairs_shown"]
+__all__ = [
+    "UNANSWERED",
+    "PairAnswers",
+    "Scorer",
+    "ask_sources",
+    "describe_pairing",
+    "label_pairs_shown",
+]
+
+UNANSWERED = tuple(outcome for outcome in Outcome if outcome != Outcome.ANSWERED)
+"""What becomes of a pair that is not answered."""
 
 _BATCH = 32  # pairs that a labeller is asked about at once, as many as `label_pairs` asks about
 
@@ -155,22 +168,23 @@ def label_pairs_shown(pairs: RankedPairs, labeller: PreferenceSource) -> Prefere
 
     Args:
         pairs: of equally long segments.
-        labeller: any; one that has to see all pairs first has a method ``measured_on``, see
-            `vlfeedback.label_pairs`.
+        labeller: any; what it may say of itself is `MeasuresPairs`, see `vlfeedback.types`.
 
     Raises:
         NeedsError: a trajectory lacks what the labeller reads.
+        SourceAnswerError: the labeller answered with something that is no label of these pairs.
     """
     both = list(zip(pairs.first, pairs.second, strict=True))
-    segments = [(first.segment, second.segment) for first, second in both]
-    labeller = getattr(labeller, "measured_on", lambda _: labeller)(segments)
+    if isinstance(labeller, MeasuresPairs):
+        labeller = labeller.measured_on([(a.segment, b.segment) for a, b in both])
     stride = picture_stride([pairs.first[0].segment.trajectory])
     needs = replace(labeller.needs, frame_stride=pace_of(labeller.needs, stride))
     parts = []
     for start in range(0, len(both), _BATCH):
         first, second = zip(*both[start : start + _BATCH], strict=True)
-        parts.append(labeller.label(SegmentPairs(_batch(first, needs), _batch(second, needs))))
-    return _joined(parts)
+        shown = SegmentPairs(_batch(first, needs), _batch(second, needs))
+        parts.append(ask_labeller(labeller, shown))
+    return PreferenceLabels.concatenate(parts)
 
 
 def describe_pairing(answers: PairAnswers) -> dict[str, Any]:
@@ -183,8 +197,8 @@ def describe_pairing(answers: PairAnswers) -> dict[str, Any]:
         labels, pairs as they stand; Table 5's VLP column), ``label_pearson_both_orders`` (each
         pair also turned round, so that it is defined where one side is always right), of sources
         with scores ``score_pearson`` and ``score_spearman`` (scores of segments with their
-        returns; Table 5's other columns do so for single steps), and of sources without
-        ``unanswered`` (share of pairs).
+        returns; Table 5's other columns do so for single steps), and of sources without scores
+        the shares of pairs that came out as each `Outcome` but answered.
 
     Source: VLP paper, Tables 5 and 15. Table 5 names no kind of coefficient.
     """
@@ -207,7 +221,7 @@ def describe_pairing(answers: PairAnswers) -> dict[str, Any]:
             ),
         }
         if name not in answers.scores:
-            row["unanswered"] = float(np.mean(~labels.answered))
+            row |= {o.word: float(np.mean(labels.outcome == o)) for o in UNANSWERED}
         elif answers.returns is not None:
             scores, returns = answers.scores[name].ravel(), answers.returns.ravel()
             row["score_pearson"] = pearson(scores, returns, if_constant=np.nan)
@@ -238,13 +252,6 @@ def _batch(shown: Sequence[ShownSegment], needs: SourceNeeds) -> SegmentBatch:
         with_reset = np.array([s.with_reset for s in shown])[:, None, None, None]
         first = np.where(with_reset, first, frames[:, 0])
     return replace(batch, frames=frames, first_frames=first)
-
-
-def _joined(parts: Sequence[PreferenceLabels]) -> PreferenceLabels:
-    return PreferenceLabels(
-        np.concatenate([part.prefer_second for part in parts]),
-        np.concatenate([part.answered for part in parts]),
-    )
 
 
 def _mean(values: np.ndarray) -> float:

@@ -13,7 +13,7 @@ from vlfeedback.preferences import make_preference_source
 from vlfeedback.rewards import REWARD_SOURCES, make_reward_source
 from vlfeedback.scoring.paced import pace_of, paced
 from vlfeedback.scoring.segments import SegmentScorer
-from vlfeedback.types import PreferenceSource, RewardSource, unwrapped
+from vlfeedback.types import GivesLogOdds, PreferenceSource, RewardSource, unwrapped
 
 __all__ = [
     "AnySource",
@@ -80,8 +80,8 @@ def make_sources(
 
 def log_odds_scale(source: AnySource) -> float | None:
     """What a gap of two scores is multiplied by to be log-odds, where the source says so."""
-    scale = getattr(unwrapped(source), "log_odds_scale", None)
-    return None if scale is None else float(scale)
+    source = unwrapped(source)
+    return float(source.log_odds_scale) if isinstance(source, GivesLogOdds) else None
 
 
 def inapplicable_pairings(source: AnySource) -> dict[str, str]:

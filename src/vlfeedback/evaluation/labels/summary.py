@@ -15,7 +15,7 @@ from vlfeedback.data.calibration import (
     expected_calibration_error,
     reliability_bins,
 )
-from vlfeedback.evaluation.labels.answers import PairAnswers, describe_pairing
+from vlfeedback.evaluation.labels.answers import UNANSWERED, PairAnswers, describe_pairing
 from vlfeedback.evaluation.labels.pairings import PAIRINGS
 from vlfeedback.evaluation.statistics import (
     Estimate,
@@ -49,8 +49,8 @@ def summarise(
     `source` minus another on the same pairs; it ``beats`` where the whole interval is above 0.
 
     Pairings that the source was not asked about are left out. ``calibration`` is there where the
-    source gives probabilities, ``outcomes`` (shares of pairs that it tied, or did not answer)
-    where it gives labels alone.
+    source gives probabilities, ``outcomes`` (shares of pairs that it tied, and that came
+    out as each `Outcome` but answered) where it gives labels alone.
 
     Args:
         repeats: one or more, all of the same tasks.
@@ -156,11 +156,11 @@ def _correlation(repeats: Repeats, tasks: list[str], pairing: str) -> dict[str, 
 
 
 def _outcomes(repeats: Repeats, tasks: list[str], pairing: str, source: str) -> dict[str, Any]:
-    """Shares of pairs that tie, and of those without an answer; means over tasks and repeats."""
+    """Shares of pairs that tie, or have no answer and why; means over tasks and repeats."""
     rows = [[describe_pairing(r[t].answers[pairing]) for t in tasks] for r in repeats]
     return {
         outcome: _mean_over([[row[outcome][source] for row in r] for r in rows], tasks)
-        for outcome in ("ties", "unanswered")
+        for outcome in ("ties", *(o.word for o in UNANSWERED))
     }
 
 
