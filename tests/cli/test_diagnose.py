@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,12 +10,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from vlfeedback import tasks
 from vlfeedback.cli.app import app
 from vlfeedback.cli.diagnosis_episodes import collecting, write_goal
 from vlfeedback.data.collection import Collection
 from vlfeedback.errors import NeedsError, UnknownNameError
 from vlfeedback.rewards import REWARD_SOURCES
+from vlfeedback.tasks import TaskSpec, register_task
 from vlfeedback.types import ArrayFrames, SourceNeeds, Trajectory
 
 PLUGIN = Path(__file__).parents[1] / "plugin"
@@ -86,9 +84,8 @@ def test_an_unknown_source_or_task_is_refused_before_anything_is_collected(
     assert not (tmp_path / "clips").exists()
 
 
-def test_a_task_without_scripted_experts_says_what_to_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = replace(tasks.get_task("drawer-close"), name="fold-towel", instruction="fold the towel")
-    monkeypatch.setattr(tasks, "TASKS", MappingProxyType({**tasks.TASKS, "fold-towel": own}))
+def test_a_task_without_scripted_experts_says_what_to_pass(fresh_tasks: None) -> None:
+    register_task(TaskSpec("fold-towel", "fold the towel", "lab:FoldTowel-v0"))
     with pytest.raises(NeedsError, match=r"'fold-towel' has no scripted experts.*pass --data"):
         diagnose("--source", "env", "--task", "fold-towel")
 

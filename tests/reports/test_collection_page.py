@@ -43,7 +43,9 @@ def test_scenes_without_rewards_are_only_counted() -> None:
     scenes = [replace(EPISODES[0], env_rewards=None, successes=None, info={"level": "scattered"})]
     rows = summarise_levels([*EPISODES[:2], *scenes])
     assert rows[1] == LevelSummary("scattered", 1, None, None, None, None, None)
-    page = collection_page({"reach": "reach.png"}, {"reach": rows}, {}, title="scenes")
+    page = collection_page(
+        {"reach": "reach.png"}, {"reach": rows}, {}, title="scenes", instructions={}
+    )
     assert re.search(r"<td>scattered</td><td>1</td>(<td></td>){5}<td [^>]*></td>", page)
 
 
@@ -54,6 +56,7 @@ def page() -> str:
         {"reach": summarise_levels(EPISODES)},
         {"horizon": 150, "random_actions": "<u01>"},
         title="Dataset a&b",
+        instructions={"reach": "reach the goal"},
     )
 
 

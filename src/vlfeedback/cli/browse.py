@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -62,6 +63,16 @@ def browse(
         raise UnknownNameError(
             f"{data} holds nothing of {levels or 'any level'!r}; it has {sorted(found)}."
         )
-    page = collection_page(sheets, summaries, collection.settings, title=f"Dataset {data.name}")
+    instructions = {}
+    for task in sheets:
+        with suppress(UnknownNameError):  # recorded elsewhere, under a name of its own
+            instructions[task] = collection.task(task).instruction
+    page = collection_page(
+        sheets,
+        summaries,
+        collection.settings,
+        title=f"Dataset {data.name}",
+        instructions=instructions,
+    )
     (folder / "index.html").write_text(page, encoding="utf-8")
     typer.echo(f"Sheets of {len(sheets)} tasks are drawn. Open {folder / 'index.html'}")

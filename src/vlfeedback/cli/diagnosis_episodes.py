@@ -60,12 +60,14 @@ def collect_fresh(
     root: Path, task: str, settings: dict[str, Any], workers: int
 ) -> list[Trajectory]:
     """The episodes that such settings make, kept below `root` to be used again."""
-    from vlfeedback.cli.collect import collect_shards
+    from vlfeedback.cli.progress import one_bar
+    from vlfeedback.collecting import collect
     from vlfeedback.data.collection import Collection
     from vlfeedback.evaluation.diagnosis.inputs import LEVELS
 
     folder = root / f"{settings['seed']}-every-{settings['frame_stride']}"
-    collect_shards(folder, [task], settings=settings, workers=workers, levels=LEVELS)
+    with one_bar("collecting") as report:
+        collect(folder, [task], settings=settings, workers=workers, levels=LEVELS, report=report)
     return Collection.open(folder).load(task, LEVELS)
 
 

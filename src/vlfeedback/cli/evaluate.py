@@ -10,8 +10,14 @@ from typing import Annotated
 
 import typer
 
-from vlfeedback.cli.evaluation_episodes import Split, choose_tasks, collect_fresh, load_fresh
-from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.cli.evaluation_episodes import (
+    Split,
+    choose_tasks,
+    collect_fresh,
+    load_fresh,
+    say_instruction,
+)
+from vlfeedback.cli.progress import one_bar
 
 __all__ = ["eval_app", "eval_labels"]
 
@@ -111,20 +117,20 @@ def eval_labels(
         names = choose_tasks(split, tasks)
     with ExitStack() as stack:
         root = clips or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for repeat in range(0 if at_hand else repeats):
-            collect_fresh(root, names, seed + repeat, episodes, workers)
+        if not at_hand:
+            fresh = {"seed": seed, "repeats": repeats, "episodes": episodes}
+            collect_fresh(root, names, workers=workers, **fresh)
         figures = evaluate_labels(
             made,
             at_hand or (lambda number: load_fresh(root, names, number, others=language)),
-            tasks=names,
-            instructions=dict.fromkeys(names, instruction) if instruction else {},
+            tasks=say_instruction(names, instruction),
             n_pairs=pairs,
             length=length,
             repeats=repeats,
             seed=seed,
             language=language,
             inspect=report.show_mistakes(failures_folder, [*made]),
-            report=stack.enter_context(LossBars()),
+            report=stack.enter_context(one_bar("evaluating")),
         )
     print_comparison(figures)
     report.draw(figures, figures_folder)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from vlfeedback.cli.evaluation_episodes import Split, choose_tasks, collect_fresh, load_fresh
-from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.cli.progress import one_bar
 from vlfeedback.errors import NeedsError
 
 __all__ = ["eval_vlp"]
@@ -81,8 +81,8 @@ def eval_vlp(
     model: Any = make_reward_source("vlp", **({"weights": weights} if weights else {}))
     with ExitStack() as stack:
         root = clips or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for repeat in range(repeats):
-            collect_fresh(root, names, seed + repeat, episodes, workers)
+        fresh = {"seed": seed, "repeats": repeats, "episodes": episodes}
+        collect_fresh(root, names, workers=workers, **fresh)
         figures = evaluate_labels(
             {"vlp": model},
             lambda repeat_seed: load_fresh(root, names, repeat_seed, others=speaks),
@@ -92,7 +92,7 @@ def eval_vlp(
             seed=seed,
             language=speaks,
             inspect=report.show_mistakes(failures_folder, ["vlp"]),
-            report=stack.enter_context(LossBars()),
+            report=stack.enter_context(one_bar("evaluating")),
         )["vlp"]
     figures |= {
         "paper": PAPER,
@@ -111,7 +111,10 @@ def eval_vlp(
             "repeats": repeats,
             "seed": seed,
             "weights": weights,
-            "collections": [fresh_settings(seed + repeat, episodes) for repeat in range(repeats)],
+            "collections": [
+                fresh_settings(names, seed=seed + repeat, episodes=episodes)
+                for repeat in range(repeats)
+            ],
         },
         **describe_machine(),
     }

@@ -51,17 +51,21 @@ def rows_of_preferences() -> list[dict[str, Any]]:
 
 
 def rows_of_tasks() -> list[dict[str, Any]]:
-    """One row a task, with the id of its reward by `vlp`, where `vlp` was trained for it."""
-    from vlfeedback.tasks import METAWORLD_TASKS, TASKS
+    """One row a task, with an id to begin with; one that is broken says why in ``problem``."""
+    from vlfeedback.rewards import REWARD_SOURCES
+    from vlfeedback.tasks import TASKS
 
-    return [
-        {
-            "task": spec.name,
-            "instruction": spec.instruction,
-            "id": f"{'VLP' if spec.name in METAWORLD_TASKS else 'Env'}Reward-{spec.gym_name}-v0",
-        }
-        for spec in TASKS.values()
-    ]
+    rows = []
+    for name in TASKS:
+        try:
+            spec = TASKS.load(name)
+        except (LookupError, ImportError) as error:
+            rows.append({"task": name, "instruction": "", "id": "", "problem": str(error)})
+            continue
+        source = REWARD_SOURCES.entry(spec.source).gym_name
+        id = f"{source}Reward-{spec.gym_name}-v0"
+        rows.append({"task": name, "instruction": spec.instruction, "id": id})
+    return rows
 
 
 def _describe(registry: Any, name: str) -> dict[str, Any]:
@@ -104,4 +108,5 @@ def _print_table(what: str, rows: list[dict[str, Any]]) -> None:
     console.print(table)
     for row in rows:
         if row.get("problem"):
-            console.print(f"{row['source']}: {row['problem']}", style="red", markup=False)
+            name = row.get("source") or row["task"]
+            console.print(f"{name}: {row['problem']}", style="red", markup=False)

@@ -11,7 +11,6 @@ from string import Template
 import numpy as np
 
 from vlfeedback.figures.episode_sheet import STOPPED_COLOUR, SUCCESS_COLOUR
-from vlfeedback.tasks import TASKS
 from vlfeedback.types import Trajectory
 
 __all__ = ["LevelSummary", "collection_page", "summarise_levels"]
@@ -42,6 +41,7 @@ def collection_page(
     settings: Mapping[str, object],
     *,
     title: str,
+    instructions: Mapping[str, str],
 ) -> str:
     """The page: what the data was made with, a table of all tasks, and every sheet.
 
@@ -50,6 +50,7 @@ def collection_page(
         summaries: of each of these tasks.
         settings: the collection's, shown as they are.
         title: what was looked through, such as the folder's name.
+        instructions: of those tasks that have one.
     """
     provenance = "".join(
         f"<dt>{html.escape(str(key))}</dt><dd>{html.escape(json.dumps(value))}</dd>"
@@ -59,7 +60,8 @@ def collection_page(
         _table_row(task, row, summaries[task]) for task in sheets for row in summaries[task]
     )
     parts = "\n".join(
-        f'<h2 id="{html.escape(task)}">{html.escape(task)}{_instruction(task)}</h2>\n'
+        f'<h2 id="{html.escape(task)}">{html.escape(task)}'
+        f"{_instruction(instructions.get(task))}</h2>\n"
         f'<a href="{html.escape(name)}"><img src="{html.escape(name)}" loading="lazy" '
         f'alt="Episodes of {html.escape(task)}"></a>'
         for task, name in sheets.items()
@@ -102,8 +104,8 @@ def _share_done(row: LevelSummary, summaries: Sequence[LevelSummary]) -> str:
     return f"{100 * row.stop_step / best.success_step:.0f} %"
 
 
-def _instruction(task: str) -> str:
-    return f" <small>“{html.escape(TASKS[task].instruction)}”</small>" if task in TASKS else ""
+def _instruction(text: str | None) -> str:
+    return "" if text is None else f" <small>“{html.escape(text)}”</small>"
 
 
 def _table_row(task: str, row: LevelSummary, summaries: Sequence[LevelSummary]) -> str:

@@ -58,8 +58,11 @@ class Run:
         learner = asdict(self.learner)
         del learner["name"]
         feedback = self.feedback
+        own = sweep.own_task(self.task)
+        known = {} if own is None else {"env_id": own.env_id, "success_key": own.success_key}
         return (
             {"task": self.task, "data": data}
+            | known
             | (feedback.settings(sweep, data) if feedback else {})
             | {"seed": self.seed, "learner": learner | {"steps": self.steps}}
             | {"evaluation": {k: v for k, v in asdict(sweep.evaluation).items() if k != "metric"}}

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from vlfeedback.data.pairings import RankedPairs
@@ -8,7 +10,7 @@ from vlfeedback.evaluation.labels.pairings import (
     picture_stride,
     why_not_applicable,
 )
-from vlfeedback.tasks import get_task
+from vlfeedback.tasks import TASKS, TaskSpec, get_task
 from vlfeedback.types import SourceNeeds, Trajectory
 
 
@@ -54,14 +56,16 @@ def test_the_stride_is_read_off_the_pictures(trajectories: list[Trajectory]) -> 
     assert picture_stride(trajectories) == 5
 
 
-def test_a_task_of_ones_own_needs_an_instruction_and_has_no_wrong_one(
+def test_a_task_of_ones_own_is_set_against_the_instructions_of_ours(
     trajectories: list[Trajectory],
 ) -> None:
-    drawn = draw_pairings(
-        trajectories, "stack-cups", n_pairs=4, length=16, seed=0, instruction="stack the cups"
-    )
-    assert tuple(drawn) == ("clustered", "random", "expert", "reversed")
-    assert {s.instruction for pairs in drawn.values() for s in pairs.first} == {"stack the cups"}
+    mine = TaskSpec("stack-cups", "stack the cups", env_id="")
+    drawn = draw_pairings(trajectories, mine, n_pairs=4, length=16, seed=0)
+    assert tuple(drawn) == PAIRINGS
+    assert {s.instruction for s in drawn["random"].first} == {"stack the cups"}
+    pairs = zip(drawn["instruction"].first, drawn["instruction"].second, strict=True)
+    for texts in ({a.instruction, b.instruction} for a, b in pairs):
+        assert texts - {"stack the cups"} < {spec.instruction for spec in TASKS.values()}
     with pytest.raises(UnknownNameError, match="No task 'stack-cups'"):
         draw_pairings(trajectories, "stack-cups", n_pairs=4, length=16, seed=0)
 
@@ -69,9 +73,10 @@ def test_a_task_of_ones_own_needs_an_instruction_and_has_no_wrong_one(
 def test_other_words_for_the_instruction_draw_the_same_segments(
     trajectories: list[Trajectory],
 ) -> None:
+    said_otherwise = replace(get_task("drawer-close"), instruction="shut it")
     drawn, other = (
-        draw_pairings(trajectories, "drawer-close", n_pairs=9, length=16, seed=0, instruction=text)
-        for text in (None, "shut it")
+        draw_pairings(trajectories, task, n_pairs=9, length=16, seed=0)
+        for task in ("drawer-close", said_otherwise)
     )
     assert [s.segment for s in drawn["random"].first] == [s.segment for s in other["random"].first]
     assert {s.instruction for s in other["reversed"].second} == {"shut it"}

@@ -95,8 +95,8 @@ def test_a_pairing_that_one_task_lacks_is_averaged_over_the_others() -> None:
 def labelled(*values: float, refused: int = 0) -> PairAnswers:
     """The second is always right; the last `refused` pairs have no answer."""
     n_answered = len(values) - refused
-    outcome = np.uint8([Outcome.ANSWERED] * n_answered + [Outcome.REFUSED] * refused)
-    given = PreferenceLabels(np.array(values, np.float32), outcome)
+    outcomes = [Outcome.ANSWERED] * n_answered + [Outcome.REFUSED] * refused
+    given = PreferenceLabels(np.array(values, np.float32), np.array(outcomes, np.uint8))
     energy = PreferenceLabels(np.ones(len(values), np.float32), np.ones(len(values), np.bool_))
     truth = np.ones(len(values), np.float32)
     return PairAnswers(truth, None, {"ours": given, "energy": energy}, {})

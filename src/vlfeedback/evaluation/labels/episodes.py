@@ -5,36 +5,53 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vlfeedback.collecting import complete_settings, levels_of
 from vlfeedback.data.collection import Collection
-from vlfeedback.errors import NeedsError
-from vlfeedback.tasks import get_task
+from vlfeedback.errors import NeedsError, UnknownNameError
+from vlfeedback.tasks import TaskSpec, get_task
 from vlfeedback.types import SCATTERED, Trajectory
 
-__all__ = ["TrajectoriesByTask", "episodes_by_task", "fresh_settings", "instruction_of"]
+__all__ = [
+    "FRESH",
+    "TrajectoriesByTask",
+    "episodes_by_task",
+    "fresh_levels",
+    "fresh_settings",
+    "task_of",
+]
 
 TrajectoriesByTask = Mapping[str, Sequence[Trajectory]]
 """Trajectories by name of their task."""
 
-_FRESH = 10_000  # evaluation seeds begin here; collections use small ones
+FRESH = 10_000
+"""Seeds of fresh episodes begin here; collections that are trained on use small ones."""
+
+_STRIDE = 7  # steps between pictures: what the sources of windows read
 
 
-def fresh_settings(seed: int, episodes: int = 32) -> dict[str, Any]:
-    """Settings of a collection that nothing bundled was trained on, as `collect` takes them.
+def fresh_settings(
+    tasks: Sequence[str | TaskSpec], *, seed: int, episodes: int = 32
+) -> dict[str, Any]:
+    """Settings of a collection of episodes that nothing was trained on, for `collect`.
 
     Args:
+        tasks: with the same defaults (`TaskSpec.collecting`), which are taken.
         seed: of `evaluate_labels`; each has episodes of its own.
         episodes: of each task and level.
 
-    Source: VLP paper, appendix B, for what is collected; the horizon is ours.
+    Raises:
+        UnknownNameError: there is no such task or environment.
+        InvalidValueError: the tasks have different defaults.
+        NeedsError: an environment has no time limit.
     """
-    return {
-        "episodes": episodes,
-        "horizon": 150,
-        "random_actions": "u01",
-        "frame_stride": 7,
-        "frame_size": 112,
-        "seed": _FRESH + seed,
-    }
+    given = {"episodes": episodes, "frame_stride": _STRIDE, "seed": FRESH + seed}
+    return complete_settings([get_task(task) for task in tasks], given)
+
+
+def fresh_levels(tasks: Sequence[str | TaskSpec]) -> tuple[str, ...]:
+    """Levels of these tasks that have a story: all but scattered scenes."""
+    levels = [level for task in tasks for level in levels_of(get_task(task))]
+    return tuple(level for level in dict.fromkeys(levels) if level != SCATTERED)
 
 
 def episodes_by_task(
@@ -72,19 +89,33 @@ def episodes_by_task(
     return episodes
 
 
-def instruction_of(task: str, trajectories: Sequence[Trajectory]) -> str:
-    """The instruction of a registered task, else the one that all these trajectories say.
+def task_of(
+    task: str | TaskSpec,
+    trajectories: TrajectoriesByTask | Collection,
+    episodes: Sequence[Trajectory],
+) -> TaskSpec:
+    """What a task is: as the collection says, as it is registered, or as its episodes say.
+
+    Args:
+        task: it, or its name.
+        trajectories: where they are from.
+        episodes: of the task.
 
     Raises:
-        NeedsError: the task is not registered, and trajectories say no instruction, or several.
+        NeedsError: nobody knows the task, and its episodes say no instruction, or several.
     """
+    if isinstance(task, TaskSpec):
+        return task
     try:
-        return get_task(task).instruction
-    except LookupError as error:
-        said = {t.instruction for t in trajectories} - {""}
-        if len(said) == 1:
-            return said.pop()
+        if isinstance(trajectories, Collection):
+            return trajectories.task(task)
+        return get_task(task)
+    except UnknownNameError as error:
+        recorded = {t.instruction for t in episodes} - {""}
+        if len(recorded) == 1:
+            return TaskSpec(task, recorded.pop(), env_id="")
         raise NeedsError(
-            f"Task {task!r} is not registered, and its trajectories say {len(said)} instructions; "
-            f"pass instructions={{{task!r}: 'what it asks for'}}, or --instruction."
+            f"Task {task!r} is not registered, and its episodes say {len(recorded)} instructions. "
+            f"Say what it asks for: tasks=[TaskSpec({task!r}, 'what to do', env_id='')], or "
+            "--instruction."
         ) from error

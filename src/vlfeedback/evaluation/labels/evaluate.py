@@ -20,7 +20,7 @@ from vlfeedback.evaluation.labels.baselines import baseline_scorers
 from vlfeedback.evaluation.labels.episodes import (
     TrajectoriesByTask,
     episodes_by_task,
-    instruction_of,
+    task_of,
 )
 from vlfeedback.evaluation.labels.language import evaluate_language
 from vlfeedback.evaluation.labels.pairings import draw_pairings, picture_stride
@@ -33,6 +33,7 @@ from vlfeedback.evaluation.labels.sources import (
 )
 from vlfeedback.evaluation.labels.summary import TaskResult, summarise
 from vlfeedback.scoring.segments import SegmentScorer
+from vlfeedback.tasks import TaskSpec
 from vlfeedback.types import EmbeddingSource, PreferenceSource, Report
 
 __all__ = ["Inspect", "evaluate_labels"]
@@ -47,8 +48,7 @@ def evaluate_labels(
     | Collection
     | Callable[[int], TrajectoriesByTask | Collection],
     *,
-    tasks: Sequence[str] | None = None,
-    instructions: Mapping[str, str] | None = None,
+    tasks: Sequence[str | TaskSpec] | None = None,
     n_pairs: int = 100,
     length: int = 50,
     repeats: int = 1,
@@ -69,9 +69,9 @@ def evaluate_labels(
         trajectories: by name of task, or a collection (see `vlfeedback.collecting`). They need
             rewards of the environment; pairings of experts are left out where no level is
             ``"expert"``. For fresh ones in each repeat a function of the repeat's seed.
-        tasks: those that are measured; default: all. The others serve `language`.
-        instructions: the right one by task, in place of the registered task's or, where the task
-            is not registered, of the one that its trajectories say.
+        tasks: those that are measured, by name or as they are; default: all. The others serve
+            `language`. What a name asks for stands in the collection, among the registered tasks,
+            or in the trajectories (`Trajectory.instruction`).
         n_pairs: of each task and pairing (VLP paper: 100).
         length: steps of a segment (VLP paper, Table 8: 50).
         repeats: evaluations, on trajectories of their own if `trajectories` is a function, else
@@ -105,18 +105,14 @@ def evaluate_labels(
     results = []
     for repeat in range(repeats):
         at_hand = trajectories(seed + repeat) if callable(trajectories) else trajectories
-        by_task = episodes_by_task(at_hand, tasks, others=language)
-        round_ = _Round(asked, by_task, [*(tasks or by_task)], seed + repeat, language)
+        named = {t.name if isinstance(t, TaskSpec) else t: t for t in tasks or ()}
+        by_task = episodes_by_task(at_hand, [*named] or None, others=language)
+        round_ = _Round(asked, by_task, [*(named or by_task)], seed + repeat, language)
         result = {}
         for task in round_.tasks:
-            instruction = (instructions or {}).get(task) or instruction_of(task, by_task[task])
+            spec = task_of(named.get(task, task), at_hand, by_task[task])
             pairs = draw_pairings(
-                by_task[task],
-                task,
-                n_pairs=n_pairs,
-                length=length,
-                seed=seed + repeat,
-                instruction=instruction,
+                by_task[task], spec, n_pairs=n_pairs, length=length, seed=seed + repeat
             )
             result[task] = round_.measure(task, pairs)
             if inspect is not None:

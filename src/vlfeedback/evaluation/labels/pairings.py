@@ -7,11 +7,11 @@ Beyond:   pairings that a trivial rule does not solve: random, expert, reversed,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
+from vlfeedback.data.instructions import other_instructions
 from vlfeedback.data.pairings import (
     RankedPairs,
     pair_with_reversed,
@@ -23,7 +23,7 @@ from vlfeedback.data.pairings import (
 )
 from vlfeedback.data.sampling import sample_clustered_pairs, sample_segment_pairs
 from vlfeedback.errors import NeedsError
-from vlfeedback.tasks import METAWORLD_TASKS, TASKS, get_task
+from vlfeedback.tasks import TaskSpec, get_task, task_seed
 from vlfeedback.types import SourceNeeds, Trajectory
 
 __all__ = ["PAIRINGS", "draw_pairings", "picture_stride", "why_not_applicable"]
@@ -37,35 +37,31 @@ under another task's. The first three are labelled by the sum of the environment
 
 def draw_pairings(
     trajectories: Sequence[Trajectory],
-    task: str,
+    task: str | TaskSpec,
     *,
     n_pairs: int,
     length: int = 50,
     seed: int,
-    instruction: str | None = None,
 ) -> dict[str, RankedPairs]:
     """Draw every pairing from the segments of one task; one they cannot give is left out.
 
     Args:
         trajectories: of this task alone, with rewards of their own.
-        task: its name; with `instruction` it need not be registered.
+        task: it, or its name; its instruction is the right one, those of others are wrong.
         n_pairs: of each pairing (VLP paper: 100).
         length: steps of a segment (VLP paper, Table 8: 50).
         seed: each pairing draws from a stream of its own.
-        instruction: the right one; default: that of the registered task.
 
     Raises:
-        UnknownNameError: there is no such task, and no `instruction` is given.
+        UnknownNameError: there is no such task.
         ShapeError: no trajectory is long enough.
         NeedsError: a trajectory has no rewards of its own.
     """
-    if instruction is None:
-        spec = get_task(task)
-        task, instruction = spec.name, spec.instruction
+    spec = get_task(task)
     stride = picture_stride(trajectories)
 
     def draw(pairing: str) -> RankedPairs:
-        rng = np.random.default_rng([seed, PAIRINGS.index(pairing), _task_seed(task)])
+        rng = np.random.default_rng([seed, PAIRINGS.index(pairing), task_seed(spec.name)])
         sample: Any = {
             "clustered": sample_clustered_pairs,
             "random": sample_segment_pairs,
@@ -75,11 +71,11 @@ def draw_pairings(
         }[pairing]
         segments = sample(trajectories, n_pairs, length, rng=rng, start_multiple=stride)
         if pairing == "reversed":
-            return pair_with_reversed(segments, instruction, rng=rng)
+            return pair_with_reversed(segments, spec.instruction, rng=rng)
         if pairing == "instruction":
-            wrong = [text for text in _other_instructions(task) if text != instruction]
-            return pair_with_wrong_instructions(segments, instruction, wrong, rng=rng)
-        return rank_by_return(segments, instruction)
+            wrong = other_instructions(spec)
+            return pair_with_wrong_instructions(segments, spec.instruction, wrong, rng=rng)
+        return rank_by_return(segments, spec.instruction)
 
     pairs = {}
     for pairing in PAIRINGS:
@@ -113,17 +109,3 @@ def picture_stride(trajectories: Sequence[Trajectory]) -> int:
     frames = trajectories[0].frames
     apart = [] if frames is None else np.diff(frames.times[1:3]).tolist()
     return int(apart[0]) if apart else 1
-
-
-def _task_seed(task: str) -> int:
-    """What tells the random numbers of tasks apart: the place of ours, else drawn from the name."""
-    if task in TASKS:
-        return list(TASKS).index(task)
-    return int.from_bytes(blake2b(task.encode(), digest_size=4).digest())
-
-
-def _other_instructions(task: str) -> list[str]:
-    """Instructions of other tasks that could be meant in the same scene."""
-    if task not in TASKS:
-        return []
-    return [TASKS[name].instruction for name in METAWORLD_TASKS if name != task]
