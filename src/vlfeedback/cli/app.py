@@ -12,6 +12,7 @@ from vlfeedback.cli import (
     diagnose,
     doctor,
     evaluate,
+    evaluate_vlp,
     explain,
     fit,
     fit_clip,
@@ -52,6 +53,7 @@ app.command("report")(report.report)
 fit.fit_app.command("vlp-clip")(fit_clip.fit_vlp_clip)
 fit.fit_app.command("reward")(fit_reward.fit_reward)
 app.add_typer(fit.fit_app, name="fit")
+evaluate.eval_app.command("vlp")(evaluate_vlp.eval_vlp)
 evaluate.eval_app.command("source")(diagnose.eval_source)
 app.add_typer(evaluate.eval_app, name="eval")
 app.add_typer(weights.weights_app, name="weights")

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from vlfeedback.evaluation.correlation import spearman
 from vlfeedback.evaluation.diagnosis.episode_curves import until_success
 from vlfeedback.evaluation.diagnosis.episode_scores import episode_score, steps_to_score
 from vlfeedback.evaluation.diagnosis.metrics import MetricValue, NotApplicable
-from vlfeedback.evaluation.resampling import Bootstrap, estimate_mean, rank_correlation
+from vlfeedback.evaluation.resampling import Bootstrap, estimate_mean
 from vlfeedback.evaluation.statistics import Estimate
 from vlfeedback.scoring.paced import PacedSource
 from vlfeedback.types import Trajectory
@@ -36,7 +37,7 @@ def episode_metrics(
     succeeded = [t for t in scores if t.first_success is not None]
     failed = [t for t in scores if t.first_success is None]
     orders = [
-        rank_correlation(row[before].astype(np.float64), steps[before].astype(np.float64))
+        spearman(row[before].astype(np.float64), steps[before].astype(np.float64), if_constant=0.0)
         for t in experts
         for row, steps in [(along[t], steps_to_score(t, paced_source))]
         for before in [until_success(t, steps)]

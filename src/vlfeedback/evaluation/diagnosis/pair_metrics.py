@@ -8,14 +8,14 @@ import numpy as np
 from jaxtyping import Int64
 
 from vlfeedback.errors import NeedsError
+from vlfeedback.evaluation.correlation import spearman
 from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs
 from vlfeedback.evaluation.diagnosis.metrics import MetricValue, NotApplicable
-from vlfeedback.evaluation.labels.pairings import PairScores, score_pairs
+from vlfeedback.evaluation.labels.answers import PairAnswers, ask_sources
 from vlfeedback.evaluation.resampling import (
     Bootstrap,
     estimate_mean,
     estimate_statistic,
-    rank_correlation,
 )
 from vlfeedback.evaluation.statistics import Estimate
 from vlfeedback.scoring.segments import CachedSegmentScorer
@@ -63,7 +63,7 @@ def pair_metrics(
     if reason:
         return PairMetrics({name: NotApplicable(reason)})
     pairs = inputs.pairings[pairing]
-    scores = score_pairs(pairs, {"source": scorer})
+    scores = ask_sources(pairs, {"source": scorer})
     first = [clip.segment.trajectory for clip in pairs.first]
     second = [clip.segment.trajectory for clip in pairs.second]
     if pairing == "instruction":
@@ -93,8 +93,8 @@ def _why_not_applicable(pairing: str, needs: SourceNeeds) -> str:
     return ""
 
 
-def _with_returns(scores: PairScores, weights: Int64[np.ndarray, "B M"]) -> Estimate:
+def _with_returns(scores: PairAnswers, weights: Int64[np.ndarray, "B M"]) -> Estimate:
     if scores.returns is None:
         raise NeedsError("Random pairs have no returns; rank them with rank_by_return.")
     sums, returns = scores.scores["source"].T.ravel(), scores.returns.T.ravel()
-    return estimate_statistic(lambda k: rank_correlation(sums[k], returns[k]), weights)
+    return estimate_statistic(lambda k: spearman(sums[k], returns[k], if_constant=0.0), weights)

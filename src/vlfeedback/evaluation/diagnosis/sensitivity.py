@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from vlfeedback.data.pairings import ShownSegment
+from vlfeedback.evaluation.correlation import spearman
 from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs
 from vlfeedback.evaluation.diagnosis.metrics import MetricValue, NotApplicable
-from vlfeedback.evaluation.resampling import Bootstrap, estimate_statistic, rank_correlation
+from vlfeedback.evaluation.resampling import Bootstrap, estimate_statistic
 from vlfeedback.evaluation.statistics import Estimate
 from vlfeedback.scoring.curves import CameraScores
 from vlfeedback.scoring.segments import CachedSegmentScorer
@@ -42,11 +43,12 @@ def across_wordings(
     weights = bootstrap.weights([clip.trajectory for clip in inputs.clips])
 
     def correlate(other: np.ndarray) -> Estimate:
-        return estimate_statistic(lambda k: rank_correlation(own[k], other[k]), weights)
+        return estimate_statistic(lambda k: spearman(own[k], other[k], if_constant=0.0), weights)
 
     each = dict(zip(inputs.wordings, map(correlate, others), strict=True))
     mean = estimate_statistic(
-        lambda k: float(np.mean([rank_correlation(own[k], other[k]) for other in others])), weights
+        lambda k: float(np.mean([spearman(own[k], other[k], if_constant=0.0) for other in others])),
+        weights,
     )
     return mean, each
 
@@ -74,7 +76,9 @@ def across_cameras(
     if _is_constant(ours) and _is_constant(other):
         return NotApplicable(_CONSTANT), scores
     weights = bootstrap.weights([clip.trajectory for clip in clips])
-    return estimate_statistic(lambda k: rank_correlation(ours[k], other[k]), weights), scores
+    return estimate_statistic(
+        lambda k: spearman(ours[k], other[k], if_constant=0.0), weights
+    ), scores
 
 
 def _scores_under(
