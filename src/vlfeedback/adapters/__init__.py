@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-__all__ = ["d3rlpy", "hdf5", "lerobot", "minari", "npz"]
+__all__ = ["d3rlpy", "formats", "hdf5", "lerobot", "minari", "npz"]
 
 
 def __getattr__(name: str) -> ModuleType:
