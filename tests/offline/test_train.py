@@ -199,7 +199,9 @@ def test_a_folder_of_another_training_is_refused(
     with pytest.raises(FileFormatError, match="other settings: trajectories was"):
         train("bc", out=tmp_path, trajectories=paid_otherwise)
     (tmp_path / "result.json").write_text("{}")
-    with pytest.raises(FileFormatError, match=r"result\.json describes no training: it lacks config.*Delete it"):
+    with pytest.raises(
+        FileFormatError, match=r"result\.json describes no training: it lacks config.*Delete it"
+    ):
         train("bc", out=tmp_path)
 
 
