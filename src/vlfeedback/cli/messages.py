@@ -28,7 +28,7 @@ def message_of(error: BaseException, options: Sequence[str]) -> str:
         if name not in options:
             return found[0]
         bare = value.strip("'\"")
-        return f"--{name} {bare if re.fullmatch(r'[^\\s]+', bare) else value}"
+        return f"--{name} {value if ' ' in bare else bare}"
 
     lines = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
     return "\n".join(_ARGUMENT.sub(as_option, line) for line in lines)
