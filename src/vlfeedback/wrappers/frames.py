@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vlfeedback.errors import DtypeError, InvalidValueError, RenderError, ShapeError
-from vlfeedback.scoring.live_window import is_pictured
+from vlfeedback.scoring.timing import is_pictured
 
 __all__ = ["FRAME_KEY", "CaptureFrames", "render_picture"]
 
