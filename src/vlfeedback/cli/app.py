@@ -39,7 +39,7 @@ _STOPPED = 130  # exit code of what Ctrl-C ended, as shells have it
 class _Commands(TyperGroup):
     """All commands; Ctrl-C ends each of them in one line."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options, read_data
 from vlfeedback.cli.progress import counting_progress
-from vlfeedback.cli.settings import parse_json_object, parse_settings
+from vlfeedback.cli.settings import parse_settings
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
@@ -24,10 +25,7 @@ __all__ = ["label"]
 def label(
     data: Annotated[
         str,
-        typer.Option(
-            help="A folder or .h5 file of `vlfeedback collect`, D4RL's .hdf5, a .npz, minari:ID, "
-            "or lerobot:FOLDER."
-        ),
+        typer.Option(help=DATA_HELP),
     ],
     labeller: Annotated[str, typer.Option(help="Who answers: see `vlfeedback list preferences`.")],
     out: Annotated[
@@ -60,9 +58,7 @@ def label(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same pairs.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Pairs asked about at a time.")] = 32,
-    reading: Annotated[
-        str, typer.Option(help='How the dataset is read, as JSON, such as {"camera": "top"}.')
-    ] = "{}",
+    reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be asked, and stop.")
@@ -78,13 +74,11 @@ def label(
     """
     import numpy as np
 
-    from vlfeedback.adapters.formats import open_dataset
     from vlfeedback.data.sampling import sample_clustered_pairs, sample_segment_pairs
     from vlfeedback.preferences import make_preference_source
     from vlfeedback.scoring.labelling import label_pairs
 
-    dataset = open_dataset(data, parse_json_object("--reading", reading))
-    trajectories = _of_task(list(dataset.read()), task, data)
+    trajectories = read_data(data, reading, task)
     asked = make_preference_source(labeller, device=device, **parse_settings(settings or ()))
     sample = sample_clustered_pairs if sampler == "clustered" else sample_segment_pairs
     drawn = sample(
@@ -111,33 +105,13 @@ def label(
             ),
         )
     _print(labelled)
-    named = ["--data", data, *(["--reading", reading] if reading != "{}" else [])]
-    named += ["--labels", str(out)]
+    named = [*data_options(data, reading), "--labels", str(out)]
     fit = ["vlfeedback", "fit", "reward", *named, "--out", "reward.safetensors"]
     cpl = ["vlfeedback", "train", "--learner", "cpl", *named, "--out", "policy"]
     typer.echo(
         f"The labels are {out}. Next, a reward model: {shlex.join(fit)}\n"
         f"or a policy at once: {shlex.join(cpl)}"
     )
-
-
-def _of_task(trajectories: list[Trajectory], task: str, data: str) -> list[Trajectory]:
-    """Those of the task; all of them where they are of one."""
-    from vlfeedback.tasks import get_task
-
-    there = sorted({trajectory.task for trajectory in trajectories})
-    if not task and len(there) > 1:
-        raise NeedsError(
-            f"{data} holds trajectories of {len(there)} tasks, {', '.join(there[:5])} ..., which "
-            f"are not compared with each other; choose one: --task {there[0]}"
-        )
-    if not task or there == [""]:  # a dataset that names no tasks is of the one that was asked for
-        return trajectories
-    name = get_task(task).name
-    chosen = [trajectory for trajectory in trajectories if trajectory.task == name]
-    if not chosen:
-        raise NeedsError(f"{data} holds trajectories of {', '.join(there)}, and none of {name!r}.")
-    return chosen
 
 
 def _picture_distance(trajectories: Sequence[Trajectory], labeller: PreferenceSource) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options
 from vlfeedback.cli.progress import counting_progress
 from vlfeedback.cli.settings import parse_json_object
 from vlfeedback.errors import NeedsError
@@ -22,10 +22,7 @@ __all__ = ["relabel"]
 def relabel(
     data: Annotated[
         str,
-        typer.Option(
-            help="A folder or .h5 file of `vlfeedback collect`, D4RL's .hdf5, a .npz, minari:ID, "
-            "or lerobot:FOLDER."
-        ),
+        typer.Option(help=DATA_HELP),
     ],
     source: Annotated[str, typer.Option(help="What rewards: see `vlfeedback list rewards`.")],
     out: Annotated[str, typer.Option(help="The copy, of the same format.")],
@@ -37,9 +34,7 @@ def relabel(
         typer.Option(help="Where the source reads a picture that was not taken."),
     ] = "refuse",
     source_config: Annotated[str, typer.Option(help="Settings of the source, as JSON.")] = "{}",
-    reading: Annotated[
-        str, typer.Option(help='How the dataset is read, as JSON, such as {"camera": "top"}.')
-    ] = "{}",
+    reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures or steps at a time.")] = 1024,
     cache: Annotated[
@@ -61,6 +56,7 @@ def relabel(
     "close the drawer" --between hold --out relabelled.h5
     """
     from vlfeedback.adapters.formats import open_dataset
+    from vlfeedback.data.store import locked
     from vlfeedback.rewards import make_reward_source, source_to_json
     from vlfeedback.scoring.relabel import relabel as relabel_trajectories
 
@@ -73,7 +69,7 @@ def relabel(
     if cache:
         made = _cached(made, source, cache)
     seen = _Seen()
-    with counting_progress() as progress:
+    with locked(copy.finished, what="relabels into"), counting_progress() as progress:
         read = progress.track(dataset.read(), total=dataset.total, description="relabelling")
         relabelled = relabel_trajectories(
             read,
@@ -84,10 +80,8 @@ def relabel(
             resume=copy.finished,
         )
         copy.write(seen.passing(relabelled), record)
-    copy.clean()
-    command = ["vlfeedback", "train", "--learner", "iql", "--data", out]
-    if dataset.reading:
-        command += ["--reading", json.dumps(dict(dataset.reading))]
+        copy.clean()
+    command = ["vlfeedback", "train", "--learner", "iql", *data_options(out, reading)]
     typer.echo(
         f"{seen.summary()} The relabelled dataset is {out}. Next: "
         f"{shlex.join([*command, '--out', 'policy'])}"

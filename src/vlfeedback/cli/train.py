@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options, read_data
 from vlfeedback.cli.loss_bars import LossBars
-from vlfeedback.cli.settings import parse_json_object, parse_settings
+from vlfeedback.cli.settings import parse_settings
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
@@ -23,10 +24,7 @@ def train(
     learner: Annotated[str, typer.Option(help="What trains: see `vlfeedback list learners`.")],
     data: Annotated[
         str,
-        typer.Option(
-            help="A folder or .h5 file of `vlfeedback collect` or `relabel`, D4RL's .hdf5, a .npz, "
-            "minari:ID, or lerobot:FOLDER."
-        ),
+        typer.Option(help=DATA_HELP),
     ],
     out: Annotated[
         Path, typer.Option(file_okay=False, help="Folder for the policy; run again to go on.")
@@ -43,9 +41,11 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same policy.")] = 0,
     task: Annotated[
-        str, typer.Option(help="Task the policy is judged on; default: the data's.")
+        str, typer.Option(help="Of the data's tasks, the one to learn; default: the only one.")
     ] = "",
-    env: Annotated[str, typer.Option(help="Id of the environment, where it is no task.")] = "",
+    env: Annotated[
+        str, typer.Option(help="Id of the environment that judges; default: the task's.")
+    ] = "",
     eval_every: Annotated[
         int | None, typer.Option(min=1, help="Steps between evaluations; default: the preset's.")
     ] = None,
@@ -59,9 +59,7 @@ def train(
         list[str] | None,
         typer.Option("--set", help="Settings of the learner: key=value, repeat for several."),
     ] = None,
-    reading: Annotated[
-        str, typer.Option(help='How the dataset is read, as JSON, such as {"camera": "top"}.')
-    ] = "{}",
+    reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Train a policy from fixed data, judge it on the way, and keep it in a folder.
@@ -73,7 +71,6 @@ def train(
 
     Example: vlfeedback train --learner cpl --data cartpole --labels labels.parquet --out policy
     """
-    from vlfeedback.adapters.formats import open_dataset
     from vlfeedback.data.preferences import PreferenceDataset
     from vlfeedback.offline import train_policy
     from vlfeedback.offline.learners import get_learner
@@ -82,10 +79,16 @@ def train(
     protocol, reads = get_preset(preset), get_learner(learner).reads
     if "preferences" in reads and labels is None:
         raise NeedsError(
-            f"--learner {learner} learns from labelled pairs; give --labels, such as "
-            f"{shlex.join(['vlfeedback', 'label', '--data', data])} writes."
+            f"{learner} learns from labelled pairs; give --labels. To make some: "
+            f"{_command('label', data, reading, '--labeller teacher --out labels.parquet')}"
         )
-    trajectories = list(open_dataset(data, parse_json_object("--reading", reading)).read())
+    trajectories = read_data(data, reading, task)
+    if "rewards" in reads and any(trajectory.rewards is None for trajectory in trajectories):
+        raise NeedsError(
+            f"{learner} learns from a source's rewards and {data} has none. Give it some, such as "
+            "the environment's own: "
+            f"{_command('relabel', data, reading, '--source env --out relabelled')}"
+        )
     preferences = None if labels is None else PreferenceDataset.load(labels, trajectories)
     n_episodes = protocol.n_episodes if episodes is None else episodes
     with LossBars() as report:
@@ -113,6 +116,10 @@ def train(
     )
 
 
+def _command(name: str, data: str, reading: str, others: str) -> str:
+    return f"{shlex.join(['vlfeedback', name, *data_options(data, reading)])} {others}"
+
+
 def _evaluator(
     trajectories: list[Trajectory], task: str, env: str, n_episodes: int, horizon: int | None
 ) -> PolicyEvaluator | None:
@@ -125,10 +132,10 @@ def _evaluator(
     if env:
         return PolicyEvaluator(env, seeds=range(n_episodes), horizon=horizon)
     named = {trajectory.task for trajectory in trajectories}
-    if not task and len(named) == 1 and named <= set(list_tasks()):
+    if not task and named <= set(list_tasks()):
         (task,) = named
     if not task:
-        typer.echo("The data names no one task; the policy is not judged. Say --task or --env.")
+        typer.echo("The data name no known task; the policy is not judged. Say --task or --env.")
         return None
     spec = get_task(task)
     return PolicyEvaluator(

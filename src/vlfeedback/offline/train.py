@@ -16,6 +16,7 @@ import numpy as np
 
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.store import ResumableFolder, as_json, locked
+from vlfeedback.data.whole_files import is_partial
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.offline.curve import EvaluationCurve
 from vlfeedback.offline.evaluation import Policy, PolicyEvaluation
@@ -129,6 +130,8 @@ def train_policy(
         if (finished := read_trained(out, config, judged, device=device)) is not None:
             return finished  # by the process that was waited for
         now = {**config, "evaluation": judged, "n_threads": n_threads, "device": device}
+        if not _has_parts(kept):
+            (kept / _SETTINGS).unlink(missing_ok=True)  # nothing was finished: begin anew
         ResumableFolder.begin(kept, now, manifest=_SETTINGS, holds="training")
         with _reproducible(seed, n_threads):
             inputs = replace(inputs, folder=kept)
@@ -136,6 +139,11 @@ def train_policy(
         save_trained(trained, files, judged, out)
         shutil.rmtree(kept, ignore_errors=True)
     return trained
+
+
+def _has_parts(kept: Path) -> bool:
+    names = (path.name for path in kept.iterdir() if not is_partial(path))
+    return any(name != _SETTINGS and not name.startswith(".") for name in names)
 
 
 def _run(
