@@ -56,12 +56,13 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> bool:
     if wanted:
         from vlfeedback import __version__
 
         typer.echo(f"vlfeedback {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
