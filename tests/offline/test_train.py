@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.errors import FileFormatError, NeedsError, UnknownNameError
+from vlfeedback.errors import FileFormatError, InvalidTypeError, NeedsError, UnknownNameError
 from vlfeedback.offline import IQL, PolicyEvaluator, TrainedPolicy, train_policy
 from vlfeedback.offline.learners import list_learners
 from vlfeedback.offline.presets import PRESETS
@@ -243,6 +243,14 @@ def test_what_is_missing_or_unknown_is_said(train: Callable[..., TrainedPolicy])
         train("iql", expectil=0.5)
     with pytest.raises(UnknownNameError, match=r"No observation_scaler 'std'.*standard, min-max"):
         train("cpl", observation_scaler="std")
+    with pytest.raises(UnknownNameError, match="RewardModelConfig has no setting 'members'"):
+        train("p-iql", reward_model={"members": 1})
+    with pytest.raises(InvalidTypeError, match="has epochs='30'; expected int, such as 200"):
+        train("p-iql", reward_training={"epochs": "30"})
+    with pytest.raises(InvalidTypeError, match="RewardModelConfig are 3; expected them by name"):
+        train("p-iql", reward_model=3)
+    with pytest.raises(InvalidTypeError, match="has dropout=True; expected float, such as 0"):
+        train("iql", dropout=True)
     with pytest.raises(ValueError, match="n_steps=0, eval_every=4; expected at least 1"):
         train("iql", n_steps=0)
     with pytest.raises(ValueError, match="Gaussian policy; pass deterministic=False"):

@@ -16,6 +16,7 @@ import numpy as np
 from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
 from vlfeedback.offline.learners import Learner, LearnerInputs
+from vlfeedback.offline.settings import configured
 from vlfeedback.offline.training_loop import D3rlpyTraining, DiffusionTraining, Training
 from vlfeedback.optional import import_d3rlpy
 from vlfeedback.registry import suggest
@@ -132,8 +133,8 @@ def _reward_model(
         return RewardModel.load(folder / kept, device=inputs.device), found
     model, fitted = fit_reward_model(
         inputs.preferences,
-        config=RewardModelConfig(**options.get("reward_model", {})),
-        training=RewardTraining(**options.get("reward_training", {})),
+        config=configured(RewardModelConfig, options.get("reward_model", {})),
+        training=configured(RewardTraining, options.get("reward_training", {})),
         rng=np.random.default_rng(inputs.seed),
         device=inputs.device,
         report=inputs.report,
@@ -192,18 +193,10 @@ def _split(
 
 
 def _config(target: str, settings: Mapping[str, Any], seed: int) -> Any:
-    config_type = _load(target)
-    known = config_type.__dataclass_fields__
-    for name in settings:
-        if name not in known:
-            raise UnknownNameError(
-                f"{config_type.__name__} has no setting {name!r}. {suggest(name, known)}It has: "
-                f"{', '.join(known)}."
-            )
     values = {"seed": seed, **settings}
     if isinstance(values.get("observation_scaler"), str):
         values["observation_scaler"] = _observation_scaler(values["observation_scaler"])
-    return config_type(**values)
+    return configured(_load(target), values)
 
 
 def _observation_scaler(name: str) -> Any:
