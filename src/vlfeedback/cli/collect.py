@@ -118,9 +118,15 @@ def collect(
     )
     typer.echo(
         f"{collected} trajectories collected in {time.monotonic() - start:.0f} s; all of "
-        f"{len(names)} tasks are in {out}."
-        + (f" Next: vlfeedback fit vlp --data {out}" if in_metaworld else "")
+        f"{len(names)} tasks are in {out}. "
+        f"Next: {_next(out, in_metaworld)}"
     )
+
+
+def _next(out: Path, in_metaworld: bool) -> str:
+    if in_metaworld:
+        return f"vlfeedback fit vlp --data {out}"
+    return f"vlfeedback label --data {out} --labeller teacher --out labels.parquet"
 
 
 def _check(names: list[str], settings: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ __all__ = ["configured"]
 Config = TypeVar("Config")
 
 
-def configured(config_type: type[Config], settings: Mapping[str, Any]) -> Config:
+def configured(config_type: type[Config], settings: Any) -> Config:
     """A config with these settings and its defaults.
 
     Lists become tuples where the default is one, as JSON and TOML have none.
