@@ -112,7 +112,7 @@ def test_pictures_of_a_copy_are_packed_as_they_were(tmp_path: Path) -> None:
     pytest.importorskip("av")
     for kind in ("lzf", "video"):
         path = tmp_path / f"{kind}.h5"
-        write_trajectories(path, [episode("a", pictures=True)], pictures=kind)  # type: ignore[arg-type]
+        write_trajectories(path, [episode("a", pictures=True)], pictures=kind)
         dataset = open_dataset(path)
         dataset.new_copy(str(tmp_path / f"{kind}-copy.h5")).write(paid(dataset.read()), {})
         assert pictures_are(tmp_path / f"{kind}-copy.h5") == kind

@@ -37,6 +37,7 @@ def fail(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 
 
 LABEL = ("label", "--data", "d.h5", "--labeller", "teacher", "--out", "l.parquet")
+STOPPED = "Stopped. The same command goes on from there.\n"
 
 
 def test_the_version_is_printed(
@@ -93,7 +94,7 @@ def test_ctrl_c_ends_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fail(monkeypatch, KeyboardInterrupt())
-    assert run(monkeypatch, capsys, *LABEL) == (130, "", "Stopped.\n")
+    assert run(monkeypatch, capsys, *LABEL) == (130, "", STOPPED)
 
 
 @pytest.mark.slow
@@ -112,7 +113,7 @@ def test_ctrl_c_in_a_terminal_ends_in_one_line(tmp_path: Path) -> None:
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         _, message = process.communicate(timeout=60)
-    assert (process.returncode, message) == (130, "Stopped.\n")
+    assert (process.returncode, message) == (130, STOPPED)
 
 
 def test_messages_speak_of_the_options_that_the_command_has(

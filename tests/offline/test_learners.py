@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,7 +61,12 @@ def test_a_learner_of_a_plugin_trains_with_its_own_defaults_under_any_preset(
     plugin: None, tmp_path: Path
 ) -> None:
     assert "clone" in list_learners() and get_learner("clone").summary == "cloning, once more"
-    options = {"trajectories": trajectories(), "preset": "vlp", "n_steps": 4, "seed": 1}
+    options: dict[str, Any] = {
+        "trajectories": trajectories(),
+        "preset": "vlp",
+        "n_steps": 4,
+        "seed": 1,
+    }
     theirs = train_policy("clone", out=tmp_path / "policy", **options)
     assert theirs.config["settings"] == {}
     assert theirs.algo.config.hidden == [256, 256] and theirs.algo.config.batch_size == 256

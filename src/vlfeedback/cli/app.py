@@ -33,6 +33,7 @@ from vlfeedback.errors import VLFeedbackError
 
 __all__ = ["app", "main"]
 
+_RESUMABLE = ("collect", "label", "relabel", "train", "sweep")
 _STOPPED = 130  # exit code of what Ctrl-C ended, as shells have it
 
 
@@ -43,7 +44,9 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            typer.secho("Stopped.", fg="red", err=True)
+            goes_on = ctx.invoked_subcommand in _RESUMABLE
+            text = "Stopped. The same command goes on from there." if goes_on else "Stopped."
+            typer.secho(text, fg="red", err=True)
             raise typer.Exit(_STOPPED) from None
 
 
