@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import expit
 
 from vlfeedback.errors import InvalidValueError, NeedsError
+from vlfeedback.scoring import ask
 from vlfeedback.types import (
     GivesLogOdds,
     Outcome,
@@ -69,10 +70,16 @@ class PreferenceFromReward:
         )
 
     def label(self, pairs: SegmentPairs) -> PreferenceLabels:
-        """Compare each pair; raises what the source's `rewards` raises."""
+        """Compare each pair.
+
+        Raises:
+            SourceAnswerError: the source's rewards are none, see `vlfeedback.scoring.ask`.
+
+        What the source's `rewards` raises is raised.
+        """
         # float64: sums of equal numbers in another order should not decide.
         first, second = (
-            np.asarray(self.source.rewards(batch), dtype=np.float64).sum(axis=1)
+            ask(self.source, batch).sum(axis=1, dtype=np.float64)
             for batch in (pairs.first, pairs.second)
         )
         gap = second - first

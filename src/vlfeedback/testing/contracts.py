@@ -180,7 +180,10 @@ class RewardSourceContract(_SourceContract):
 
 
 class PreferenceSourceContract(_SourceContract):
-    """Tests of a `PreferenceSource`; the subclass gives a fixture `source`."""
+    """Tests of a `PreferenceSource`; the subclass gives a fixture `source`.
+
+    Of one that has to measure pairs before it answers, `source` is what ``measured_on`` gave.
+    """
 
     mirrored: ClassVar[bool] = True  # False: order bias or noise is measured, not forbidden
     repeatable: ClassVar[bool] = True  # False: asked again, it may answer otherwise, as people do
@@ -210,8 +213,8 @@ class PreferenceSourceContract(_SourceContract):
         assert isinstance(labels, PreferenceLabels)
         assert labels.prefer_second.shape == labels.outcome.shape == (len(pairs),)
         assert labels.prefer_second.dtype == np.float32
-        given = labels.prefer_second[labels.answered]
-        assert np.all((given >= 0) & (given <= 1))
+        answers = labels.prefer_second[labels.answered]
+        assert np.all((answers >= 0) & (answers <= 1))
 
     def test_every_pair_has_an_outcome_and_what_it_took(self, source: PreferenceSource) -> None:
         pairs = self.pairs(source)
