@@ -58,7 +58,8 @@ def test_it_writes_a_model_that_the_source_loads(labelled: Path, tmp_path: Path)
     printed = " ".join(run.output.split())
     assert "Stopped after 2 passes: that is how many were asked for." in printed
     assert "Warning: " in printed  # 40 pairs of 20 trajectories are many straddling ones
-    assert f"make_reward_source('learned', path='{out}')" in printed
+    assert "vlfeedback relabel --data" in printed
+    assert f'--source learned --source-config \'{{"path": "{out}"}}\'' in printed
     assert make_reward_source("learned", path=str(out)).needs.observations
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,7 +112,12 @@ def fit_reward(
     _print(made)
     typer.echo(
         f"{out}: {members} networks, trained in {made.seconds:.0f} s. Next: "
-        f"vlfeedback.relabel(trajectories, vlfeedback.make_reward_source('learned', path='{out}'))"
+        + shlex.join(
+            [
+                *("vlfeedback", "relabel", "--data", str(data), "--source", "learned"),
+                *("--source-config", json.dumps({"path": str(out)}), "--out", "relabelled"),
+            ]
+        )
     )
 
 

@@ -8,20 +8,29 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-__all__ = ["list_names", "rows_of_preferences", "rows_of_rewards", "rows_of_tasks"]
+__all__ = [
+    "list_names",
+    "rows_of_learners",
+    "rows_of_preferences",
+    "rows_of_rewards",
+    "rows_of_tasks",
+]
 
 
 def list_names(
-    what: Annotated[Literal["rewards", "preferences", "tasks"], typer.Argument(help="Which.")],
+    what: Annotated[
+        Literal["rewards", "preferences", "learners", "tasks"], typer.Argument(help="Which.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """List reward sources, preference sources or tasks.
+    """List reward sources, preference sources, learners or tasks.
 
     Example: vlfeedback list rewards
     """
     rows = {
         "rewards": rows_of_rewards,
         "preferences": rows_of_preferences,
+        "learners": rows_of_learners,
         "tasks": rows_of_tasks,
     }[what]()
     if as_json:
@@ -47,6 +56,22 @@ def rows_of_preferences() -> list[dict[str, Any]]:
         own = name in PREFERENCE_SOURCES
         row = _describe(PREFERENCE_SOURCES if own else REWARD_SOURCES, name)
         rows.append(row | {"summary": row["summary"] if own else f"sums of {name!r} rewards"})
+    return rows
+
+
+def rows_of_learners() -> list[dict[str, Any]]:
+    """One row a learner; one that cannot be imported says why in ``problem``."""
+    from vlfeedback.offline import LEARNERS, get_learner
+
+    rows = []
+    for name in LEARNERS.names():
+        row = {"learner": name, "reads": [], "summary": "", "problem": ""}
+        row["distribution"] = LEARNERS.entry(name).distribution
+        try:
+            learner = get_learner(name)
+            rows.append(row | {"reads": list(learner.reads), "summary": learner.summary})
+        except (LookupError, ImportError) as error:
+            rows.append(row | {"problem": str(error)})
     return rows
 
 
@@ -99,6 +124,7 @@ def _print_table(what: str, rows: list[dict[str, Any]]) -> None:
         "tasks": ("task", "instruction", "id"),
         "rewards": ("source", "needs", "granularity", "summary"),
         "preferences": ("source", "needs", "granularity", "summary"),
+        "learners": ("learner", "reads", "summary"),
     }[what]
     table = Table(*columns)
     for row in rows:
@@ -108,5 +134,4 @@ def _print_table(what: str, rows: list[dict[str, Any]]) -> None:
     console.print(table)
     for row in rows:
         if row.get("problem"):
-            name = row.get("source") or row["task"]
-            console.print(f"{name}: {row['problem']}", style="red", markup=False)
+            console.print(f"{row[columns[0]]}: {row['problem']}", style="red", markup=False)
