@@ -70,6 +70,8 @@ def fit_reward(
 ) -> None:
     """Train a reward model on preferences, and say how well it tells pairs apart.
 
+    The same command goes on with a run that was cut off.
+
     Example: vlfeedback fit reward --data mtvlp --labels labels.parquet --out reward.safetensors
     """
     import numpy as np
@@ -98,7 +100,7 @@ def fit_reward(
     )
     dataset = PreferenceDataset.load(labels, _read(data))
     with LossBars() as report:
-        model, made = fit_reward_model(
+        _, fitted = fit_reward_model(
             dataset,
             config=config,
             training=training,
@@ -106,11 +108,11 @@ def fit_reward(
             encoder=_make_encoder(encoder, encoder_config, device),
             device=device,
             report=report,
+            save_to=out,
         )
-    model.save(out)
-    _print(made)
+    _print(fitted)
     typer.echo(
-        f"{out}: {members} networks, trained in {made.seconds:.0f} s. Next: "
+        f"{out}: {members} networks, trained in {fitted.seconds:.0f} s. Next: "
         f"vlfeedback.relabel(trajectories, vlfeedback.make_reward_source('learned', path='{out}'))"
     )
 
@@ -154,24 +156,24 @@ def _make_encoder(name: str, config: str, device: str) -> EmbeddingSource | None
     return source
 
 
-def _print(made: FitReport) -> None:
+def _print(report: FitReport) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("", "training", "validation")
-    table.add_row("pairs", str(made.n_pairs), str(made.n_validation))
-    table.add_row("accuracy", f"{made.train_accuracy:.3f}", f"{made.validation_accuracy:.3f}")
-    curves = (made.train_losses, made.validation_losses)
+    table.add_row("pairs", str(report.n_pairs), str(report.n_validation))
+    table.add_row("accuracy", f"{report.train_accuracy:.3f}", f"{report.validation_accuracy:.3f}")
+    curves = (report.train_losses, report.validation_losses)
     table.add_row("loss", *(f"{curve[-1]:.3f}" if curve else "nan" for curve in curves))
-    table.add_row("calibration error", "", f"{made.calibration_error:.3f}")
-    table.add_row("Brier score", "", f"{made.brier_score:.3f}")
+    table.add_row("calibration error", "", f"{report.calibration_error:.3f}")
+    table.add_row("Brier score", "", f"{report.brier_score:.3f}")
     console = Console()
     console.print(table)
     why = {
         "accuracy": "training pairs are told apart",
         "validation": "validation pairs are told no better",
         "epochs": "that is how many were asked for",
-    }[made.stopped]
-    console.print(f"Stopped after {made.epochs} passes: {why}.")
-    for warning in made.warnings:
+    }[report.stopped]
+    console.print(f"Stopped after {report.epochs} passes: {why}.")
+    for warning in report.warnings:
         console.print(f"Warning: {warning}", style="yellow", markup=False)
