@@ -14,7 +14,8 @@ import vlfeedback
 from vlfeedback.data import video
 from vlfeedback.figures import explain, reward_curve
 from vlfeedback.models import vlp
-from vlfeedback.scoring import windows
+from vlfeedback.scoring import steps as steps_of
+from vlfeedback.scoring import timing, windows
 from vlfeedback_envs.metaworld import MetaWorldView
 from vlfeedback_envs.scripted import rollout_level
 
@@ -33,8 +34,8 @@ view.close()
 # The reward of every window, under what was asked for and under something else.
 source = vlfeedback.make_reward_source("vlp", weights=args.weights)
 sentences = ["close the drawer", "open the drawer", "open the window"]
-steps = reward_curve.pictured_steps(trajectory)
-rewards = reward_curve.score_along(source, trajectory, sentences, steps)
+steps = timing.steps_with_pictures(trajectory)
+rewards = steps_of.score_along(source, trajectory, sentences, steps)
 curves = dict(zip(sentences, rewards, strict=True))
 title = "An expert closes the drawer"
 figure = reward_curve.draw_reward_curve(trajectory, steps, curves, title=title, unit="VLP's reward")

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from vlfeedback.errors import NeedsError
-from vlfeedback.figures.reward_curve import draw_reward_curve, pictured_steps, score_along
+from vlfeedback.figures.reward_curve import draw_reward_curve
+from vlfeedback.scoring.steps import score_along
+from vlfeedback.scoring.timing import steps_with_pictures
 from vlfeedback.testing.brightness import BrightnessConfig, BrightnessEmbedder, BrightnessReward
 from vlfeedback.types import ArrayFrames, Trajectory
 
@@ -31,7 +33,7 @@ def test_the_reward_of_each_step_is_that_of_the_window_which_ends_there(
     brighter: Trajectory,
 ) -> None:
     source = BrightnessReward(BrightnessConfig("window", context=5, frame_stride=2))
-    steps = pictured_steps(brighter)
+    steps = steps_with_pictures(brighter)
     assert steps.tolist() == [0, 2, 4, 6, 8, 10]
     rewards = score_along(source, brighter, ["brighten", "darken"], steps)
     # Each window reads three pictures, the reset's before the episode.
@@ -39,14 +41,14 @@ def test_the_reward_of_each_step_is_that_of_the_window_which_ends_there(
         [(0 + 0 + 1), (0 + 1 + 3), (1 + 3 + 5), (3 + 5 + 7), (5 + 7 + 9), (7 + 9 + 11)]
     )
     np.testing.assert_allclose(rewards, np.stack([means / 3 / 255] * 2), rtol=1e-5)
-    assert set(source.batch_sizes) == {2}  # one row an instruction
+    assert source.batch_sizes == [12]  # six windows under each instruction, in one call
 
 
 def test_a_source_that_embeds_sees_each_picture_once_and_says_the_same(
     brighter: Trajectory,
 ) -> None:
     config = BrightnessConfig("window", context=5, frame_stride=2)
-    steps = pictured_steps(brighter)
+    steps = steps_with_pictures(brighter)
     embedder = BrightnessEmbedder(config)
     rewards = score_along(embedder, brighter, ["brighten"], steps)
     assert sum(embedder.embedded) == 7
@@ -68,7 +70,7 @@ def test_an_episode_source_is_asked_for_the_episode_so_far(brighter: Trajectory)
 def test_curves_are_drawn_over_the_pictures_and_the_events(
     brighter: Trajectory,
 ) -> None:
-    steps = pictured_steps(brighter)
+    steps = steps_with_pictures(brighter)
     curves = {name: np.linspace(0, k, 6, dtype=np.float32) for k, name in enumerate(["a", "ящик"])}
     figure = draw_reward_curve(brighter, steps, curves, title="brighter", unit="brightness")
     above, below = figure.axes
@@ -82,7 +84,7 @@ def test_curves_are_drawn_over_the_pictures_and_the_events(
 
 
 def test_the_plot_is_written_as_wide_as_a_page(brighter: Trajectory, tmp_path: Path) -> None:
-    steps = pictured_steps(brighter)
+    steps = steps_with_pictures(brighter)
     curves = {"brighten": np.zeros(len(steps), np.float32)}
     figure = draw_reward_curve(brighter, steps, curves, title="brighter", unit="brightness")
     figure.savefig(tmp_path / "rewards.png", dpi=100)
@@ -93,4 +95,4 @@ def test_the_plot_is_written_as_wide_as_a_page(brighter: Trajectory, tmp_path: P
 def test_an_episode_without_pictures_is_refused() -> None:
     bare = Trajectory(np.zeros((3, 1), np.float32), np.zeros((2, 1), np.float32), id="bare")
     with pytest.raises(NeedsError, match="'bare' has no pictures of its steps"):
-        pictured_steps(bare)
+        steps_with_pictures(bare)

@@ -23,7 +23,7 @@ from vlfeedback import (
 from vlfeedback.encoders.batches import PictureEncoder
 from vlfeedback.errors import FileFormatError, NeedsError
 from vlfeedback.rewards import source_to_json
-from vlfeedback.scoring import cached_embeddings
+from vlfeedback.scoring import pictures as module
 from vlfeedback.testing import (
     BrightnessConfig,
     BrightnessEmbedder,
@@ -164,7 +164,7 @@ def test_what_was_encoded_before_a_stop_is_kept(
                 raise KeyboardInterrupt
             return super().embed(frames)
 
-    monkeypatch.setattr(cached_embeddings, "_KEPT_AT_ONCE", 2)
+    monkeypatch.setattr(module, "_AT_ONCE", 2)
     first, second = Stopping(), Stopping()
     with pytest.raises(KeyboardInterrupt):
         CachedEmbeddings(first, path).embed(pictures(*range(6)))

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vlfeedback.scoring.live_window import SourceWindow, batch_windows, is_pictured
+from vlfeedback.scoring.live_window import LiveWindow, batch_windows
+from vlfeedback.scoring.timing import is_pictured
 from vlfeedback.types import SourceNeeds
 
 IDLE = np.zeros(1, np.float32)
@@ -13,9 +14,9 @@ def picture(value: int) -> np.ndarray:
     return np.full((2, 2, 3), value, np.uint8)
 
 
-def filled(needs: SourceNeeds, n_steps: int) -> SourceWindow:
+def filled(needs: SourceNeeds, n_steps: int) -> LiveWindow:
     """Observation, action, reward and picture of step t are all t + 1, those of the reset 0."""
-    window = SourceWindow(needs, IDLE)
+    window = LiveWindow(needs, IDLE)
     window.reset(np.zeros(1), picture(0))
     for t in range(n_steps):
         taken = is_pictured(t, needs.frame_stride, ended=t == n_steps - 1)
@@ -100,7 +101,7 @@ def test_the_picture_of_the_reset_outlives_the_window_and_not_the_episode(granul
 
 def test_a_window_of_embeddings_keeps_the_one_of_the_reset() -> None:
     needs = SourceNeeds(frames=True, first_frame=True, granularity="window", context=2)
-    windows = [SourceWindow(needs, IDLE) for _ in range(2)]
+    windows = [LiveWindow(needs, IDLE) for _ in range(2)]
     for row, window in enumerate(windows):
         window.reset(np.zeros(1), np.full(3, row + 0.5, np.float32))
         for _ in range(4):
@@ -117,7 +118,7 @@ def test_the_picture_of_the_reset_is_kept_for_those_that_ask() -> None:
 
 
 def test_pictures_are_copied_since_environments_may_draw_over_them() -> None:
-    window = SourceWindow(SourceNeeds(frames=True), IDLE)
+    window = LiveWindow(SourceNeeds(frames=True), IDLE)
     canvas = picture(1)
     window.reset(np.zeros(1), None)
     window.push(IDLE, 0.0, np.zeros(1), canvas)

@@ -15,7 +15,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from vlfeedback.errors import DtypeError, FileFormatError, NeedsError, ShapeError
+from vlfeedback.errors import FileFormatError, NeedsError, SourceAnswerError
 from vlfeedback.rewards import make_reward_source
 from vlfeedback.scoring.relabel import relabel
 from vlfeedback.testing import BrightnessConfig, BrightnessEmbedder, BrightnessReward, PointReachEnv
@@ -180,7 +180,7 @@ def test_the_instruction_is_the_one_given_or_the_trajectorys_own(
     assert source.batches[0].instructions is not None and source.batches[1].instructions is not None
     assert set(source.batches[0].instructions) == {"go to point/0", "go to point/1"}
     assert set(source.batches[1].instructions) == {"go"}
-    with pytest.raises(NeedsError, match="'point/2' has none in its info; pass instruction="):
+    with pytest.raises(NeedsError, match="'point/2' has none of its own; pass instruction="):
         list(relabel(recorded[2:], source))
 
 
@@ -246,7 +246,7 @@ def test_a_window_of_another_rhythm_than_the_recording_is_refused(line: Trajecto
 
 
 def test_a_dataset_without_pictures_is_refused(line: Trajectory) -> None:
-    with pytest.raises(NeedsError, match="'line' has none; record it with frames"):
+    with pytest.raises(NeedsError, match="'line' has no pictures; record it with frames"):
         list(relabel([replace(line, frames=None)], BrightnessReward()))
 
 
@@ -267,7 +267,7 @@ def test_a_reward_that_is_no_number_is_named(recorded: list[Trajectory]) -> None
 
     last = len(recorded[4]) - 1
     with pytest.raises(
-        DtypeError, match=f"Broken gave nan for step {last} of trajectory 'point/4'"
+        SourceAnswerError, match=f"Broken gave nan for step {last} of trajectory 'point/4'"
     ):
         list(relabel(recorded, Broken()))
 
@@ -277,7 +277,7 @@ def test_rewards_of_another_shape_are_refused(recorded: list[Trajectory]) -> Non
         def rewards(self, batch: SegmentBatch) -> Any:
             return super().rewards(batch)[:, 0]
 
-    with pytest.raises(ShapeError, match=r"Flat.rewards returned shape \(\d+,\)"):
+    with pytest.raises(SourceAnswerError, match=r"Flat.rewards returned shape \(\d+,\)"):
         list(relabel(recorded, Flat()))
 
 
@@ -383,7 +383,11 @@ def test_a_process_killed_in_between_loses_the_part_in_hand_only(tmp_path: Path)
 @pytest.mark.parametrize(
     ("source", "settings", "message"),
     [
-        (BrightnessReward(BrightnessConfig(frame_stride=2)), {}, "config was .* and is"),
+        (
+            BrightnessReward(BrightnessConfig(frame_stride=2)),
+            {},
+            "config frame_stride was 1 and is 2",
+        ),
         (Recorder(frames=True), {}, "source was .*BrightnessReward.* and is .*Recorder"),
         (BrightnessReward(), {"instruction": "go"}, "instruction was None and is 'go'"),
         (BrightnessReward(), {"between": "hold"}, "between was 'refuse' and is 'hold'"),
@@ -416,8 +420,9 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match="not empty and holds no rewards"):
         relabel([], BrightnessReward(), resume=tmp_path)
     (tmp_path / "rewards.json").write_text("{")
-    with pytest.raises(FileFormatError, match="cannot be read"):
+    with pytest.raises(FileFormatError, match="not empty and holds no rewards"):
         relabel([], BrightnessReward(), resume=tmp_path)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
 def test_a_folder_in_which_nothing_was_finished_takes_other_settings(

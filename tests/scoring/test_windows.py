@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from vlfeedback.errors import NeedsError
-from vlfeedback.scoring.live_window import SourceWindow, batch_windows, is_pictured
+from vlfeedback.scoring.live_window import LiveWindow, batch_windows
+from vlfeedback.scoring.timing import is_pictured, states_back_from, states_seen
 from vlfeedback.scoring.windows import (
-    picture_times,
-    states_seen,
     window_ending_at,
     windows_ending_at,
 )
@@ -32,7 +31,7 @@ def trajectory() -> Trajectory:
 
 def seen_by_a_wrapper(trajectory: Trajectory, end: int, needs: SourceNeeds) -> SegmentBatch:
     assert trajectory.frames is not None and trajectory.env_rewards is not None
-    window = SourceWindow(needs, np.zeros(2, np.float32))
+    window = LiveWindow(needs, np.zeros(2, np.float32))
     window.reset(trajectory.observations[0], trajectory.frames.read([0])[0])
     for step in range(end + 1):
         pictured = is_pictured(step, needs.frame_stride, ended=step == end)
@@ -78,7 +77,7 @@ def test_a_last_step_off_the_rhythm_has_the_pictures_that_a_wrapper_took(
     granularity: Granularity = "window" if context > 1 else "step"
     needs = SourceNeeds(frames=True, granularity=granularity, context=context, frame_stride=stride)
     ends = np.array([end])
-    ours = windows_ending_at(trajectory, ends, needs=needs, times=states_seen(ends, needs))
+    ours = windows_ending_at(trajectory, ends, needs=needs, states=states_seen(ends, needs))
     theirs = seen_by_a_wrapper(trajectory, end, needs)
     assert ours.frames is not None and theirs.frames is not None
     np.testing.assert_array_equal(ours.frames, theirs.frames)
@@ -86,13 +85,13 @@ def test_a_last_step_off_the_rhythm_has_the_pictures_that_a_wrapper_took(
 
 def test_pictures_before_the_episode_are_those_of_the_reset() -> None:
     needs = SourceNeeds(frames=True, granularity="window", context=50, frame_stride=7)
-    assert picture_times(14, needs).tolist() == [0, 0, 0, 0, 0, 1, 8, 15]
-    assert picture_times(49, needs).tolist() == [1, 8, 15, 22, 29, 36, 43, 50]
+    assert states_back_from(np.array([14]), needs)[0].tolist() == [0, 0, 0, 0, 0, 1, 8, 15]
+    assert states_back_from(np.array([49]), needs)[0].tolist() == [1, 8, 15, 22, 29, 36, 43, 50]
 
 
 def test_a_whole_episode_is_pictured_to_its_last_step() -> None:
     needs = SourceNeeds(frames=True, granularity="episode", frame_stride=4)
-    assert picture_times(9, needs).tolist() == [1, 5, 9, 10]
+    assert states_back_from(np.array([9]), needs)[0].tolist() == [1, 5, 9, 10]
 
 
 def test_only_what_the_source_reads_is_gathered(trajectory: Trajectory) -> None:
@@ -103,7 +102,7 @@ def test_only_what_the_source_reads_is_gathered(trajectory: Trajectory) -> None:
 
 def test_a_missing_picture_is_refused() -> None:
     bare = Trajectory(np.zeros((3, 1), np.float32), np.zeros((2, 1), np.float32), id="bare")
-    with pytest.raises(NeedsError, match="'bare' has none"):
+    with pytest.raises(NeedsError, match="'bare' has no pictures"):
         window_ending_at(bare, 1, needs=SourceNeeds(frames=True))
     sparse = Trajectory(
         np.zeros((3, 1), np.float32),

@@ -11,7 +11,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 
-from vlfeedback.errors import DtypeError, NeedsError, RenderError, ShapeError
+from vlfeedback.errors import DtypeError, NeedsError, RenderError, SourceAnswerError
 from vlfeedback.testing import BrightnessConfig, BrightnessEmbedder, BrightnessReward, PointReachEnv
 from vlfeedback.types import SegmentBatch, SourceNeeds
 from vlfeedback.wrappers import RewardFromSource
@@ -386,5 +386,5 @@ def test_rewards_of_a_wrong_shape_are_refused() -> None:
 
     env = RewardFromSource(world(), Flat(frames=True))
     env.reset()
-    with pytest.raises(ShapeError, match=r"shape \(1,\); expected \(1, 1\)"):
+    with pytest.raises(SourceAnswerError, match=r"shape \(1,\); expected \(1, 1\)"):
         env.step(FULL)

@@ -34,7 +34,7 @@ def collecting(
     Raises:
         NeedsError: the task has no scripted levels.
     """
-    from vlfeedback.evaluation.diagnosis.paced_source import PICTURE_EVERY
+    from vlfeedback.scoring.paced import PICTURE_EVERY
     from vlfeedback.tasks import METAWORLD_TASKS
 
     if task not in (*METAWORLD_TASKS, _CART_POLE):
@@ -127,7 +127,7 @@ def write_goal(shown: Trajectory, folder: Path) -> Path:
     """
     from PIL import Image
 
-    from vlfeedback.scoring.windows import pictures_of
+    from vlfeedback.scoring.pictures import pictures_of
 
     frames = pictures_of(shown)
     folder.mkdir(parents=True, exist_ok=True)

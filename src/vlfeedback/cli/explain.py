@@ -61,9 +61,11 @@ def explain(
     Example: vlfeedback explain --data mtvlp --task drawer-close --instruction "close the drawer"
     --instruction "open the window" --out explained
     """
-    from vlfeedback.figures.reward_curve import draw_reward_curve, pictured_steps, score_along
+    from vlfeedback.figures.reward_curve import draw_reward_curve
     from vlfeedback.rewards import make_reward_source
     from vlfeedback.rewards.vlp import VLPReward
+    from vlfeedback.scoring.steps import score_along
+    from vlfeedback.scoring.timing import steps_with_pictures
     from vlfeedback.tasks import get_task
 
     trajectory = _from_data(data, task, level, episode) if data else _from_video(video, every)
@@ -71,7 +73,7 @@ def explain(
     if not texts:
         raise NeedsError("Say what should happen: --instruction 'close the drawer'.")
     made: Any = make_reward_source(source, **_settings(source_config, weights))
-    steps = pictured_steps(trajectory)
+    steps = steps_with_pictures(trajectory)
     scores = score_along(made, trajectory, texts, steps)
     figure = draw_reward_curve(
         trajectory,
@@ -143,11 +145,11 @@ def _from_video(video: Path | None, every: int) -> Trajectory:
 
 def _end_of_clip(trajectory: Trajectory, context: int, start: int | None) -> int:
     """Last step of the clip: as asked, or where the task is first done or the actor stopped."""
-    from vlfeedback.figures.reward_curve import pictured_steps
+    from vlfeedback.scoring.timing import steps_with_pictures
 
     if start is not None:
         return min(start + context, len(trajectory)) - 1
-    steps = pictured_steps(trajectory)
+    steps = steps_with_pictures(trajectory)
     event = trajectory.rests_from
     if trajectory.successes is not None and trajectory.successes.any():
         event = int(trajectory.successes.argmax())
@@ -163,12 +165,14 @@ def _draw_attention(
     word: str | None,
     to: Path,
 ) -> list[Path]:
+    import numpy as np
     from PIL import Image
 
     from vlfeedback.data.video import write_video
     from vlfeedback.figures.explain import explanation_film, explanation_sheet
     from vlfeedback.models.vlp.attention import read_attention
-    from vlfeedback.scoring.windows import picture_times, window_ending_at
+    from vlfeedback.scoring.timing import states_back_from
+    from vlfeedback.scoring.windows import window_ending_at
 
     window = window_ending_at(trajectory, end, needs=source.needs)
     clip = replace(window, instructions=[instruction])
@@ -176,7 +180,7 @@ def _draw_attention(
         raise NeedsError("There are no pictures to show.")
     attention = read_attention(source.config.weights, clip)
     score = source.rewards(clip)[0, -1]
-    times = picture_times(end, source.needs)
+    (times,) = states_back_from(np.array([end]), source.needs)
     captions = [f"step {time - 1}" if time else "reset" for time in times]
     title = f"“{instruction}”: score {score:.2f}, {trajectory.id}, steps up to {end}"
     frames = clip.frames[0]

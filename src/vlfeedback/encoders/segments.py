@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32
 
 from vlfeedback.errors import NeedsError
+from vlfeedback.scoring.pictures import Embed, embed_stack
 from vlfeedback.types import SegmentBatch
 
 __all__ = ["EncodingConfig", "TextCache", "first_features", "hold_scores", "picture_features"]
-
-Embed = Callable[[UInt8[np.ndarray, "B H W 3"]], Float32[np.ndarray, "B ..."]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +79,7 @@ def picture_features(
         return batch.embeddings
     if batch.frames is None:
         raise NeedsError(f"{source!r} reads pictures: give frames (N, F, H, W, 3), or embeddings.")
-    n, f, *shape = batch.frames.shape
-    features = embed(batch.frames.reshape(n * f, *shape))
-    return features.reshape(n, f, *features.shape[1:])
+    return embed_stack(batch.frames, embed)
 
 
 def first_features(

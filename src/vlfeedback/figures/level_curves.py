@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from vlfeedback.figures.reward_curve import COLOURS, film_strip, mark_events, pictured_steps
+from vlfeedback.figures.reward_curve import COLOURS, film_strip, mark_events
 from vlfeedback.optional import require
-from vlfeedback.scoring.windows import pictures_of
+from vlfeedback.scoring.pictures import pictures_of
+from vlfeedback.scoring.timing import steps_with_pictures
 from vlfeedback.types import Trajectory
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def draw_views(ours: Trajectory, other: Trajectory, *, names: Sequence[str]) -> 
 
 
 def _film(trajectory: Trajectory) -> tuple[Int64[np.ndarray, " K"], np.ndarray]:
-    steps, centres = pictured_steps(trajectory), _centres(len(trajectory))
+    steps, centres = steps_with_pictures(trajectory), _centres(len(trajectory))
     shown = steps[np.abs(steps[:, None] - centres).argmin(axis=0)]
     return shown, film_strip(trajectory, shown)
 

@@ -1,9 +1,8 @@
-"""The reward of any source along one episode, under one or several instructions."""
+"""Curves of rewards along one episode, with pictures of it below."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,21 +10,13 @@ from jaxtyping import Float32, Int64, UInt8
 
 from vlfeedback.errors import NeedsError
 from vlfeedback.optional import require
-from vlfeedback.scoring.windows import picture_times, window_ending_at
-from vlfeedback.types import EmbeddingSource, RewardSource, Trajectory, rows_of
+from vlfeedback.types import Trajectory
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "COLOURS",
-    "draw_reward_curve",
-    "film_strip",
-    "mark_events",
-    "pictured_steps",
-    "score_along",
-]
+__all__ = ["COLOURS", "draw_reward_curve", "film_strip", "mark_events"]
 
 _SHOWN = 9  # pictures below the curve
 _WIDTH, _LEFT, _RIGHT = 11.0, 0.8, 0.2  # inches: the page, and its margins
@@ -34,54 +25,6 @@ _GAP = 4  # px between pictures
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
 """Okabe and Ito's, which colour-blind people tell apart; of curves, in order."""
-
-
-def pictured_steps(trajectory: Trajectory) -> Int64[np.ndarray, " E"]:
-    """Steps after which a picture was taken, ascending.
-
-    Raises:
-        NeedsError: there are none.
-    """
-    times = np.arange(0) if trajectory.frames is None else trajectory.frames.times
-    if not np.any(times > 0):
-        raise NeedsError(
-            f"Trajectory {trajectory.id!r} has no pictures of its steps; record it with frames."
-        )
-    return np.asarray(times[times > 0] - 1, dtype=np.int64)
-
-
-def score_along(
-    source: RewardSource,
-    trajectory: Trajectory,
-    instructions: Sequence[str],
-    steps: Int64[np.ndarray, " E"],
-) -> Float32[np.ndarray, "I E"]:
-    """The source's reward of each of these steps, under each instruction, in the source's unit.
-
-    Args:
-        source: any; one that embeds pictures is shown each of them once.
-        trajectory: one episode with what the source reads.
-        instructions: I of them, at least one.
-        steps: E of them, with pictures if the source reads pictures; see `pictured_steps`.
-
-    Raises:
-        NeedsError: the source needs what the trajectory lacks.
-    """
-    needs, frames = source.needs, trajectory.frames
-    windows = [window_ending_at(trajectory, int(step), needs=needs) for step in steps]
-    if isinstance(source, EmbeddingSource) and needs.frames and frames is not None:
-        read = [picture_times(int(step), needs) for step in steps]
-        times = np.unique(np.concatenate(read))
-        seen = source.embed(frames.read(times))
-        windows = [
-            replace(window, frames=None, embeddings=seen[rows_of(times, row)][None])
-            for window, row in zip(windows, read, strict=True)
-        ]
-    spoken = (
-        replace(window.take([0] * len(instructions)), instructions=list(instructions))
-        for window in windows
-    )
-    return np.stack([source.rewards(window)[:, -1] for window in spoken], axis=1)
 
 
 def draw_reward_curve(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,12 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from vlfeedback.errors import FileFormatError, InvalidTypeError
-from vlfeedback.scoring.embedding_cache import open_cache, picture_key
+from vlfeedback.scoring.embedding_cache import open_cache
+from vlfeedback.scoring.pictures import embed_stack, encode_new
 from vlfeedback.types import EmbeddingSource, RewardSource, SegmentBatch, SourceNeeds, embedding_id
 from vlfeedback.types.trajectories import check_pictures
 
 __all__ = ["CachedEmbeddings"]
-
-_KEPT_AT_ONCE = 512  # pictures: at most so many are encoded again after a sudden stop; our choice
 
 
 class CachedEmbeddings:
@@ -44,6 +43,14 @@ class CachedEmbeddings:
         NeedsError: the source says neither what its embeddings depend on nor its settings.
         FileFormatError: the file is damaged, of something else, or of a newer release.
         OSError: the file can be neither read nor made.
+
+    Example:
+        >>> from vlfeedback.testing import BrightnessEmbedder
+        >>> source = CachedEmbeddings(BrightnessEmbedder())
+        >>> source.embed(np.zeros((3, 8, 8, 3), dtype=np.uint8)).shape
+        (3, 1)
+        >>> source.wrapped.embedded  # of three equal pictures one was encoded
+        [1]
     """
 
     def __init__(self, source: RewardSource, path: str | Path | None = None) -> None:
@@ -85,38 +92,27 @@ class CachedEmbeddings:
         if not len(frames):
             return self.wrapped.embed(frames)
         encoder = self.embedding_id
-        keys = [picture_key(frame) for frame in frames]
-        rows: dict[bytes, int] = {}
-        for row, key in enumerate(keys):
-            rows.setdefault(key, row)
-        known = self._cache.get(encoder, rows)
-        for new in _parts([key for key in rows if key not in known]):
-            fresh = np.asarray(self.wrapped.embed(frames[[rows[key] for key in new]]), np.float32)
-            made = {key: fresh[i, ...] for i, key in enumerate(new)}
-            self._cache.put(encoder, made)
-            known |= made
-        shapes = {embedding.shape for embedding in known.values()}
+        embeddings = encode_new(
+            frames,
+            self.wrapped.embed,
+            find=partial(self._cache.get, encoder),
+            keep=partial(self._cache.put, encoder),
+        )
+        shapes = {embedding.shape for embedding in embeddings}
         if len(shapes) > 1:
             raise FileFormatError(
                 f"Embeddings of equally large pictures have the shapes {sorted(shapes)} under the "
                 f"name {encoder!r}: two different sources go by it. Give each an embedding_id of "
                 "its own, and use another file."
             )
-        return np.stack([known[key] for key in keys])
+        return np.stack(embeddings)
 
     def rewards(self, batch: SegmentBatch) -> Float32[np.ndarray, "N T"]:
         """The source's rewards of the pictures' embeddings; raises what it and `embed` raise."""
         if batch.embeddings is None and batch.frames is not None:
-            n, f, *shape = batch.frames.shape
-            kept = self.embed(batch.frames.reshape(n * f, *shape))
-            kept = kept.reshape(n, f, *kept.shape[1:])
-            batch = replace(batch, frames=None, embeddings=kept)
+            embeddings = embed_stack(batch.frames, self.embed)
+            batch = replace(batch, frames=None, embeddings=embeddings)
         if batch.first_embeddings is None and batch.first_frames is not None:
-            kept = self.embed(batch.first_frames)
-            batch = replace(batch, first_frames=None, first_embeddings=kept)
+            first = self.embed(batch.first_frames)
+            batch = replace(batch, first_frames=None, first_embeddings=first)
         return self.wrapped.rewards(batch)
-
-
-def _parts(keys: list[bytes]) -> Iterator[list[bytes]]:
-    for start in range(0, len(keys), _KEPT_AT_ONCE):
-        yield keys[start : start + _KEPT_AT_ONCE]

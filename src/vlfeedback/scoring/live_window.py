@@ -1,4 +1,4 @@
-"""What one environment's source reads: its last pictures, and the last steps around them."""
+"""What one environment's source reads while an episode goes on: its last steps and pictures."""
 
 from __future__ import annotations
 
@@ -8,29 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from vlfeedback.scoring.windows import take_filled
 from vlfeedback.types import SegmentBatch, SourceNeeds
 
-__all__ = ["SourceWindow", "batch_windows", "is_pictured"]
+__all__ = ["LiveWindow", "batch_windows"]
 
 
-def is_pictured(step: int, stride: int, *, ended: bool) -> bool:
-    """Whether a picture is taken after this step of an episode.
-
-    Pictures follow steps 0, stride, 2 stride ... and always the step that ends the episode,
-    so that it is scored on its own picture.
-
-    >>> [step for step in range(10) if is_pictured(step, 4, ended=step == 9)]
-    [0, 4, 8, 9]
-    """
-    return ended or step % stride == 0
-
-
-class SourceWindow:
+class LiveWindow:
     """The past of one environment, as far back as one score looks.
 
-    Before an episode the world stood still: at a reset the window is filled with the reset
-    picture and observation, actions of zero and rewards of zero, so that the first windows of
-    an episode are full. A source that scores whole episodes gets all of its steps, unfilled.
+    Windows that begin before the episode are filled as those of recordings are, see
+    `vlfeedback.scoring.windows`.
 
     Args:
         needs: what the source reads; nothing else is kept.
@@ -38,7 +26,7 @@ class SourceWindow:
     """
 
     def __init__(self, needs: SourceNeeds, idle_action: np.ndarray) -> None:
-        self._needs = needs
+        self.needs = needs
         self._idle_action = idle_action
         whole = needs.granularity == "episode"
         steps = None if whole else needs.context
@@ -47,36 +35,25 @@ class SourceWindow:
         self._observations: deque[np.ndarray] = deque(maxlen=steps)
         self._actions: deque[np.ndarray] = deque(maxlen=steps)
         self._env_rewards: deque[float] = deque(maxlen=steps)
-        self._observation = np.empty(0)
-        self._first_picture = np.empty(0)
+        self._observation = self._first_observation = np.empty(0)
+        self._reset_picture = np.empty(0)
         self.n_steps = 0  # taken in this episode
 
     @property
     def length(self) -> int:
         """Steps of the segment that would be scored now."""
-        return self.n_steps if self._needs.granularity == "episode" else self._needs.context
+        return self.n_steps if self.needs.granularity == "episode" else self.needs.context
 
     def reset(self, observation: Any, picture: np.ndarray | None) -> None:
         """Forget the last episode; `picture` is the reset's, or its embedding, if it is read."""
-        needs = self._needs
         self.n_steps = 0
         self._picture_steps.clear()
         for ring in (self._pictures, self._observations, self._actions, self._env_rewards):
             ring.clear()
-        if needs.observations:
-            self._observation = np.array(observation)
-        if picture is not None and needs.first_frame:
-            self._first_picture = _own(picture)
-        if needs.granularity == "episode":
-            return
+        if self.needs.observations:
+            self._observation = self._first_observation = np.array(observation)
         if picture is not None:
-            self._pictures.extend([_own(picture)] * needs.context_frames)
-        if needs.observations:
-            self._observations.extend([self._observation] * needs.context)
-        if _gives_actions(needs):
-            self._actions.extend([self._idle_action] * needs.context)
-        if needs.env_rewards:
-            self._env_rewards.extend([0.0] * needs.context)
+            self._reset_picture = _own(picture)
 
     def push(
         self, action: Any, env_reward: float, next_observation: Any, picture: np.ndarray | None
@@ -85,18 +62,42 @@ class SourceWindow:
         if picture is not None:
             self._pictures.append(_own(picture))
             self._picture_steps.append(self.n_steps)
-        if self._needs.observations:
+        if self.needs.observations:
             self._observations.append(self._observation)
             self._observation = np.array(next_observation)
-        if _gives_actions(self._needs):
+        if reads_actions(self.needs):
             self._actions.append(np.array(action))
-        if self._needs.env_rewards:
+        if self.needs.env_rewards:
             self._env_rewards.append(env_reward)
         self.n_steps += 1
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What the segment that would be scored now holds, by name of `SegmentBatch`."""
+        needs, found = self.needs, {}
+        if needs.frames:
+            n = len(self._pictures) if needs.granularity == "episode" else needs.context_frames
+            found["frames"] = _newest(self._pictures, n, self._reset_picture)
+        if needs.first_frame:
+            found["first_frames"] = self._reset_picture
+        if needs.observations:
+            before = self._first_observation
+            found["observations"] = _newest(self._observations, self.length, before)
+        if reads_actions(needs):
+            found["actions"] = _newest(self._actions, self.length, self._idle_action)
+        if needs.env_rewards:
+            zero = np.float32(0)
+            found["env_rewards"] = _newest(self._env_rewards, self.length, zero).astype(np.float32)
+        return found
+
+    def picture_steps(self) -> np.ndarray:
+        """Steps of that segment after which its pictures were taken."""
+        if self.needs.granularity == "episode":
+            return np.array(self._picture_steps, dtype=np.int64)
+        return self.needs.picture_steps(self.length)
+
 
 def batch_windows(
-    windows: Sequence[SourceWindow], instruction: str | None, *, embedded: bool
+    windows: Sequence[LiveWindow], instruction: str | None, *, embedded: bool
 ) -> SegmentBatch:
     """Windows of equal length as a batch; its last step is the newest one.
 
@@ -105,37 +106,30 @@ def batch_windows(
         instruction: given to every row.
         embedded: the windows keep embeddings instead of pictures.
     """
+    rows = [window.arrays() for window in windows]
+    arrays: dict[str, Any] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    if embedded:
+        for name in ("frames", "first_frames"):
+            if name in arrays:
+                arrays[name.replace("frames", "embeddings")] = arrays.pop(name)
     first = windows[0]
-    needs = first._needs
-    pictures = np.stack([np.stack(w._pictures) for w in windows]) if needs.frames else None
-    starts = np.stack([w._first_picture for w in windows]) if needs.first_frame else None
-    if needs.granularity == "episode":
-        frame_steps = np.array(first._picture_steps, dtype=np.int64)
-    else:
-        frame_steps = np.arange(0, needs.context, needs.frame_stride, dtype=np.int64)
     return SegmentBatch(
-        frames=None if embedded else pictures,
-        embeddings=pictures if embedded else None,
-        first_frames=None if embedded else starts,
-        first_embeddings=starts if embedded else None,
-        observations=_stack("_observations", windows) if needs.observations else None,
-        actions=_stack("_actions", windows) if _gives_actions(needs) else None,
-        env_rewards=(
-            _stack("_env_rewards", windows).astype(np.float32) if needs.env_rewards else None
-        ),
+        **arrays,
         instructions=None if instruction is None else [instruction] * len(windows),
-        frame_steps=frame_steps if needs.frames else None,
+        frame_steps=first.picture_steps() if first.needs.frames else None,
         length=first.length,
     )
 
 
-def _stack(name: str, windows: Sequence[SourceWindow]) -> np.ndarray:
-    return np.stack([np.stack(list(getattr(window, name))) for window in windows])
-
-
-def _gives_actions(needs: SourceNeeds) -> bool:
-    # A batch must hold something to have a length; for a source that reads nothing, actions.
+def reads_actions(needs: SourceNeeds) -> bool:
+    """Whether actions are kept: a batch must hold something to have a length."""
     return needs.actions or not (needs.frames or needs.observations or needs.env_rewards)
+
+
+def _newest(ring: deque[Any], n: int, before: np.ndarray | np.floating[Any]) -> np.ndarray:
+    """The last `n` of what happened; `before` for what lies before the episode."""
+    rows = np.stack([*ring]) if ring else np.asarray(before)[None]
+    return take_filled(rows, np.arange(len(ring) - n, len(ring)), before)
 
 
 def _own(picture: np.ndarray) -> np.ndarray:

@@ -15,10 +15,11 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from vlfeedback.errors import InvalidValueError, NeedsError
+from vlfeedback.scoring.pictures import pictures_of
 from vlfeedback.scoring.reward_store import RewardStore
 from vlfeedback.scoring.steps import ChosenSteps, score_steps
-from vlfeedback.scoring.windows import pictures_of, states_seen
-from vlfeedback.types import Report, RewardSource, SourceNeeds, Trajectory, class_and_settings
+from vlfeedback.scoring.timing import scored_steps, states_seen
+from vlfeedback.types import Report, RewardSource, Trajectory, class_and_settings
 
 __all__ = ["Between", "relabel"]
 
@@ -70,8 +71,7 @@ def relabel(
 
     Raises:
         NeedsError: a trajectory lacks what the source reads, or there is no instruction.
-        DtypeError: the source gave a reward that is no finite number.
-        ShapeError: the source returned something else than (N, T).
+        SourceAnswerError: the source returned something that is no finite reward a step.
         FileFormatError: `resume` was begun with another source, other settings or trajectories.
         ValueError: an option has no such value.
 
@@ -151,37 +151,37 @@ class _Plan:
     def choose(self, trajectory: Trajectory) -> ChosenSteps:
         """The steps of a trajectory that are scored."""
         needs = self.source.needs
-        told = self.instruction or trajectory.instruction
-        if needs.instruction and not (told or "").strip():
+        instruction = self.instruction or trajectory.instruction or None
+        if needs.instruction and not (instruction or "").strip():
             raise NeedsError(
                 f"{type(self.source).__name__} reads an instruction and trajectory "
-                f"{trajectory.id!r} has none in its info; pass instruction='close the drawer', or "
+                f"{trajectory.id!r} has none of its own; pass instruction='close the drawer', or "
                 "whatever the task is."
             )
-        ends = _scored_by_a_wrapper(len(trajectory), needs)
+        ends = scored_steps(len(trajectory), needs)
         if not needs.frames:
             nothing = np.zeros((len(ends), 0), dtype=np.int64)
-            return ChosenSteps(trajectory, ends, nothing, nothing[0], told)
-        times = states_seen(ends, needs)
+            return ChosenSteps(trajectory, ends, nothing, nothing[0], instruction)
+        states = states_seen(ends, needs)
         reset = np.zeros(int(needs.first_frame), dtype=np.int64)
-        there = self._pictured(trajectory, ends, times, reset)
-        states = np.union1d(times[there], reset)
-        return ChosenSteps(trajectory, ends[there], times[there], states, told)
+        there = self._pictured(trajectory, ends, states, reset)
+        distinct = np.union1d(states[there], reset)
+        return ChosenSteps(trajectory, ends[there], states[there], distinct, instruction)
 
     def _pictured(
         self,
         trajectory: Trajectory,
         ends: Int64[np.ndarray, " E"],
-        times: Int64[np.ndarray, "E F"],
+        states: Int64[np.ndarray, "E F"],
         reset: Int64[np.ndarray, " R"],
     ) -> Bool[np.ndarray, " E"]:
         """For which of these steps the recording has the pictures."""
         taken = pictures_of(trajectory).times
-        lacking = ~np.isin(times, taken)
+        lacking = ~np.isin(states, taken)
         there = np.asarray(~lacking.any(axis=1) & np.isin(reset, taken).all())
         if there.all():
             return there
-        state = times[lacking][0] if lacking.any() else 0
+        state = states[lacking][0] if lacking.any() else 0
         n_scored, n_pictured = int(there.sum()), int(np.isin(ends + 1, taken).sum())
         reads = (
             f"{type(self.source).__name__} reads the picture of state {state}, and trajectory "
@@ -214,10 +214,3 @@ class _Plan:
             return np.asarray(np.interp(steps, chosen.ends, scores), dtype=np.float32)
         newest = np.searchsorted(chosen.ends, steps, side="right") - 1
         return np.asarray(scores[newest.clip(0)])
-
-
-def _scored_by_a_wrapper(length: int, needs: SourceNeeds) -> Int64[np.ndarray, " E"]:
-    last = np.array([length - 1])
-    if needs.granularity == "episode":
-        return last
-    return np.union1d(np.arange(0, length, needs.frame_stride), last)

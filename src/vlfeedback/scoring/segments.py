@@ -1,4 +1,4 @@
-"""Scores of clips by one source, each picture read and encoded once."""
+"""Scores of segments by one source, each picture read and encoded once."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import numpy as np
 from jaxtyping import Float64, Int64, Shaped
 
 from vlfeedback.data.pairings import ShownSegment
-from vlfeedback.errors import NeedsError
-from vlfeedback.types import EmbeddingSource, RewardSource, SegmentBatch, Trajectory, rows_of
+from vlfeedback.scoring.asking import ask
+from vlfeedback.scoring.pictures import embeds_pictures, encode_states, pictures_of
+from vlfeedback.types import RewardSource, SegmentBatch, SourceNeeds, Trajectory, rows_of
 
-__all__ = ["SegmentScorer"]
+__all__ = ["CachedSegmentScorer", "SegmentScorer"]
 
-_CHUNK = 128  # clips scored at once: bounds the memory of sources that read raw pictures
+_AT_ONCE = 128  # segments: bounds the memory of sources that read raw pictures
 
 
 class SegmentScorer:
-    """Sums the rewards of a source over each clip.
+    """Sums the rewards of a source over each segment.
 
-    The pictures of a trajectory are read whole when the first of its clips is scored, and kept:
+    The pictures of a trajectory are read whole when the first of its segments is scored, and kept:
     as embeddings where the source gives them (45 kB a trajectory for VLP), else as pictures
     (0.8 MB at 112 px; make a scorer for each task then).
 
@@ -34,57 +35,85 @@ class SegmentScorer:
     def __init__(self, source: RewardSource, *, log_odds_scale: float | None = None) -> None:
         self.log_odds_scale = log_odds_scale
         self._source = source
-        self._embedder = source if isinstance(source, EmbeddingSource) else None
+        self._embedder = source if embeds_pictures(source) else None
         self._read: dict[Trajectory, np.ndarray] = {}
 
-    def scores(self, clips: Sequence[ShownSegment]) -> Float64[np.ndarray, " N"]:
-        """Summed rewards of each clip, in the source's unit; clips are equally long.
+    @property
+    def needs(self) -> SourceNeeds:
+        """What the source reads."""
+        return self._source.needs
+
+    def scores(self, segments: Sequence[ShownSegment]) -> Float64[np.ndarray, " N"]:
+        """Summed rewards of each segment, in the source's unit; segments are equally long.
 
         Raises:
             NeedsError: a trajectory lacks pictures, or what else the source reads.
-            ShapeError: clips differ in length.
+            ShapeError: segments differ in length.
+            SourceAnswerError: see `vlfeedback.scoring.ask`.
         """
-        chunks = [self._batch(clips[i : i + _CHUNK]) for i in range(0, len(clips), _CHUNK)]
-        sums = [np.asarray(self._source.rewards(batch), np.float64).sum(axis=1) for batch in chunks]
+        sums = []
+        for start in range(0, len(segments), _AT_ONCE):
+            rewards = ask(self._source, self._batch(segments[start : start + _AT_ONCE]))
+            sums.append(rewards.astype(np.float64).sum(axis=1))
         return np.concatenate(sums)
 
-    def _batch(self, clips: Sequence[ShownSegment]) -> SegmentBatch:
+    def _batch(self, segments: Sequence[ShownSegment]) -> SegmentBatch:
         needs = self._source.needs
         batch = SegmentBatch.from_segments(
-            [clip.segment for clip in clips],
-            [clip.instruction for clip in clips],
+            [shown.segment for shown in segments],
+            [shown.instruction for shown in segments],
             needs=replace(needs, frames=False, first_frame=False),
         )
         if not needs.frames:
             return batch
-        shown = np.stack([self._shown(clip) for clip in clips])
-        steps = np.arange(0, batch.n_steps, needs.frame_stride)
-        pairs = zip(clips, shown, strict=True)
-        begun = np.stack([self._begun(*p) for p in pairs]) if needs.first_frame else None
+        pictures = np.stack([self._pictures_of(shown) for shown in segments])
+        steps = needs.picture_steps(batch.n_steps)
+        first = None
+        if needs.first_frame:
+            pairs = zip(segments, pictures, strict=True)
+            first = np.stack([self._first_of(*pair) for pair in pairs])
         if self._embedder is not None:
-            return replace(batch, embeddings=shown, first_embeddings=begun, frame_steps=steps)
-        return replace(batch, frames=shown, first_frames=begun, frame_steps=steps)
+            return replace(batch, embeddings=pictures, first_embeddings=first, frame_steps=steps)
+        return replace(batch, frames=pictures, first_frames=first, frame_steps=steps)
 
-    def _shown(self, clip: ShownSegment) -> Shaped[np.ndarray, "F ..."]:
-        trajectory = clip.segment.trajectory
-        times = clip.segment.frame_times(self._source.needs.frame_stride)
-        shown = self._pictures(trajectory, times)
-        return np.asarray(shown[::-1] if clip.reversed else shown)
+    def _pictures_of(self, shown: ShownSegment) -> Shaped[np.ndarray, "F ..."]:
+        states = shown.segment.frame_times(self._source.needs.frame_stride)
+        pictures = self._of_states(shown.segment.trajectory, states)
+        return np.asarray(pictures[::-1] if shown.reversed else pictures)
 
-    def _begun(
-        self, clip: ShownSegment, shown: Shaped[np.ndarray, "F ..."]
+    def _first_of(
+        self, shown: ShownSegment, pictures: Shaped[np.ndarray, "F ..."]
     ) -> Shaped[np.ndarray, "..."]:
-        """The picture of the reset; the clip's own first one where that is not shown."""
-        if not clip.with_reset:
-            return np.asarray(shown[0])
-        return np.asarray(self._pictures(clip.segment.trajectory, np.array([0]))[0])
+        """The picture of the reset; the segment's own first one where that is not shown."""
+        if not shown.with_reset:
+            return np.asarray(pictures[0])
+        return np.asarray(self._of_states(shown.segment.trajectory, np.array([0]))[0])
 
-    def _pictures(
-        self, trajectory: Trajectory, times: Int64[np.ndarray, " F"]
+    def _of_states(
+        self, trajectory: Trajectory, states: Int64[np.ndarray, " F"]
     ) -> Shaped[np.ndarray, "F ..."]:
-        if trajectory.frames is None:
-            raise NeedsError(f"{trajectory!r} has no pictures; collect it again.")
+        """Pictures of these states, or their embeddings."""
+        frames = pictures_of(trajectory)
         if trajectory not in self._read:
-            pictures = trajectory.frames.read(trajectory.frames.times)
-            self._read[trajectory] = self._embedder.embed(pictures) if self._embedder else pictures
-        return np.asarray(self._read[trajectory][rows_of(trajectory.frames.times, times)])
+            if self._embedder is None:
+                self._read[trajectory] = frames.read(frames.times)
+            else:
+                wanted = [(trajectory, frames.times)]
+                (encoded,) = encode_states(self._embedder, wanted, batch_size=len(frames.times))
+                self._read[trajectory] = encoded.embeddings
+        return np.asarray(self._read[trajectory][rows_of(frames.times, states)])
+
+
+class CachedSegmentScorer(SegmentScorer):
+    """A `SegmentScorer` that scores no segment twice: pairings share many."""
+
+    def __init__(self, source: RewardSource, *, log_odds_scale: float | None = None) -> None:
+        super().__init__(source, log_odds_scale=log_odds_scale)
+        self._known: dict[ShownSegment, float] = {}
+
+    def scores(self, segments: Sequence[ShownSegment]) -> Float64[np.ndarray, " N"]:
+        """See `SegmentScorer.scores`."""
+        new = [shown for shown in dict.fromkeys(segments) if shown not in self._known]
+        if new:
+            self._known.update(zip(new, super().scores(new).tolist(), strict=True))
+        return np.array([self._known[shown] for shown in segments], dtype=np.float64)

@@ -9,16 +9,15 @@ from itertools import groupby
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from vlfeedback.errors import DtypeError, ShapeError
-from vlfeedback.scoring.windows import (
-    KeptEmbeddings,
-    join_windows,
-    pictures_of,
-    windows_ending_at,
-)
-from vlfeedback.types import EmbeddingSource, RewardSource, SegmentBatch, SourceNeeds, Trajectory
+from vlfeedback.scoring.asking import ask
+from vlfeedback.scoring.pictures import embeds_pictures, encode_states
+from vlfeedback.scoring.timing import states_back_from
+from vlfeedback.scoring.windows import join_windows, windows_ending_at
+from vlfeedback.types import RewardSource, SourceNeeds, Trajectory
 
-__all__ = ["ChosenSteps", "score_steps"]
+__all__ = ["ChosenSteps", "score_along", "score_steps"]
+
+_PICTURES_AT_A_TIME = 1024  # or steps of arrays, along one episode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,14 +26,14 @@ class ChosenSteps:
 
     trajectory: Trajectory
     ends: Int64[np.ndarray, " E"]  # ascending; only one where whole episodes are scored
-    times: Int64[np.ndarray, "E F"]  # states whose pictures are read; no column where none are
-    states: Int64[np.ndarray, " S"]  # the same states and the reset's if it is read, each once
+    states: Int64[np.ndarray, "E F"]  # whose pictures are read; no column where none are
+    distinct: Int64[np.ndarray, " S"]  # the same and the reset if it is read, each once
     instruction: str | None = None
 
     @property
     def size(self) -> int:
         """Pictures, or steps of arrays, that are read."""
-        return max(len(self.states), len(self.ends))
+        return max(len(self.distinct), len(self.ends))
 
 
 def score_steps(
@@ -49,11 +48,13 @@ def score_steps(
 
     Raises:
         NeedsError: a trajectory lacks what the source reads.
-        ShapeError: the source returned something else than (N, T).
-        DtypeError: the source gave something that is no finite number.
+        SourceAnswerError: see `vlfeedback.scoring.ask`.
     """
-    embeds = source.needs.frames and isinstance(source, EmbeddingSource)
-    kept = _embed(chosen, source, batch_size) if embeds else [None] * len(chosen)  # type: ignore[arg-type]
+    if embeds_pictures(source):
+        wanted = [(steps.trajectory, steps.distinct) for steps in chosen]
+        encoded = [*encode_states(source, wanted, batch_size=batch_size)]
+    else:
+        encoded = []
     scores = [np.full(len(steps.ends), np.nan, dtype=np.float32) for steps in chosen]
     for rows in _calls(chosen, source.needs, batch_size):
         pieces = [
@@ -61,42 +62,77 @@ def score_steps(
             for index, run in groupby(rows, key=lambda row: row[0])
             if (piece := list(run))
         ]
-        windows = [
-            windows_ending_at(
-                chosen[i].trajectory,
-                chosen[i].ends[cut],
-                needs=source.needs,
-                times=chosen[i].times[cut],
-                kept=kept[i],
-            )
-            for i, cut in pieces
-        ]
-        texts = [chosen[i].instruction for i, _ in rows]
-        given = _ask(source, join_windows(windows), texts)
-        cuts = np.cumsum([len(window) for window in windows])[:-1]
-        for (i, cut), part in zip(pieces, np.split(given, cuts), strict=True):
-            scores[i][cut] = part
-    for steps, row in zip(chosen, scores, strict=True):
-        _check_finite(source, steps, row)
+        windows = join_windows(
+            [
+                windows_ending_at(
+                    chosen[i].trajectory,
+                    chosen[i].ends[cut],
+                    needs=source.needs,
+                    states=chosen[i].states[cut],
+                    encoded=encoded[i] if encoded else None,
+                )
+                for i, cut in pieces
+            ]
+        )
+        texts = [text for i, _ in rows if (text := chosen[i].instruction) is not None]
+        if len(texts) == len(rows):
+            windows = replace(windows, instructions=texts)
+        row_scores = ask(source, windows, where=_Places(chosen, rows))[:, -1]
+        start = 0
+        for i, cut in pieces:
+            n = cut.stop - cut.start
+            scores[i][cut] = row_scores[start : start + n]
+            start += n
     return scores
 
 
-def _embed(
-    chosen: Sequence[ChosenSteps], source: EmbeddingSource, batch_size: int
-) -> list[KeptEmbeddings]:
-    """Each picture once; those of short episodes together, those of long ones in parts."""
-    states = [steps.states for steps in chosen]
-    rows = [(i, int(time)) for i, times in enumerate(states) for time in times]
-    parts = []
-    for start in range(0, len(rows), batch_size):
-        runs = groupby(rows[start : start + batch_size], key=lambda row: row[0])
-        pictures = [
-            pictures_of(chosen[i].trajectory).read([time for _, time in run]) for i, run in runs
-        ]
-        parts.append(source.embed(np.concatenate(pictures)))
-    cuts = np.cumsum([len(times) for times in states])[:-1]
-    embeddings = np.split(np.concatenate(parts), cuts)
-    return [KeptEmbeddings(t, e) for t, e in zip(states, embeddings, strict=True)]
+def score_along(
+    source: RewardSource,
+    trajectory: Trajectory,
+    instructions: Sequence[str],
+    steps: Int64[np.ndarray, " E"],
+) -> Float32[np.ndarray, "I E"]:
+    """The source's score at each of these steps, under each instruction, in the source's unit.
+
+    Of a step, of the window that ends there, or of the episode as if it ended there, as the source
+    scores steps, windows or episodes.
+
+    Args:
+        source: any; one that embeds pictures is shown each of them once.
+        trajectory: one episode with what the source reads.
+        instructions: I of them, at least one.
+        steps: E of them, ascending, with pictures if the source reads pictures.
+
+    Raises:
+        NeedsError: the trajectory lacks what the source reads.
+        SourceAnswerError: see `vlfeedback.scoring.ask`.
+    """
+    needs = source.needs
+    parts = np.split(steps, len(steps)) if needs.granularity == "episode" else [steps]
+    chosen = []
+    for text in instructions:
+        for ends in parts:
+            states = np.zeros((len(ends), 0), dtype=np.int64)
+            if needs.frames:
+                states = states_back_from(ends, needs)
+            reset = np.zeros(int(needs.first_frame), dtype=np.int64)
+            distinct = np.union1d(states, reset).astype(np.int64)
+            chosen.append(ChosenSteps(trajectory, ends, states, distinct, text))
+    scores = score_steps(chosen, source, batch_size=_PICTURES_AT_A_TIME)
+    return np.concatenate(scores).reshape(len(instructions), len(steps))
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Names a row of a call for a message."""
+
+    chosen: Sequence[ChosenSteps]
+    rows: Sequence[tuple[int, int]]
+
+    def __call__(self, row: int, step: int) -> str:
+        index, end = self.rows[row]
+        steps = self.chosen[index]
+        return f"step {steps.ends[end]} of trajectory {steps.trajectory.id!r}"
 
 
 def _calls(
@@ -110,35 +146,7 @@ def _calls(
         rows = rows_of_length.setdefault(length, [])
         rows += [(index, row) for row in range(len(steps.ends))]
     for length, rows in rows_of_length.items():
-        weight = chosen[rows[0][0]].times.shape[1] if needs.frames else length
+        weight = chosen[rows[0][0]].states.shape[1] if needs.frames else length
         fit = max(1, batch_size // weight)
         for start in range(0, len(rows), fit):
             yield rows[start : start + fit]
-
-
-def _ask(
-    source: RewardSource, batch: SegmentBatch, texts: Sequence[str | None]
-) -> Float32[np.ndarray, " N"]:
-    """The score of each window, which is at its last step."""
-    told = [text for text in texts if text is not None]
-    if len(told) == len(texts):
-        batch = replace(batch, instructions=told)
-    rewards = np.asarray(source.rewards(batch))
-    if rewards.shape != (len(batch), batch.n_steps):
-        raise ShapeError(
-            f"{type(source).__name__}.rewards returned shape {rewards.shape}; expected "
-            f"({len(batch)}, {batch.n_steps}), one number a step."
-        )
-    return rewards[:, -1].astype(np.float32)
-
-
-def _check_finite(
-    source: RewardSource, steps: ChosenSteps, scores: Float32[np.ndarray, " E"]
-) -> None:
-    strange = np.flatnonzero(~np.isfinite(scores))
-    if len(strange):
-        raise DtypeError(
-            f"{type(source).__name__} gave {scores[strange[0]]} for step {steps.ends[strange[0]]} "
-            f"of trajectory {steps.trajectory.id!r}; a reward is a finite number. Look at what it "
-            "read there: a number that is not finite, or a picture that is broken?"
-        )

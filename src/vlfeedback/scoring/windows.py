@@ -1,38 +1,40 @@
-"""What a source reads for its rewards of steps of a recorded episode, as the wrappers give it."""
+"""What a source reads for its score of a step: the window of steps that ends there.
+
+Before an episode the world stood still: a window that begins earlier is filled with the reset's
+picture and observation, actions of zero and rewards of zero. A source that scores whole episodes
+gets all steps so far, unfilled.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int64, Shaped
 
 from vlfeedback.errors import NeedsError
-from vlfeedback.types import Frames, SegmentBatch, SourceNeeds, Trajectory, rows_of
+from vlfeedback.scoring.pictures import EncodedStates, pictures_of
+from vlfeedback.scoring.timing import states_back_from
+from vlfeedback.types import SegmentBatch, SourceNeeds, Trajectory
 
-__all__ = [
-    "KeptEmbeddings",
-    "join_windows",
-    "picture_times",
-    "pictures_of",
-    "states_seen",
-    "window_ending_at",
-    "windows_ending_at",
-]
+__all__ = ["join_windows", "take_filled", "window_ending_at", "windows_ending_at"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class KeptEmbeddings:
-    """Pictures of one trajectory as an `EmbeddingSource` keeps them."""
+def take_filled(
+    rows: Shaped[np.ndarray, "L ..."], steps: Int64[np.ndarray, "..."], before: Any
+) -> Shaped[np.ndarray, "..."]:
+    """Rows of these steps, and `before` for steps before the episode, which are negative.
 
-    times: Int64[np.ndarray, " F"]  # states, ascending
-    embeddings: Float32[np.ndarray, "F ..."]
-
-    def read(self, times: Sequence[int] | np.ndarray) -> Float32[np.ndarray, "K ..."]:
-        """Embeddings of these states, in the order asked."""
-        return np.asarray(self.embeddings[rows_of(self.times, times)])
+    >>> take_filled(np.array([5, 6, 7]), np.array([-1, 0, 1]), 0)
+    array([0, 5, 6])
+    """
+    taken = np.array(rows[steps.clip(0)])
+    missing = steps < 0
+    if missing.any():
+        taken[missing] = before
+    return taken
 
 
 def window_ending_at(trajectory: Trajectory, end: int, *, needs: SourceNeeds) -> SegmentBatch:
@@ -45,22 +47,18 @@ def windows_ending_at(
     ends: Int64[np.ndarray, " N"],
     *,
     needs: SourceNeeds,
-    times: Int64[np.ndarray, "N F"] | None = None,
-    kept: KeptEmbeddings | None = None,
+    states: Int64[np.ndarray, "N F"] | None = None,
+    encoded: EncodedStates | None = None,
 ) -> SegmentBatch:
     """Segments whose last steps are `ends`; they have no instruction yet.
-
-    Before an episode the world stood still: a window that begins earlier is filled with the
-    reset picture and observation, actions of zero and rewards of zero. A source that scores
-    whole episodes gets all steps so far, unfilled.
 
     Args:
         trajectory: with a picture after each of `ends`, and those before it that the source reads.
         ends: steps of the trajectory, 0 to L - 1; one only where the source scores whole episodes,
             since two of them would differ in length.
         needs: of the source.
-        times: states whose pictures they show; default: `picture_times` of each.
-        kept: what to give in place of pictures, see `EmbeddingSource`.
+        states: whose pictures they show; default: `states_back_from` of each.
+        encoded: what to give in place of pictures, see `EmbeddingSource`.
 
     Raises:
         NeedsError: a picture or array that the source reads is not there.
@@ -68,60 +66,32 @@ def windows_ending_at(
     whole = needs.granularity == "episode"
     length = int(ends[0]) + 1 if whole else needs.context
     steps = ends[:, None] + np.arange(1 - length, 1)
-    pictures: dict[str, Any] = {}
+    observations = trajectory.observations
+    shown: dict[str, Any] = {}
     if needs.frames:
-        if times is None:
-            times = np.stack([picture_times(int(end), needs) for end in ends])
-        name = "frames" if kept is None else "embeddings"
-        seen = pictures_of(trajectory) if kept is None else kept
+        if states is None:
+            states = states_back_from(ends, needs)
+        name = "frames" if encoded is None else "embeddings"
+        pictures = pictures_of(trajectory) if encoded is None else encoded
         # Each is read once, however many windows show it.
-        distinct, places = np.unique(times, return_inverse=True)
-        pictures[name] = seen.read(distinct)[places.reshape(times.shape)]
-        pictures["frame_steps"] = (
-            times[0] - 1 if whole else np.arange(0, length, needs.frame_stride)
-        )
+        distinct, places = np.unique(states, return_inverse=True)
+        shown[name] = pictures.read(distinct)[places.reshape(states.shape)]
+        shown["frame_steps"] = states[0] - 1 if whole else needs.picture_steps(length)
         if needs.first_frame:
-            first = trajectory.segment(0, 1).first_frame() if kept is None else kept.read([0])[0]
-            pictures[f"first_{name}"] = np.repeat(first[None], len(ends), axis=0)
+            reset = (
+                trajectory.segment(0, 1).first_frame()[None]
+                if encoded is None
+                else encoded.read([0])
+            )
+            shown[f"first_{name}"] = np.repeat(reset, len(ends), axis=0)
     return SegmentBatch(
-        **pictures,
-        observations=trajectory.observations[steps.clip(0)] if needs.observations else None,
-        actions=_filled(trajectory.actions, steps),
-        env_rewards=_filled(_env_rewards(trajectory), steps) if needs.env_rewards else None,
+        **shown,
+        observations=(
+            take_filled(observations, steps, observations[0]) if needs.observations else None
+        ),
+        actions=take_filled(trajectory.actions, steps, 0),
+        env_rewards=take_filled(_env_rewards(trajectory), steps, 0) if needs.env_rewards else None,
     )
-
-
-def pictures_of(trajectory: Trajectory) -> Frames:
-    """The trajectory's pictures, for a source that reads some.
-
-    Raises:
-        NeedsError: it has none.
-    """
-    if trajectory.frames is None:
-        raise NeedsError(
-            f"The source reads pictures and trajectory {trajectory.id!r} has none; record it with "
-            "frames."
-        )
-    return trajectory.frames
-
-
-def states_seen(ends: Int64[np.ndarray, " N"], needs: SourceNeeds) -> Int64[np.ndarray, "N F"]:
-    """States whose pictures a wrapper has when it scores these steps.
-
-    It takes pictures after the steps 0, stride, 2 stride ... and after the last, which may come
-    sooner than a stride after the one before. Elsewhere these are `picture_times`.
-
-    >>> needs = SourceNeeds(frames=True, granularity="window", context=15, frame_stride=7)
-    >>> states_seen(np.array([14, 16]), needs)
-    array([[ 1,  8, 15],
-           [ 8, 15, 17]])
-    """
-    if needs.granularity == "episode":
-        return picture_times(int(ends[0]), needs)[None]
-    back = np.arange(needs.context_frames - 2, -1, -1, dtype=np.int64)
-    before = (ends[:, None] - 1) // needs.frame_stride - back
-    earlier = np.maximum(before * needs.frame_stride + 1, 0)
-    return np.concatenate([earlier, ends[:, None] + 1], axis=1)
 
 
 def join_windows(batches: Sequence[SegmentBatch]) -> SegmentBatch:
@@ -136,20 +106,6 @@ def join_windows(batches: Sequence[SegmentBatch]) -> SegmentBatch:
     return SegmentBatch(**joined)
 
 
-def picture_times(end: int, needs: SourceNeeds) -> Int64[np.ndarray, " F"]:
-    """States whose pictures a source reads for its reward of step `end`; 0, the reset, for before.
-
-    >>> needs = SourceNeeds(frames=True, granularity="window", context=50, frame_stride=7)
-    >>> picture_times(21, needs)
-    array([ 0,  0,  0,  0,  1,  8, 15, 22])
-    """
-    stride = needs.frame_stride
-    if needs.granularity == "episode":
-        return np.union1d(np.arange(0, end + 1, stride), [end]).astype(np.int64) + 1
-    back = np.arange(needs.context_frames - 1, -1, -1, dtype=np.int64) * stride
-    return np.maximum(end + 1 - back, 0)
-
-
 def _env_rewards(trajectory: Trajectory) -> Float32[np.ndarray, " L"]:
     if trajectory.env_rewards is None:
         raise NeedsError(
@@ -157,12 +113,3 @@ def _env_rewards(trajectory: Trajectory) -> Float32[np.ndarray, " L"]:
             f"{trajectory.id!r} has none; record it with env_rewards."
         )
     return trajectory.env_rewards
-
-
-def _filled(
-    rows: Shaped[np.ndarray, "L ..."], steps: Int64[np.ndarray, "N T"]
-) -> Shaped[np.ndarray, "N T ..."]:
-    """Rows of these steps, zeros for steps before the episode."""
-    taken = np.array(rows[steps.clip(0)])
-    taken[steps < 0] = 0
-    return taken

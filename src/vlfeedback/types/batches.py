@@ -56,6 +56,14 @@ class SourceNeeds:
         """How many pictures one score reads: 8 for a context of 50 steps and a stride of 7."""
         return (self.context - 1) // self.frame_stride + 1
 
+    def picture_steps(self, length: int) -> Int64[np.ndarray, " F"]:
+        """Steps of a segment after which pictures are read: 0, stride, 2 stride ...
+
+        >>> SourceNeeds(frames=True, frame_stride=7).picture_steps(20)
+        array([ 0,  7, 14])
+        """
+        return np.arange(0, length, self.frame_stride, dtype=np.int64)
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SegmentBatch:
@@ -230,7 +238,7 @@ class SegmentBatch:
             actions=gather("actions"),
             env_rewards=gather("env_rewards", needs.env_rewards),
             instructions=instructions,
-            frame_steps=np.arange(0, length, needs.frame_stride) if needs.frames else None,
+            frame_steps=needs.picture_steps(length) if needs.frames else None,
         )
 
 

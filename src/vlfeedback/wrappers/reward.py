@@ -10,12 +10,7 @@ import numpy as np
 from vlfeedback.types import RewardSource
 from vlfeedback.wrappers.frames import render_picture
 from vlfeedback.wrappers.modes import RewardMix, RewardMode
-from vlfeedback.wrappers.scoring import (
-    SourceScorer,
-    check_instruction,
-    check_render_mode,
-    resolve_source,
-)
+from vlfeedback.wrappers.scoring import live_scorer, resolve_source
 
 __all__ = ["RewardFromSource"]
 
@@ -80,12 +75,11 @@ class RewardFromSource(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
         self._mix = RewardMix(mode, scale, discount)
         self.source = resolve_source(source, device=device, config=source_config)
         self._mix.check(self.source)
-        check_instruction(self.source, instruction)
-        check_render_mode(self.source, env.render_mode)
-        self._scorer = SourceScorer(
+        self._scorer = live_scorer(
             self.source,
             instruction=instruction,
             n_envs=1,
+            render_mode=env.render_mode,
             observation_space=env.observation_space,
             action_space=env.action_space,
             score_reset=mode == "shape",

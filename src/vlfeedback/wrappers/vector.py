@@ -15,12 +15,7 @@ from vlfeedback.errors import InvalidValueError, RenderError
 from vlfeedback.types import RewardSource
 from vlfeedback.wrappers.frames import FRAME_KEY, CaptureFrames
 from vlfeedback.wrappers.modes import RewardMix, RewardMode
-from vlfeedback.wrappers.scoring import (
-    SourceScorer,
-    check_instruction,
-    check_render_mode,
-    resolve_source,
-)
+from vlfeedback.wrappers.scoring import live_scorer, resolve_source
 
 __all__ = ["VectorRewardFromSource"]
 
@@ -92,12 +87,11 @@ class VectorRewardFromSource(gym.vector.VectorWrapper[Any, Any, Any, Any, Any]):
         self._mix = RewardMix(mode, scale, discount)
         self.source = resolve_source(source, device=device, config=source_config)
         self._mix.check(self.source)
-        check_instruction(self.source, instruction)
-        check_render_mode(self.source, env.render_mode)
-        self._scorer = SourceScorer(
+        self._scorer = live_scorer(
             self.source,
             instruction=instruction,
             n_envs=env.num_envs,
+            render_mode=env.render_mode,
             observation_space=env.single_observation_space,
             action_space=env.single_action_space,
             score_reset=mode == "shape",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vlfeedback.errors import DtypeError, NeedsError
+from vlfeedback.errors import NeedsError, SourceAnswerError
 from vlfeedback.evaluation.diagnosis.diagnose import Diagnosis, diagnose
 from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs, prepare_diagnosis, probed
 from vlfeedback.evaluation.diagnosis.metrics import METRICS, NotApplicable
@@ -224,7 +224,7 @@ def test_a_source_that_gives_no_number_is_named(episodes: list[Trajectory]) -> N
         def rewards(self, batch: SegmentBatch) -> np.ndarray:
             return np.full((len(batch), batch.n_steps), np.nan, np.float32)
 
-    with pytest.raises(DtypeError, match="Lost gave nan"):
+    with pytest.raises(SourceAnswerError, match="Lost gave nan"):
         diagnosed(Lost(), episodes, None)
 
 

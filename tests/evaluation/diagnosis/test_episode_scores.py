@@ -4,14 +4,14 @@ import pytest
 from vlfeedback.data.pairings import ShownSegment
 from vlfeedback.errors import NeedsError
 from vlfeedback.evaluation.diagnosis.episode_scores import (
-    CachedSegmentScorer,
     episode_score,
     played_backwards,
-    score_along,
-    scored_steps,
+    scores_of_episode,
+    steps_to_score,
 )
-from vlfeedback.evaluation.diagnosis.paced_source import PacedSource, paced
 from vlfeedback.rewards.env_reward import EnvReward
+from vlfeedback.scoring.paced import PacedSource, paced
+from vlfeedback.scoring.segments import CachedSegmentScorer
 from vlfeedback.testing.brightness import BrightnessConfig, BrightnessReward
 from vlfeedback.types import ArrayFrames, Trajectory
 
@@ -36,8 +36,8 @@ def brightness(granularity: str, context: int = 1) -> PacedSource:
 
 def test_steps_are_scored_on_their_own_picture(brighter: Trajectory) -> None:
     paced_source = brightness("step")
-    assert scored_steps(brighter, paced_source).tolist() == [0, 5, 10]
-    along = score_along(paced_source, brighter, "brighten")
+    assert steps_to_score(brighter, paced_source).tolist() == [0, 5, 10]
+    along = scores_of_episode(paced_source, brighter, "brighten")
     assert along.tolist() == pytest.approx([0.2, 0.4, 0.8])
     # Held for 5, 5 and 2 steps.
     assert episode_score(paced_source, brighter, along) == pytest.approx(
@@ -46,7 +46,7 @@ def test_steps_are_scored_on_their_own_picture(brighter: Trajectory) -> None:
 
 
 def test_windows_are_scored_where_they_end_and_begin_with_the_reset(brighter: Trajectory) -> None:
-    along = score_along(brightness("window", context=6), brighter, "brighten")
+    along = scores_of_episode(brightness("window", context=6), brighter, "brighten")
     assert along.tolist() == pytest.approx([0.1, 0.3, 0.6])  # two pictures each
 
 
@@ -54,7 +54,7 @@ def test_episodes_are_scored_as_if_they_ended_at_each_step_and_paid_once(
     brighter: Trajectory,
 ) -> None:
     paced_source = brightness("episode")
-    along = score_along(paced_source, brighter, "brighten")
+    along = scores_of_episode(paced_source, brighter, "brighten")
     assert along.tolist() == pytest.approx([0.2, 0.3, 1.4 / 3])
     assert episode_score(paced_source, brighter, along) == pytest.approx(1.4 / 3)
 
@@ -66,13 +66,13 @@ def test_long_episodes_are_scored_at_eight_ends_spread_evenly() -> None:
         frames=ArrayFrames(np.arange(72), np.zeros((72, 2, 2, 3), np.uint8)),
     )
     config = BrightnessConfig("episode")
-    steps = scored_steps(long, paced(BrightnessReward(config), 1))
+    steps = steps_to_score(long, paced(BrightnessReward(config), 1))
     assert steps.tolist() == [0, 10, 20, 30, 40, 50, 60, 70]
 
 
 def test_a_source_without_pictures_scores_every_step(brighter: Trajectory) -> None:
     paced_source = paced(EnvReward(), 1)
-    along = score_along(paced_source, brighter, "")
+    along = scores_of_episode(paced_source, brighter, "")
     assert along.tolist() == list(range(12))
     assert episode_score(paced_source, brighter, along) == 66
 
@@ -84,8 +84,8 @@ def test_pictures_in_another_rhythm_are_refused(brighter: Trajectory) -> None:
         frames=ArrayFrames(np.array([0, 3]), np.zeros((2, 2, 2, 3), np.uint8)),
         id="late",
     )
-    with pytest.raises(NeedsError, match="'late' has no picture after step 0"):
-        scored_steps(late, brightness("step"))
+    with pytest.raises(NeedsError, match="'late' has no pictures of its steps 0, 5"):
+        steps_to_score(late, brightness("step"))
 
 
 def test_an_episode_played_backwards_shows_its_pictures_in_reverse(brighter: Trajectory) -> None:
@@ -95,7 +95,7 @@ def test_an_episode_played_backwards_shows_its_pictures_in_reverse(brighter: Tra
     assert film.frames.times.tolist() == [0, 1, 6]
     assert film.frames.read([0, 1, 6])[:, 0, 0, 0].tolist() == [102, 51, 0]
     assert film.env_rewards is not None and film.env_rewards.tolist() == list(range(6))
-    along = score_along(brightness("step"), film, "")
+    along = scores_of_episode(brightness("step"), film, "")
     assert along.tolist() == pytest.approx([0.2, 0.0])
 
 

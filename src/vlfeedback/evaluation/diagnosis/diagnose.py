@@ -23,14 +23,12 @@ from vlfeedback.evaluation.diagnosis.episode_curves import (
     until_success,
 )
 from vlfeedback.evaluation.diagnosis.episode_scores import (
-    CachedSegmentScorer,
     episode_score,
-    score_along,
-    scored_steps,
+    scores_of_episode,
+    steps_to_score,
 )
 from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs
 from vlfeedback.evaluation.diagnosis.metrics import METRICS, MetricValue, NotApplicable
-from vlfeedback.evaluation.diagnosis.paced_source import PacedSource, pace_of, paced
 from vlfeedback.evaluation.diagnosis.sensitivity import (
     CameraScores,
     across_cameras,
@@ -46,6 +44,8 @@ from vlfeedback.evaluation.resampling import (
 )
 from vlfeedback.evaluation.statistics import Estimate
 from vlfeedback.figures.level_curves import LevelCurve
+from vlfeedback.scoring.paced import PacedSource, pace_of, paced
+from vlfeedback.scoring.segments import CachedSegmentScorer
 from vlfeedback.types import Report, RewardSource, Trajectory
 
 __all__ = ["Diagnosis", "Report", "diagnose"]
@@ -74,8 +74,7 @@ def diagnose(
 
     Raises:
         NeedsError: the source reads what the episodes lack, or pictures in another rhythm.
-        DtypeError: the source gave a number that is not finite.
-        ShapeError: the source returned something else than (N, T).
+        SourceAnswerError: the source returned something that is no finite reward a step.
     """
     paced_source = paced(source, pace_of(source.needs, exam.stride))
     scorer = CachedSegmentScorer(paced_source)
@@ -92,7 +91,7 @@ def diagnose(
 
     along = {}
     for trajectory in exam.episodes:
-        along[trajectory] = score_along(paced_source, trajectory, exam.instruction)
+        along[trajectory] = scores_of_episode(paced_source, trajectory, exam.instruction)
         tell("episodes")
     found: dict[str, MetricValue] = _of_episodes(paced_source, along, bootstrap)
     priors: dict[str, float] = {}
@@ -126,7 +125,7 @@ def _of_episodes(
     orders = [
         rank_correlation(row[before].astype(np.float64), steps[before].astype(np.float64))
         for t in experts
-        for row, steps in [(along[t], scored_steps(t, paced_source))]
+        for row, steps in [(along[t], steps_to_score(t, paced_source))]
         for before in [until_success(t, steps)]
     ]
     auc: MetricValue = NotApplicable(

@@ -9,12 +9,12 @@ from jaxtyping import Bool, Float32, Int64
 
 from vlfeedback.evaluation.diagnosis.episode_scores import (
     played_backwards,
-    score_along,
-    scored_steps,
+    scores_of_episode,
+    steps_to_score,
 )
 from vlfeedback.evaluation.diagnosis.inputs import LEVELS, DiagnosisInputs
-from vlfeedback.evaluation.diagnosis.paced_source import PacedSource
 from vlfeedback.figures.level_curves import LevelCurve
+from vlfeedback.scoring.paced import PacedSource
 from vlfeedback.types import Trajectory
 
 __all__ = ["episode_curves", "until_success"]
@@ -32,7 +32,7 @@ def episode_curves(
     Args:
         paced_source: scores.
         exam: has the episodes.
-        along: their scores, see `score_along`.
+        along: their scores, see `scores_of_episode`.
     """
     curves = {}
     for level in LEVELS:
@@ -40,12 +40,12 @@ def episode_curves(
         if not episodes:
             continue
         chosen = _typical(episodes, succeeds=level == "expert")
-        steps = scored_steps(chosen, paced_source)
+        steps = steps_to_score(chosen, paced_source)
         backwards = None
         if level == "expert" and paced_source.needs.frames:
             last = int(steps[until_success(chosen, steps)][-1])
             film = played_backwards(chosen, last)
-            backwards = score_along(paced_source, film, exam.instruction)
+            backwards = scores_of_episode(paced_source, film, exam.instruction)
         curves[level] = LevelCurve(chosen, steps, along[chosen], backwards)
     return curves
 

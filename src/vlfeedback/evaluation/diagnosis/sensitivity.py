@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from vlfeedback.data.pairings import ShownSegment
-from vlfeedback.evaluation.diagnosis.episode_scores import CachedSegmentScorer
 from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs
 from vlfeedback.evaluation.diagnosis.metrics import MetricValue, NotApplicable
 from vlfeedback.evaluation.resampling import Bootstrap, estimate_statistic, rank_correlation
 from vlfeedback.evaluation.statistics import Estimate
+from vlfeedback.scoring.segments import CachedSegmentScorer
 from vlfeedback.types import SourceNeeds
 
 __all__ = ["CameraScores", "across_cameras", "across_wordings"]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from vlfeedback.evaluation.statistics import Estimate
-from vlfeedback.scoring.windows import pictures_of
+from vlfeedback.scoring.asking import ask
+from vlfeedback.scoring.pictures import pictures_of
 from vlfeedback.types import RewardSource, Segment, SegmentBatch
 
 __all__ = ["segments_per_second"]
@@ -54,13 +55,13 @@ def _seconds(source: RewardSource, batch: SegmentBatch, rng: np.random.Generator
         frame_steps=batch.frame_steps,
     )
     start = time.perf_counter()
-    source.rewards(asked)
+    ask(source, asked)
     return max(time.perf_counter() - start, 1e-9)
 
 
 def _read(source: RewardSource, segments: Sequence[Segment], instruction: str) -> SegmentBatch:
     needs, frames, first = source.needs, None, None
-    steps = np.arange(0, segments[0].length, needs.frame_stride)
+    steps = needs.picture_steps(segments[0].length)
     if needs.frames:
         shown = []
         for segment in segments:

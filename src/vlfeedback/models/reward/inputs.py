@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError
 from vlfeedback.models.reward.networks import RewardModelConfig
+from vlfeedback.scoring.pictures import embed_stack
 from vlfeedback.types import EmbeddingSource, Report, Segment, SegmentBatch, SourceNeeds
 
 __all__ = ["SegmentSteps", "embed_frames", "needs_of", "read_steps"]
@@ -71,14 +72,8 @@ def embed_frames(batch: SegmentBatch, encoder: EmbeddingSource) -> SegmentBatch:
         return batch
     if batch.frames is None:
         raise NeedsError("The reward model reads pictures: give frames (N, F, H, W, 3).")
-    n, f, *picture = batch.frames.shape
-    embeddings = encoder.embed(batch.frames.reshape(n * f, *picture))
-    return replace(
-        batch,
-        frames=None,
-        embeddings=embeddings.reshape(n, f, *embeddings.shape[1:]),
-        length=batch.n_steps,
-    )
+    embeddings = embed_stack(batch.frames, encoder.embed)
+    return replace(batch, frames=None, embeddings=embeddings, length=batch.n_steps)
 
 
 class SegmentSteps:

@@ -39,6 +39,10 @@ class RewardModelConfig:
 
     Raises:
         ValueError: no such input or network, or one cannot read the other.
+
+    Example:
+        >>> RewardModelConfig(inputs="frames").network
+        'cnn'
     """
 
     # state-action | state | frames | embeddings | points: what is read of each step; a state is the

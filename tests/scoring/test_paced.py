@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from vlfeedback.errors import DtypeError, NeedsError, ShapeError
-from vlfeedback.evaluation.diagnosis.paced_source import PacedSource, pace_of, paced
+from vlfeedback.errors import NeedsError, SourceAnswerError
+from vlfeedback.scoring.paced import PacedSource, pace_of, paced
 from vlfeedback.testing.brightness import BrightnessConfig, BrightnessEmbedder, BrightnessReward
 from vlfeedback.types import SegmentBatch, SourceNeeds
 
@@ -59,7 +59,7 @@ def test_scores_that_are_no_numbers_are_refused_by_the_name_of_the_source() -> N
         def rewards(self, batch: SegmentBatch) -> np.ndarray:
             return np.array([[0.0, np.nan, np.nan]], np.float32)
 
-    with pytest.raises(DtypeError, match="Broken gave nan for 2 of 3 steps"):
+    with pytest.raises(SourceAnswerError, match=r"Broken gave nan for step 1 .*\(2 of 3"):
         PacedSource(Broken(), 1).rewards(SegmentBatch(actions=np.zeros((1, 3, 2))))
 
 
@@ -70,7 +70,7 @@ def test_an_answer_of_another_shape_is_refused() -> None:
         def rewards(self, batch: SegmentBatch) -> np.ndarray:
             return np.zeros(len(batch), np.float32)
 
-    with pytest.raises(ShapeError, match=r"OneNumber.rewards returned shape \(1,\).*\(1, 3\)"):
+    with pytest.raises(SourceAnswerError, match=r"OneNumber.* shape \(1,\).*\(1, 3\)"):
         PacedSource(OneNumber(), 1).rewards(SegmentBatch(actions=np.zeros((1, 3, 2))))
 
 

@@ -1,14 +1,16 @@
-"""A source as a diagnosis asks it: pictures at its pace, each read once, answers checked."""
+"""A reward source read at another pace: pictures so many steps apart, each encoded once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from hashlib import blake2b
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from vlfeedback.errors import DtypeError, NeedsError, ShapeError
+from vlfeedback.errors import NeedsError
+from vlfeedback.scoring.asking import ask
+from vlfeedback.scoring.pictures import embeds_pictures, encode_new
 from vlfeedback.types import EmbeddingSource, RewardSource, SegmentBatch, SourceNeeds
 
 __all__ = ["PICTURE_EVERY", "PacedSource", "pace_of", "paced"]
@@ -44,7 +46,9 @@ def pace_of(needs: SourceNeeds, stride: int) -> int:
 
 
 class PacedSource:
-    """Any reward source, asked for pictures `pace` steps apart.
+    """Any reward source, given pictures `pace` steps apart; a reward source itself.
+
+    A score of a single picture is held until the next.
 
     Args:
         source: scores.
@@ -55,43 +59,21 @@ class PacedSource:
         self.source = source
         self.needs = replace(source.needs, frame_stride=pace if source.needs.frames else 1)
 
-    @property
-    def name(self) -> str:
-        """The class of the source, for messages."""
-        return type(self.source).__name__
-
     def rewards(self, batch: SegmentBatch) -> Float32[np.ndarray, "N T"]:
-        """The source's rewards, finite; a score of a single picture is held until the next.
+        """The source's rewards.
 
         Raises:
-            DtypeError: the source gave a number that is not finite.
-            ShapeError: the source returned something else than (N, T).
+            SourceAnswerError: see `vlfeedback.scoring.ask`.
         """
         if not (self.needs.frames and self.needs.granularity == "step"):
-            return self._ask(batch)
+            return ask(self.source, batch)
         steps = batch.picture_steps
         held = np.clip(np.searchsorted(steps, np.arange(batch.n_steps), side="right") - 1, 0, None)
-        return self._ask(_pictured_steps_only(batch))[:, held]
-
-    def _ask(self, batch: SegmentBatch) -> Float32[np.ndarray, "N T"]:
-        given = np.asarray(self.source.rewards(batch))
-        if given.shape != (len(batch), batch.n_steps):
-            raise ShapeError(
-                f"{self.name}.rewards returned shape {given.shape}; expected ({len(batch)}, "
-                f"{batch.n_steps}), one number a step."
-            )
-        strange = given[~np.isfinite(given)]
-        if len(strange):
-            raise DtypeError(
-                f"{self.name} gave {strange[0]} for {len(strange)} of {given.size} steps; a reward "
-                "is a finite number. `vlfeedback.testing.RewardSourceContract` finds what it "
-                "stumbles over."
-            )
-        return given.astype(np.float32)
+        return ask(self.source, _pictured_steps_only(batch))[:, held]
 
 
 class _EmbeddingPacedSource(PacedSource):
-    """The same for a source that keeps embeddings: no picture is encoded twice."""
+    """The same for a source that embeds pictures: no picture is encoded twice, bit for bit."""
 
     def __init__(self, source: EmbeddingSource, pace: int) -> None:
         super().__init__(source, pace)
@@ -99,18 +81,17 @@ class _EmbeddingPacedSource(PacedSource):
         self._known: dict[bytes, np.ndarray] = {}
 
     def embed(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B ..."]:
-        """The source's embeddings; pictures seen before, bit for bit, are remembered."""
-        keys = [blake2b(frame.tobytes(), digest_size=16).digest() for frame in frames]
-        new = {key: k for k, key in enumerate(keys) if key not in self._known}
-        if new:
-            made = np.asarray(self._embed(frames[list(new.values())]))
-            self._known.update(zip(new, made, strict=True))
-        return np.stack([self._known[key] for key in keys])
+        """The source's embeddings; pictures seen before are remembered."""
+        embeddings = encode_new(frames, self._embed, find=self._find, keep=self._known.update)
+        return np.stack(embeddings)
+
+    def _find(self, keys: Iterable[bytes]) -> Mapping[bytes, np.ndarray]:
+        return {key: self._known[key] for key in keys if key in self._known}
 
 
 def paced(source: RewardSource, pace: int) -> PacedSource:
-    """A source paced, which is an `EmbeddingSource` if the source is one."""
-    if source.needs.frames and isinstance(source, EmbeddingSource):
+    """A source at this pace, which is an `EmbeddingSource` if the source is one."""
+    if embeds_pictures(source):
         return _EmbeddingPacedSource(source, pace)
     return PacedSource(source, pace)
 

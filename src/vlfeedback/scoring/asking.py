@@ -1,0 +1,56 @@
+"""The one call of a reward source: whoever wants rewards of segments gets them from `ask`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float32
+
+from vlfeedback.errors import SourceAnswerError
+from vlfeedback.types import RewardSource, SegmentBatch
+
+__all__ = ["ask"]
+
+
+def ask(
+    source: RewardSource, batch: SegmentBatch, *, where: Callable[[int, int], str] | None = None
+) -> Float32[np.ndarray, "N T"]:
+    """The rewards of a batch of segments, checked; the same for our sources and a plugin's.
+
+    Args:
+        source: any reward source.
+        batch: N segments of T steps with what the source reads.
+        where: what a row and a step of the batch are, for the message; by default their numbers.
+
+    Raises:
+        SourceAnswerError: the source returned another shape than (N, T), something else than
+            real numbers, or a number on a real step (see `SegmentBatch.mask`) that is NaN or
+            infinite. What the source itself raises passes through.
+    """
+    name = type(source).__name__
+    rewards = np.asarray(source.rewards(batch))
+    if rewards.shape != (len(batch), batch.n_steps):
+        raise SourceAnswerError(
+            f"{name}.rewards returned shape {rewards.shape}; expected ({len(batch)}, "
+            f"{batch.n_steps}), one number a step. {_ADVICE}"
+        )
+    if rewards.dtype.kind not in "fiub":
+        raise SourceAnswerError(
+            f"{name}.rewards returned {rewards.dtype}; expected float32. {_ADVICE}"
+        )
+    strange = ~np.isfinite(rewards)
+    if batch.mask is not None:
+        strange &= batch.mask
+    if strange.any():
+        row, step = (int(place) for place in np.argwhere(strange)[0])
+        place = f"step {step} of segment {row}" if where is None else where(row, step)
+        raise SourceAnswerError(
+            f"{name} gave {rewards[row, step]} for {place} ({strange.sum()} of {strange.size} "
+            "rewards); a reward is a finite number. Look at what it read there: a number that is "
+            f"not finite, or a picture that is broken? {_ADVICE}"
+        )
+    return rewards.astype(np.float32)
+
+
+_ADVICE = "`vlfeedback.testing.RewardSourceContract` tests a source."

@@ -1,0 +1,70 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vlfeedback.errors import SourceAnswerError
+from vlfeedback.scoring import ask
+from vlfeedback.types import SegmentBatch, SourceNeeds
+
+BATCH = SegmentBatch(actions=np.zeros((2, 3, 1), np.float32))
+
+
+class Answers:
+    """A source that returns what it was made with."""
+
+    needs = SourceNeeds(actions=True)
+
+    def __init__(self, rewards: Any) -> None:
+        self.answer = rewards
+
+    def rewards(self, batch: SegmentBatch) -> Any:
+        return self.answer
+
+
+def test_rewards_of_the_right_shape_pass_as_float32() -> None:
+    rewards = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+    for answer in (np.array(rewards), np.array(rewards, np.int64), np.array(rewards, np.float16)):
+        asked = ask(Answers(answer), BATCH)
+        assert asked.dtype == np.float32
+        assert asked.tolist() == rewards
+
+
+@pytest.mark.parametrize("answer", [np.zeros(2), np.zeros((2, 2)), np.zeros((3, 2)), 0.0, None])
+def test_another_shape_is_refused_by_the_name_of_the_source(answer: Any) -> None:
+    with pytest.raises(SourceAnswerError, match=r"Answers.rewards returned .*expected .*2, 3\)"):
+        ask(Answers(answer), BATCH)
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, object, "U3"])
+def test_what_is_no_real_number_is_refused(dtype: Any) -> None:
+    with pytest.raises(SourceAnswerError, match="expected float32"):
+        ask(Answers(np.zeros((2, 3)).astype(dtype)), BATCH)
+
+
+@pytest.mark.parametrize("strange", [np.nan, np.inf, -np.inf])
+def test_a_reward_that_is_not_finite_is_refused_with_its_place(strange: float) -> None:
+    rewards = np.zeros((2, 3))
+    rewards[1, 2] = strange
+    with pytest.raises(
+        SourceAnswerError, match=rf"gave {strange} for step 2 of segment 1 \(1 of 6"
+    ):
+        ask(Answers(rewards), BATCH)
+    with pytest.raises(SourceAnswerError, match="for the end of trajectory 1"):
+        ask(Answers(rewards), BATCH, where=lambda row, step: f"the end of trajectory {row}")
+
+
+def test_padding_may_hold_anything() -> None:
+    mask = np.array([[True, True, False], [True, False, False]])
+    padded = SegmentBatch(actions=np.zeros((2, 3, 1), np.float32), mask=mask)
+    rewards = np.where(mask, 1.0, np.nan)
+    assert ask(Answers(rewards), padded)[mask].tolist() == [1, 1, 1]
+
+
+def test_what_the_source_raises_passes_through() -> None:
+    class Broken(Answers):
+        def rewards(self, batch: SegmentBatch) -> Any:
+            raise RuntimeError("no GPU")
+
+    with pytest.raises(RuntimeError, match="no GPU"):
+        ask(Broken(None), BATCH)
