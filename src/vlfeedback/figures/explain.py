@@ -1,4 +1,4 @@
-"""What a VLP network looks at in a clip, as a picture and as a film; Figure 4 of the VLP paper."""
+"""What a VLP network looks at in a segment, as picture and film; Figure 4 of the VLP paper."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def heat_maps(
         values: >= 0.
         height: of the maps, px.
         width: of the maps, px.
-        hottest: a value that becomes 1. Default: the largest of the whole clip, so that pictures
+        hottest: a value that becomes 1. Default: the largest of the whole segment, so that pictures
             can be compared; which is also taken where it is larger.
     """
     from PIL import Image
@@ -71,7 +71,7 @@ def explanation_sheet(
     """Rows of pictures, of attention and of saliency.
 
     Args:
-        frames: of the clip, as they were given to `read_attention`.
+        frames: of the segment, as they were given to `read_attention`.
         attention: what it gave.
         captions: one a picture, such as its step.
         title: the instruction and its score.
