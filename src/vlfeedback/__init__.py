@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from vlfeedback.scoring.relabel import relabel
     from vlfeedback.tasks import TaskSpec, get_task, list_tasks
     from vlfeedback.types import (
+        LabelRecord,
+        Outcome,
         PreferenceLabels,
         PreferenceSource,
         RewardSource,
@@ -44,7 +46,9 @@ if TYPE_CHECKING:
 __all__ = [
     "CachedEmbeddings",
     "CaptureFrames",
+    "LabelRecord",
     "LearnedReward",
+    "Outcome",
     "PreferenceDataset",
     "PreferenceFromReward",
     "PreferenceLabels",
@@ -93,6 +97,8 @@ _NAMES = {
     "vlfeedback.rewards.learned": ("LearnedReward",),
     "vlfeedback.tasks": ("TaskSpec", "get_task", "list_tasks"),
     "vlfeedback.types": (
+        "LabelRecord",
+        "Outcome",
         "PreferenceLabels",
         "PreferenceSource",
         "RewardSource",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,15 +60,19 @@ def locked(folder: Path, *, what: str) -> Iterator[None]:
     Raises:
         BlockingIOError: another process has it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BlockingIOError(
-                f"Another process {what} {folder}; wait for it, or choose another folder."
-            ) from error
-        yield
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / _LOCK).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BlockingIOError(
+                    f"Another process {what} {folder}; wait for it, or choose another folder."
+                ) from error
+            if os.fstat(lock.fileno()).st_nlink == 0:
+                continue  # whoever had it before has removed the folder
+            yield
+            return
 
 
 @dataclass(frozen=True, slots=True)
