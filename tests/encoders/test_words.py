@@ -111,7 +111,7 @@ def test_a_truncated_table_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_table_with_a_row_missing_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "short.safetensors"
-    tensors = {
+    tensors: dict[str, np.ndarray] = {
         "vectors": np.ones((2, 4), np.int8),
         "scales": np.ones(2, np.float32),
         "vocabulary": np.frombuffer(b"close\ndrawer\nfaucet", np.uint8),

@@ -71,13 +71,15 @@ def train_vlp_clip(
     """
     start = time.monotonic()
     training, report = training or VLPClipTraining(), report or (lambda *_: None)
-    widths = {"picture_width": clip.picture_width, "text_width": clip.text_width}
-    architecture = architecture or VLPClipArchitecture(**widths)
-    if (architecture.picture_width, architecture.text_width) != tuple(widths.values()):
+    architecture = architecture or VLPClipArchitecture(
+        picture_width=clip.picture_width, text_width=clip.text_width
+    )
+    widths = (architecture.picture_width, architecture.text_width)
+    if widths != (clip.picture_width, clip.text_width):
         raise NeedsError(
-            f"The architecture reads tokens of {architecture.picture_width} and "
-            f"{architecture.text_width} numbers, and this CLIP's pictures and texts have "
-            f"{clip.picture_width} and {clip.text_width}; build it with these widths."
+            f"The architecture reads tokens of {widths[0]} and {widths[1]} numbers, and this "
+            f"CLIP's pictures and texts have {clip.picture_width} and {clip.text_width}; build it "
+            "with these widths."
         )
     names, left_out = choose_tasks(collection, tasks, excluded)
     state = TrainingState(
