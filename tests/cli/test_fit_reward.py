@@ -64,7 +64,9 @@ def test_it_writes_a_model_that_the_source_loads(labelled: Path, tmp_path: Path)
     printed = " ".join(run.output.split())
     assert "Stopped after 2 passes: that is how many were asked for." in printed
     assert "Warning: " in printed  # 40 pairs of 20 trajectories are many straddling ones
-    assert f"make_reward_source('learned', path='{out}')" in printed
+    data = labelled / "data"
+    following = f"vlfeedback relabel --data {data} --source learned --source-config "
+    assert following + f'\'{{"path": "{out}"}}\' --out relabelled' in printed
     assert make_reward_source("learned", path=str(out)).needs.observations
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
 

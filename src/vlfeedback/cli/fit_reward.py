@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vlfeedback.cli.fit_report import print_fit
 from vlfeedback.cli.loss_bars import LossBars
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
-    from vlfeedback.models.reward.fit import FitReport
     from vlfeedback.types import EmbeddingSource, Trajectory
 
 __all__ = ["fit_reward"]
@@ -78,10 +79,10 @@ def fit_reward(
 
     from vlfeedback.data.preferences import PreferenceDataset
     from vlfeedback.models.reward.fit import RewardTraining, fit_reward_model
-    from vlfeedback.models.reward.networks import RewardModelConfig
+    from vlfeedback.models.reward.networks import RewardModelConfig, inputs_read_by
 
     config = RewardModelConfig(
-        inputs=_choose_inputs(inputs, network, encoder),
+        inputs=inputs_read_by(network, embeds=bool(encoder)) if inputs == "auto" else inputs,
         network=network,
         n_members=members,
         output=output,
@@ -110,22 +111,12 @@ def fit_reward(
             report=report,
             save_to=out,
         )
-    _print(fitted)
+    print_fit(fitted)
+    relabel = ["vlfeedback", "relabel", "--data", str(data), "--source", "learned"]
+    relabel += ["--source-config", json.dumps({"path": str(out)}), "--out", "relabelled"]
     typer.echo(
-        f"{out}: {members} networks, trained in {fitted.seconds:.0f} s. Next: "
-        f"vlfeedback.relabel(trajectories, vlfeedback.make_reward_source('learned', path='{out}'))"
+        f"{out}: {members} networks, trained in {fitted.seconds:.0f} s. Next: {shlex.join(relabel)}"
     )
-
-
-def _choose_inputs(inputs: str, network: str, encoder: str) -> str:
-    """Those asked for, or those that an encoder or the network reads."""
-    from vlfeedback.models.reward.networks import NETWORKS
-
-    if inputs != "auto":
-        return inputs
-    if encoder:
-        return "embeddings"
-    return next((reads for reads, by in NETWORKS.items() if network in by), "state-action")
 
 
 def _read(data: Path) -> list[Trajectory]:
@@ -154,26 +145,3 @@ def _make_encoder(name: str, config: str, device: str) -> EmbeddingSource | None
     if not isinstance(source, EmbeddingSource):
         raise NeedsError(f"--encoder {name!r} keeps no embeddings of pictures; take vlp or clip.")
     return source
-
-
-def _print(report: FitReport) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("", "training", "validation")
-    table.add_row("pairs", str(report.n_pairs), str(report.n_validation))
-    table.add_row("accuracy", f"{report.train_accuracy:.3f}", f"{report.validation_accuracy:.3f}")
-    curves = (report.train_losses, report.validation_losses)
-    table.add_row("loss", *(f"{curve[-1]:.3f}" if curve else "nan" for curve in curves))
-    table.add_row("calibration error", "", f"{report.calibration_error:.3f}")
-    table.add_row("Brier score", "", f"{report.brier_score:.3f}")
-    console = Console()
-    console.print(table)
-    why = {
-        "accuracy": "training pairs are told apart",
-        "validation": "validation pairs are told no better",
-        "epochs": "that is how many were asked for",
-    }[report.stopped]
-    console.print(f"Stopped after {report.epochs} passes: {why}.")
-    for warning in report.warnings:
-        console.print(f"Warning: {warning}", style="yellow", markup=False)
