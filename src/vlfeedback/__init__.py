@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from vlfeedback.scoring.cached_embeddings import CachedEmbeddings
     from vlfeedback.scoring.labelling import label_pairs
     from vlfeedback.scoring.relabel import relabel
-    from vlfeedback.tasks import TaskSpec, get_task, list_tasks
+    from vlfeedback.tasks import TaskSpec, get_task, list_tasks, own_task, register_task
     from vlfeedback.types import (
+        LabelRecord,
+        Outcome,
         PreferenceLabels,
         PreferenceSource,
         RewardSource,
@@ -44,7 +46,9 @@ if TYPE_CHECKING:
 __all__ = [
     "CachedEmbeddings",
     "CaptureFrames",
+    "LabelRecord",
     "LearnedReward",
+    "Outcome",
     "PreferenceDataset",
     "PreferenceFromReward",
     "PreferenceLabels",
@@ -70,6 +74,8 @@ __all__ = [
     "list_tasks",
     "make_preference_source",
     "make_reward_source",
+    "own_task",
+    "register_task",
     "relabel",
     "sample_segment_pairs",
 ]
@@ -91,8 +97,10 @@ _NAMES = {
     ),
     "vlfeedback.rewards": ("list_reward_sources", "make_reward_source"),
     "vlfeedback.rewards.learned": ("LearnedReward",),
-    "vlfeedback.tasks": ("TaskSpec", "get_task", "list_tasks"),
+    "vlfeedback.tasks": ("TaskSpec", "get_task", "list_tasks", "own_task", "register_task"),
     "vlfeedback.types": (
+        "LabelRecord",
+        "Outcome",
         "PreferenceLabels",
         "PreferenceSource",
         "RewardSource",

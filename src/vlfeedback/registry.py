@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property, reduce
@@ -22,11 +22,13 @@ from vlfeedback.errors import (
     InvalidValueError,
     MissingExtraError,
     UnknownNameError,
+    VLFeedbackError,
+    reason_of,
 )
 from vlfeedback.optional import require
 from vlfeedback.types.released import Released
 
-__all__ = ["OWN", "Entry", "Registry", "imported", "suggest"]
+__all__ = ["OWN", "Entry", "Registry", "gym_name", "imported", "load_target", "suggest"]
 
 T = TypeVar("T")
 
@@ -75,7 +77,7 @@ class Entry:
                 "other, so give both or neither."
             )
         if not self.gym_name:
-            object.__setattr__(self, "gym_name", _gym_name(self.name))
+            object.__setattr__(self, "gym_name", gym_name(self.name))
         if self.weights is not None:
             object.__setattr__(self, "weights", replace(self.weights, source=self.name))
 
@@ -88,16 +90,26 @@ class Registry(Generic[T]):
         group: entry-point group that plugins use: ``"vlfeedback.reward_sources"``.
         listed_by: the command that shows all names: ``"vlfeedback list rewards"``.
         built_ins: the library's own entries.
+        values: what stands behind those of them that need no import, by name.
 
     A name that two distributions give stays listed, so that it is seen; `load` refuses it.
     Names that differ only in case, ``-`` and ``_`` are one name.
     """
 
-    def __init__(self, kind: str, *, group: str, listed_by: str, built_ins: Iterable[Entry]):
+    def __init__(
+        self,
+        kind: str,
+        *,
+        group: str,
+        listed_by: str,
+        built_ins: Iterable[Entry],
+        values: Mapping[str, T] | None = None,
+    ):
         self.kind = kind
         self.group = group
         self.listed_by = listed_by
-        self._built_ins = tuple(built_ins)
+        self._built_ins = list(built_ins)
+        self._values = {_key(name): value for name, value in (values or {}).items()}
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -119,6 +131,22 @@ class Registry(Generic[T]):
             )
         return self._entries[_key(name)]
 
+    def add(self, entry: Entry, value: T) -> None:
+        """Add a name for as long as this process runs.
+
+        Raises:
+            InvalidValueError: there is such a name.
+        """
+        if _key(entry.name) in self._entries:
+            first = self._entries[_key(entry.name)]
+            raise InvalidValueError(
+                f"There is a {self.kind} {first.name!r} already, of {first.distribution!r}; give "
+                "yours another name."
+            )
+        self._built_ins.append(entry)
+        self._values[_key(entry.name)] = value
+        self._entries[_key(entry.name)] = entry
+
     def load(self, name: str) -> T:
         """Import what stands behind this name.
 
@@ -127,7 +155,10 @@ class Registry(Generic[T]):
             MissingExtraError: a package it needs is not installed; the message names the extra.
             BrokenPluginError: a plugin is broken; the message names its distribution.
         """
-        return cast("T", imported(self.full_entry(name), self.kind))
+        entry = self.full_entry(name)
+        if _key(name) in self._values:
+            return self._values[_key(name)]
+        return cast("T", imported(entry, self.kind))
 
     def full_entry(self, name: str) -> Entry:
         """All that is known of a name; imports a plugin, whose entry may have more to say.
@@ -140,7 +171,7 @@ class Registry(Generic[T]):
         entry = self.entry(name)
         if entry.problem:
             raise UnknownNameError(entry.problem)
-        if entry.distribution == OWN:
+        if entry.distribution == OWN or _key(name) in self._values:
             return entry
         own = imported(entry, self.kind)
         return _completed(entry, own, self.kind) if isinstance(own, Entry) else entry
@@ -187,6 +218,33 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
 
 
+def load_target(target: str, *, what: str) -> Any:
+    """Import what a ``"module:attribute"`` text names.
+
+    Args:
+        target: such as ``"my_package.policies:expert"``.
+        what: what names it, for messages: "the rollout of task 'fold-towel'".
+
+    Raises:
+        UnknownNameError: there is no such module or attribute, or the text is no such text.
+        BrokenPluginError: importing the module raised; what vlfeedback raises stays as it is.
+    """
+    module, _, attribute = target.partition(":")
+    expected = f"{what} is {target!r}; expected 'module:function'"
+    if not module or not attribute:
+        raise UnknownNameError(f"{expected}.")
+    try:
+        return reduce(getattr, attribute.split("."), importlib.import_module(module))
+    except VLFeedbackError:
+        raise
+    except (AttributeError, ModuleNotFoundError) as error:
+        raise UnknownNameError(f"{expected}, and: {error}.") from error
+    except (Exception, SystemExit) as error:  # whatever another's module raises
+        raise BrokenPluginError(
+            f"{what} is {target!r}; importing {module!r} raised {reason_of(error)}."
+        ) from error
+
+
 _ADVICE = "Update it or tell its authors; to go on without it, uninstall it."
 
 
@@ -211,7 +269,7 @@ def imported(entry: Entry, kind: str, target: str = "") -> Any:
         if entry.distribution == OWN and not isinstance(error, AttributeError):
             raise
         raise BrokenPluginError(
-            f"{_whose(entry, kind)} is broken: reading {attribute!r} raised {_said(error)}. It is "
+            f"{_whose(entry, kind)} is broken: reading {attribute!r} raised {reason_of(error)}. It is "
             f"to be found at {path!r}; expected 'module:Class' or 'module:ENTRY'. {_ADVICE}"
         ) from error
 
@@ -227,7 +285,7 @@ def _import(module: str, entry: Entry, kind: str) -> ModuleType:
         if entry.distribution == OWN:
             raise
         raise BrokenPluginError(
-            f"{_whose(entry, kind)} is broken: importing {module!r} raised {_said(error)}. "
+            f"{_whose(entry, kind)} is broken: importing {module!r} raised {reason_of(error)}. "
             f"{_ADVICE}"
         ) from error
 
@@ -252,14 +310,14 @@ def _whose(entry: Entry, kind: str) -> str:
     return f"{kind.capitalize()} {entry.name!r} of {entry.distribution!r}"
 
 
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
 def _key(name: str) -> str:
     return name.casefold().replace("_", "-")
 
 
-def _gym_name(name: str) -> str:
-    """``my_source`` and ``my-source`` become ``MySource``; capitals that are there stay."""
+def gym_name(name: str) -> str:
+    """A name as it stands in a Gymnasium id; capitals that are there stay.
+
+    >>> gym_name("my_source"), gym_name("drawer-close")
+    ('MySource', 'DrawerClose')
+    """
     return "".join(part[:1].upper() + part[1:] for part in re.split(r"[\W_]+", name))

@@ -193,6 +193,10 @@ def datasets(folder: Path) -> Any:
     import pyarrow.parquet as parquet
 
     columns = parquet.read_table(path).to_pydict()
+    # Recorded of version 1 of the file, which had other names for two columns and lacked two.
+    columns["answered"] = [word == "answered" for word in columns.pop("outcome")]
+    columns["cost"] = columns.pop("cost_usd")
+    del columns["tokens"], columns["seconds"]
     return {
         "whole": _labelled(whole),
         "loaded": loaded.digest(),

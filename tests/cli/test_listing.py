@@ -57,6 +57,13 @@ def test_tasks_are_listed_with_their_instruction_and_id() -> None:
     assert rows[-1]["id"] == "EnvReward-CartPoleBalance-v0"  # `vlp` knows Meta-World alone
 
 
+def test_learners_are_listed_with_what_they_read() -> None:
+    rows = {row["learner"]: row for row in json.loads(run("learners", "--json"))}
+    assert rows["p-iql"]["reads"] == ["trajectories", "preferences"]
+    assert rows["iql"]["reads"] == ["trajectories", "rewards"]
+    assert all(row["summary"] and not row["problem"] for row in rows.values())
+
+
 def test_the_table_has_a_row_for_each_source(broken: None) -> None:
     printed = run("rewards")
     assert "env_rewards" in printed
@@ -67,3 +74,21 @@ def test_a_broken_plugin_is_explained_beneath_the_others(broken: None) -> None:
     printed = " ".join(run("rewards").split())
     assert "bad: Reward source 'bad' of 'flaky-rewards' is broken" in printed
     assert "No module named 'no_such_module'" in printed
+
+
+def test_a_name_that_looks_like_markup_is_printed_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registry: Registry[RewardSource] = Registry(
+        "reward source",
+        group="no.such.group",
+        listed_by="vlfeedback list rewards",
+        built_ins=[
+            Entry("[/b]x", "vlfeedback.rewards.env_reward:EnvReward", "a [red]summary :warning:"),
+            Entry("[/i]y", "no_such_module:Bad", distribution="flaky [/u] rewards"),
+        ],
+    )
+    monkeypatch.setattr(rewards, "REWARD_SOURCES", registry)
+    printed = run("rewards")
+    assert "[/b]x" in printed and "a [red]summary :warning:" in printed
+    assert "[/i]y: Reward source '[/i]y' of 'flaky [/u] rewards' is broken" in printed

@@ -8,7 +8,8 @@ import pytest
 
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import write_trajectories
-from vlfeedback.errors import FileFormatError
+from vlfeedback.data.whole_files import is_partial
+from vlfeedback.errors import FileFormatError, UnknownNameError
 from vlfeedback.types import Trajectory
 
 SETTINGS = {"episodes": 2, "horizon": 5, "seed": 0, "levels": ("expert", "random")}
@@ -106,15 +107,15 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_run_killed_before_it_wrote_its_settings_can_be_repeated(tmp_path: Path) -> None:
-    (tmp_path / "collection.json.partial").write_text('{"episo')
+    (tmp_path / "collection.json.1-2a.partial").write_text('{"episo')
     assert Collection.create(tmp_path, SETTINGS).settings["episodes"] == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["collection.json"]
+    assert [p.name for p in tmp_path.iterdir() if not is_partial(p)] == ["collection.json"]
 
 
 @pytest.mark.parametrize("text", ["{", "[1, 2]", "3"])
 def test_unreadable_settings_are_called_so(tmp_path: Path, text: str) -> None:
     (tmp_path / "collection.json").write_text(text)
-    with pytest.raises(FileFormatError, match=r"collection.json is no JSON object of settings"):
+    with pytest.raises(FileFormatError, match=r"collection.json (is no|holds no) JSON.*Restore it"):
         Collection.create(tmp_path, SETTINGS)
 
 
@@ -171,3 +172,15 @@ def test_a_task_that_was_not_collected_is_answered_with_those_that_were(tmp_path
     fill(collection, [("reach", "expert")])
     with pytest.raises(FileNotFoundError, match=r"no trajectories of 'push'; it has \['reach'\]"):
         collection.load("push")
+
+
+def test_an_episode_is_found_by_task_level_and_number(tmp_path: Path) -> None:
+    collection = Collection.create(tmp_path / "data", {})
+    fill(collection, collection.missing(["reach"], LEVELS))
+    assert collection.episode("reach", "random", 1).id == "reach/random/1"
+    with pytest.raises(UnknownNameError, match="no level 'export'; it has expert, random"):
+        collection.episode("reach", "export", 0)
+    with pytest.raises(UnknownNameError, match=r"has 2 episodes of level 'expert', 0 to 1, and no"):
+        collection.episode("reach", "expert", 2)
+    with pytest.raises(FileNotFoundError, match="no expert of 'push'"):
+        collection.episode("push", "expert", 0)

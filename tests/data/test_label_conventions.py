@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from vlfeedback.types import PreferenceLabels
+from vlfeedback.types import Outcome, PreferenceLabels
 
 
 def labels(*values: float, answered: list[bool] | None = None) -> PreferenceLabels:
@@ -23,7 +23,7 @@ def test_a_tie_of_bpref_is_trained_on() -> None:
 def test_the_same_number_of_rl_vlm_f_is_dropped() -> None:
     read = PreferenceLabels.from_bpref(np.array([0, 1, -1]), "drop")
     assert read.prefer_second[:2].tolist() == [0, 1]
-    assert read.answered.tolist() == [True, True, False]
+    assert read.outcome.tolist() == [Outcome.ANSWERED, Outcome.ANSWERED, Outcome.UNSURE]
 
 
 @pytest.mark.parametrize("policy", ["half", "drop"])

@@ -61,3 +61,25 @@ def test_a_second_process_is_refused_a_locked_folder_and_let_in_afterwards(tmp_p
     assert b"Another process writes" in done.stderr
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_lock_whose_folder_was_removed_with_it_keeps_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+    import shutil
+
+    original = fcntl.flock
+
+    def late(lock: int, operation: int) -> None:
+        monkeypatch.undo()
+        shutil.rmtree(tmp_path / "work")  # whoever had it is done, just before we get it
+        original(lock, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with (
+        locked(tmp_path / "work", what="writes into"),
+        pytest.raises(BlockingIOError),
+        locked(tmp_path / "work", what="writes into"),
+    ):
+        pass

@@ -1,14 +1,16 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
 from vlfeedback import list_preference_sources, list_reward_sources, make_preference_source
-from vlfeedback.errors import NeedsError, UnknownNameError
+from vlfeedback.errors import NeedsError, SourceAnswerError, UnknownNameError
 from vlfeedback.preferences import PreferenceFromReward
 from vlfeedback.rewards.env_reward import EnvReward
 from vlfeedback.rewards.random import RandomReward
 from vlfeedback.rewards.vlp import VLPReward
 from vlfeedback.testing import PreferenceSourceContract
-from vlfeedback.types import SegmentBatch, SegmentPairs
+from vlfeedback.types import Outcome, SegmentBatch, SegmentPairs
 
 
 class TestContract(PreferenceSourceContract):
@@ -84,6 +86,29 @@ def test_padding_does_not_count() -> None:
     second = SegmentBatch(env_rewards=np.array([[2, 0]], np.float32))
     labels = PreferenceFromReward(EnvReward()).label(SegmentPairs(first, second))
     assert labels.prefer_second.tolist() == [1]
+
+
+def test_rewards_that_are_no_numbers_are_no_tie() -> None:
+    broken = pairs([[0, np.nan]], [[0, 0]])
+    with pytest.raises(SourceAnswerError, match="EnvReward gave nan for step 1 of segment 0"):
+        PreferenceFromReward(EnvReward()).label(broken)
+
+
+def test_soft_labels_are_as_sure_through_any_wrapper() -> None:
+    class Wrapper:
+        def __init__(self, wrapped: Any) -> None:
+            self.wrapped, self.needs = wrapped, wrapped.needs
+
+        def rewards(self, batch: SegmentBatch) -> Any:
+            return self.wrapped.rewards(batch)
+
+    given = pairs([[0, 0]], [[0.5, 0.5]])
+    wrapped = PreferenceFromReward(Wrapper(Wrapper(LogOdds())), soft=True).label(given)
+    assert (
+        wrapped.prefer_second
+        == PreferenceFromReward(LogOdds(), soft=True).label(given).prefer_second
+    )
+    assert wrapped.outcome.tolist() == [Outcome.ANSWERED]
 
 
 def test_it_needs_what_its_source_needs() -> None:

@@ -11,7 +11,7 @@ from vlfeedback.data.sampling import SegmentPairList, gather_pairs, sample_segme
 from vlfeedback.errors import NeedsError, UnknownNameError
 from vlfeedback.preferences.teacher import PRESETS, ScriptedTeacher, TeacherConfig
 from vlfeedback.testing import PreferenceSourceContract
-from vlfeedback.types import SegmentBatch, SegmentPairs, Trajectory
+from vlfeedback.types import Outcome, SegmentBatch, SegmentPairs, Trajectory
 
 
 class TestContract(PreferenceSourceContract):
@@ -90,6 +90,7 @@ def test_skip_drops_exactly_the_pairs_whose_better_return_reaches_no_threshold()
     given = pairs([[0, 1], [0, 2], [0, 3], [1, 1]], [[1, 1], [0, 0], [0, 0], [1, 1.5]])
     labels = teacher(skip=0.1, margin=20.0).label(given)  # threshold 2
     assert labels.answered.tolist() == [False, False, True, True]
+    assert labels.outcome.tolist()[:2] == [Outcome.SKIPPED, Outcome.SKIPPED]
 
 
 def test_a_threshold_that_is_not_positive_skips_nothing() -> None:

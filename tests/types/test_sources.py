@@ -1,15 +1,30 @@
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
+from vlfeedback.errors import NeedsError
 from vlfeedback.types import (
+    Configured,
     EmbeddingSource,
+    GivesLogOdds,
+    LabelRecord,
+    MeasuresPairs,
+    NamesItsEmbeddings,
+    NamesItsModel,
+    NamesItsPrompt,
     PreferenceSource,
+    PricedPerPair,
     RewardSource,
     SegmentBatch,
     SegmentPairs,
+    SeveralLabellers,
     SourceNeeds,
+    Wraps,
+    class_and_settings,
+    embedding_id,
+    unwrapped,
 )
 
 
@@ -53,3 +68,88 @@ def test_sources_are_known_by_their_methods() -> None:
     assert isinstance(Embedding(), EmbeddingSource)
     assert isinstance(Preference(), PreferenceSource)
     assert not isinstance(Preference(), RewardSource)
+
+
+@dataclass(frozen=True)
+class Settings:
+    strength: float = 0.5
+
+
+class Says:
+    """A source that says of itself all that a source may."""
+
+    config = Settings()
+    embedding_id = "encoder 1"
+    log_odds_scale = 2.0
+    cost_per_pair = 0.25
+    model = "a-model"
+    prompt = "question/2"
+    records = (LabelRecord("one"), LabelRecord("other"))
+
+    def measured_on(self, pairs: Any) -> Any: ...
+
+    @property
+    def wrapped(self) -> Any:
+        return Silent()
+
+
+class Silent:
+    """One that says nothing."""
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        Configured,
+        GivesLogOdds,
+        MeasuresPairs,
+        NamesItsEmbeddings,
+        NamesItsModel,
+        NamesItsPrompt,
+        PricedPerPair,
+        SeveralLabellers,
+        Wraps,
+    ],
+)
+def test_what_a_source_may_say_of_itself_is_known_by_its_name_alone(protocol: Any) -> None:
+    assert isinstance(Says(), protocol)
+    assert not isinstance(Silent(), protocol)
+    assert protocol.__doc__
+
+
+def test_within_any_number_of_wrappers_is_the_source_that_answers() -> None:
+    class Wrapper:
+        def __init__(self, wrapped: Any) -> None:
+            self.wrapped = wrapped
+
+    source = Silent()
+    assert unwrapped(source) is source
+    assert unwrapped(Wrapper(Wrapper(source))) is source
+    assert class_and_settings(Wrapper(source)) == (f"{__name__}:Silent", {})
+
+
+def test_a_record_names_the_class_and_its_settings() -> None:
+    class Plain:
+        config = Settings(0.25)
+
+    name, settings = class_and_settings(Plain())
+    assert name.endswith("Plain") and settings == {"strength": 0.25}
+
+
+def test_embeddings_go_by_their_name_or_by_class_and_settings() -> None:
+    class Embedder:
+        needs = SourceNeeds(frames=True)
+        config = Settings()
+
+        def rewards(self, batch: SegmentBatch) -> Any: ...
+
+        def embed(self, frames: np.ndarray) -> Any: ...
+
+    class Named(Embedder):
+        embedding_id = "encoder 1"
+
+    assert embedding_id(Named()) == "encoder 1"
+    assert embedding_id(Embedder()).endswith('Embedder {"strength": 0.5}')
+    del Embedder.config
+    with pytest.raises(NeedsError, match="Embedder does not say what its embeddings depend on"):
+        embedding_id(Embedder())

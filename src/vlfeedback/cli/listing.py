@@ -8,24 +8,33 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from vlfeedback.errors import VLFeedbackError
+from vlfeedback.errors import reason_of
 from vlfeedback.registry import Entry, Registry
 from vlfeedback.types import SourceNeeds
 
-__all__ = ["list_names", "rows_of_preferences", "rows_of_rewards", "rows_of_tasks"]
+__all__ = [
+    "list_names",
+    "rows_of_learners",
+    "rows_of_preferences",
+    "rows_of_rewards",
+    "rows_of_tasks",
+]
 
 
 def list_names(
-    what: Annotated[Literal["rewards", "preferences", "tasks"], typer.Argument(help="Which.")],
+    what: Annotated[
+        Literal["rewards", "preferences", "learners", "tasks"], typer.Argument(help="Which.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """List reward sources, preference sources or tasks.
+    """List reward sources, preference sources, learners or tasks.
 
     Example: vlfeedback list rewards
     """
     rows = {
         "rewards": rows_of_rewards,
         "preferences": rows_of_preferences,
+        "learners": rows_of_learners,
         "tasks": rows_of_tasks,
     }[what]()
     if as_json:
@@ -54,18 +63,37 @@ def rows_of_preferences() -> list[dict[str, Any]]:
     return rows
 
 
-def rows_of_tasks() -> list[dict[str, Any]]:
-    """One row a task, with the id of its reward by `vlp`, where `vlp` was trained for it."""
-    from vlfeedback.tasks import METAWORLD_TASKS, TASKS
+def rows_of_learners() -> list[dict[str, Any]]:
+    """One row a learner; one that cannot be imported says why in ``problem``."""
+    from vlfeedback.offline import LEARNERS, get_learner
 
-    return [
-        {
-            "task": spec.name,
-            "instruction": spec.instruction,
-            "id": f"{'VLP' if spec.name in METAWORLD_TASKS else 'Env'}Reward-{spec.gym_name}-v0",
-        }
-        for spec in TASKS.values()
-    ]
+    rows = []
+    for name in LEARNERS.names():
+        row = {"learner": name, "reads": [], "summary": "", "problem": ""}
+        row["distribution"] = LEARNERS.entry(name).distribution
+        try:
+            learner = get_learner(name)
+            rows.append(row | {"reads": list(learner.reads), "summary": learner.summary})
+        except Exception as error:  # a plugin may fail in any way
+            rows.append(row | {"problem": reason_of(error)})
+    return rows
+
+
+def rows_of_tasks() -> list[dict[str, Any]]:
+    """One row a task, with an id to begin with; one that is broken says why in ``problem``."""
+    from vlfeedback.rewards import REWARD_SOURCES
+    from vlfeedback.tasks import TASKS
+
+    rows = []
+    for name in TASKS:
+        try:
+            spec = TASKS.load(name)
+            id = f"{REWARD_SOURCES.entry(spec.source).gym_name}Reward-{spec.gym_name}-v0"
+            rows.append({"task": name, "instruction": spec.instruction, "id": id})
+        except Exception as error:  # a plugin may fail in any way
+            problem = reason_of(error)
+            rows.append({"task": name, "instruction": "", "id": "", "problem": problem})
+    return rows
 
 
 def _describe(registry: Registry[Any], name: str) -> dict[str, Any]:
@@ -82,9 +110,8 @@ def _describe(registry: Registry[Any], name: str) -> dict[str, Any]:
     try:
         entry = registry.full_entry(name)
         return row | _needs_of(registry.load(name)) | {"summary": _summary(registry, entry)}
-    except Exception as error:
-        ours = isinstance(error, VLFeedbackError)
-        return row | {"problem": str(error) if ours else f"{type(error).__name__}: {error}"}
+    except Exception as error:  # a plugin may fail in any way
+        return row | {"problem": reason_of(error)}
 
 
 def _needs_of(cls: Any) -> dict[str, Any]:
@@ -111,6 +138,7 @@ def _print_table(what: str, rows: list[dict[str, Any]]) -> None:
         "tasks": ("task", "instruction", "id"),
         "rewards": ("source", "needs", "granularity", "summary"),
         "preferences": ("source", "needs", "granularity", "summary"),
+        "learners": ("learner", "reads", "summary"),
     }[what]
     table = Table(*columns)
     for row in rows:
@@ -120,4 +148,4 @@ def _print_table(what: str, rows: list[dict[str, Any]]) -> None:
     console.print(table)
     for row in rows:
         if row.get("problem"):
-            console.print(f"{row['source']}: {row['problem']}", style="red", markup=False)
+            console.print(f"{row[columns[0]]}: {row['problem']}", style="red", markup=False)

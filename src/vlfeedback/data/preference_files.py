@@ -1,8 +1,15 @@
-"""Rows of preferences to and from Parquet, which name trajectories by their id."""
+"""Rows of preferences to and from Parquet, which name trajectories by their id.
+
+Version 2, one row a pair: `first_id`, `first_start`, `second_id`, `second_start`, `length` (steps),
+`prefer_second`, `outcome` (text, such as "answered"), `instruction`, `record` (position in the
+file's list of labellers, which is in its metadata), `cost_usd`, `tokens` and `seconds`. Version 1
+had `answered` (bool) for `outcome`, `cost` for `cost_usd`, and neither tokens nor seconds; what was
+not answered reads as skipped.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,31 +18,49 @@ from typing import Any
 import numpy as np
 
 from vlfeedback.data.sampling import SegmentPairList
+from vlfeedback.data.whole_files import new_file
 from vlfeedback.errors import FileFormatError, NeedsError
 from vlfeedback.optional import require
-from vlfeedback.types import Trajectory
+from vlfeedback.types import Outcome, Trajectory
 
-__all__ = ["read_rows", "resolve_segments", "segment_columns", "write_rows"]
+__all__ = [
+    "COLUMNS",
+    "FORMAT",
+    "VERSION",
+    "Rows",
+    "parquet_bytes",
+    "read_rows",
+    "resolve_segments",
+    "segment_columns",
+    "write_rows",
+]
 
-_FORMAT = "vlfeedback-preferences"
-_VERSION = 1
-_KEY = b"vlfeedback"  # of the file's metadata
-_COLUMNS = {
+Rows = dict[str, list[Any]]
+"""Columns of equal length, by name."""
+
+FORMAT = "vlfeedback-preferences"
+VERSION = 2
+COLUMNS = {
     "first_id": "string",
     "first_start": "int64",
     "second_id": "string",
     "second_start": "int64",
     "length": "int64",
     "prefer_second": "float32",
-    "answered": "bool_",
+    "outcome": "string",
     "instruction": "string",
     "record": "int64",
-    "cost": "float64",
+    "cost_usd": "float64",
+    "tokens": "int64",
+    "seconds": "float64",
 }
+_KEY = b"vlfeedback"  # of the file's metadata
+_NEW_IN_2 = {"outcome", "cost_usd", "tokens", "seconds"}
+_ONLY_IN_1 = {"answered", "cost"}
 _NEEDED_BY = "A file of preferences"
 
 
-def segment_columns(pairs: SegmentPairList) -> dict[str, list[Any]]:
+def segment_columns(pairs: SegmentPairList) -> Rows:
     """Where each segment lies, as columns.
 
     Raises:
@@ -66,7 +91,7 @@ def _is_same(one: Trajectory, other: Trajectory) -> bool:
 
 
 def resolve_segments(
-    path: Path, columns: dict[str, list[Any]], trajectories: Iterable[Trajectory]
+    path: Path, columns: Rows, trajectories: Iterable[Trajectory]
 ) -> SegmentPairList:
     """Find the segments that the columns name.
 
@@ -100,8 +125,25 @@ def resolve_segments(
                 )
     return [
         (named[a].segment(i, length), named[b].segment(j, length))
-        for a, i, b, j, length in zip(*(columns[name] for name in list(_COLUMNS)[:5]), strict=True)
+        for a, i, b, j, length in zip(*(columns[name] for name in list(COLUMNS)[:5]), strict=True)
     ]
+
+
+def parquet_bytes(columns: dict[str, Any], header: dict[str, Any]) -> bytes:
+    """A file of these columns and of a header of JSON values, as it is to be written.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+    """
+    pa = require("pyarrow", extra="offline", needed_by=_NEEDED_BY)
+    parquet = require("pyarrow.parquet", extra="offline", needed_by=_NEEDED_BY)
+    header = {**header, "format": FORMAT, "version": VERSION}
+    table = pa.table(
+        {name: pa.array(columns[name], type=getattr(pa, kind)()) for name, kind in COLUMNS.items()}
+    ).replace_schema_metadata({_KEY: json.dumps(header)})
+    contents = io.BytesIO()
+    parquet.write_table(table, contents, compression="zstd")
+    return contents.getvalue()
 
 
 def write_rows(path: Path, columns: dict[str, Any], header: dict[str, Any]) -> None:
@@ -111,24 +153,13 @@ def write_rows(path: Path, columns: dict[str, Any], header: dict[str, Any]) -> N
         MissingExtraError: pyarrow is not installed.
         OSError: the disk is full or not writable; what was at `path` before is untouched.
     """
-    pa = require("pyarrow", extra="offline", needed_by=_NEEDED_BY)
-    parquet = require("pyarrow.parquet", extra="offline", needed_by=_NEEDED_BY)
-    header = {"format": _FORMAT, "version": _VERSION, **header}
-    table = pa.table(
-        {name: pa.array(columns[name], type=getattr(pa, kind)()) for name, kind in _COLUMNS.items()}
-    ).replace_schema_metadata({_KEY: json.dumps(header)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        parquet.write_table(table, partial, compression="zstd")
-        partial.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+    contents = parquet_bytes(columns, header)
+    with new_file(path) as partial:
+        partial.write_bytes(contents)
 
 
-def read_rows(path: Path) -> tuple[dict[str, list[Any]], dict[str, Any]]:
-    """Columns and header of a file.
+def read_rows(path: Path) -> tuple[Rows, dict[str, Any]]:
+    """Columns of version 2 and header of a file of either version.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -147,14 +178,30 @@ def read_rows(path: Path) -> tuple[dict[str, list[Any]], dict[str, Any]]:
         raise FileFormatError(
             f"{path} cannot be read ({error}): truncated, damaged, or no Parquet file."
         ) from error
-    if header.get("format") != _FORMAT or not set(_COLUMNS) <= set(table.column_names):
+    if header.get("format") == FORMAT and header["version"] > VERSION:
+        raise FileFormatError(
+            f"{path} has version {header['version']}; this release reads up to {VERSION}. "
+            "Upgrade vlfeedback."
+        )
+    wanted = set(COLUMNS)
+    if header.get("version") == 1:
+        wanted = wanted - _NEW_IN_2 | _ONLY_IN_1
+    if header.get("format") != FORMAT or not wanted <= set(table.column_names):
         raise FileFormatError(
             f"{path} is Parquet but no file of preferences (format={header.get('format')!r}, "
             f"columns {table.column_names}); expected what PreferenceDataset.save writes."
         )
-    if header["version"] > _VERSION:
-        raise FileFormatError(
-            f"{path} has version {header['version']}; this release reads up to {_VERSION}. "
-            "Upgrade vlfeedback."
-        )
-    return {name: table[name].to_pylist() for name in _COLUMNS}, header
+    columns = {name: table[name].to_pylist() for name in wanted}
+    if header["version"] == 1:
+        columns |= _of_version_2(columns.pop("answered"), columns.pop("cost"))
+    return {name: columns[name] for name in COLUMNS}, header
+
+
+def _of_version_2(answered: list[bool], cost: list[float]) -> Rows:
+    words = {True: Outcome.ANSWERED.word, False: Outcome.SKIPPED.word}
+    return {
+        "outcome": [words[there] for there in answered],
+        "cost_usd": cost,
+        "tokens": [0] * len(answered),
+        "seconds": [0.0] * len(answered),
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,68 +12,91 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from vlfeedback.data.preference_files import (
-    read_rows,
-    resolve_segments,
-    segment_columns,
-    write_rows,
-)
+from vlfeedback.data.growing_preferences import check_no_parts, read_grown_rows
+from vlfeedback.data.preference_files import Rows, resolve_segments, segment_columns, write_rows
 from vlfeedback.data.preference_split import hold_out_trajectories
+from vlfeedback.data.preference_totals import LabellerTotals, totals_by_labeller
 from vlfeedback.data.sampling import SegmentPairList
 from vlfeedback.errors import FileFormatError, InvalidValueError, ShapeError
-from vlfeedback.types import PreferenceLabels, Trajectory
+from vlfeedback.types import LabelRecord, Outcome, PreferenceLabels, Trajectory
 
 __all__ = ["LabelRecord", "PreferenceDataset"]
 
 
-@dataclass(frozen=True, slots=True)
-class LabelRecord:
-    """Who said so."""
-
-    source: str  # "module:Class" of the labeller, or where a file came from
-    config: str = "{}"  # its settings, JSON
-    model: str = ""  # what it asks, such as the name of a VLM
-    prompt: str = ""  # name and version of the prompt's template
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
 class PreferenceDataset:
-    """N pairs of segments of equal length, their labels, who gave them and at what cost.
+    """N pairs of segments of equal length, their labels, and who gave them.
 
-    It never changes: `append` and `take` give new ones. Left out, `instructions` are empty,
-    `labelled_by` is unknown and `cost` zero.
+    It never changes: `append` and `take` give new ones. Left out, `instructions` are empty and
+    `labelled_by` is unknown. `record_of` and `cost` may be given beside labels that have no
+    `labeller` and `cost_usd` of their own.
+
+    Attributes:
+        pairs: N pairs of segments, all of T steps.
+        labels: N answers, with what became of each pair, its cost, and who gave it.
+        instructions: N texts, "" where there is none.
+        labelled_by: who gave them; ``labels.labeller`` counts these.
 
     Raises:
-        ShapeError: segments of unequal length, or arrays of another number of rows.
+        ShapeError: segments of unequal length, arrays of another number of rows, or labels of
+            somebody who is not in `labelled_by`.
+
+    >>> from vlfeedback.types import Trajectory
+    >>> still, moving = (
+    ...     Trajectory(observations=np.zeros((4, 1)), actions=np.full((3, 1), a), id=f"moves {a}")
+    ...     for a in (0.0, 1.0)
+    ... )
+    >>> dataset = PreferenceDataset(
+    ...     pairs=[(still.segment(0, 2), moving.segment(0, 2))] * 2,
+    ...     labels=PreferenceLabels(
+    ...         np.float32([1, 0]),
+    ...         np.uint8([Outcome.ANSWERED, Outcome.REFUSED]),
+    ...         cost_usd=np.array([0.02, 0.01]),
+    ...     ),
+    ...     instructions=("move",) * 2,
+    ...     labelled_by=(LabelRecord("my_package:MyLabeller", model="a-model"),),
+    ... )
+    >>> dataset
+    PreferenceDataset(T=2, PreferenceLabels(N=2, answered=1, ties=0, refused=1))
+    >>> len(dataset.answered())
+    1
+    >>> print(dataset.summary()[0])
+    my_package:MyLabeller (a-model): 2 pairs (1 answered, 1 refused), $0.03, 0 tokens, 0 s
     """
 
     pairs: SegmentPairList
     labels: PreferenceLabels
-    instructions: tuple[str, ...] = ()  # one a pair, "" where there is none
-    labelled_by: tuple[LabelRecord, ...] = ()
-    record_of: Int64[np.ndarray, " N"] = field(default_factory=lambda: np.zeros(0, np.int64))
-    cost: Float64[np.ndarray, " N"] = field(default_factory=lambda: np.zeros(0))  # US dollars
+    instructions: tuple[str, ...]
+    labelled_by: tuple[LabelRecord, ...]
 
-    def __post_init__(self) -> None:
-        n = len(self.pairs)
-        for name, default in (
-            ("instructions", ("",) * n),
-            ("labelled_by", (LabelRecord("unknown"),)),
-            ("record_of", np.zeros(n, dtype=np.int64)),  # positions in labelled_by
-            ("cost", np.zeros(n)),
-        ):
-            if len(getattr(self, name)) == 0:
-                object.__setattr__(self, name, default)
-        object.__setattr__(self, "pairs", list(self.pairs))
-        for name in ("labels", "instructions", "record_of", "cost"):
-            if len(getattr(self, name)) != n:
-                raise ShapeError(
-                    f"{name} has {len(getattr(self, name))} rows; expected {n}, one per pair."
-                )
-        if n and not 0 <= self.record_of.min() <= self.record_of.max() < len(self.labelled_by):
+    def __init__(
+        self,
+        pairs: SegmentPairList,
+        labels: PreferenceLabels,
+        instructions: Sequence[str] = (),
+        labelled_by: Sequence[LabelRecord] = (),
+        record_of: np.ndarray | None = None,
+        cost: np.ndarray | None = None,
+    ) -> None:
+        n = len(pairs)
+        moved = {"labeller": record_of, "cost_usd": cost}  # to the labels, which had neither
+        labels = replace(labels, **{k: v for k, v in moved.items() if v is not None and len(v)})
+        fields = {
+            "pairs": list(pairs),
+            "labels": labels,
+            "instructions": tuple(instructions) or ("",) * n,
+            "labelled_by": tuple(labelled_by) or (LabelRecord("unknown"),),
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+        for name, rows in (("labels", self.labels), ("instructions", self.instructions)):
+            if len(rows) != n:
+                raise ShapeError(f"{name} has {len(rows)} rows; expected {n}, one per pair.")
+        who = self.labels.labeller
+        if n and who.max() >= len(self.labelled_by):
             raise ShapeError(
-                f"record_of runs from {self.record_of.min()} to {self.record_of.max()}; expected "
-                f"positions in labelled_by, which has {len(self.labelled_by)} records."
+                f"labels.labeller runs from {who.min()} to {who.max()}; expected positions in "
+                f"labelled_by, which has {len(self.labelled_by)} records."
             )
         self._check_lengths()
 
@@ -97,6 +120,16 @@ class PreferenceDataset:
         """T, the steps of each segment; 0 where there is no pair."""
         return self.pairs[0][0].length if self.pairs else 0
 
+    @property
+    def record_of(self) -> Int64[np.ndarray, " N"]:
+        """``labels.labeller``: the position in `labelled_by` of who gave each label."""
+        return self.labels.labeller
+
+    @property
+    def cost(self) -> Float64[np.ndarray, " N"]:
+        """``labels.cost_usd``: US dollars that each pair took."""
+        return self.labels.cost_usd
+
     def take(self, rows: Sequence[int] | slice | np.ndarray) -> PreferenceDataset:
         """The pairs at these positions, as a dataset of their own."""
         index = np.arange(len(self))[rows]
@@ -105,8 +138,6 @@ class PreferenceDataset:
             labels=self.labels.take(index),
             instructions=tuple(self.instructions[i] for i in index),
             labelled_by=self.labelled_by,
-            record_of=self.record_of[index],
-            cost=self.cost[index],
         )
 
     def answered(self) -> PreferenceDataset:
@@ -129,17 +160,22 @@ class PreferenceDataset:
         ]
         return PreferenceDataset(
             pairs=_chain("pairs", parts),
-            labels=PreferenceLabels(
-                np.concatenate([part.labels.prefer_second for part in parts]),
-                np.concatenate([part.labels.answered for part in parts]),
+            labels=PreferenceLabels.concatenate(
+                [
+                    replace(part.labels, labeller=place[part.labels.labeller])
+                    for place, part in zip(places, parts, strict=True)
+                ]
             ),
-            instructions=tuple(_chain("instructions", parts)),
+            instructions=_chain("instructions", parts),
             labelled_by=tuple(records),
-            record_of=np.concatenate(
-                [place[part.record_of] for place, part in zip(places, parts, strict=True)]
-            ),
-            cost=np.concatenate([part.cost for part in parts]),
         )
+
+    def summary(self) -> tuple[LabellerTotals, ...]:
+        """How often each labeller answered, and what it took; those without a pair left out.
+
+        ``print`` shows each as a line.
+        """
+        return totals_by_labeller(self.labels, self.labelled_by)
 
     def split(
         self, validation: float = 0.1, *, rng: np.random.Generator
@@ -174,18 +210,25 @@ class PreferenceDataset:
         Raises:
             ValueError: no pair is answered, or all that are tie.
         """
-        n_answered = int(self.labels.answered.sum())
+        counts = self.labels.counts()
+        n_answered = counts.pop(Outcome.ANSWERED, 0)
+        verbs = {outcome: "were " for outcome in Outcome} | {Outcome.FAILED: ""}
+        others = ", ".join(
+            f"{n} of {len(self)} pairs {verbs[outcome]}{outcome.word}"
+            for outcome, n in counts.items()
+        )
+        why = f" ({others})" if others else ""
         if n_answered == 0:
             raise InvalidValueError(
-                f"0 of {len(self)} pairs are answered: there is nothing to learn from. Label more "
-                "pairs, or ask a labeller that answers; "
-                f"these were given by {self.labelled_by[0].source}."
+                f"0 of {len(self)} pairs are answered: there is nothing to learn from{why}. Label "
+                "more pairs, or ask a labeller that answers; these were given by "
+                f"{', '.join(record.source for record in self.labelled_by)}."
             )
         n_ties = int(np.sum(self.labels.prefer_second[self.labels.answered] == 0.5))
         if n_ties == n_answered:
             raise InvalidValueError(
                 f"{n_ties} of {n_answered} labels are ties: they order no segments and nothing can "
-                "be learnt from them. Lower the labeller's tie margin, compare segments that "
+                f"be learnt from them{why}. Lower the labeller's tie margin, compare segments that "
                 "differ more, or check that its rewards are not constant."
             )
 
@@ -200,30 +243,23 @@ class PreferenceDataset:
         ends = [[[s.trajectory.id, s.start, s.length] for s in pair] for pair in self.pairs]
         return sha256(json.dumps([ends, given]).encode()).hexdigest()
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write a Parquet file, whole or not at all; it names trajectories by id.
 
-        One row a pair: `first_id`, `first_start`, `second_id`, `second_start`, `length` (steps),
-        `prefer_second`, `answered`, `instruction`, `record` (position in the file's list of
-        labellers, which is in its metadata) and `cost`.
+        Its columns are those of `vlfeedback.data.preference_files`, one row a pair.
 
         Raises:
             NeedsError: a trajectory has no id, or two different ones have the same.
+            FileFormatError: `label_pairs` is not done with a file at this path.
             MissingExtraError: pyarrow is not installed.
         """
-        columns: dict[str, Any] = {
-            **segment_columns(self.pairs),
-            "prefer_second": self.labels.prefer_second,
-            "answered": self.labels.answered,
-            "instruction": list(self.instructions),
-            "record": self.record_of,
-            "cost": self.cost,
-        }
-        write_rows(path, columns, {"labelled_by": [asdict(r) for r in self.labelled_by]})
+        path = Path(path)
+        check_no_parts(path)
+        write_rows(path, *self.to_rows())
 
     @classmethod
-    def load(cls, path: Path, trajectories: Iterable[Trajectory]) -> PreferenceDataset:
-        """Read a file of `save`.
+    def load(cls, path: str | Path, trajectories: Iterable[Trajectory]) -> PreferenceDataset:
+        """Read a file of `save`, or of `label_pairs`, finished or not.
 
         Args:
             path: the file.
@@ -235,16 +271,32 @@ class PreferenceDataset:
                 trajectories is missing, is there twice, or is too short.
             MissingExtraError: pyarrow is not installed.
         """
-        columns, header = read_rows(path)
+        path = Path(path)
+        columns, header = read_grown_rows(path)
         return cls.from_rows(path, resolve_segments(path, columns, trajectories), columns, header)
+
+    def to_rows(self) -> tuple[Rows, dict[str, Any]]:
+        """Columns and header of a file of preferences.
+
+        Raises:
+            NeedsError: a trajectory has no id, or two different ones have the same.
+        """
+        labels = self.labels
+        columns = {
+            **segment_columns(self.pairs),
+            "prefer_second": labels.prefer_second.tolist(),
+            "outcome": [Outcome(number).word for number in labels.outcome],
+            "instruction": list(self.instructions),
+            "record": labels.labeller.tolist(),
+            "cost_usd": labels.cost_usd.tolist(),
+            "tokens": labels.tokens.tolist(),
+            "seconds": labels.seconds.tolist(),
+        }
+        return columns, {"labelled_by": [asdict(record) for record in self.labelled_by]}
 
     @classmethod
     def from_rows(
-        cls,
-        path: Path,
-        pairs: SegmentPairList,
-        columns: dict[str, list[Any]],
-        header: dict[str, Any],
+        cls, path: Path, pairs: SegmentPairList, columns: Rows, header: dict[str, Any]
     ) -> PreferenceDataset:
         """What `path` says of these pairs; `columns` and `header` were read from it.
 
@@ -256,14 +308,16 @@ class PreferenceDataset:
                 pairs=pairs,
                 labels=PreferenceLabels(
                     np.asarray(columns["prefer_second"], dtype=np.float32),
-                    np.asarray(columns["answered"], dtype=np.bool_),
+                    np.array([Outcome[word.upper()] for word in columns["outcome"]], np.uint8),
+                    cost_usd=np.asarray(columns["cost_usd"], dtype=np.float64),
+                    tokens=np.asarray(columns["tokens"], dtype=np.int64),
+                    seconds=np.asarray(columns["seconds"], dtype=np.float64),
+                    labeller=np.asarray(columns["record"], dtype=np.int64),
                 ),
-                instructions=tuple(columns["instruction"]),
+                instructions=columns["instruction"],
                 labelled_by=tuple(LabelRecord(**record) for record in header["labelled_by"]),
-                record_of=np.asarray(columns["record"], dtype=np.int64),
-                cost=np.asarray(columns["cost"], dtype=np.float64),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise FileFormatError(
                 f"{path} is damaged ({error}). Label its pairs again, or take a copy that is whole."
             ) from error

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from vlfeedback.errors import ShapeError
+from vlfeedback.optional import require
 from vlfeedback.types import Segment, SegmentBatch, SegmentPairs, SourceNeeds, Trajectory
 
 __all__ = [
@@ -106,15 +107,18 @@ def cluster_trajectories(
 
     Features (our choice, the paper names none): mean and standard deviation over time of every
     observation entry, standardised; k-means++ with ten restarts.
-    """
-    from sklearn.cluster import KMeans
 
+    Raises:
+        MissingExtraError: scikit-learn is not installed. (SciPy's K-means, restarted as often, ends
+            in another partition for every fifth seed, and numbers the clusters otherwise.)
+    """
+    cluster = require("sklearn.cluster", extra="offline", needed_by="Drawing clustered pairs")
     features: Float64[np.ndarray, "N D"] = np.stack(
         [np.r_[t.observations.mean(axis=0), t.observations.std(axis=0)] for t in trajectories]
     ).astype(np.float64)
     spread = features.std(axis=0)
     features = (features - features.mean(axis=0)) / np.where(spread > 1e-8, spread, 1.0)
-    model = KMeans(n_clusters=2, n_init=10, random_state=seed)
+    model = cluster.KMeans(n_clusters=2, n_init=10, random_state=seed)
     return np.asarray(model.fit_predict(features), dtype=np.int64)
 
 

@@ -6,7 +6,7 @@ preferred. With *sides*: ``obs_1``, ``obs_2``, ``action_1``, ``action_2``, ``rew
 ``reward_2`` and ``label``, 1 where the second side is better.
 
 Each segment becomes a trajectory of its own. A file holds S observations where a trajectory has
-S + 1: the last one is repeated, and ``info["last_observation"] == "repeated"`` says so. Nothing
+S + 1: the last one is repeated, and `Trajectory.last_observation_repeated` says so. Nothing
 that learns from segments reads it; a learner that bootstraps from the state after the last action
 should not be given these. Actions are left as they are: CPL clips them to +-(1 - 1e-5) itself.
 
@@ -22,9 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vlfeedback.data.preferences import LabelRecord, PreferenceDataset
+from vlfeedback.data.preferences import PreferenceDataset
+from vlfeedback.data.whole_files import new_file
 from vlfeedback.errors import FileFormatError, InvalidValueError
-from vlfeedback.types import PreferenceLabels, Segment, Trajectory
+from vlfeedback.types import LabelRecord, PreferenceLabels, Segment, Trajectory
 
 __all__ = ["read_segments_npz", "write_segments_npz"]
 
@@ -104,14 +105,8 @@ def write_segments_npz(path: Path, dataset: PreferenceDataset, *, score: str | N
         names = ("obs", "action", "reward")
         arrays = {n: np.concatenate([arrays[f"{n}_{side}"] for side in _SIDES]) for n in names}
         arrays[score] = np.concatenate([1 - label, label])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with new_file(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """Static word vectors: the bundled preference model's reading of an instruction, NumPy only.
 
 A table of WordPiece tokens and whole words, each with one vector distilled from a sentence
-encoder (`vlfeedback.encoders.distil_words`; card: ``weights/words.md``). Synonyms lie close
+encoder (`docs/build/distil_words.py`; card: ``weights/words.md``). Synonyms lie close
 together, so a model trained on some phrasings understands others.
 """
 
@@ -64,7 +64,7 @@ class WordVectors:
         """Read a table; the same object for the same path.
 
         Args:
-            path: a file written by `vlfeedback.encoders.distil_words`; None is the bundled one.
+            path: a file written by `docs/build/distil_words.py`; None is the bundled one.
 
         Raises:
             CheckpointError: the file is truncated, or is no table of word vectors.
@@ -152,7 +152,7 @@ def _load(path: Path) -> WordVectors:
             if found != WORDS_FORMAT:
                 raise CheckpointError(
                     f"{path} has format {found!r}; expected {WORDS_FORMAT!r}. Pass a table written "
-                    "by vlfeedback.encoders.distil_words, or None for the bundled one."
+                    "by docs/build/distil_words.py of the repository, or None for the bundled one."
                 )
             quantised, scales, letters = (
                 file.get_tensor(key) for key in ("vectors", "scales", "vocabulary")

@@ -12,7 +12,16 @@ import numpy as np
 from scipy.special import expit
 
 from vlfeedback.errors import InvalidValueError, NeedsError
-from vlfeedback.types import PreferenceLabels, RewardSource, SegmentPairs, class_and_settings
+from vlfeedback.scoring import ask
+from vlfeedback.types import (
+    GivesLogOdds,
+    Outcome,
+    PreferenceLabels,
+    RewardSource,
+    SegmentPairs,
+    class_and_settings,
+    unwrapped,
+)
 
 __all__ = ["PreferenceFromReward", "PreferenceFromRewardConfig"]
 
@@ -38,7 +47,7 @@ class PreferenceFromReward:
         source: any reward source.
         tie_margin: >= 0, in the unit of the source's rewards, for a whole segment.
         soft: label with the probability that the second is preferred, sigmoid(scale * (score of the
-            second - score of the first)), where the source knows the scale: ``log_odds_scale``.
+            second - score of the first)), where the source knows the scale: `GivesLogOdds`.
 
     Raises:
         ValueError: `tie_margin` is negative or no number.
@@ -61,24 +70,30 @@ class PreferenceFromReward:
         )
 
     def label(self, pairs: SegmentPairs) -> PreferenceLabels:
-        """Compare each pair; raises what the source's `rewards` raises."""
+        """Compare each pair.
+
+        Raises:
+            SourceAnswerError: the source's rewards are none, see `vlfeedback.scoring.ask`.
+
+        What the source's `rewards` raises is raised.
+        """
         # float64: sums of equal numbers in another order should not decide.
         first, second = (
-            np.asarray(self.source.rewards(batch), dtype=np.float64).sum(axis=1)
+            ask(self.source, batch).sum(axis=1, dtype=np.float64)
             for batch in (pairs.first, pairs.second)
         )
         gap = second - first
         tied = np.abs(gap) <= self.config.tie_margin
         sure = gap > 0 if self._scale is None else expit(self._scale * gap)
         prefer_second = np.where(tied, 0.5, sure).astype(np.float32)
-        return PreferenceLabels(prefer_second, np.ones(len(pairs), dtype=np.bool_))
+        return PreferenceLabels(prefer_second, np.full(len(pairs), Outcome.ANSWERED, np.uint8))
 
 
 def _log_odds_scale(source: RewardSource) -> float:
-    scale = getattr(getattr(source, "wrapped", source), "log_odds_scale", None)
-    if scale is None:
+    source = unwrapped(source)
+    if not isinstance(source, GivesLogOdds):
         raise NeedsError(
             f"The scores of {type(source).__name__} say nothing of probabilities, so its labels "
             "cannot be soft; only those of a preference model, such as 'vlp', can."
         )
-    return float(scale)
+    return float(source.log_odds_scale)

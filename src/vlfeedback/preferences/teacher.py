@@ -3,7 +3,7 @@
 Paper:    Lee et al. 2021 (B-Pref, and its code); flips: Offline RL-VLM-F, Table II
 Needs:    the environment's rewards; observations and actions, which seed the chance (an entry of
           the observations may stand for progress as well)
-Returns:  prefer_second in {0, 0.5, 1}; a skipped pair is unanswered
+Returns:  prefer_second in {0, 0.5, 1}; the outcome of a skipped pair is SKIPPED
 Recipe:   1 skip the pair where neither return exceeds a threshold; 2 mark it equal where the
           returns differ by less than another; 3 discount what lies further back; 4 prefer the
           larger return, or draw from sigmoid(beta gap); 5 err with a constant probability, and
@@ -32,7 +32,7 @@ from jaxtyping import Bool, Float64
 from vlfeedback.data.sampling import SegmentPairList, gather_pairs
 from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
 from vlfeedback.registry import suggest
-from vlfeedback.types import PreferenceLabels, SegmentBatch, SegmentPairs, SourceNeeds
+from vlfeedback.types import Outcome, PreferenceLabels, SegmentBatch, SegmentPairs, SourceNeeds
 
 __all__ = ["PRESETS", "ScriptedTeacher", "TeacherConfig"]
 
@@ -180,7 +180,8 @@ class ScriptedTeacher:
         wrong = self._inverted(pairs)
         prefer_second = np.where(wrong, 1 - prefer_second, prefer_second)
         prefer_second = np.where(tied, 0.5, prefer_second)
-        return PreferenceLabels(prefer_second.astype(np.float32), ~skipped)
+        outcome = np.where(skipped, Outcome.SKIPPED, Outcome.ANSWERED).astype(np.uint8)
+        return PreferenceLabels(prefer_second.astype(np.float32), outcome)
 
     def flip_rate(self, pairs: SegmentPairs) -> float:
         """Share of the labels of these pairs that mistakes and flips inverted, in [0, 1].

@@ -60,6 +60,13 @@ class LearnedReward:
         CheckpointError: it is truncated, foreign, or of another architecture or version; or its
             weights are not those of the settings' digest.
         UnknownNameError: the encoder is no reward source known here.
+
+    Example:
+        >>> from vlfeedback import RewardModelConfig
+        >>> model = RewardModel(RewardModelConfig(inputs="state"), shape=(3,))
+        >>> source = LearnedReward(model)
+        >>> source.rewards(SegmentBatch(observations=np.zeros((4, 5, 3), np.float32))).shape
+        (4, 5)
     """
 
     config_type = LearnedConfig

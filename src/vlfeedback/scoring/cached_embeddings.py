@@ -43,6 +43,14 @@ class CachedEmbeddings:
         NeedsError: the source says neither what its embeddings depend on nor its settings.
         FileFormatError: the file is damaged, of something else, or of a newer release.
         OSError: the file can be neither read nor made.
+
+    Example:
+        >>> from vlfeedback.testing import BrightnessEmbedder
+        >>> source = CachedEmbeddings(BrightnessEmbedder())
+        >>> source.embed(np.zeros((3, 8, 8, 3), dtype=np.uint8)).shape
+        (3, 1)
+        >>> source.wrapped.embedded  # of three equal pictures one was encoded
+        [1]
     """
 
     def __init__(self, source: RewardSource, path: str | Path | None = None) -> None:

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from vlfeedback.data.preference_files import read_rows, segment_columns
-from vlfeedback.data.preferences import LabelRecord, PreferenceDataset
+from vlfeedback.data.growing_preferences import (
+    GrowingPreferences,
+    check_same_labellers,
+    is_finished,
+    read_grown_rows,
+)
+from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.sampling import SegmentPairList, gather_pairs
-from vlfeedback.errors import FileFormatError, InvalidValueError, ShapeError
+from vlfeedback.errors import FileFormatError, InvalidValueError, ShapeError, SourceAnswerError
 from vlfeedback.types import (
+    LabelRecord,
+    MeasuresPairs,
+    NamesItsModel,
+    NamesItsPrompt,
+    Outcome,
     PreferenceLabels,
     PreferenceSource,
+    PricedPerPair,
     Report,
     SegmentPairs,
+    SeveralLabellers,
     class_and_settings,
 )
 
-__all__ = ["label_pairs"]
+__all__ = ["ask_labeller", "label_pairs"]
 
 
 def label_pairs(
@@ -31,20 +43,23 @@ def label_pairs(
     *,
     instruction: str | Sequence[str] | None = None,
     batch_size: int = 32,
-    save_to: Path | None = None,
+    save_to: str | Path | None = None,
     report: Report | None = None,
 ) -> PreferenceDataset:
     """Ask a labeller about pairs, a batch at a time.
 
     With `save_to` the answers of each batch are written as soon as they are there, and the pairs
-    that the file holds, answered or refused, are not asked again: run the same call again to go
-    on after it was stopped. The file and `pairs` must begin alike; either may go on longer.
+    that the file holds, whatever their outcome, are not asked again: run the same call again to go
+    on after it was stopped. The file and `pairs` must begin alike; either may go on longer. A
+    batch is a small file in ``<save_to>.parts/`` until all pairs are done; `PreferenceDataset.load`
+    reads an unfinished file as well.
 
     Args:
         pairs: what a sampler drew.
-        labeller: any preference source. One that has to see all pairs first has a method
-            ``measured_on(pairs)``, which gives the labeller to ask. If it says
-            ``cost_per_pair`` (US dollars), ``model`` or ``prompt``, that is recorded.
+        labeller: any preference source. What else it may say of itself is used where it does:
+            `MeasuresPairs`, `PricedPerPair`, `NamesItsModel`, `NamesItsPrompt`,
+            `SeveralLabellers` in `vlfeedback.types`. Where its labels say nothing of the time they
+            took, that is measured, and shared equally among the pairs of a batch.
         instruction: one for all pairs, one for each, or none.
         batch_size: pairs asked at a time.
         save_to: a Parquet file, see `PreferenceDataset.save`.
@@ -52,53 +67,113 @@ def label_pairs(
 
     Raises:
         FileFormatError: `save_to` holds other pairs, or answers of another labeller.
+        BlockingIOError: another process adds to `save_to`.
+        OSError: `save_to` cannot be written; nobody was asked then.
         NeedsError: `save_to` is given and trajectories have no id, or two have the same.
         ValueError: `batch_size` is below 1.
         ShapeError: another number of instructions than pairs, or segments of unequal length.
+        SourceAnswerError: the labeller answered with something that is no label of these pairs.
 
     What the labeller raises is raised, with a note on where it was.
     """
     if batch_size < 1:
         raise InvalidValueError(f"batch_size={batch_size}; expected at least 1 pair.")
     texts = _texts(instruction, len(pairs))
-    labeller = getattr(labeller, "measured_on", lambda _: labeller)(pairs)
-    record = _record_of(labeller)
-    unasked = PreferenceDataset(
-        pairs,
-        PreferenceLabels(np.zeros(len(pairs), np.float32), np.zeros(len(pairs), np.bool_)),
-        texts,
-        (record,),
-        cost=np.full(len(pairs), float(getattr(labeller, "cost_per_pair", 0.0))),
-    )
-    saved = unasked.take(slice(0)) if save_to is None else _resume(save_to, unasked)
-    parts = []
-    for start in range(len(saved), len(pairs), batch_size):
+    if isinstance(labeller, MeasuresPairs):
+        labeller = labeller.measured_on(pairs)
+    unasked = PreferenceDataset(pairs, _nothing(len(pairs)), texts, _records_of(labeller))
+
+    def ask(batch: PreferenceDataset) -> PreferenceLabels:
+        question = gather_pairs(batch.pairs, None, needs=labeller.needs)
+        if instruction is not None:
+            words, sides = list(batch.instructions), (question.first, question.second)
+            question = SegmentPairs(*[replace(side, instructions=words) for side in sides])
+        return ask_labeller(labeller, question)
+
+    if save_to is None:
+        nothing = unasked.take(slice(0))
+        return _label(unasked, nothing, ask, batch_size, report, None)
+    path = Path(save_to)
+    saved = _saved(path, unasked)  # refuses what does not belong together before it makes a folder
+    if len(saved) == len(unasked) and is_finished(path):
+        return saved
+    records = [asdict(record) for record in unasked.labelled_by]
+    with GrowingPreferences.opened(path, records) as file:
+        saved = _saved(path, unasked)  # again: another process may have added before it ended
+        labelled = _label(unasked, saved, ask, batch_size, report, file)
+        file.fold()
+    return labelled
+
+
+def ask_labeller(labeller: PreferenceSource, pairs: SegmentPairs) -> PreferenceLabels:
+    """Ask about N pairs at once, and check that the answer is one.
+
+    Costs that the labels leave out are filled in: `PricedPerPair`, and the time that was measured.
+
+    Raises:
+        SourceAnswerError: it is not; the message names the labeller.
+
+    What the labeller raises is raised.
+    """
+    begin = time.monotonic()
+    labels = labeller.label(pairs)
+    seconds = time.monotonic() - begin
+    n, name = len(pairs), class_and_settings(labeller)[0]
+    if not isinstance(labels, PreferenceLabels):
+        raise SourceAnswerError(
+            f"{name} answered {n} pairs with {type(labels).__name__}; expected PreferenceLabels."
+        )
+    if len(labels) != n:
+        raise SourceAnswerError(f"{name} gave {len(labels)} labels for {n} pairs; expected {n}.")
+    if labels.prefer_second.dtype != np.float32:
+        raise SourceAnswerError(
+            f"{name} answered in {labels.prefer_second.dtype}; expected float32 prefer_second."
+        )
+    n_labellers = len(labeller.records) if isinstance(labeller, SeveralLabellers) else 1
+    if n and labels.labeller.max() >= n_labellers:
+        raise SourceAnswerError(
+            f"{name} has answers of labeller {labels.labeller.max()} and is {n_labellers}; "
+            f"expected 0 to {n_labellers - 1}. One that is several has `records`: SeveralLabellers."
+        )
+    if isinstance(labeller, PricedPerPair) and not labels.cost_usd.any():
+        labels = replace(labels, cost_usd=np.full(n, float(labeller.cost_per_pair)))
+    if not labels.seconds.any():
+        labels = replace(labels, seconds=np.full(n, seconds / max(n, 1)))
+    return labels
+
+
+def _label(
+    unasked: PreferenceDataset,
+    saved: PreferenceDataset,
+    ask: Callable[[PreferenceDataset], PreferenceLabels],
+    batch_size: int,
+    report: Report | None,
+    file: GrowingPreferences | None,
+) -> PreferenceDataset:
+    """The saved pairs, and those after them as they are answered."""
+    parts = [saved]
+    for start in range(len(saved), len(unasked), batch_size):
         batch = unasked.take(slice(start, start + batch_size))
         try:
-            parts.append(replace(batch, labels=_ask(labeller, batch, instruction is not None)))
+            batch = replace(batch, labels=ask(batch))
         except Exception as error:
-            kept = f"kept in {save_to}" if save_to else "lost; give save_to to keep them"
+            fate = f"kept in {file.path}" if file else "lost; give save_to to keep them"
             error.add_note(
-                f"{record.source} was asked about pairs {start} to {start + len(batch) - 1} of "
-                f"{len(pairs)}; the answers to the {start} before them are {kept}."
+                f"{unasked.labelled_by[-1].source} was asked about pairs {start} to "
+                f"{start + len(batch) - 1} of {len(unasked)}; the answers to the {start} before "
+                f"them are {fate}."
             )
             raise
-        if save_to is not None:
-            saved.append(*parts).save(save_to)
+        if file is not None:
+            file.add(start, batch.to_rows()[0])
+        parts.append(batch)
         if report is not None:
-            report("labels", start + len(batch), len(pairs), float("nan"))
-    return saved.append(*parts)
+            report("labels", start + len(batch), len(unasked), float("nan"))
+    return saved.append(*parts[1:])
 
 
-def _ask(
-    labeller: PreferenceSource, batch: PreferenceDataset, instructed: bool
-) -> PreferenceLabels:
-    pairs = gather_pairs(batch.pairs, None, needs=labeller.needs)
-    if instructed:
-        texts = list(batch.instructions)
-        first, second = (replace(side, instructions=texts) for side in (pairs.first, pairs.second))
-        pairs = SegmentPairs(first, second)
-    return labeller.label(pairs)
+def _nothing(n: int) -> PreferenceLabels:
+    return PreferenceLabels(np.zeros(n, np.float32), np.full(n, Outcome.SKIPPED, np.uint8))
 
 
 def _texts(instruction: str | Sequence[str] | None, n_pairs: int) -> tuple[str, ...]:
@@ -111,34 +186,37 @@ def _texts(instruction: str | Sequence[str] | None, n_pairs: int) -> tuple[str, 
     return tuple(instruction)
 
 
-def _record_of(labeller: PreferenceSource) -> LabelRecord:
+def _records_of(labeller: PreferenceSource) -> tuple[LabelRecord, ...]:
+    """Those who answer, and last the labeller that is asked: often the one and only."""
     source, settings = class_and_settings(labeller)
-    said = {name: getattr(labeller, name, "") for name in ("model", "prompt")}
-    return LabelRecord(
+    model = labeller.model if isinstance(labeller, NamesItsModel) else ""
+    prompt = labeller.prompt if isinstance(labeller, NamesItsPrompt) else ""
+    record = LabelRecord(
         source=source,
         config=json.dumps(settings, sort_keys=True),
-        **{name: text for name, text in said.items() if isinstance(text, str)},
+        model=model if isinstance(model, str) else "",  # a network of ours may be called so too
+        prompt=prompt if isinstance(prompt, str) else "",
     )
+    several = labeller.records if isinstance(labeller, SeveralLabellers) else ()
+    return (*several, record)
 
 
-def _resume(path: Path, unasked: PreferenceDataset) -> PreferenceDataset:
+def _saved(path: Path, unasked: PreferenceDataset) -> PreferenceDataset:
     """What the file already says of the first pairs; refuses a file about anything else."""
-    now: dict[str, list[Any]] = segment_columns(unasked.pairs)  # refuses ids it could not write
-    if not path.exists():
-        unasked.take(slice(0)).save(path)  # what cannot be written is found out before it costs
-    columns, header = read_rows(path)
-    now["instruction"] = list(unasked.instructions)
-    n = min(len(columns["answered"]), len(unasked))
-    if any(columns[name][:n] != values[:n] for name, values in now.items()):
+    now, header = unasked.to_rows()  # refuses ids that it could not write
+    try:
+        columns, file_header = read_grown_rows(path)
+    except FileNotFoundError:
+        return unasked.take(slice(0))
+    n = min(len(columns["record"]), len(unasked))
+    question = ("first_id", "first_start", "second_id", "second_start", "length", "instruction")
+    if any(columns[name][:n] != now[name][:n] for name in question):
         raise FileFormatError(
             f"{path} holds answers about other pairs or instructions than the first {n} asked "
             "about now. Draw the same pairs (the same seed), or give another path."
         )
+    if not n:
+        return unasked.take(slice(0))
+    check_same_labellers(file_header["labelled_by"], header["labelled_by"], where=path)
     columns = {name: values[:n] for name, values in columns.items()}
-    saved = PreferenceDataset.from_rows(path, unasked.pairs[:n], columns, header)
-    if n and saved.labelled_by != unasked.labelled_by:
-        raise FileFormatError(
-            f"{path} holds answers of {saved.labelled_by}, and {unasked.labelled_by} is asked now. "
-            "Go on with the same settings, or give another path."
-        )
-    return saved
+    return PreferenceDataset.from_rows(path, unasked.pairs[:n], columns, file_header)

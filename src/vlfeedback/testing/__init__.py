@@ -1,4 +1,4 @@
-"""For authors of sources: the contract theirs has to pass, and a world and source known by hand.
+"""For authors of sources: the contracts, and a world, a source and labellers known by hand.
 
 The contracts need pytest, which is imported when one of them is asked for.
 """
@@ -13,6 +13,12 @@ from vlfeedback.testing.brightness import (
     BrightnessEmbedder,
     BrightnessReward,
 )
+from vlfeedback.testing.known_labellers import (
+    KnownCascade,
+    KnownCascadeConfig,
+    KnownLabeller,
+    KnownLabellerConfig,
+)
 from vlfeedback.testing.point_reach import PointReachEnv
 
 if TYPE_CHECKING:
@@ -22,6 +28,10 @@ __all__ = [
     "BrightnessConfig",
     "BrightnessEmbedder",
     "BrightnessReward",
+    "KnownCascade",
+    "KnownCascadeConfig",
+    "KnownLabeller",
+    "KnownLabellerConfig",
     "PointReachEnv",
     "PreferenceSourceContract",
     "RewardSourceContract",

@@ -22,15 +22,26 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from vlfeedback.data.preferences import PreferenceDataset
+from vlfeedback.data.sampling import SegmentPairList
 from vlfeedback.errors import NeedsError
-from vlfeedback.testing.segments import random_segments, with_padding
+from vlfeedback.scoring.labelling import label_pairs
+from vlfeedback.testing.segments import random_segment_pairs, random_segments, with_padding
 from vlfeedback.types import (
     EmbeddingSource,
+    LabelRecord,
+    MeasuresPairs,
+    NamesItsModel,
+    NamesItsPrompt,
+    Outcome,
     PreferenceLabels,
     PreferenceSource,
+    PricedPerPair,
     RewardSource,
     SegmentBatch,
     SegmentPairs,
+    SeveralLabellers,
+    class_and_settings,
 )
 
 __all__ = ["PreferenceSourceContract", "RewardSourceContract"]
@@ -169,13 +180,27 @@ class RewardSourceContract(_SourceContract):
 
 
 class PreferenceSourceContract(_SourceContract):
-    """Tests of a `PreferenceSource`; the subclass gives a fixture `source`."""
+    """Tests of a `PreferenceSource`; the subclass gives a fixture `source`.
+
+    Of one that has to measure pairs before it answers, `source` is what ``measured_on`` gave.
+    """
 
     mirrored: ClassVar[bool] = True  # False: order bias or noise is measured, not forbidden
+    repeatable: ClassVar[bool] = True  # False: asked again, it may answer otherwise, as people do
 
     def pairs(self, source: PreferenceSource) -> SegmentPairs:
         """Pairs to compare; override where noise will not do."""
         return SegmentPairs(self.segments(source, seed=0), self.segments(source, seed=1))
+
+    def pair_list(self, source: PreferenceSource) -> SegmentPairList:
+        """Pairs as `label_pairs` takes them; override where noise will not do."""
+        return random_segment_pairs(
+            source.needs,
+            np.random.default_rng(0),
+            picture_size=self.picture_size,
+            observation_size=self.observation_size,
+            action_size=self.action_size,
+        )
 
     def test_it_is_a_preference_source(self, source: PreferenceSource) -> None:
         assert isinstance(source, PreferenceSource)
@@ -186,11 +211,50 @@ class PreferenceSourceContract(_SourceContract):
         pairs = self.pairs(source)
         labels = source.label(pairs)
         assert isinstance(labels, PreferenceLabels)
-        assert labels.prefer_second.shape == labels.answered.shape == (len(pairs),)
+        assert labels.prefer_second.shape == labels.outcome.shape == (len(pairs),)
         assert labels.prefer_second.dtype == np.float32
-        assert labels.answered.dtype == np.bool_
-        given = labels.prefer_second[labels.answered]
-        assert np.all((given >= 0) & (given <= 1))
+        answers = labels.prefer_second[labels.answered]
+        assert np.all((answers >= 0) & (answers <= 1))
+
+    def test_every_pair_has_an_outcome_and_what_it_took(self, source: PreferenceSource) -> None:
+        pairs = self.pairs(source)
+        labels = source.label(pairs)
+        assert labels.outcome.dtype == np.uint8
+        assert set(labels.outcome.tolist()) <= set(Outcome)
+        for array in (labels.cost_usd, labels.tokens, labels.seconds):
+            assert array.shape == (len(pairs),)
+            assert np.all(np.isfinite(array) & (array >= 0))
+
+    def test_every_label_is_of_a_labeller_that_has_a_record(self, source: PreferenceSource) -> None:
+        labels = source.label(self.pairs(source))
+        records = source.records if isinstance(source, SeveralLabellers) else (None,)
+        assert np.all((labels.labeller >= 0) & (labels.labeller < len(records)))
+
+    def test_records_of_several_labellers_are_json_and_differ(
+        self, source: PreferenceSource
+    ) -> None:
+        if not isinstance(source, SeveralLabellers):
+            pytest.skip("is one labeller")
+        for record in source.records:
+            assert isinstance(record, LabelRecord)
+            assert isinstance(json.loads(record.config), dict)
+        assert len(set(source.records)) == len(source.records)
+
+    def test_equal_pairs_get_equal_labels(self, source: PreferenceSource) -> None:
+        if not self.repeatable:
+            pytest.skip("may answer otherwise")
+        pairs = self.pairs(source)
+        self.assert_same_labels(source.label(pairs), source.label(pairs))
+
+    def test_a_label_does_not_depend_on_the_other_pairs(self, source: PreferenceSource) -> None:
+        if not self.repeatable:
+            pytest.skip("may answer otherwise")
+        pairs = self.pairs(source)
+        alone = [
+            source.label(SegmentPairs(pairs.first.take([row]), pairs.second.take([row])))
+            for row in range(len(pairs))
+        ]
+        self.assert_same_labels(source.label(pairs), PreferenceLabels.concatenate(alone))
 
     def test_swapping_the_pair_mirrors_the_labels(self, source: PreferenceSource) -> None:
         if not self.mirrored:
@@ -198,11 +262,60 @@ class PreferenceSourceContract(_SourceContract):
         pairs = self.pairs(source)
         labels = source.label(pairs)
         swapped = source.label(SegmentPairs(pairs.second, pairs.first))
-        np.testing.assert_array_equal(swapped.answered, labels.answered)
-        given = labels.answered
+        mirrored = replace(swapped, prefer_second=1 - swapped.prefer_second)
+        self.assert_same_labels(mirrored, labels)
+
+    def test_measuring_pairs_gives_a_labeller_and_leaves_the_first_as_it_was(
+        self, source: PreferenceSource
+    ) -> None:
+        if not isinstance(source, MeasuresPairs):
+            pytest.skip("needs no pairs before it answers")
+        before = class_and_settings(source)
+        measured = source.measured_on(self.pair_list(source))
+        assert isinstance(measured, PreferenceSource)
+        assert class_and_settings(source) == before
+
+    def test_its_price_is_an_amount_of_money(self, source: PreferenceSource) -> None:
+        if not isinstance(source, PricedPerPair):
+            pytest.skip("has no price per pair")
+        assert np.isfinite(source.cost_per_pair)
+        assert source.cost_per_pair >= 0
+
+    def test_its_model_and_prompt_have_names(self, source: PreferenceSource) -> None:
+        if isinstance(source, NamesItsModel):
+            assert isinstance(source.model, str)
+        if isinstance(source, NamesItsPrompt):
+            assert isinstance(source.prompt, str)
+
+    def test_label_pairs_gets_the_same_labels_in_batches_of_any_size(
+        self, source: PreferenceSource
+    ) -> None:
+        if not self.repeatable:
+            pytest.skip("may answer otherwise")
+        one, other = (self.labelled(source, batch_size=size) for size in (1, 3))
+        self.assert_same_labels(one.labels, other.labels)
+        assert one.labelled_by == other.labelled_by
+
+    def test_what_is_not_answered_is_not_trained_on(self, source: PreferenceSource) -> None:
+        dataset = self.labelled(source, batch_size=3)
+        trained_on = dataset.answered().labels
+        assert np.all(trained_on.outcome == Outcome.ANSWERED)
+        assert len(trained_on) == np.sum(dataset.labels.outcome == Outcome.ANSWERED)
+        assert len(dataset) == len(self.pair_list(source))
+
+    def labelled(self, source: PreferenceSource, *, batch_size: int) -> PreferenceDataset:
+        """What `label_pairs` makes of `pair_list`, under the instructions in turn."""
+        pairs = self.pair_list(source)
+        texts = [self.instructions[row % len(self.instructions)] for row in range(len(pairs))]
+        return label_pairs(pairs, source, instruction=texts, batch_size=batch_size)
+
+    def assert_same_labels(self, labels: PreferenceLabels, expected: PreferenceLabels) -> None:
+        """Equal outcomes by the same labellers; answers but for how sums are batched."""
+        np.testing.assert_array_equal(labels.outcome, expected.outcome)
+        np.testing.assert_array_equal(labels.labeller, expected.labeller)
         np.testing.assert_allclose(
-            swapped.prefer_second[given],
-            1 - labels.prefer_second[given],
+            labels.prefer_second[expected.answered],
+            expected.prefer_second[expected.answered],
             rtol=self.tolerance,
             atol=self.tolerance,
         )

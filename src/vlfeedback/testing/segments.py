@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Int64
 
-from vlfeedback.types import SegmentBatch, SourceNeeds
+from vlfeedback.data.sampling import SegmentPairList
+from vlfeedback.types import ArrayFrames, Segment, SegmentBatch, SourceNeeds, Trajectory
 
-__all__ = ["random_segments", "with_padding"]
+__all__ = ["random_segment_pairs", "random_segments", "with_padding"]
 
 
 def random_segments(
@@ -36,7 +37,7 @@ def random_segments(
         action_size: numbers of one action.
         instructions: given to the rows in turn.
     """
-    steps = max(needs.context, needs.frame_stride + 1, 4)
+    steps = _steps(needs)
     frame_steps = np.arange(0, steps, needs.frame_stride, dtype=np.int64)
     pictures = (n, len(frame_steps), picture_size, picture_size, 3)
 
@@ -54,6 +55,41 @@ def random_segments(
         instructions=[instructions[i % len(instructions)] for i in range(n)],
         frame_steps=frame_steps if needs.frames else None,
     )
+
+
+def random_segment_pairs(
+    needs: SourceNeeds,
+    rng: np.random.Generator,
+    *,
+    n: int = 4,
+    picture_size: int = 64,
+    observation_size: int = 39,
+    action_size: int = 4,
+) -> SegmentPairList:
+    """Pairs of segments cut from trajectories of noise, each of another: what `label_pairs` takes.
+
+    Their rewards lie in [0, 1), so that shares of a mean return are above 0. The arguments are
+    those of `random_segments`, for `n` pairs.
+    """
+    steps = _steps(needs)
+
+    def segment(name: str) -> Segment:
+        shape = (steps + 1, picture_size, picture_size, 3)
+        pictures = rng.integers(0, 256, shape if needs.frames else 0, dtype=np.uint8)
+        trajectory = Trajectory(
+            observations=rng.standard_normal((steps + 1, observation_size)).astype(np.float32),
+            actions=rng.standard_normal((steps, action_size)).astype(np.float32).clip(-1, 1),
+            env_rewards=rng.random(steps).astype(np.float32),
+            frames=ArrayFrames(np.arange(steps + 1), pictures) if needs.frames else None,
+            id=name,
+        )
+        return trajectory.segment(0, steps)
+
+    return [(segment(f"noise-{2 * i}"), segment(f"noise-{2 * i + 1}")) for i in range(n)]
+
+
+def _steps(needs: SourceNeeds) -> int:
+    return max(needs.context, needs.frame_stride + 1, 4)
 
 
 def with_padding(

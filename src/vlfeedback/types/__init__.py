@@ -8,12 +8,21 @@ is the one taken *after* action t, which is all a wrapper around an environment 
 """
 
 from vlfeedback.types.batches import Granularity, SegmentBatch, SegmentPairs, SourceNeeds
-from vlfeedback.types.labels import PreferenceLabels
+from vlfeedback.types.labels import LabelRecord, Outcome, PreferenceLabels
 from vlfeedback.types.progress import Report
 from vlfeedback.types.sources import (
+    Configured,
     EmbeddingSource,
+    GivesLogOdds,
+    MeasuresPairs,
+    NamesItsEmbeddings,
+    NamesItsModel,
+    NamesItsPrompt,
     PreferenceSource,
+    PricedPerPair,
     RewardSource,
+    SeveralLabellers,
+    Wraps,
     class_and_settings,
     embedding_id,
     unwrapped,
@@ -30,18 +39,29 @@ from vlfeedback.types.trajectories import (
 __all__ = [
     "SCATTERED",
     "ArrayFrames",
+    "Configured",
     "EmbeddingSource",
     "Frames",
+    "GivesLogOdds",
     "Granularity",
+    "LabelRecord",
+    "MeasuresPairs",
+    "NamesItsEmbeddings",
+    "NamesItsModel",
+    "NamesItsPrompt",
+    "Outcome",
     "PreferenceLabels",
     "PreferenceSource",
+    "PricedPerPair",
     "Report",
     "RewardSource",
     "Segment",
     "SegmentBatch",
     "SegmentPairs",
+    "SeveralLabellers",
     "SourceNeeds",
     "Trajectory",
+    "Wraps",
     "class_and_settings",
     "embedding_id",
     "rows_of",

@@ -11,53 +11,201 @@ Other projects write them down in other ways. Each is converted here and nowhere
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from enum import IntEnum
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64, Shaped
+from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt8
 
-from vlfeedback.errors import DtypeError, InvalidValueError, ShapeError
+from vlfeedback.errors import DtypeError, InvalidTypeError, InvalidValueError, ShapeError
 
-__all__ = ["PreferenceLabels", "TiePolicy"]
+__all__ = ["LabelRecord", "Outcome", "PreferenceLabels", "TiePolicy"]
 
 TiePolicy = Literal["half", "drop"]
 """What -1 means: "half", a tie that is trained on; "drop", unsure, never trained on."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Outcome(IntEnum):
+    """What became of a pair that a labeller was asked about.
+
+    Only `ANSWERED` is ever trained on.
+
+    Attributes:
+        ANSWERED: the label is the answer; a tie is one.
+        UNSURE: the labeller could not tell, or was not sure enough.
+        REFUSED: it would not answer.
+        UNPARSABLE: it said something that is no answer.
+        FAILED: nothing came back, such as after a time-out.
+        SKIPPED: it was not asked, or passed the pair over.
+    """
+
+    ANSWERED = 0
+    UNSURE = 1
+    REFUSED = 2
+    UNPARSABLE = 3
+    FAILED = 4
+    SKIPPED = 5
+
+    @property
+    def word(self) -> str:
+        """Its name in files and messages, such as ``"refused"``."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRecord:
+    """Who said so.
+
+    Attributes:
+        source: ``"module:Class"`` of the labeller, or where a file came from.
+        config: its settings, JSON.
+        model: what it asks, such as the name of a vision-language model; "" for nothing.
+        prompt: name and version of the prompt's template; "" for none.
+    """
+
+    source: str
+    config: str = "{}"
+    model: str = ""
+    prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
 class PreferenceLabels:
-    """Answers for N pairs."""
+    """Answers for N pairs, and for each what became of it, what it cost and who gave it.
 
-    prefer_second: Float32[np.ndarray, " N"]  # in [0, 1]: 0 first, 1 second, 0.5 tie
-    answered: Bool[np.ndarray, " N"]  # False: refused, unparsable, skipped; never trained on
+    What is left out is zero. A bool array in place of `outcome` says which pairs were answered:
+    the others were skipped.
 
-    def __post_init__(self) -> None:
-        if self.prefer_second.shape != self.answered.shape or self.prefer_second.ndim != 1:
-            raise ShapeError(
-                f"prefer_second has shape {self.prefer_second.shape} and answered "
-                f"{self.answered.shape}; expected (N,) for both."
+    Attributes:
+        prefer_second: (N,) float32 in [0, 1]: 0 the first segment is better, 1 the second, 0.5 a
+            tie, which is trained on; between them, the probability that the second is. Where a
+            pair is not answered the number means nothing.
+        outcome: (N,) uint8, values of `Outcome`.
+        cost_usd: (N,) float64, >= 0: US dollars that asking about the pair took, answered or not.
+        tokens: (N,) int64, >= 0: tokens of a language model, read and written.
+        seconds: (N,) float64, >= 0: time that it took.
+        labeller: (N,) int64: who of several labellers gave the outcome, as position among them
+            (`PreferenceDataset.labelled_by`, `SeveralLabellers.records`).
+
+    Raises:
+        ShapeError: an array is not (N,).
+        DtypeError: `outcome` is neither uint8 nor bool, or there are fractions of tokens.
+        ValueError: a number outside its range.
+
+    >>> labels = PreferenceLabels(
+    ...     np.float32([0, 1, 0.5, 0]),
+    ...     np.uint8([Outcome.ANSWERED, Outcome.ANSWERED, Outcome.ANSWERED, Outcome.REFUSED]),
+    ...     cost_usd=np.array([0.01, 0.01, 0.01, 0.002]),
+    ... )
+    >>> labels
+    PreferenceLabels(N=4, answered=3, ties=1, refused=1)
+    >>> labels.answered
+    array([ True,  True,  True, False])
+    >>> labels.take(labels.answered).prefer_second
+    array([0. , 1. , 0.5], dtype=float32)
+    """
+
+    prefer_second: Float32[np.ndarray, " N"]
+    outcome: UInt8[np.ndarray, " N"]
+    cost_usd: Float64[np.ndarray, " N"]
+    tokens: Int64[np.ndarray, " N"]
+    seconds: Float64[np.ndarray, " N"]
+    labeller: Int64[np.ndarray, " N"]
+
+    def __init__(
+        self,
+        prefer_second: np.ndarray,
+        outcome: np.ndarray | None = None,
+        *,
+        cost_usd: np.ndarray | None = None,
+        tokens: np.ndarray | None = None,
+        seconds: np.ndarray | None = None,
+        labeller: np.ndarray | None = None,
+        answered: np.ndarray | None = None,
+    ) -> None:
+        outcome = outcome if answered is None else answered  # its name before there were several
+        if outcome is None:
+            raise InvalidTypeError(
+                "PreferenceLabels needs an outcome for each pair: values of Outcome, as uint8."
             )
-        if self.answered.dtype != np.bool_:
-            raise DtypeError(f"answered is {self.answered.dtype}; expected bool, True: answered.")
-        given = self.prefer_second[self.answered]
-        if not np.all((given >= 0) & (given <= 1)):
+        n = prefer_second.size
+        arrays = {
+            "prefer_second": prefer_second,
+            "outcome": _outcomes(outcome),
+            "cost_usd": _numbers("cost_usd", cost_usd, n, np.float64),
+            "tokens": _numbers("tokens", tokens, n, np.int64),
+            "seconds": _numbers("seconds", seconds, n, np.float64),
+            "labeller": _numbers("labeller", labeller, n, np.int64),
+        }
+        for name, array in arrays.items():
+            if array.shape != (n,):
+                raise ShapeError(
+                    f"{name} has shape {array.shape} and prefer_second {prefer_second.shape}; "
+                    "expected (N,) for both."
+                )
+            object.__setattr__(self, name, array)
+        self._check_ranges()
+
+    def _check_ranges(self) -> None:
+        answers = self.prefer_second[self.answered]
+        if not np.all((answers >= 0) & (answers <= 1)):
             raise InvalidValueError(
                 "prefer_second must lie in [0, 1] (0 first, 1 second, 0.5 tie); got values in "
-                f"[{given.min()}, {given.max()}]."
+                f"[{answers.min()}, {answers.max()}]."
             )
+        for name, most in (
+            ("outcome", max(Outcome)),
+            ("cost_usd", np.inf),
+            ("tokens", np.inf),
+            ("seconds", np.inf),
+            ("labeller", np.inf),
+        ):
+            array = getattr(self, name)
+            strange = np.flatnonzero(~((array >= 0) & (array <= most) & np.isfinite(array)))
+            if len(strange):
+                raise InvalidValueError(
+                    f"{name} of pair {strange[0]} is {array[strange[0]]}; expected "
+                    + (f"0 to {most}." if most < np.inf else "a finite number of at least 0.")
+                )
 
     def __len__(self) -> int:
         return len(self.prefer_second)
 
     def __repr__(self) -> str:
         ties = int(np.sum(self.answered & (self.prefer_second == 0.5)))
-        return f"PreferenceLabels(N={len(self)}, answered={self.answered.sum()}, ties={ties})"
+        counts = {Outcome.ANSWERED.word: 0} | {o.word: n for o, n in self.counts().items()}
+        n_answered = counts.pop(Outcome.ANSWERED.word)
+        others = "".join(f", {word}={n}" for word, n in counts.items())
+        return f"PreferenceLabels(N={len(self)}, answered={n_answered}, ties={ties}{others})"
+
+    @property
+    def answered(self) -> Bool[np.ndarray, " N"]:
+        """Which pairs were answered: all that may be trained on."""
+        return np.asarray(self.outcome == Outcome.ANSWERED)
+
+    def counts(self) -> dict[Outcome, int]:
+        """How many pairs came out how; what never occurred is left out."""
+        counts = np.bincount(self.outcome, minlength=len(Outcome))
+        return {outcome: int(counts[outcome]) for outcome in Outcome if counts[outcome]}
 
     def take(self, rows: Sequence[int] | slice | np.ndarray) -> PreferenceLabels:
         """The labels at these positions, such as ``labels.take(labels.answered)``."""
         index = np.arange(len(self))[rows]
-        return PreferenceLabels(self.prefer_second[index], self.answered[index])
+        return PreferenceLabels(**{name: getattr(self, name)[index] for name in _FIELDS})
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[PreferenceLabels]) -> PreferenceLabels:
+        """The labels of all parts, one after the other; their `labeller` has to mean the same.
+
+        Raises:
+            ValueError: there is no part.
+        """
+        if not parts:
+            raise InvalidValueError("0 parts to concatenate; expected at least one.")
+        return cls(
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS}
+        )
 
     @classmethod
     def from_bpref(
@@ -68,7 +216,7 @@ class PreferenceLabels:
         Args:
             labels: numbers of any type, each -1, 0 or 1.
             tie_policy: ``"half"`` for labels of B-Pref, whose -1 is a tie trained on as 0.5;
-                ``"drop"`` for RL-VLM-F and Offline RL-VLM-F, whose -1 is "unsure": unanswered.
+                ``"drop"`` for RL-VLM-F and Offline RL-VLM-F, whose -1 is `Outcome.UNSURE`.
 
         Raises:
             ValueError: a label is another number, or `tie_policy` another word.
@@ -79,7 +227,8 @@ class PreferenceLabels:
         _check_known(labels, (-1, 0, 1), "B-Pref and RL-VLM-F")
         unsure = labels == -1
         prefer_second = np.where(unsure, 0.5, labels).astype(np.float32)
-        return cls(prefer_second, ~unsure if tie_policy == "drop" else np.ones_like(unsure))
+        dropped = unsure & (tie_policy == "drop")
+        return cls(prefer_second, np.where(dropped, Outcome.UNSURE, Outcome.ANSWERED).astype("u1"))
 
     def to_bpref(self, tie_policy: TiePolicy) -> Int64[np.ndarray, " N"]:
         """Write 0, 1 and -1 as a reader with this `tie_policy` understands them.
@@ -177,6 +326,30 @@ class PreferenceLabels:
                 f"{np.sum(~self.answered)} of {len(self)} pairs are unanswered, and labels of "
                 f"{convention} cannot say so. Leave them out: labels.take(labels.answered)."
             )
+
+
+_FIELDS = tuple(field.name for field in fields(PreferenceLabels))
+
+
+def _outcomes(outcome: np.ndarray) -> np.ndarray:
+    if outcome.dtype == np.bool_:
+        return np.where(outcome, Outcome.ANSWERED, Outcome.SKIPPED).astype(np.uint8)
+    if outcome.dtype != np.uint8:  # 1 would be "answered" to who thinks of a bool
+        raise DtypeError(
+            f"outcome is {outcome.dtype}; expected uint8, values of Outcome (or bool, True: "
+            "answered): np.array([Outcome.ANSWERED, Outcome.REFUSED], np.uint8)."
+        )
+    return outcome
+
+
+def _numbers(
+    name: str, array: np.ndarray | None, n: int, dtype: type[np.float64 | np.int64]
+) -> np.ndarray:
+    if array is None:
+        return np.zeros(n, dtype)
+    if not np.can_cast(array.dtype, dtype, "same_kind"):
+        raise DtypeError(f"{name} is {array.dtype}; expected {np.dtype(dtype)}.")
+    return array.astype(dtype, copy=False)
 
 
 def _check_policy(tie_policy: str) -> None:

@@ -1,8 +1,14 @@
-"""The protocols a source of feedback fulfils."""
+"""The protocols a source of feedback fulfils, and those for what it may say of itself.
+
+A source is known by its methods and attributes, not by its class. Beside `RewardSource` and
+`PreferenceSource`, all protocols here are optional: whoever uses one asks
+``isinstance(source, ...)``, so a source that has the attribute has it for everybody.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,12 +17,22 @@ from jaxtyping import Float32, UInt8
 
 from vlfeedback.errors import NeedsError
 from vlfeedback.types.batches import SegmentBatch, SegmentPairs, SourceNeeds
-from vlfeedback.types.labels import PreferenceLabels
+from vlfeedback.types.labels import LabelRecord, PreferenceLabels
+from vlfeedback.types.trajectories import Segment
 
 __all__ = [
+    "Configured",
     "EmbeddingSource",
+    "GivesLogOdds",
+    "MeasuresPairs",
+    "NamesItsEmbeddings",
+    "NamesItsModel",
+    "NamesItsPrompt",
     "PreferenceSource",
+    "PricedPerPair",
     "RewardSource",
+    "SeveralLabellers",
+    "Wraps",
     "class_and_settings",
     "embedding_id",
     "unwrapped",
@@ -38,10 +54,7 @@ class EmbeddingSource(RewardSource, Protocol):
     """A reward source that reads each picture once: wrappers keep embeddings, not pictures.
 
     `rewards(batch)` must give the same answer for `frames` and for the `embeddings` of them.
-
-    A source may also say what its embeddings depend on, in a property ``embedding_id: str``: two
-    sources with equal ids give equal embeddings, and share a cache of them. Without it, a source
-    shares only with its own class and settings.
+    What its embeddings depend on, it may say as `NamesItsEmbeddings`.
     """
 
     def embed(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B ..."]:
@@ -55,17 +68,119 @@ class PreferenceSource(Protocol):
     needs: SourceNeeds
 
     def label(self, pairs: SegmentPairs) -> PreferenceLabels:
-        """Compare each pair."""
+        """Compare each pair.
+
+        A pair that it cannot answer has another `Outcome`. What stops the work, such as a spent
+        budget, is raised: `vlfeedback.label_pairs` keeps the answers of earlier batches.
+        """
+
+
+@runtime_checkable
+class Configured(Protocol):
+    """A source with settings: they go into records, and into what a resumed run has to share."""
+
+    @property
+    def config(self) -> Any:
+        """Its settings, a dataclass of JSON values."""
+
+
+@runtime_checkable
+class Wraps(Protocol):
+    """A source that passes on another's answers as they are, such as `CachedEmbeddings`.
+
+    Records and comparisons then speak of the source within, see `unwrapped`.
+    """
+
+    @property
+    def wrapped(self) -> Any:
+        """The source within, of either kind."""
+
+
+@runtime_checkable
+class NamesItsEmbeddings(Protocol):
+    """An `EmbeddingSource` that says what its embeddings depend on beside the picture.
+
+    Two sources with equal ids give equal embeddings, and share a cache of them. Without an id, a
+    source shares only with its own class and settings, see `embedding_id`.
+    """
+
+    @property
+    def embedding_id(self) -> str:
+        """Differs where embeddings do, such as a digest of the encoder's weights."""
+
+
+@runtime_checkable
+class GivesLogOdds(Protocol):
+    """A reward source whose differences of scores are log-odds: its labels may be soft.
+
+    `PreferenceFromReward(source, soft=True)` labels with the probability.
+    """
+
+    @property
+    def log_odds_scale(self) -> float:
+        """> 0; P[second preferred] = sigmoid(scale * (score of the second - of the first))."""
+
+
+@runtime_checkable
+class MeasuresPairs(Protocol):
+    """A labeller that has to see all pairs before it can answer about any, for a threshold say.
+
+    `label_pairs` calls this once, before anybody is asked, and asks what it gives.
+    """
+
+    def measured_on(self, pairs: list[tuple[Segment, Segment]]) -> PreferenceSource:
+        """The labeller that answers; the one it is called on stays as it was."""
+
+
+@runtime_checkable
+class PricedPerPair(Protocol):
+    """A labeller with one price for every pair, fixed before it is asked.
+
+    `label_pairs` records it where labels carry no cost of their own. A labeller that knows what
+    each answer took gives it in `PreferenceLabels.cost_usd` instead.
+    """
+
+    @property
+    def cost_per_pair(self) -> float:
+        """US dollars, >= 0."""
+
+
+@runtime_checkable
+class NamesItsModel(Protocol):
+    """A labeller that asks a model by name: `LabelRecord.model`."""
+
+    @property
+    def model(self) -> str:
+        """Such as the name of a vision-language model."""
+
+
+@runtime_checkable
+class NamesItsPrompt(Protocol):
+    """A labeller that asks with a prompt: `LabelRecord.prompt`."""
+
+    @property
+    def prompt(self) -> str:
+        """Name and version of its template."""
+
+
+@runtime_checkable
+class SeveralLabellers(Protocol):
+    """A labeller that is several, such as a model and a person for what the model leaves open.
+
+    Its `label` says in `PreferenceLabels.labeller` who gave each outcome. `label_pairs` makes
+    `records` the first of the dataset's `labelled_by`; after them stands the record of the whole,
+    with its own class and settings, to which no pair points.
+    """
+
+    @property
+    def records(self) -> Sequence[LabelRecord]:
+        """Those who answer, in the order that `labeller` counts them."""
 
 
 def unwrapped(source: Any) -> Any:
-    """The source that gives the answers, where another passes them on as they are.
-
-    Such a wrapper names what it wraps in an attribute ``wrapped``, as
-    `vlfeedback.CachedEmbeddings` does; records then speak of the source alone.
-    """
-    while (inner := getattr(source, "wrapped", None)) is not None:
-        source = inner
+    """The source that gives the answers, where another passes them on as they are: see `Wraps`."""
+    while isinstance(source, Wraps):
+        source = source.wrapped
     return source
 
 
@@ -75,21 +190,20 @@ def class_and_settings(source: Any) -> tuple[str, dict[str, Any]]:
     Settings are the fields of its ``config``; none where that is no dataclass.
     """
     source = unwrapped(source)
-    cls, config = type(source), getattr(source, "config", None)
+    cls, config = type(source), source.config if isinstance(source, Configured) else None
     settings = asdict(config) if is_dataclass(config) and not isinstance(config, type) else {}
     return f"{cls.__module__}:{cls.__qualname__}", settings
 
 
 def embedding_id(source: EmbeddingSource) -> str:
-    """Names what a source's embeddings depend on beside the picture, see `EmbeddingSource`.
+    """Names what a source's embeddings depend on beside the picture, see `NamesItsEmbeddings`.
 
     Raises:
         NeedsError: the source has neither an ``embedding_id`` nor a ``config``.
     """
-    named: str | None = getattr(source, "embedding_id", None)
-    if named is not None:
-        return named
-    if not hasattr(source, "config"):
+    if isinstance(source, NamesItsEmbeddings):
+        return source.embedding_id
+    if not isinstance(source, Configured):
         raise NeedsError(
             f"{type(source).__name__} does not say what its embeddings depend on; give it a "
             "property embedding_id: str that differs where they do, such as a digest of the "

@@ -57,6 +57,15 @@ class CaptureFrames(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructor
     Raises:
         RenderError: `env` has another render mode.
         ValueError: `stride` is below 1.
+
+    Example:
+        >>> from vlfeedback.testing import PointReachEnv
+        >>> env = CaptureFrames(PointReachEnv(render_mode="rgb_array"), stride=2)
+        >>> _, info = env.reset(seed=0)
+        >>> info["frame"].shape
+        (8, 8, 3)
+        >>> ["frame" in env.step(env.action_space.sample())[4] for _ in range(4)]
+        [True, False, True, False]
     """
 
     def __init__(self, env: gym.Env[Any, Any], stride: int = 1, at_reset: bool = True) -> None:

@@ -47,6 +47,12 @@ class RewardModel:
         config: what is read, and by which networks.
         shape: of what is read of one step; of one point, for clouds.
         seed: what the networks are initialised with; member k's weights depend on `seed` and k.
+
+    Example:
+        >>> model = RewardModel(RewardModelConfig(inputs="state", n_members=2), shape=(3,), seed=0)
+        >>> batch = SegmentBatch(observations=np.zeros((4, 5, 3), np.float32))
+        >>> model.member_rewards(batch).shape  # members, segments, steps
+        (2, 4, 5)
     """
 
     def __init__(self, config: RewardModelConfig, shape: tuple[int, ...], *, seed: int = 0) -> None:

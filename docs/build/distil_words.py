@@ -1,4 +1,4 @@
-r"""Make the table of `vlfeedback.encoders.words` from a sentence encoder, once, before release.
+r"""Make the table of `vlfeedback.encoders.words` from a sentence encoder, once, before a release.
 
 The method follows model2vec (https://github.com/MinishLab/model2vec): every token of the
 encoder's own vocabulary goes through the encoder, and the outputs are reduced by principal
@@ -6,7 +6,7 @@ components. Two things differ. Each token is seen in a few short contexts, becau
 is read as "near"; and words of handling that WordPiece would split ("faucet" into "fau" and
 "##cet") get a vector of their own.
 
-    python -m vlfeedback.encoders.distil_words \
+    python docs/build/distil_words.py \
         --vocabulary vocab.txt --model all-MiniLM-L6-v2/ --out words.safetensors
 """
 
