@@ -269,8 +269,8 @@ def imported(entry: Entry, kind: str, target: str = "") -> Any:
         if entry.distribution == OWN and not isinstance(error, AttributeError):
             raise
         raise BrokenPluginError(
-            f"{_whose(entry, kind)} is broken: reading {attribute!r} raised {reason_of(error)}. It is "
-            f"to be found at {path!r}; expected 'module:Class' or 'module:ENTRY'. {_ADVICE}"
+            f"{_whose(entry, kind)} is broken: {reason_of(error)}, at {path!r}; expected "
+            f"'module:Class' or 'module:ENTRY'. {_ADVICE}"
         ) from error
 
 
