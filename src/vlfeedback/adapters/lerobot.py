@@ -33,12 +33,7 @@ from vlfeedback.adapters.lerobot_layout import (
 from vlfeedback.adapters.relabelled_copies import reward_rows, rewards_for_copy, split_rewards
 from vlfeedback.data.learning_checks import check_finite
 from vlfeedback.data.whole_files import new_folder
-from vlfeedback.errors import (
-    FileFormatError,
-    NeedsError,
-    ShapeError,
-    UnknownNameError,
-)
+from vlfeedback.errors import FileFormatError, NeedsError, ShapeError, UnknownNameError
 from vlfeedback.optional import require
 from vlfeedback.types import Trajectory
 
