@@ -17,6 +17,7 @@ from vlfeedback.encoders.clip import load_clip
 from vlfeedback.encoders.resnet import ResNet
 from vlfeedback.errors import CheckpointError, UnknownNameError
 from vlfeedback.models.vlp.weights import load_vlp
+from vlfeedback.registry import Entry, imported
 from vlfeedback.rewards import REWARD_SOURCES
 from vlfeedback.rewards.released import released_for
 
