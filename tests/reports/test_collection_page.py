@@ -62,7 +62,7 @@ def page() -> str:
 
 def test_the_page_shows_what_the_data_was_made_with_and_escapes_it(page: str) -> None:
     assert "<dt>horizon</dt><dd>150</dd>" in page
-    assert "<dt>random_actions</dt><dd>&quot;&lt;u01&gt;&quot;</dd>" in page
+    assert "<dt>random_actions</dt><dd>&#34;&lt;u01&gt;&#34;</dd>" in page
     assert "<h1>Dataset a&amp;b</h1>" in page and "a&b" not in page
     assert "“reach the goal”" in page
     assert '<img src="reach.png"' in page
@@ -77,3 +77,18 @@ def test_the_table_says_how_far_the_stopped_level_gets(page: str) -> None:
     # Stopped at 1.5 of the 2.5 steps that experts need.
     assert rows[2] == ["medium", "2", "50 %", "3", "2", "60 %", "3.00", "6.5"]
     assert "background-size: 100% 80%" in page and "background-size: 41% 80%" in page
+
+
+def test_whatever_a_task_is_called_its_sheet_is_a_file_beside_the_page() -> None:
+    name = 'javascript:alert("x")'
+    page = collection_page(
+        {name: f"{name}.png"},
+        {name: summarise_levels(EPISODES)},
+        {},
+        title="names",
+        instructions={},
+    )
+    assert re.findall(r'(?:src|href)="([^"]*)"', page) == [
+        "#javascript%3Aalert%28%22x%22%29",
+        *["javascript%3Aalert%28%22x%22%29.png"] * 2,
+    ]

@@ -408,10 +408,19 @@ def test_a_file_beside_parts_of_other_labellers_is_refused(stopped: Path) -> Non
     other = PreferenceDataset(
         draw(3), PreferenceLabels(np.zeros(3, np.float32), np.zeros(3, np.uint8))
     )
-    dataclasses.replace(other, labelled_by=(LabelRecord("somebody:Else"),)).save(stopped)
+    other = dataclasses.replace(other, labelled_by=(LabelRecord("somebody:Else"),))
+    other.save(stopped.with_name("other.parquet"))
+    stopped.with_name("other.parquet").replace(stopped)
     (Path(f"{stopped}.parts") / "00000000.parquet").unlink()
     with pytest.raises(FileFormatError, match=r"labeller 0 .*source was 'somebody:Else' and is"):
         PreferenceDataset.load(stopped, TRAJECTORIES)
+
+
+def test_an_unfinished_file_is_not_written_over(stopped: Path) -> None:
+    six = PreferenceDataset.load(stopped, TRAJECTORIES)
+    with pytest.raises(FileFormatError, match=r"parts holds 2 batches of answers .*Finish it with"):
+        six.take(slice(3)).save(stopped)
+    assert len(PreferenceDataset.load(stopped, TRAJECTORIES)) == 6
 
 
 def test_a_folder_of_something_else_in_place_of_the_parts_is_left_alone(tmp_path: Path) -> None:

@@ -3,54 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from vlfeedback.errors import UnknownNameError
+from vlfeedback.evaluation.diagnosis import SourceChoice
 from vlfeedback.registry import suggest
-from vlfeedback.types import SourceNeeds
 
 __all__ = ["SourceChoice", "parse_sources"]
-
-
-@dataclass(frozen=True, slots=True)
-class SourceChoice:
-    """One source that is asked for."""
-
-    name: str  # what it is called in tables
-    id: str  # "family" or "family.variant"
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def lacks_goal(self) -> bool:
-        """Whether it compares with a picture of the goal alone and was given none.
-
-        A source that also understands an instruction goes by that.
-
-        Raises:
-            UnknownNameError: there is no such source.
-        """
-        config_type: Any = getattr(self._class(), "config_type", None)
-        known = [f.name for f in fields(config_type)] if config_type is not None else []
-        given = self.settings.get("goal")
-        return "goal" in known and not given and not self.needs.instruction
-
-    @property
-    def needs(self) -> SourceNeeds:
-        """What it reads, as its class says before it is made."""
-        needs = getattr(self._class(), "needs", None)
-        return needs if isinstance(needs, SourceNeeds) else SourceNeeds(frames=True)
-
-    def with_goal(self, path: str) -> SourceChoice:
-        """The same with a picture of the goal."""
-        return replace(self, settings={**self.settings, "goal": path})
-
-    def _class(self) -> Any:
-        from vlfeedback.rewards import REWARD_SOURCES
-
-        known = self.id in REWARD_SOURCES
-        return REWARD_SOURCES.load(self.id if known else self.id.partition(".")[0])
 
 
 def parse_sources(sources: Sequence[str], settings: Sequence[str]) -> list[SourceChoice]:

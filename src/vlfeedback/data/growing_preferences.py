@@ -26,7 +26,13 @@ from vlfeedback.data.preference_files import (
 from vlfeedback.data.store import ResumableFolder, check_same_settings, locked
 from vlfeedback.errors import FileFormatError
 
-__all__ = ["GrowingPreferences", "check_same_labellers", "is_finished", "read_grown_rows"]
+__all__ = [
+    "GrowingPreferences",
+    "check_no_parts",
+    "check_same_labellers",
+    "is_finished",
+    "read_grown_rows",
+]
 
 Record = dict[str, Any]  # a LabelRecord in JSON
 
@@ -38,6 +44,20 @@ _ADVICE = "Go on with the same labeller and settings, or give another path."
 def is_finished(path: Path) -> bool:
     """Whether there is a file, and nothing beside it that is not folded in."""
     return path.is_file() and not _parts_folder(path).exists()
+
+
+def check_no_parts(path: Path) -> None:
+    """Refuse to write over a file that answers beside it belong to.
+
+    Raises:
+        FileFormatError: there are some.
+    """
+    parts = _parts(path)
+    if parts:
+        raise FileFormatError(
+            f"{_parts_folder(path)} holds {len(parts)} batches of answers that are not folded into "
+            f"{path.name} yet. Finish it with label_pairs, or save to another path."
+        )
 
 
 def check_same_labellers(begun: Sequence[Record], now: Sequence[Record], *, where: Path) -> None:
@@ -71,10 +91,10 @@ def read_grown_rows(path: Path) -> tuple[Rows, dict[str, Any]]:
             )
         if not part.is_file():
             return read_grown_rows(path)  # folded in just now, by another process
-        more, part_header = read_rows(part)
+        rows, part_header = read_rows(part)
         if n:
             check_same_labellers(header["labelled_by"], part_header["labelled_by"], where=path)
-        columns, header = {name: columns[name] + more[name] for name in columns}, part_header
+        columns, header = {name: columns[name] + rows[name] for name in columns}, part_header
     return columns, header
 
 
@@ -150,8 +170,8 @@ def _parts_folder(path: Path) -> Path:
 
 def _parts(path: Path) -> list[Path]:
     """The parts of a file by the position of their first pair."""
-    there = _parts_folder(path).glob(f"*{_SUFFIX}")
-    return sorted((part for part in there if part.stem.isdigit()), key=lambda part: int(part.stem))
+    files = _parts_folder(path).glob(f"*{_SUFFIX}")
+    return sorted((part for part in files if part.stem.isdigit()), key=lambda part: int(part.stem))
 
 
 def _numbered(records: Sequence[Record]) -> dict[str, Record]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from vlfeedback.data.growing_preferences import read_grown_rows
+from vlfeedback.data.growing_preferences import check_no_parts, read_grown_rows
 from vlfeedback.data.preference_files import Rows, resolve_segments, segment_columns, write_rows
 from vlfeedback.data.preference_split import hold_out_trajectories
 from vlfeedback.data.preference_totals import LabellerTotals, totals_by_labeller
@@ -250,9 +250,12 @@ class PreferenceDataset:
 
         Raises:
             NeedsError: a trajectory has no id, or two different ones have the same.
+            FileFormatError: `label_pairs` is not done with a file at this path.
             MissingExtraError: pyarrow is not installed.
         """
-        write_rows(Path(path), *self.to_rows())
+        path = Path(path)
+        check_no_parts(path)
+        write_rows(path, *self.to_rows())
 
     @classmethod
     def load(cls, path: str | Path, trajectories: Iterable[Trajectory]) -> PreferenceDataset:

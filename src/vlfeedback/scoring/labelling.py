@@ -84,16 +84,15 @@ def label_pairs(
     unasked = PreferenceDataset(pairs, _nothing(len(pairs)), texts, _records_of(labeller))
 
     def ask(batch: PreferenceDataset) -> PreferenceLabels:
-        shown = gather_pairs(batch.pairs, None, needs=labeller.needs)
+        question = gather_pairs(batch.pairs, None, needs=labeller.needs)
         if instruction is not None:
-            words = list(batch.instructions)
-            first, second = (replace(s, instructions=words) for s in (shown.first, shown.second))
-            shown = SegmentPairs(first, second)
-        return ask_labeller(labeller, shown)
+            words, sides = list(batch.instructions), (question.first, question.second)
+            question = SegmentPairs(*[replace(side, instructions=words) for side in sides])
+        return ask_labeller(labeller, question)
 
     if save_to is None:
-        lost = "lost; give save_to to keep them"
-        return _label(unasked, unasked.take(slice(0)), ask, batch_size, None, lost, report)
+        nothing = unasked.take(slice(0))
+        return _label(unasked, nothing, ask, batch_size, report, None)
     path = Path(save_to)
     saved = _saved(path, unasked)  # refuses what does not belong together before it makes a folder
     if len(saved) == len(unasked) and is_finished(path):
@@ -101,8 +100,7 @@ def label_pairs(
     records = [asdict(record) for record in unasked.labelled_by]
     with GrowingPreferences.opened(path, records) as file:
         saved = _saved(path, unasked)  # again: another process may have added before it ended
-        kept = f"kept in {path}"
-        labelled = _label(unasked, saved, ask, batch_size, file, kept, report)
+        labelled = _label(unasked, saved, ask, batch_size, report, file)
         file.fold()
     return labelled
 
@@ -149,9 +147,8 @@ def _label(
     saved: PreferenceDataset,
     ask: Callable[[PreferenceDataset], PreferenceLabels],
     batch_size: int,
-    file: GrowingPreferences | None,
-    kept: str,
     report: Report | None,
+    file: GrowingPreferences | None,
 ) -> PreferenceDataset:
     """The saved pairs, and those after them as they are answered."""
     parts = [saved]
@@ -160,10 +157,11 @@ def _label(
         try:
             batch = replace(batch, labels=ask(batch))
         except Exception as error:
+            fate = f"kept in {file.path}" if file else "lost; give save_to to keep them"
             error.add_note(
                 f"{unasked.labelled_by[-1].source} was asked about pairs {start} to "
                 f"{start + len(batch) - 1} of {len(unasked)}; the answers to the {start} before "
-                f"them are {kept}."
+                f"them are {fate}."
             )
             raise
         if file is not None:
@@ -207,18 +205,18 @@ def _saved(path: Path, unasked: PreferenceDataset) -> PreferenceDataset:
     """What the file already says of the first pairs; refuses a file about anything else."""
     now, header = unasked.to_rows()  # refuses ids that it could not write
     try:
-        columns, begun = read_grown_rows(path)
+        columns, file_header = read_grown_rows(path)
     except FileNotFoundError:
         return unasked.take(slice(0))
     n = min(len(columns["record"]), len(unasked))
-    asked = ("first_id", "first_start", "second_id", "second_start", "length", "instruction")
-    if any(columns[name][:n] != now[name][:n] for name in asked):
+    question = ("first_id", "first_start", "second_id", "second_start", "length", "instruction")
+    if any(columns[name][:n] != now[name][:n] for name in question):
         raise FileFormatError(
             f"{path} holds answers about other pairs or instructions than the first {n} asked "
             "about now. Draw the same pairs (the same seed), or give another path."
         )
     if not n:
         return unasked.take(slice(0))
-    check_same_labellers(begun["labelled_by"], header["labelled_by"], where=path)
+    check_same_labellers(file_header["labelled_by"], header["labelled_by"], where=path)
     columns = {name: values[:n] for name, values in columns.items()}
-    return PreferenceDataset.from_rows(path, unasked.pairs[:n], columns, begun)
+    return PreferenceDataset.from_rows(path, unasked.pairs[:n], columns, file_header)

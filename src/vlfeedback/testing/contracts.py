@@ -213,8 +213,8 @@ class PreferenceSourceContract(_SourceContract):
         assert isinstance(labels, PreferenceLabels)
         assert labels.prefer_second.shape == labels.outcome.shape == (len(pairs),)
         assert labels.prefer_second.dtype == np.float32
-        given = labels.prefer_second[labels.answered]
-        assert np.all((given >= 0) & (given <= 1))
+        answers = labels.prefer_second[labels.answered]
+        assert np.all((answers >= 0) & (answers <= 1))
 
     def test_every_pair_has_an_outcome_and_what_it_took(self, source: PreferenceSource) -> None:
         pairs = self.pairs(source)

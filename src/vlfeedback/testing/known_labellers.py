@@ -72,13 +72,13 @@ class KnownLabeller:
         outcome = np.array([_outcome(text) for text in pairs.first.instructions], np.uint8)
         gap = _sums(pairs.second) - _sums(pairs.first)
         answer = np.where(outcome == Outcome.ANSWERED, 0.5 + 0.5 * np.sign(gap), 0.5)
-        took = outcome != Outcome.SKIPPED
+        charge = outcome != Outcome.SKIPPED
         return PreferenceLabels(
             answer.astype(np.float32),
             outcome,
-            cost_usd=took * self.config.cost_usd,
-            tokens=took * self.config.tokens,
-            seconds=took * self.config.seconds,
+            cost_usd=charge * self.config.cost_usd,
+            tokens=charge * self.config.tokens,
+            seconds=charge * self.config.seconds,
         )
 
 
@@ -110,15 +110,15 @@ class KnownCascade:
     def label(self, pairs: SegmentPairs) -> PreferenceLabels:
         """Compare each pair; raises what the first raises."""
         labels = self.first.label(pairs)
-        left = ~labels.answered & (labels.outcome != Outcome.SKIPPED)
+        is_open = ~labels.answered & (labels.outcome != Outcome.SKIPPED)
         answer = 0.5 + 0.5 * np.sign(_sums(pairs.second) - _sums(pairs.first))
         return replace(
             labels,
-            prefer_second=np.where(left, answer, labels.prefer_second).astype(np.float32),
-            outcome=np.where(left, Outcome.ANSWERED, labels.outcome).astype(np.uint8),
-            cost_usd=labels.cost_usd + left * self.config.cost_usd,
-            seconds=labels.seconds + left * self.config.seconds,
-            labeller=left.astype(np.int64),
+            prefer_second=np.where(is_open, answer, labels.prefer_second).astype(np.float32),
+            outcome=np.where(is_open, Outcome.ANSWERED, labels.outcome).astype(np.uint8),
+            cost_usd=labels.cost_usd + is_open * self.config.cost_usd,
+            seconds=labels.seconds + is_open * self.config.seconds,
+            labeller=is_open.astype(np.int64),
         )
 
 

@@ -148,11 +148,11 @@ class PreferenceLabels:
         self._check_ranges()
 
     def _check_ranges(self) -> None:
-        given = self.prefer_second[self.answered]
-        if not np.all((given >= 0) & (given <= 1)):
+        answers = self.prefer_second[self.answered]
+        if not np.all((answers >= 0) & (answers <= 1)):
             raise InvalidValueError(
                 "prefer_second must lie in [0, 1] (0 first, 1 second, 0.5 tie); got values in "
-                f"[{given.min()}, {given.max()}]."
+                f"[{answers.min()}, {answers.max()}]."
             )
         for name, most in (
             ("outcome", max(Outcome)),
