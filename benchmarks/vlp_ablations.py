@@ -1,8 +1,8 @@
 """Trains VLP with other loss weights and with less data: Tables 13 and 14 of the VLP paper.
 
-Every row is `vlfeedback fit vlp` on the same collection, then `vlfeedback eval vlp` on the same
-fresh clips of the five test tasks. Weights and evaluations that are already in the folder are
-used again, so a run that was cut off goes on; the evaluation of changed options needs a new one.
+Every row is `train_vlp` on the same collection, then `vlfeedback eval vlp` on the same fresh clips
+of the five test tasks. Weights and evaluations that are already in the folder are used again, so a
+run that was cut off goes on; the evaluation of changed options needs a new one.
 
     python benchmarks/vlp_ablations.py --data mtvlp --out ablations
 """
@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.data.collection import Collection
+from vlfeedback.models.vlp import VLPTraining, train_vlp
 from vlfeedback.reports.published import vlp_tables_of_training
 
 RESULT = Path(__file__).parent / "results" / "vlp_ablations.json"
@@ -53,10 +57,32 @@ def train(row: Row, args: argparse.Namespace) -> Path:
     """Weights of this row, trained unless they are there."""
     path: Path = args.out / f"{row.name}.safetensors"
     if not path.exists():
-        weights = ["--ilp-weight", str(row.ilp_weight), "--ivp-weight", str(row.ivp_weight)]
-        options = [*weights, "--share", str(row.share), "--seed", str(args.seed), *args.fit]
-        run("fit", "vlp", "--data", str(args.data), "--out", str(path), *options)
+        settings = {f.name: getattr(args.fit, f.name) for f in fields(VLPTraining)}
+        settings |= {"ilp_weight": row.ilp_weight, "ivp_weight": row.ivp_weight, "seed": args.seed}
+        with LossBars() as report:
+            train_vlp(
+                Collection.open(args.data),
+                path,
+                training=VLPTraining(**settings),
+                encoder=args.fit.encoder,
+                share=row.share,
+                device=args.fit.device,
+                threads=args.fit.threads,
+                report=report,
+            )
     return path
+
+
+def parse_fit(text: str) -> argparse.Namespace:
+    """How all rows are trained, in the words of `vlfeedback fit vlp`."""
+    parser = argparse.ArgumentParser(prog="--fit", description="of vlfeedback fit vlp")
+    parser.add_argument("--encoder", default="")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    for field in fields(VLPTraining):
+        name = field.name.replace("_", "-")
+        parser.add_argument(f"--{name}", type=type(field.default), default=field.default)
+    return parser.parse_args(text.split())
 
 
 def evaluate(row: Row, weights: Path, args: argparse.Namespace) -> dict[str, Any]:
@@ -89,7 +115,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the training")
     parser.add_argument("--eval-seed", type=int, default=0, help="of the first repeat")
     parser.add_argument("--repeats", type=int, default=3, help="evaluations on fresh clips")
-    parser.add_argument("--fit", type=str.split, default=[], help="more options: --fit='--steps 9'")
+    parser.add_argument("--fit", type=parse_fit, default="", help="more options: --fit='--steps 9'")
     parser.add_argument("--evaluate", type=str.split, default=[], help="the same for eval")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from vlfeedback.adapters import minari as adapter
-from vlfeedback.errors import FileFormatError, NeedsError, ShapeError, UnknownNameError
+from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError, UnknownNameError
 from vlfeedback.scoring.relabel import relabel
 from vlfeedback.testing import BrightnessReward
 from vlfeedback.types import Trajectory
@@ -200,10 +201,12 @@ def test_a_missing_dataset_is_named() -> None:
 
 def test_numbers_that_are_none_and_time_outs_that_pose_as_terminals_are_refused() -> None:
     create("bad/nan-v0", rewards=[0.0, np.nan, 0.0], lengths=(3,))
-    with pytest.raises(FileFormatError, match=r"bad/nan-v0/000000: rewards has a number .* row 1"):
+    with pytest.raises(
+        InvalidValueError, match=r"bad/nan-v0/000000: rewards has a number .* row 1"
+    ):
         list(adapter.read("bad/nan-v0"))
     create("bad/posing-v0", lengths=(4, 4), terminated=(0, 1))
-    with pytest.raises(FileFormatError, match="all 2 episodes terminate after exactly 4 steps"):
+    with pytest.raises(InvalidValueError, match="all 2 episodes terminate after exactly 4 steps"):
         list(adapter.read("bad/posing-v0"))
     assert len(list(adapter.read("bad/posing-v0", trust_terminals=True))) == 2
 
@@ -238,8 +241,8 @@ def test_other_trajectories_are_refused_and_nothing_is_left(kind: str, message: 
     ("new_id", "error", "message"),
     [
         ("point/test-v0", FileExistsError, "already; choose another id"),
-        ("point/test", UnknownNameError, "with a version"),
-        ("point test-v0", UnknownNameError, "no id of Minari"),
+        ("point/test", InvalidValueError, "with a version"),
+        ("point test-v0", InvalidValueError, "no id of Minari"),
     ],
 )
 def test_an_id_that_cannot_be_written_is_refused(
@@ -248,3 +251,19 @@ def test_an_id_that_cannot_be_written_is_refused(
     create()
     with pytest.raises(error, match=message):
         adapter.write_relabelled(new_id, [], origin="point/test-v0")
+
+
+def test_minari_lists_no_copy_that_is_being_written() -> None:
+    create()
+    seen = []
+
+    def relabelled() -> Iterator[Trajectory]:
+        for trajectory in adapter.read("point/test-v0"):
+            seen.append(set(minari.list_local_datasets()))
+            yield replace(trajectory, rewards=trajectory.actions[:, 0])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        adapter.write_relabelled("point/b-v0", relabelled(), origin="point/test-v0")
+    assert seen == [{"point/test-v0"}] * len(seen) and seen
+    assert set(minari.list_local_datasets()) == {"point/test-v0", "point/b-v0"}

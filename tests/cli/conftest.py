@@ -1,7 +1,9 @@
 """A real dataset, as small as one can be, for the commands that read one."""
 
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,3 +19,37 @@ def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings += ["--frame-size", "32", "--workers", "1"]
     subprocess.run([*command, "--out", str(out), *settings], check=True, capture_output=True)
     return out
+
+
+_KILLED = """
+import importlib, os, signal, sys
+module, (owner, name) = importlib.import_module(sys.argv[1]), sys.argv[2].split(".")
+number = int(sys.argv[3])
+call, calls = getattr(getattr(module, owner), name), []
+
+def counted(*args, **kwargs):
+    answer = call(*args, **kwargs)
+    calls.append(answer)
+    if len(calls) == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer
+
+setattr(getattr(module, owner), name, counted)
+sys.argv = ["vlfeedback", *sys.argv[4:]]
+from vlfeedback.cli import main
+main()
+"""
+
+
+@pytest.fixture(scope="session")
+def kill() -> Callable[[list[str], str, str, int], None]:
+    """Runs a command in a process that is killed, as by ``kill -9``, after the n-th call of a
+    method: ``kill(arguments, module, "Class.method", n)``.
+    """
+
+    def run(arguments: list[str], module: str, method: str, number: int) -> None:
+        command = [sys.executable, "-c", _KILLED, module, method, str(number), *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ended.returncode == -signal.SIGKILL, ended.stdout + ended.stderr
+
+    return run

@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,12 @@ from typer.testing import CliRunner, Result
 from vlfeedback.cli.app import app
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import write_trajectories
-from vlfeedback.errors import NeedsError
-from vlfeedback.models.vlp.weights import load_vlp, save_vlp
+from vlfeedback.errors import FileFormatError, NeedsError
+from vlfeedback.models.training_state import TrainingState
+from vlfeedback.models.vlp.weights import load_vlp
 from vlfeedback.types import ArrayFrames, Trajectory
 
+Kill = Callable[[list[str], str, str, int], None]
 LEVELS = ("expert", "medium", "random", "scattered")
 
 
@@ -71,27 +73,65 @@ def test_fit_writes_weights_that_say_what_they_were_trained_on(fitted: tuple[Pat
     assert list(out.parent.iterdir()) == [out]  # nothing of stage 1 is left
 
 
-def test_fit_goes_on_after_stage_1_of_a_run_that_was_cut_off(
-    collected: Path, fitted: tuple[Path, str], tmp_path: Path
-) -> None:
-    network, weights = load_vlp(str(fitted[0]))
-    torch.nn.init.constant_(network.positions.mean, 0.25)  # no training would come to this
-    out, half_way = tmp_path / "vlp.mine.safetensors", tmp_path / "vlp.mine.stage1.safetensors"
-    save_vlp(half_way, network, replace(weights, training={**weights.training, "seconds": 3600}))
-    assert "trained on 2 tasks in 6" in fit(collected, out)  # 60 minutes, and some of its own
-    assert torch.equal(load_vlp(str(out))[0].positions.mean, torch.full((10,), 0.25))
-    assert not half_way.exists()
+def tensors_of(weights: Path) -> dict[str, torch.Tensor]:
+    return load_vlp(str(weights))[0].state_dict()
 
 
-def test_fit_starts_again_where_a_run_was_begun_with_other_settings(
-    collected: Path, fitted: tuple[Path, str], tmp_path: Path
+STEPS = "--encoder-steps 3 --part-steps 2 --steps 2 --state-every 2"
+
+
+@pytest.fixture(scope="module")
+def unbroken(collected: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a run that nobody stopped."""
+    out = tmp_path_factory.mktemp("unbroken") / "vlp.safetensors"
+    fit(collected, out, STEPS)
+    return out
+
+
+@pytest.mark.parametrize("steps", [(1,), (2, 4)], ids=str)
+def test_a_killed_fit_goes_on_and_ends_with_the_same_weights(
+    collected: Path, unbroken: Path, tmp_path: Path, kill: Kill, steps: tuple[int, ...]
 ) -> None:
-    network, weights = load_vlp(str(fitted[0]))
-    torch.nn.init.constant_(network.positions.mean, 0.25)
-    out, half_way = tmp_path / "vlp.mine.safetensors", tmp_path / "vlp.mine.stage1.safetensors"
-    save_vlp(half_way, network, weights)
-    assert "was begun with other settings; starting again" in fit(collected, out, "--seed 1")
-    assert not (load_vlp(str(out))[0].positions.mean == 0.25).any()
+    # Of 3 steps of stage 1 and 4 of stage 2; each run counts its own.
+    out = tmp_path / "vlp.mine.safetensors"
+    options = f"fit vlp --data {collected} --out {out} --threads 1 {STEPS}"
+    for step in steps:
+        kill(options.split(), "vlfeedback.models.training_state", "TrainingState.done", step)
+        assert not out.exists()
+    said = fit(collected, out, STEPS)
+    assert ("reading pictures" in said) == (len(steps) == 1)  # stage 1 is not done twice
+    for name, tensor in tensors_of(unbroken).items():
+        assert torch.equal(tensor, tensors_of(out)[name]), name
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_the_minutes_of_a_run_that_was_cut_off_count(
+    collected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "vlp.mine.safetensors"
+    monkeypatch.setattr(TrainingState, "seconds", lambda self: 1800.0)
+    assert "trained on 2 tasks in 60" in fit(collected, out)  # of either stage
+
+
+def test_fit_refuses_to_go_on_with_what_was_begun_with_other_settings(
+    collected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "vlp.mine.safetensors"
+    stage_1 = tmp_path / "vlp.mine.stage1.training.safetensors"
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="stopped"):
+        patch.setattr("vlfeedback.models.vlp.train.encode_episodes", cut_off)
+        fit(collected, out)
+    assert list(tmp_path.iterdir()) == [stage_1]
+    with pytest.raises(FileFormatError, match=r"begun with other settings: seed was 0 and is 1\."):
+        fit(collected, out, "--seed 1")
+    with pytest.raises(FileFormatError, match=r"share was 1.0 and is 0.5\..*delete it to start"):
+        fit(collected, out, "--share 0.5")
+    fit(collected, out, "--ilp-weight 0.2")  # which stage 1 does not depend on
+    assert load_vlp(str(out))[1].training["ilp_weight"] == 0.2
+
+
+def cut_off(*_: object, **__: object) -> None:
+    raise OSError("stopped")
 
 
 def test_fit_takes_the_encoder_of_other_weights(

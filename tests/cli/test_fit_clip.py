@@ -12,7 +12,7 @@ from vlfeedback.cli.app import app
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import write_trajectories
 from vlfeedback.errors import FileFormatError
-from vlfeedback.models.training_state import save_training_state
+from vlfeedback.models.training_state import TrainingState
 from vlfeedback.models.vlp_clip.weights import describe_vlp_clip
 from vlfeedback.types import ArrayFrames, Trajectory
 
@@ -78,12 +78,36 @@ def test_the_same_seed_trains_the_same_weights(collected: Path, tmp_path: Path) 
 
 def test_a_state_of_other_settings_is_refused(collected: Path, tmp_path: Path) -> None:
     network = torch.nn.Linear(1, 1)
-    optimiser = torch.optim.AdamW(network.parameters())
-    state = tmp_path / "mine.training.safetensors"
-    save_training_state(state, network, optimiser, step=1, settings={"seed": 9})
+    state = TrainingState(tmp_path / "mine.training.safetensors", {"seed": 9})
+    state.resume(network, torch.optim.AdamW(network.parameters()))
+    state.done(1, 1)
     run = fit(collected, tmp_path / "mine.safetensors")
     assert isinstance(run.exception, FileFormatError)
     assert "seed was 9 and is 0" in str(run.exception)
+    assert not (tmp_path / "clip-tokens").exists()  # before any picture is encoded
+
+
+def test_a_run_that_was_cut_off_goes_on_and_ends_with_the_same_weights(
+    collected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, out = tmp_path / "whole.safetensors", tmp_path / "mine.safetensors"
+    assert fit(collected, whole).exit_code == 0
+    done = TrainingState.done
+
+    def cut_off(state: TrainingState, step: int, steps: int) -> None:
+        done(state, step, steps)
+        if step == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingState, "done", cut_off)
+        assert fit(collected, out, "--state-every", "2").exit_code != 0
+    assert not out.exists()
+    assert "3/3" in fit(collected, out).output
+    first, second = map(load_file, (whole, out))
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name]), name
+    assert {path.name for path in tmp_path.iterdir()} == {"clip-tokens", out.name, whole.name}
 
 
 def test_its_help_has_an_example() -> None:

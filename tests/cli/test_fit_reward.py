@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from vlfeedback.models.reward.networks import RewardModelConfig
 from vlfeedback.types import ArrayFrames, PreferenceLabels, Trajectory
 
 pytest.importorskip("pyarrow")
+
+Kill = Callable[[list[str], str, str, int], None]
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +44,13 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def arguments(labelled: Path, out: Path) -> list[str]:
+    data = f"--data {labelled / 'data'} --labels {labelled / 'labels.parquet'}"
+    return f"fit reward {data} --out {out} --epochs 2 --members 2".split()
+
+
 def fit(labelled: Path, out: Path, *options: str) -> Result:
-    arguments = f"fit reward --data {labelled / 'data'} --labels {labelled / 'labels.parquet'}"
-    arguments += f" --out {out} --epochs 2 --members 2"
-    return CliRunner().invoke(app, [*arguments.split(), *options])
+    return CliRunner().invoke(app, [*arguments(labelled, out), *options])
 
 
 def test_it_writes_a_model_that_the_source_loads(labelled: Path, tmp_path: Path) -> None:
@@ -58,7 +64,9 @@ def test_it_writes_a_model_that_the_source_loads(labelled: Path, tmp_path: Path)
     printed = " ".join(run.output.split())
     assert "Stopped after 2 passes: that is how many were asked for." in printed
     assert "Warning: " in printed  # 40 pairs of 20 trajectories are many straddling ones
-    assert f"make_reward_source('learned', path='{out}')" in printed
+    data = labelled / "data"
+    following = f"vlfeedback relabel --data {data} --source learned --source-config "
+    assert following + f'\'{{"path": "{out}"}}\' --out relabelled' in printed
     assert make_reward_source("learned", path=str(out)).needs.observations
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
 
@@ -89,6 +97,19 @@ def test_the_same_seed_writes_the_same_file(labelled: Path, tmp_path: Path) -> N
     a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
     assert a == b
     assert a != c
+
+
+def test_a_killed_fit_goes_on_and_writes_the_same_file(
+    labelled: Path, tmp_path: Path, kill: Kill
+) -> None:
+    whole, out = tmp_path / "whole.safetensors", tmp_path / "model.safetensors"
+    assert fit(labelled, whole, "--epochs", "3").exit_code == 0
+    module, method = "vlfeedback.models.training_state", "TrainingState.done"
+    kill([*arguments(labelled, out), "--epochs", "3"], module, method, 2)
+    assert not out.exists()
+    assert fit(labelled, out, "--epochs", "3").exit_code == 0
+    assert out.read_bytes() == whole.read_bytes()
+    assert sorted(tmp_path.iterdir()) == [out, whole]
 
 
 def test_trajectories_that_were_not_labelled_are_refused(labelled: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import write_trajectories
 from vlfeedback.data.whole_files import is_partial
-from vlfeedback.errors import FileFormatError
+from vlfeedback.errors import FileFormatError, UnknownNameError
 from vlfeedback.types import Trajectory
 
 SETTINGS = {"episodes": 2, "horizon": 5, "seed": 0, "levels": ("expert", "random")}
@@ -172,3 +172,15 @@ def test_a_task_that_was_not_collected_is_answered_with_those_that_were(tmp_path
     fill(collection, [("reach", "expert")])
     with pytest.raises(FileNotFoundError, match=r"no trajectories of 'push'; it has \['reach'\]"):
         collection.load("push")
+
+
+def test_an_episode_is_found_by_task_level_and_number(tmp_path: Path) -> None:
+    collection = Collection.create(tmp_path / "data", {})
+    fill(collection, collection.missing(["reach"], LEVELS))
+    assert collection.episode("reach", "random", 1).id == "reach/random/1"
+    with pytest.raises(UnknownNameError, match="no level 'export'; it has expert, random"):
+        collection.episode("reach", "export", 0)
+    with pytest.raises(UnknownNameError, match=r"has 2 episodes of level 'expert', 0 to 1, and no"):
+        collection.episode("reach", "expert", 2)
+    with pytest.raises(FileNotFoundError, match="no expert of 'push'"):
+        collection.episode("push", "expert", 0)

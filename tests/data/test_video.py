@@ -7,8 +7,8 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from vlfeedback.data.video import read_video, write_video
-from vlfeedback.errors import DtypeError, FileFormatError, ShapeError
+from vlfeedback.data.video import read_video, read_video_episode, write_video
+from vlfeedback.errors import DtypeError, FileFormatError, InvalidValueError, NeedsError, ShapeError
 
 RED, GREEN, BLUE = (220, 40, 30), (30, 200, 60), (40, 60, 210)
 
@@ -104,7 +104,7 @@ def test_large_pictures_are_scaled_down_as_they_are_read(tmp_path: Path) -> None
 
 def test_a_video_that_does_not_fit_into_memory_is_refused_with_a_way_out(tmp_path: Path) -> None:
     write_video(tmp_path / "clip.mp4", _plain(48, 64), fps=12.5)
-    with pytest.raises(FileFormatError, match=r"more than 2 pictures.*every=2"):
+    with pytest.raises(InvalidValueError, match=r"more than 2 pictures.*every=2"):
         read_video(tmp_path / "clip.mp4", at_most=2)
 
 
@@ -114,3 +114,16 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"no video" * 100)
     with pytest.raises(FileFormatError, match="cannot be read as a video"):
         read_video(tmp_path / "clip.mp4")
+
+
+def test_a_video_is_an_episode_that_begins_with_its_first_picture(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mp4", _plain(48, 64), fps=10.0)
+    episode = read_video_episode(tmp_path / "clip.mp4")
+    assert (len(episode), episode.id) == (2, "clip.mp4")
+    assert episode.frames is not None
+    reset, last = episode.frames.read([0, 2])
+    np.testing.assert_allclose(reset.mean(axis=(0, 1)), RED, atol=6)
+    np.testing.assert_allclose(last.mean(axis=(0, 1)), BLUE, atol=6)
+    assert len(read_video_episode(tmp_path / "clip.mp4", every=2)) == 1
+    with pytest.raises(NeedsError, match="1 picture at every=3"):
+        read_video_episode(tmp_path / "clip.mp4", every=3)

@@ -12,20 +12,20 @@ from vlfeedback.figures.explain import (
     heat_maps,
     overlay,
 )
-from vlfeedback.models.vlp.attention import ClipAttention
+from vlfeedback.models.vlp.attention import SegmentAttention
 
 FRAMES = np.full((3, 40, 60, 3), 128, dtype=np.uint8)
 
 
 @pytest.fixture
-def attention() -> ClipAttention:
+def attention() -> SegmentAttention:
     """Of two words to the four places of two pictures; the second word looks at one place only."""
     looks = np.zeros((2, 2, 2, 2), np.float32)
     looks[0] = 1 / 8
     looks[1, 1, 0, 1] = 1.0
     saliency = np.zeros((2, 4, 4), np.float32)
     saliency[0, 0, 0] = 3.0
-    return ClipAttention(("close", "drawer"), np.array([0, 2]), looks, saliency)
+    return SegmentAttention(("close", "drawer"), np.array([0, 2]), looks, saliency)
 
 
 def test_heat_maps_have_the_size_of_the_pictures_and_run_from_zero_to_one() -> None:
@@ -55,7 +55,7 @@ def test_a_cold_place_shows_the_picture_and_a_hot_one_is_red() -> None:
 
 
 def test_the_sheet_has_a_row_of_pictures_of_attention_and_of_saliency(
-    attention: ClipAttention,
+    attention: SegmentAttention,
 ) -> None:
     captions = ["reset", "step 3", "step 10"]
     sheet = explanation_sheet(FRAMES, attention, captions, title="“close the drawer”")
@@ -67,7 +67,7 @@ def test_the_sheet_has_a_row_of_pictures_of_attention_and_of_saliency(
 
 
 def test_the_film_is_as_long_as_the_clip_and_readable(
-    attention: ClipAttention, tmp_path: Path
+    attention: SegmentAttention, tmp_path: Path
 ) -> None:
     film = explanation_film(FRAMES, attention, ["reset", "step 3", "step 10"], title="x" * 300)
     assert film.shape[0] == 2 and film.shape[2] == 3 * 336 + 2 * 4 + 16

@@ -1,14 +1,15 @@
-"""Toy data: coloured pictures that grow as bright as a clip is good; pairs with a known reward."""
+"""Toy data: pictures as bright as an episode is good so far; pairs with a known reward."""
 
 import numpy as np
 import pytest
 
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.sampling import sample_segment_pairs
-from vlfeedback.models.vlp.data import ClipSet, SceneSet, Texts
+from vlfeedback.models.vlp.data import EpisodeSet, SceneSet
+from vlfeedback.models.vlp.texts import Texts
 from vlfeedback.types import ArrayFrames, PreferenceLabels, Trajectory
 
-GOALS = (0.1, 0.4, 0.8, 1.0)  # brightness at the end of the four clips of each task
+GOALS = (0.1, 0.4, 0.8, 1.0)  # brightness at the end of the four episodes of each task
 CORPUS = {
     "drawer-open": ["open the drawer", "pull the drawer out"],
     "door-open": ["open the door", "swing the door open"],
@@ -33,18 +34,18 @@ def lift(brightness: np.ndarray) -> np.ndarray:
 
 
 def rank(values: np.ndarray) -> np.ndarray:
-    """Rank in its task of each value, 0 to 1; the clips of a task follow each other."""
+    """Rank in its task of each value, 0 to 1; the episodes of a task follow each other."""
     by_task = values.reshape(3, -1)
     order = by_task.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
     return (order / (by_task.shape[1] - 1)).reshape(values.shape).astype(np.float32)
 
 
 @pytest.fixture(scope="session")
-def clips() -> ClipSet:
-    """Four clips of each of three tasks, six pictures each: one random, one medium, two experts."""
+def episodes() -> EpisodeSet:
+    """Four episodes of each of three tasks, six pictures each: random, medium, two experts."""
     task = np.repeat(np.arange(3), 4)
     brightness = np.tile(GOALS, 3)[:, None] * np.linspace(0, 1, 6)
-    return ClipSet(
+    return EpisodeSet(
         task=task,
         level=np.tile([0, 1, 2, 2], 3),
         pictures=paint(np.repeat(task[:, None], 6, axis=1), brightness),

@@ -57,14 +57,21 @@ def test_whoever_may_read_other_new_files_may_read_weights(tmp_path: Path, umask
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
 
 
-def test_a_file_is_replaced_only_once_the_new_one_is_whole(saved: Path) -> None:
-    before = saved.read_bytes()
-    blocked = saved.with_name("toy.safetensors.partial")
-    blocked.mkdir()
-    with pytest.raises(IsADirectoryError):
+def test_a_file_is_replaced_only_once_the_new_one_is_whole(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, write = saved.read_bytes(), Path.write_bytes
+
+    def fill_the_disk(path: Path, contents: bytes) -> int:
+        write(path, contents[:40])
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fill_the_disk)
+    with pytest.raises(OSError, match="No space left"):
         save_checkpoint(saved, {"weight": torch.zeros(9)}, {}, file_format=TOY)
     assert saved.read_bytes() == before
-    blocked.rmdir()
+    assert list(saved.parent.iterdir()) == [saved]
+    monkeypatch.undo()
     save_checkpoint(saved, {"weight": torch.zeros(9)}, {}, file_format=TOY)
     assert saved.read_bytes() != before
     assert list(saved.parent.iterdir()) == [saved]

@@ -32,7 +32,8 @@ from vlfeedback.adapters.lerobot_layout import (
 )
 from vlfeedback.adapters.relabelled_copies import reward_rows, rewards_for_copy, split_rewards
 from vlfeedback.data.learning_checks import check_finite
-from vlfeedback.errors import FileFormatError, ShapeError, UnknownNameError
+from vlfeedback.data.whole_files import new_folder
+from vlfeedback.errors import FileFormatError, NeedsError, ShapeError, UnknownNameError
 from vlfeedback.optional import require
 from vlfeedback.types import Trajectory
 
@@ -63,8 +64,10 @@ def read(
 
     Raises:
         FileNotFoundError: there is no dataset, or a file of it is missing.
-        UnknownNameError: it has no such array or camera, or several cameras.
-        FileFormatError: it is of another version, damaged, or has a number that is not finite.
+        UnknownNameError: it has no such array or camera.
+        NeedsError: it has several cameras, and none was chosen.
+        FileFormatError: it is of another version, or damaged.
+        InvalidValueError: a number is not finite.
         MissingExtraError: pyarrow is not installed.
     """
     folder = LeRobotFolder.open(root)
@@ -93,10 +96,14 @@ def write_relabelled(root: Path, trajectories: Iterable[Trajectory], *, origin: 
     folder = LeRobotFolder.open(origin)
     if root.exists():
         raise FileExistsError(f"There is something at {root} already; choose another folder.")
-    partial = root.with_name(f"{root.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        shutil.copytree(origin, partial, ignore=shutil.ignore_patterns("data"), copy_function=_link)
+    with new_folder(root) as partial:
+        shutil.copytree(
+            origin,
+            partial,
+            ignore=shutil.ignore_patterns("data"),
+            copy_function=_link,
+            dirs_exist_ok=True,
+        )
         relabelled, rewards = iter(trajectories), []
         for path, episodes in groupby(folder.episodes, key=lambda episode: episode.data):
             pairs = [(e, _rewards_for(e, next(relabelled, None), origin)) for e in episodes]
@@ -105,15 +112,12 @@ def write_relabelled(root: Path, trajectories: Iterable[Trajectory], *, origin: 
         if next(relabelled, None) is not None:
             raise ShapeError(f"There are more trajectories than {origin} has episodes.")
         _describe(partial, np.concatenate(rewards))
-        partial.replace(root)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _camera(folder: LeRobotFolder, camera: str | None) -> str:
     cameras = folder.cameras
     if camera is None and len(cameras) > 1:
-        raise UnknownNameError(
+        raise NeedsError(
             f"{folder.root} has the cameras {cameras}; choose one with camera={cameras[0]!r}, or "
             "none with camera=''."
         )

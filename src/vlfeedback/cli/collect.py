@@ -151,4 +151,4 @@ def _next(out: Path, specs: list[TaskSpec]) -> str:
 
     if any(SCATTERED in spec.levels for spec in specs):
         return f"vlfeedback fit vlp --data {out}"
-    return f"vlfeedback eval source --source env --task {specs[0].name} --data {out}"
+    return f"vlfeedback label --data {out} --labeller teacher --out labels.parquet"

@@ -1,19 +1,18 @@
-"""`vlfeedback explain`: what a model looks at in a clip, and its score along an episode."""
+"""`vlfeedback explain`: what a model looks at in a window, and its score along an episode."""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vlfeedback.errors import NeedsError, UnknownNameError
+from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
-    from vlfeedback.rewards.vlp import VLPReward
+    from vlfeedback.figures.explain_window import Explanation
     from vlfeedback.types import Trajectory
 
 __all__ = ["explain"]
@@ -39,7 +38,7 @@ def explain(
     start: Annotated[
         int | None,
         typer.Option(
-            min=0, help="First step of the clip; default: it ends with success or a stop."
+            min=0, help="First step of the window; default: it ends with success or a stop."
         ),
     ] = None,
     word: Annotated[
@@ -61,6 +60,7 @@ def explain(
     Example: vlfeedback explain --data mtvlp --task drawer-close --instruction "close the drawer"
     --instruction "open the window" --out explained
     """
+    from vlfeedback.figures.explain_window import choose_end, explain_window
     from vlfeedback.figures.reward_curve import draw_reward_curve
     from vlfeedback.rewards import make_reward_source
     from vlfeedback.rewards.vlp import VLPReward
@@ -68,7 +68,7 @@ def explain(
     from vlfeedback.scoring.timing import steps_with_pictures
     from vlfeedback.tasks import get_task
 
-    trajectory = _from_data(data, task, level, episode) if data else _from_video(video, every)
+    trajectory = _episode(data, task, level, episode, video, every)
     texts = list(dict.fromkeys(instruction or ([get_task(task).instruction] if task else [])))
     if not texts:
         raise NeedsError("Say what should happen: --instruction 'close the drawer'.")
@@ -86,11 +86,13 @@ def explain(
     written = [out / "rewards.png"]
     figure.savefig(written[0], dpi=150)
     if isinstance(made, VLPReward):
-        end = _end_of_clip(trajectory, made.needs.context, start)
+        end = choose_end(trajectory)
+        if start is not None:
+            end = min(start + made.needs.context, len(trajectory)) - 1
         for number, text in enumerate(texts, start=1):
             slug = re.sub(r"\W+", "-", text.lower()).strip("-")[:50]
-            stem = out / f"attention-{number}-{slug}"
-            written += _draw_attention(made, trajectory, text, end, word or None, stem)
+            explanation = explain_window(made, trajectory, end, text, word=word or None)
+            written += _write(explanation, out / f"attention-{number}-{slug}")
     typer.echo("Look at:\n" + "\n".join(f"  {path}" for path in written))
 
 
@@ -104,89 +106,28 @@ def _settings(source_config: str, weights: str) -> dict[str, Any]:
     return settings | ({"weights": weights} if weights else {})
 
 
-def _from_data(data: Path, task: str, level: str, episode: int) -> Trajectory:
+def _episode(
+    data: Path | None, task: str, level: str, number: int, video: Path | None, every: int
+) -> Trajectory:
     from vlfeedback.data.collection import Collection
+    from vlfeedback.data.video import read_video_episode
 
+    if data is None:
+        if video is None:
+            raise NeedsError("Say what to explain: --data FOLDER --task NAME, or --video FILE.")
+        return read_video_episode(video, every=every)
     collection = Collection.open(data)
     if not task:
         raise NeedsError(f"--data needs --task; {data} has {', '.join(collection.tasks())}.")
-    trajectories = collection.load(task)
-    of_level = [t for t in trajectories if t.level == level]
-    if not of_level:
-        levels = dict.fromkeys(t.level for t in trajectories)
-        raise UnknownNameError(f"{task!r} has no level {level!r}; it has {', '.join(levels)}.")
-    if episode >= len(of_level):
-        raise UnknownNameError(
-            f"{task!r} has {len(of_level)} episodes of level {level!r}; --episode counts from 0 "
-            f"to {len(of_level) - 1}."
-        )
-    return of_level[episode]
+    return collection.episode(task, level, number)
 
 
-def _from_video(video: Path | None, every: int) -> Trajectory:
-    """A video as an episode: its first picture is the reset, each of the others a step."""
-    import numpy as np
-
-    from vlfeedback.data.video import read_video
-    from vlfeedback.types import ArrayFrames, Trajectory
-
-    if video is None:
-        raise NeedsError("Say what to explain: --data FOLDER --task NAME, or --video FILE.")
-    frames = read_video(video, every=every)
-    if len(frames) < 2:
-        raise NeedsError(f"{video} has {len(frames)} picture at --every {every}; expected 2.")
-    return Trajectory(
-        observations=np.zeros((len(frames), 1), dtype=np.float32),
-        actions=np.zeros((len(frames) - 1, 1), dtype=np.float32),
-        frames=ArrayFrames(np.arange(len(frames)), frames),
-        id=video.name,
-    )
-
-
-def _end_of_clip(trajectory: Trajectory, context: int, start: int | None) -> int:
-    """Last step of the clip: as asked, or where the task is first done or the actor stopped."""
-    from vlfeedback.scoring.timing import steps_with_pictures
-
-    if start is not None:
-        return min(start + context, len(trajectory)) - 1
-    steps = steps_with_pictures(trajectory)
-    event = trajectory.rests_from
-    if trajectory.successes is not None and trajectory.successes.any():
-        event = int(trajectory.successes.argmax())
-    later = steps[steps >= event] if event is not None else steps[-1:]
-    return int(later[0] if len(later) else steps[-1])
-
-
-def _draw_attention(
-    source: VLPReward,
-    trajectory: Trajectory,
-    instruction: str,
-    end: int,
-    word: str | None,
-    to: Path,
-) -> list[Path]:
-    import numpy as np
+def _write(explanation: Explanation, stem: Path) -> list[Path]:
     from PIL import Image
 
     from vlfeedback.data.video import write_video
-    from vlfeedback.figures.explain import explanation_film, explanation_sheet
-    from vlfeedback.models.vlp.attention import read_attention
-    from vlfeedback.scoring.timing import states_back_from
-    from vlfeedback.scoring.windows import window_ending_at
 
-    window = window_ending_at(trajectory, end, needs=source.needs)
-    clip = replace(window, instructions=[instruction])
-    if clip.frames is None:
-        raise NeedsError("There are no pictures to show.")
-    attention = read_attention(source.config.weights, clip)
-    score = source.rewards(clip)[0, -1]
-    (times,) = states_back_from(np.array([end]), source.needs)
-    captions = [f"step {time - 1}" if time else "reset" for time in times]
-    title = f"“{instruction}”: score {score:.2f}, {trajectory.id}, steps up to {end}"
-    frames = clip.frames[0]
-    sheet = explanation_sheet(frames, attention, captions, title=title, word=word)
-    film = explanation_film(frames, attention, captions, title=title, word=word)
-    picture, video = (to.with_name(to.name + ending) for ending in (".png", ".mp4"))
-    Image.fromarray(sheet).save(picture)
-    write_video(video, film, fps=_FILM_RATE)
-    return [picture, video]
+    sheet, film = (stem.with_name(stem.name + ending) for ending in (".png", ".mp4"))
+    Image.fromarray(explanation.sheet).save(sheet)
+    write_video(film, explanation.film, fps=_FILM_RATE)
+    return [sheet, film]

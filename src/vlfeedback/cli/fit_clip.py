@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import time
-from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from vlfeedback.cli.exclude_option import TEST_TASKS, Exclude, parse_exclude
 from vlfeedback.cli.loss_bars import LossBars
-from vlfeedback.cli.task_option import parse_tasks
 
 __all__ = ["fit_vlp_clip"]
 
@@ -34,9 +29,7 @@ def fit_vlp_clip(
     architecture: Annotated[
         str, typer.Option(help="CLIP's, as open_clip calls it; the paper's by default.")
     ] = "ViT-B-16-quickgelu",
-    exclude: Annotated[
-        str, typer.Option(help="Comma-separated tasks never trained on; 'none' trains on all.")
-    ] = "button-press,door-close,drawer-close,faucet-close,window-open",
+    exclude: Exclude = TEST_TASKS,
     tokens: Annotated[
         Path | None,
         typer.Option(
@@ -71,20 +64,11 @@ def fit_vlp_clip(
 
     Example: vlfeedback fit vlp-clip --data mtvlp --out mine.safetensors --checkpoint ViT-B-16.pt
     """
-    import torch
-
     from vlfeedback.data.collection import Collection
     from vlfeedback.encoders.clip_tokens import load_clip_tokens
-    from vlfeedback.models.vlp.data import load_clips
-    from vlfeedback.models.vlp_clip import fit as training
-    from vlfeedback.models.vlp_clip.data import LevelPairs, PhraseTokens, cached_tokens
-    from vlfeedback.models.vlp_clip.network import VLPClipArchitecture, VLPClipNetwork
-    from vlfeedback.models.vlp_clip.weights import VLPClipWeights, save_vlp_clip
+    from vlfeedback.models.vlp_clip import VLPClipArchitecture, VLPClipTraining, train_vlp_clip
 
-    start = time.monotonic()
-    excluded = [] if exclude == "none" else parse_tasks(exclude)
     collection = Collection.open(data)
-    tasks = [task for task in collection.tasks() if task not in excluded]
     clip = load_clip_tokens(
         architecture,
         checkpoint=checkpoint,
@@ -92,63 +76,29 @@ def fit_vlp_clip(
         random_weights_seed=random_weights_seed,
         device=device,
     )
-    built = VLPClipArchitecture(
-        picture_width=clip.picture_width,
-        text_width=clip.text_width,
-        width=width,
-        separate_self_attention=separate_self_attention,
-        cross_blocks=cross_blocks,
-        class_token=class_token,
-        temporal_embedding=temporal_embedding,
-        sigmoid=sigmoid,
-    )
-    settings = training.VLPClipTraining(steps=steps, seed=seed)
-    torch.manual_seed(seed)
-    network = VLPClipNetwork(built)
-    typer.echo(f"Reading clips of {len(tasks)} tasks from {data} ...")
-    clips = load_clips(collection, tasks)
-    state = out.with_name(f"{out.stem}.training.safetensors")
     with LossBars() as report:
-        cached = cached_tokens(
-            tokens or out.with_name("clip-tokens"),
-            clips,
+        weights = train_vlp_clip(
+            collection,
+            out,
             clip,
-            class_token=class_token,
-            report=report,
-        )
-        pairs = LevelPairs(clips, cached, n_frames=built.n_frames)
-        phrases = PhraseTokens(tasks, clip)
-        training.fit_vlp_clip(
-            network,
-            pairs,
-            phrases,
-            settings,
+            excluded=parse_exclude(exclude),
+            architecture=VLPClipArchitecture(
+                picture_width=clip.picture_width,
+                text_width=clip.text_width,
+                width=width,
+                separate_self_attention=separate_self_attention,
+                cross_blocks=cross_blocks,
+                class_token=class_token,
+                temporal_embedding=temporal_embedding,
+                sigmoid=sigmoid,
+            ),
+            training=VLPClipTraining(steps=steps, seed=seed),
+            tokens=tokens,
             device=device,
-            report=report,
-            state=state,
             state_every=state_every,
-            settings={"tasks": tasks, "clip": asdict(clip.identity), **asdict(built)},
+            report=report,
         )
-    mean, std = training.score_statistics(network, pairs, phrases, seed=seed, device=device)
-    notes = {
-        "excluded": excluded,
-        "collection": dict(collection.settings),
-        **asdict(settings),
-        "device": device,
-        "hardware": torch.cuda.get_device_name() if device.startswith("cuda") else _processor(),
-        "seconds_of_last_run": round(time.monotonic() - start),
-        "torch": torch.__version__,
-        "vlfeedback": version("vlfeedback"),
-    }
-    save_vlp_clip(
-        out, network, VLPClipWeights(built, clip.identity, mean, std, tuple(tasks), notes)
-    )
-    state.unlink(missing_ok=True)
     typer.echo(
-        f"{out}: trained on {len(tasks)} tasks. Next, with the same CLIP: "
+        f"{out}: trained on {len(weights.tasks)} tasks. Next, with the same CLIP: "
         f"vlfeedback.make_reward_source('vlp.clip', weights='{out}', checkpoint=...)"
     )
-
-
-def _processor() -> str:
-    return f"{platform.machine()}, {os.cpu_count()} cores"

@@ -8,20 +8,33 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-__all__ = ["list_names", "rows_of_preferences", "rows_of_rewards", "rows_of_tasks"]
+from vlfeedback.errors import VLFeedbackError
+from vlfeedback.registry import Entry, Registry
+from vlfeedback.types import SourceNeeds
+
+__all__ = [
+    "list_names",
+    "rows_of_learners",
+    "rows_of_preferences",
+    "rows_of_rewards",
+    "rows_of_tasks",
+]
 
 
 def list_names(
-    what: Annotated[Literal["rewards", "preferences", "tasks"], typer.Argument(help="Which.")],
+    what: Annotated[
+        Literal["rewards", "preferences", "learners", "tasks"], typer.Argument(help="Which.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """List reward sources, preference sources or tasks.
+    """List reward sources, preference sources, learners or tasks.
 
     Example: vlfeedback list rewards
     """
     rows = {
         "rewards": rows_of_rewards,
         "preferences": rows_of_preferences,
+        "learners": rows_of_learners,
         "tasks": rows_of_tasks,
     }[what]()
     if as_json:
@@ -50,6 +63,22 @@ def rows_of_preferences() -> list[dict[str, Any]]:
     return rows
 
 
+def rows_of_learners() -> list[dict[str, Any]]:
+    """One row a learner; one that cannot be imported says why in ``problem``."""
+    from vlfeedback.offline import LEARNERS, get_learner
+
+    rows = []
+    for name in LEARNERS.names():
+        row = {"learner": name, "reads": [], "summary": "", "problem": ""}
+        row["distribution"] = LEARNERS.entry(name).distribution
+        try:
+            learner = get_learner(name)
+            rows.append(row | {"reads": list(learner.reads), "summary": learner.summary})
+        except (LookupError, ImportError) as error:
+            rows.append(row | {"problem": str(error)})
+    return rows
+
+
 def rows_of_tasks() -> list[dict[str, Any]]:
     """One row a task, with an id to begin with; one that is broken says why in ``problem``."""
     from vlfeedback.rewards import REWARD_SOURCES
@@ -68,45 +97,57 @@ def rows_of_tasks() -> list[dict[str, Any]]:
     return rows
 
 
-def _describe(registry: Any, name: str) -> dict[str, Any]:
-    """What is known of a source; one that cannot be imported says why in ``problem``."""
-    entry = registry.entry(name)
+def _describe(registry: Registry[Any], name: str) -> dict[str, Any]:
+    """What is known of a source; one that fails, in whatever way, says why in ``problem``."""
+    listed = registry.entry(name)
     row = {
         "source": name,
         "needs": [],
         "granularity": "",
-        "summary": entry.summary,
-        "distribution": entry.distribution,
+        "summary": listed.summary,
+        "distribution": listed.distribution,
         "problem": "",
     }
     try:
-        cls = registry.load(name)
-    except (LookupError, ImportError) as error:
-        return row | {"problem": str(error)}
-    needs = getattr(cls, "needs", None)  # some sources know it only once they are made
-    if needs is not None:
-        row["needs"] = [f.name for f in fields(needs) if getattr(needs, f.name) is True]
-        row["granularity"] = needs.granularity
-    return row | {"summary": entry.summary or (cls.__doc__ or "").strip().partition("\n")[0]}
+        entry = registry.full_entry(name)
+        return row | _needs_of(registry.load(name)) | {"summary": _summary(registry, entry)}
+    except Exception as error:
+        ours = isinstance(error, VLFeedbackError)
+        return row | {"problem": str(error) if ours else f"{type(error).__name__}: {error}"}
+
+
+def _needs_of(cls: Any) -> dict[str, Any]:
+    """What a class says it reads; some sources know it only once they are made."""
+    needs = getattr(cls, "needs", None)
+    if not isinstance(needs, SourceNeeds):
+        return {}
+    read = [field.name for field in fields(needs) if getattr(needs, field.name) is True]
+    return {"needs": read, "granularity": needs.granularity}
+
+
+def _summary(registry: Registry[Any], entry: Entry) -> str:
+    docstring = registry.load(entry.name).__doc__
+    return entry.summary or (docstring or "").strip().partition("\n")[0]
 
 
 def _print_table(what: str, rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
     columns = {
         "tasks": ("task", "instruction", "id"),
         "rewards": ("source", "needs", "granularity", "summary"),
         "preferences": ("source", "needs", "granularity", "summary"),
+        "learners": ("learner", "reads", "summary"),
     }[what]
     table = Table(*columns)
     for row in rows:
         cells = (row[column] for column in columns)
         texts = (", ".join(cell) if isinstance(cell, list) else cell for cell in cells)
-        table.add_row(*texts, style="red" if row.get("problem") else None)
+        table.add_row(*map(Text, texts), style="red" if row.get("problem") else None)
     console.print(table)
     for row in rows:
         if row.get("problem"):
-            name = row.get("source") or row["task"]
-            console.print(f"{name}: {row['problem']}", style="red", markup=False)
+            console.print(f"{row[columns[0]]}: {row['problem']}", style="red", markup=False)

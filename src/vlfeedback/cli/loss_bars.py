@@ -32,10 +32,10 @@ class LossBars:
         self._progress.stop()
 
     def __call__(self, stage: str, step: int, steps: int, loss: float) -> None:
-        """Show that `step` of `steps` are done; a loss of nan is not shown."""
+        """Show that `step` of `steps` are done, 0 if unknown; a loss of NaN is not shown."""
         bar, mean = self._bars.get(stage, (None, loss))
         if bar is None:
-            bar = self._progress.add_task(stage, total=steps, completed=step - 1, loss="")
+            bar = self._progress.add_task(stage, total=steps or None, completed=step - 1, loss="")
         mean += 0.02 * (loss - mean)
         self._bars[stage] = (bar, mean)
         shown = "" if mean != mean else f"loss {mean:.3f}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from vlfeedback.cli.settings import parse_value, split_setting
 from vlfeedback.errors import UnknownNameError
 from vlfeedback.evaluation.diagnosis import SourceChoice
 from vlfeedback.registry import suggest
@@ -24,6 +24,7 @@ def parse_sources(sources: Sequence[str], settings: Sequence[str]) -> list[Sourc
 
     Raises:
         UnknownNameError: two sources share a name, or a setting names none of them.
+        InvalidValueError: a setting sets nothing.
 
     >>> parse_sources(["env", "a=random"], ["a.seed=3"])[1]
     SourceChoice(name='a', id='random', settings={'seed': 3})
@@ -46,9 +47,7 @@ def parse_sources(sources: Sequence[str], settings: Sequence[str]) -> list[Sourc
 
 
 def _parse_setting(text: str, names: Sequence[str]) -> tuple[str, str, Any]:
-    path, equals, value = text.partition("=")
-    if not equals or not path:
-        raise UnknownNameError(f"--set {text!r} sets nothing; expected key=value.")
+    path, value = split_setting(text)
     name, _, key = path.rpartition(".")
     if not name and len(names) == 1:
         name = names[0]
@@ -57,7 +56,4 @@ def _parse_setting(text: str, names: Sequence[str]) -> tuple[str, str, Any]:
             f"--set {text!r} is of no source that was asked for. {suggest(name, list(names))}"
             f"Write {names[0]}.{key}={value}, with one of: {', '.join(names)}."
         )
-    try:
-        return name, key, json.loads(value)
-    except ValueError:
-        return name, key, value
+    return name, key, parse_value(value)

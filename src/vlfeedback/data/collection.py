@@ -10,7 +10,7 @@ from typing import Any
 from vlfeedback.data.store import ResumableFolder, check_same_settings
 from vlfeedback.data.trajectories import read_trajectories
 from vlfeedback.data.whole_files import read_json, write_json
-from vlfeedback.errors import FileFormatError
+from vlfeedback.errors import FileFormatError, UnknownNameError
 from vlfeedback.tasks import TASKS, TaskSpec, get_task, is_installed
 from vlfeedback.types import Trajectory
 
@@ -143,3 +143,21 @@ class Collection:
                 f"{self.tasks()}. Make them with: vlfeedback collect --out {self.root}"
             )
         return [trajectory for path in paths for trajectory in read_trajectories(path)]
+
+    def episode(self, task: str, level: str, number: int) -> Trajectory:
+        """One trajectory, by its task, its level and its place among those of that level.
+
+        Raises:
+            FileNotFoundError: nothing was collected for this task.
+            UnknownNameError: it has no such level, or fewer episodes of it.
+        """
+        levels = sorted(path.stem for path in (self.root / task).glob("*.h5"))
+        if levels and level not in levels:
+            raise UnknownNameError(f"{task!r} has no level {level!r}; it has {', '.join(levels)}.")
+        episodes = self.load(task, [level])
+        if not 0 <= number < len(episodes):
+            raise UnknownNameError(
+                f"{task!r} has {len(episodes)} episodes of level {level!r}, 0 to "
+                f"{len(episodes) - 1}, and no episode {number}."
+            )
+        return episodes[number]

@@ -8,10 +8,17 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from vlfeedback.errors import DtypeError, FileFormatError, InvalidValueError, ShapeError
+from vlfeedback.errors import (
+    DtypeError,
+    FileFormatError,
+    InvalidValueError,
+    NeedsError,
+    ShapeError,
+)
 from vlfeedback.optional import require
+from vlfeedback.types import ArrayFrames, Trajectory
 
-__all__ = ["read_video", "write_video"]
+__all__ = ["read_video", "read_video_episode", "write_video"]
 
 # x264's constant rate factor: 0 lossless, 23 its own default, 18 commonly held to look lossless.
 _RATE_FACTOR = "18"
@@ -82,7 +89,8 @@ def read_video(
 
     Raises:
         FileNotFoundError: there is no such file.
-        FileFormatError: the file holds no video that can be read, or too many pictures.
+        FileFormatError: the file holds no video that can be read.
+        InvalidValueError: it has more than `at_most` pictures.
         MissingExtraError: PyAV is not installed.
     """
     path = Path(path)
@@ -96,7 +104,7 @@ def read_video(
                 if index % every:
                     continue
                 if len(frames) == at_most:
-                    raise FileFormatError(
+                    raise InvalidValueError(
                         f"{path} has more than {at_most} pictures; read fewer of them: "
                         f"every={2 * every}, or cut it."
                     )
@@ -110,3 +118,32 @@ def read_video(
     if not frames:
         raise FileFormatError(f"{path} has no picture.")
     return np.stack(frames)
+
+
+def read_video_episode(path: str | Path, *, every: int = 1) -> Trajectory:
+    """A video as an episode: its first picture is the reset, each of the others a step's.
+
+    Observations and actions, which a video does not show, are single zeros.
+
+    Args:
+        path: the file, of which the episode gets its id.
+        every: 1 for every picture, 2 for every second one, and so on; the first is kept.
+
+    Raises:
+        NeedsError: fewer than two pictures are left.
+        FileNotFoundError: there is no such file.
+        FileFormatError: it holds no video that can be read, or too many pictures.
+        MissingExtraError: PyAV is not installed.
+    """
+    frames = read_video(path, every=every)
+    if len(frames) < 2:
+        raise NeedsError(
+            f"{path} has {len(frames)} picture at every={every}; expected 2 or more, the reset's "
+            "and a step's."
+        )
+    return Trajectory(
+        observations=np.zeros((len(frames), 1), dtype=np.float32),
+        actions=np.zeros((len(frames) - 1, 1), dtype=np.float32),
+        frames=ArrayFrames(np.arange(len(frames)), frames),
+        id=Path(path).name,
+    )

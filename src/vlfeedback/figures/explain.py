@@ -1,4 +1,4 @@
-"""What a VLP network looks at in a clip, as a picture and as a film; Figure 4 of the VLP paper."""
+"""What a VLP network looks at in a segment, as picture and film; Figure 4 of the VLP paper."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from vlfeedback.figures.contact_sheet import contact_sheet
-from vlfeedback.models.vlp.attention import ClipAttention
+from vlfeedback.models.vlp.attention import SegmentAttention
 from vlfeedback.optional import require
 
 __all__ = ["explanation_film", "explanation_sheet", "heat_maps", "overlay"]
@@ -27,7 +27,7 @@ def heat_maps(
         values: >= 0.
         height: of the maps, px.
         width: of the maps, px.
-        hottest: a value that becomes 1. Default: the largest of the whole clip, so that pictures
+        hottest: a value that becomes 1. Default: the largest of the whole segment, so that pictures
             can be compared; which is also taken where it is larger.
     """
     from PIL import Image
@@ -62,7 +62,7 @@ def overlay(
 
 def explanation_sheet(
     frames: UInt8[np.ndarray, "F H W 3"],
-    attention: ClipAttention,
+    attention: SegmentAttention,
     captions: Sequence[str],
     *,
     title: str,
@@ -71,7 +71,7 @@ def explanation_sheet(
     """Rows of pictures, of attention and of saliency.
 
     Args:
-        frames: of the clip, as they were given to `read_attention`.
+        frames: of the segment, as they were given to `read_attention`.
         attention: what it gave.
         captions: one a picture, such as its step.
         title: the instruction and its score.
@@ -92,7 +92,7 @@ def explanation_sheet(
 
 def explanation_film(
     frames: UInt8[np.ndarray, "F H W 3"],
-    attention: ClipAttention,
+    attention: SegmentAttention,
     captions: Sequence[str],
     *,
     title: str,
@@ -113,7 +113,7 @@ def explanation_film(
 
 
 def _rows(
-    frames: UInt8[np.ndarray, "F H W 3"], attention: ClipAttention, word: str | None
+    frames: UInt8[np.ndarray, "F H W 3"], attention: SegmentAttention, word: str | None
 ) -> list[UInt8[np.ndarray, "R Y X 3"]]:
     read = _enlarge(frames[attention.read])
     shown = attention.of_word(word)
@@ -134,13 +134,13 @@ def _enlarge(frames: UInt8[np.ndarray, "F H W 3"]) -> UInt8[np.ndarray, "F Y X 3
     return np.stack([np.asarray(frame) for frame in large])
 
 
-def _name_attention(attention: ClipAttention, word: str | None) -> str:
+def _name_attention(attention: SegmentAttention, word: str | None) -> str:
     shown = attention.of_word(word)
     whose = "all words" if word is None else f"“{word}”"
     least, most = shown.min() * shown.size, shown.max() * shown.size
     return f"attention of {whose}: {least:.1f} to {most:.1f} times the even share"
 
 
-def _name_saliency(attention: ClipAttention) -> str:
+def _name_saliency(attention: SegmentAttention) -> str:
     height, width = attention.saliency.shape[1:]
     return f"saliency: what raises the score (Grad-CAM, {height} x {width})"

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from vlfeedback.data.whole_files import new_file
 from vlfeedback.errors import CheckpointError
 
 __all__ = [
@@ -56,12 +57,10 @@ def save_checkpoint(
         file_format: what kind of file it is.
     """
     header = {"format": file_format.name, "version": file_format.version, **description}
-    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    # `save_file` would make a file that nobody but its owner may read, whatever the umask.
-    partial.write_bytes(save(kept, metadata={_KEY: json.dumps(header)}))
-    partial.replace(path)
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with new_file(path) as partial:
+        # `save_file` would make a file that nobody but its owner may read, whatever the umask.
+        partial.write_bytes(save(stored, metadata={_KEY: json.dumps(header)}))
 
 
 def read_checkpoint(

@@ -1,100 +1,183 @@
 """A training on disk while it runs, so that one that was cut off goes on where it was.
 
-One safetensors file: tensors of the network and of the optimiser, and in its header the steps
-done and the settings. Nothing in it is executed when it is read.
+One safetensors file: tensors of the network, of the optimiser and of torch's generators of random
+numbers, and in its header the steps done, the settings and numpy's generators. Nothing in it is
+executed when it is read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
-from vlfeedback.errors import CheckpointError, FileFormatError
+from vlfeedback.data.store import as_json, check_same_settings
+from vlfeedback.data.whole_files import new_file
+from vlfeedback.errors import CheckpointError
 
-__all__ = ["load_training_state", "save_training_state"]
+__all__ = ["Generator", "TrainingState", "state_path", "torch_generators"]
 
-_NETWORK, _OPTIMISER = "network.", "optimiser."
+_KEY = "vlfeedback-training"
+_NETWORK, _OPTIMISER, _GENERATOR = "network.", "optimiser.", "generator."
+
+Generator = np.random.Generator | torch.Generator
+"""What draws random numbers in a training."""
 
 
-def save_training_state(
-    path: Path,
-    network: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    *,
-    step: int,
-    settings: Mapping[str, Any],
-) -> None:
-    """Write the state after `step` steps; a file that is there is replaced at the end.
+def state_path(out: Path, stage: str = "") -> Path:
+    """Where the state of a training is kept that will write the weights file `out`."""
+    return out.with_name(".".join(filter(None, (out.stem, stage, "training.safetensors"))))
+
+
+def torch_generators(device: str) -> list[torch.Generator]:
+    """Torch's own generators that a training on this device draws from."""
+    place = torch.device(device)
+    if place.type != "cuda":
+        return [torch.default_generator]
+    torch.cuda.init()
+    index = torch.cuda.current_device() if place.index is None else place.index
+    return [torch.default_generator, torch.cuda.default_generators[index]]
+
+
+class TrainingState:
+    """All that the next step of a training depends on, in a file while it runs.
+
+    A training calls `resume` once and `done` after every step; whoever began it calls `remove`
+    once its outcome is saved.
 
     Args:
-        path: where, ``*.safetensors``.
-        network: what is trained.
-        optimiser: whose state is tensors, as Adam's is.
-        step: how many steps are done.
+        path: where, ``*.safetensors``; None keeps nothing.
         settings: JSON values that a run which goes on must share.
+        every: steps between two savings; the last step is always saved.
+
+    Attributes:
+        notes: JSON values of the training's own, saved with the rest and back after `resume`.
     """
-    tensors = {_NETWORK + name: tensor for name, tensor in network.state_dict().items()}
-    for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"{_OPTIMISER}{index}.{name}": tensor for name, tensor in state.items()}
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header = json.dumps({"step": step, "settings": dict(settings)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata={"vlfeedback-training": header})
-    partial.replace(path)
 
+    def __init__(
+        self,
+        path: Path | None = None,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        every: int = 100,
+    ) -> None:
+        self._path, self._settings, self._every = path, as_json(settings or {}), every
+        self.notes: dict[str, Any] = {}
 
-def load_training_state(
-    path: Path,
-    network: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    *,
-    settings: Mapping[str, Any],
-) -> int:
-    """Fill network and optimiser, in place, if there is something to go on with.
+    def seconds(self) -> float:
+        """How long the training took that is there to go on with; 0 where there is none.
 
-    Returns:
-        How many steps are done; 0 where there is no file.
+        Raises:
+            CheckpointError: the file is truncated or foreign.
+            FileFormatError: it was begun with other settings.
+        """
+        if self._path is None or not self._path.exists():
+            return 0.0
+        with self._opened(self._path) as (_, header):
+            return float(header.get("seconds", 0.0))
 
-    Raises:
-        CheckpointError: the file is truncated or foreign.
-        FileFormatError: it was begun with other settings.
-    """
-    if not path.exists():
-        return 0
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})["vlfeedback-training"])
+    def resume(
+        self,
+        network: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        generators: Sequence[Generator] = (),
+    ) -> int:
+        """Fill all of these in place, if there is something to go on with.
+
+        Args:
+            network: what is trained, with all that is changed by training.
+            optimiser: whose state is tensors, as Adam's is.
+            generators: what draws, in an order of their own; numpy's of the default kind.
+
+        Returns:
+            How many steps are done; 0 where there is no file.
+
+        Raises:
+            CheckpointError: the file is truncated or foreign.
+            FileFormatError: it was begun with other settings.
+        """
+        self._network, self._optimiser, self._generators = network, optimiser, generators
+        self._begin = time.monotonic() - self.seconds()
+        if self._path is None or not self._path.exists():
+            return 0
+        with self._opened(self._path) as (file, header):
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, json.JSONDecodeError, KeyError) as error:
-        raise CheckpointError(
-            f"{path} is no readable training state ({error}); delete it to start again."
-        ) from error
-    begun, now = header["settings"], json.loads(json.dumps(dict(settings)))
-    differing = [
-        f"{name} was {begun.get(name)!r} and is {now.get(name)!r}"
-        for name in sorted({*begun, *now})
-        if begun.get(name) != now.get(name)
-    ]
-    if differing:
-        raise FileFormatError(
-            f"{path} was begun with other settings: {'; '.join(differing)}. Use the same ones to "
-            "go on, or delete it to start again."
-        )
-    network.load_state_dict(
-        {name.removeprefix(_NETWORK): t for name, t in tensors.items() if name.startswith(_NETWORK)}
-    )
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, tensor in tensors.items():
-        if key.startswith(_OPTIMISER):
-            index, _, name = key.removeprefix(_OPTIMISER).partition(".")
+        network.load_state_dict(_under(_NETWORK, tensors))
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in _under(_OPTIMISER, tensors).items():
+            index, _, name = key.partition(".")
             state.setdefault(int(index), {})[name] = tensor
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-    return int(header["step"])
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+        drawn = _under(_GENERATOR, tensors)
+        for place, generator in enumerate(generators):
+            if isinstance(generator, torch.Generator):
+                generator.set_state(drawn[str(place)])
+            else:
+                generator.bit_generator.state = header["generators"][str(place)]
+        self.notes = header.get("notes", {})
+        return int(header["step"])
+
+    def done(self, step: int, steps: int) -> None:
+        """Save, where it is time to, after `step` of `steps`; what was saved before is replaced.
+
+        Raises:
+            OSError: the disk is full or not writable; what was saved before is whole.
+        """
+        if self._path is None or (step % self._every and step != steps):
+            return
+        tensors = {_NETWORK + name: tensor for name, tensor in self._network.state_dict().items()}
+        for index, state in self._optimiser.state_dict()["state"].items():
+            tensors |= {f"{_OPTIMISER}{index}.{name}": tensor for name, tensor in state.items()}
+        numbers = {}
+        for place, generator in enumerate(self._generators):
+            if isinstance(generator, torch.Generator):
+                tensors[f"{_GENERATOR}{place}"] = generator.get_state()
+            else:
+                numbers[str(place)] = generator.bit_generator.state
+        header = {
+            "step": step,
+            "settings": self._settings,
+            "generators": numbers,
+            "notes": self.notes,
+            "seconds": time.monotonic() - self._begin,
+        }
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        with new_file(self._path) as partial:
+            save_file(tensors, partial, metadata={_KEY: json.dumps(header)})
+
+    def remove(self) -> None:
+        """Delete the file, if there is one."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _opened(self, path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """An open file of the same settings, and its header."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                header = json.loads((file.metadata() or {})[_KEY])
+                check_same_settings(
+                    header["settings"],
+                    self._settings,
+                    where=path,
+                    advice="Use the same ones to go on, or delete it to start again.",
+                )
+                yield file, header
+        except (SafetensorError, json.JSONDecodeError, KeyError) as error:
+            raise CheckpointError(
+                f"{path} is no readable training state ({error}); delete it to start again."
+            ) from error
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those whose names begin so, by the rest of their names."""
+    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}

@@ -6,7 +6,7 @@ its last transition; and it draws a batch in a Python loop.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NoReturn, overload
@@ -54,9 +54,9 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
 
     Raises:
         NeedsError: there is no trajectory, no transition, or no such rewards.
-        FileFormatError: all trajectories terminate at the same length, which is what a time limit
-            marked as termination looks like; or a number is NaN or infinite.
-        ValueError: `rewards` is another word.
+        InvalidValueError: all trajectories terminate at the same length, which is what a time
+            limit marked as termination looks like; a number is NaN or infinite; or `rewards` is
+            another word.
         ShapeError: trajectories differ in the shapes of observations or actions.
 
     Source: time limits are no ends: every paper here bootstraps through them (Meta-World never
@@ -130,6 +130,14 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
     def sample_transition(self) -> Transition:
         """Draw one transition; d3rlpy reads the shapes from it."""
         return self._transition(int(self._rows[self._rng.integers(len(self._rows))]))
+
+    def order_state(self) -> dict[str, Any]:
+        """What the next draws depend on, beside the transitions."""
+        return {"rng": self._rng.bit_generator.state}
+
+    def load_order_state(self, state: Mapping[str, Any]) -> None:
+        """Draw what was drawn after `order_state` was asked."""
+        self._rng.bit_generator.state = state["rng"]
 
     @cached_property
     def episodes(self) -> Sequence[Episode]:

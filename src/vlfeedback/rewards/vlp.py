@@ -114,7 +114,8 @@ class VLPReward:
         """Standardised score of each clip at its last step, zeros before.
 
         Raises:
-            NeedsError: pictures or instructions are missing, or an instruction has no words.
+            NeedsError: pictures or instructions are missing.
+            InvalidValueError: an instruction has no known word.
             ShapeError: embeddings are not those of `embed`.
         """
         if batch.instructions is None:
@@ -132,8 +133,8 @@ class VLPReward:
         distinct = list(dict.fromkeys(texts))
         text = _join([self._read_text(instruction) for instruction in distinct])
         rows = torch.tensor([distinct.index(instruction) for instruction in texts])
-        clip = self._network.read_clip(tokens, self._first_tokens(batch, tokens))
-        score = self._network.score(clip, text.take(rows.to(self.device)))
+        segment = self._network.read_segment(tokens, self._first_tokens(batch, tokens))
+        score = self._network.score(segment, text.take(rows.to(self.device)))
         return (score.cpu().numpy() - self.weights.score_mean) / self.weights.score_std
 
     def _tokens(self, batch: SegmentBatch) -> Float32[Tensor, "N F P D"]:

@@ -10,15 +10,18 @@ from vlfeedback.data.trajectories import write_trajectories
 from vlfeedback.encoders.words import WordVectors
 from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.models.vlp import data as vlp_data
-from vlfeedback.models.vlp.data import ClipSet, Texts, load_clips, load_scenes
+from vlfeedback.models.vlp.data import EpisodeSet, load_episodes, load_scenes
+from vlfeedback.models.vlp.texts import Texts
 from vlfeedback.types import ArrayFrames, Trajectory
 
 TIMES = np.array([0, 1, 8, 15])  # states that are pictured
 TASKS = ("drawer-open", "reach")
 
 
-def test_windows_before_the_episode_show_the_reset_picture(clips: ClipSet) -> None:
-    np.testing.assert_array_equal(clips.window(np.array([2, 5]), 4), [[0, 0, 1, 2], [2, 3, 4, 5]])
+def test_windows_before_the_episode_show_the_reset_picture(episodes: EpisodeSet) -> None:
+    np.testing.assert_array_equal(
+        episodes.window(np.array([2, 5]), 4), [[0, 0, 1, 2], [2, 3, 4, 5]]
+    )
 
 
 def test_a_window_return_is_the_sum_of_its_fifty_rewards() -> None:
@@ -77,7 +80,7 @@ def episode(task: str, level: str, index: int) -> Trajectory:
 @pytest.fixture
 def collection(tmp_path: Path) -> Collection:
     """Four episodes of each level, and four groups of scattered scenes, of two tasks."""
-    collection = Collection.create(tmp_path / "clips", {"seed": 7})
+    collection = Collection.create(tmp_path / "data", {"seed": 7})
     for task in TASKS:
         for level in ("expert", "medium", "random", "scattered"):
             episodes = [episode(task, level, index) for index in range(4)]
@@ -85,23 +88,23 @@ def collection(tmp_path: Path) -> Collection:
     return collection
 
 
-def test_clips_of_all_levels_are_read_worst_first(collection: Collection) -> None:
-    clips = load_clips(collection, TASKS)
-    np.testing.assert_array_equal(clips.task, [0] * 12 + [1] * 12)
-    np.testing.assert_array_equal(clips.level, ([0] * 4 + [1] * 4 + [2] * 4) * 2)
-    assert clips.pictures.shape == (24, 4, 8, 8, 3)
-    np.testing.assert_array_equal(clips.pictures[:, 2, 3, 4, 1], list(range(12)) * 2)
-    assert clips.states.shape == (24, 4, 18)
+def test_episodes_of_all_levels_are_read_worst_first(collection: Collection) -> None:
+    episodes = load_episodes(collection, TASKS)
+    np.testing.assert_array_equal(episodes.task, [0] * 12 + [1] * 12)
+    np.testing.assert_array_equal(episodes.level, ([0] * 4 + [1] * 4 + [2] * 4) * 2)
+    assert episodes.pictures.shape == (24, 4, 8, 8, 3)
+    np.testing.assert_array_equal(episodes.pictures[:, 2, 3, 4, 1], list(range(12)) * 2)
+    assert episodes.states.shape == (24, 4, 18)
     # All of an episode's rewards are alike; the better episode's windows have the higher ranks.
-    np.testing.assert_allclose(clips.reward[5], np.arange(20, 24) / 47)
-    np.testing.assert_allclose(clips.window_return[11].max(), 1.0)
+    np.testing.assert_allclose(episodes.reward[5], np.arange(20, 24) / 47)
+    np.testing.assert_allclose(episodes.window_return[11].max(), 1.0)
 
 
 def test_positions_are_those_of_the_pictured_states(collection: Collection) -> None:
-    clips = load_clips(collection, TASKS)
+    episodes = load_episodes(collection, TASKS)
     observations = episode("reach", "medium", 1).observations[TIMES]
-    np.testing.assert_array_equal(clips.positions[12 + 5, :, :4], observations[:, :4])
-    np.testing.assert_array_equal(clips.positions[12 + 5, :, 4:7], observations[:, 4:7])
+    np.testing.assert_array_equal(episodes.positions[12 + 5, :, :4], observations[:, :4])
+    np.testing.assert_array_equal(episodes.positions[12 + 5, :, 4:7], observations[:, 4:7])
 
 
 def test_scattered_scenes_are_read_picture_by_picture(collection: Collection) -> None:
@@ -113,14 +116,14 @@ def test_scattered_scenes_are_read_picture_by_picture(collection: Collection) ->
 
 
 def test_a_share_is_the_first_trajectories_of_each_level(collection: Collection) -> None:
-    clips = load_clips(collection, TASKS, share=0.5)
-    np.testing.assert_array_equal(clips.level, [0, 0, 1, 1, 2, 2] * 2)
-    np.testing.assert_array_equal(clips.pictures[:6, 0, 0, 0, 0], [0, 1, 4, 5, 8, 9])
+    episodes = load_episodes(collection, TASKS, share=0.5)
+    np.testing.assert_array_equal(episodes.level, [0, 0, 1, 1, 2, 2] * 2)
+    np.testing.assert_array_equal(episodes.pictures[:6, 0, 0, 0, 0], [0, 1, 4, 5, 8, 9])
     assert len(load_scenes(collection, TASKS, share=0.5).pictures) == 2 * 2 * 4
-    assert len(load_clips(collection, TASKS, share=0.01).task) == 6  # at least one of each
+    assert len(load_episodes(collection, TASKS, share=0.01).task) == 6  # at least one of each
 
 
-@pytest.mark.parametrize(("level", "read"), [("medium", load_clips), ("scattered", load_scenes)])
+@pytest.mark.parametrize(("level", "read"), [("medium", load_episodes), ("scattered", load_scenes)])
 def test_a_level_that_was_not_collected_is_named(
     collection: Collection, level: str, read: object
 ) -> None:
@@ -149,7 +152,7 @@ def test_trajectories_that_cannot_be_trained_on_are_named(
     path.unlink()
     write_trajectories(path, [spoilt])
     with pytest.raises(error, match=told):
-        load_clips(collection, TASKS)
+        load_episodes(collection, TASKS)
 
 
 def test_each_phrase_drawn_belongs_to_its_task() -> None:

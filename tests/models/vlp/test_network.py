@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vlfeedback.models.vlp.network import ReadClip, ReadText, VLPArchitecture, VLPNetwork
+from vlfeedback.models.vlp.network import ReadSegment, ReadText, VLPArchitecture, VLPNetwork
 
 SMALL = VLPArchitecture(picture_size=64, width=32, n_heads=2, head=(16, 8), dropout=0.0, word_dim=6)
 
@@ -19,7 +19,7 @@ def network() -> VLPNetwork:
 
 @pytest.fixture
 def inputs() -> Inputs:
-    """Three clips of eight pictures, three texts of five words."""
+    """Three episodes of eight pictures, three texts of five words."""
     generator = torch.Generator().manual_seed(1)
     shapes = (3, 8, 1, 32), (3, 1, 32), (3, 5, 6)
     tokens, first, words = (torch.randn(*shape, generator=generator) for shape in shapes)
@@ -33,14 +33,14 @@ def score(
     words: torch.Tensor,
     mask: torch.Tensor,
 ) -> torch.Tensor:
-    return network.score(network.read_clip(tokens, first), network.read_text(words, mask))
+    return network.score(network.read_segment(tokens, first), network.read_text(words, mask))
 
 
-def test_scores_are_one_number_a_clip(network: VLPNetwork, inputs: Inputs) -> None:
+def test_scores_are_one_number_a_segment(network: VLPNetwork, inputs: Inputs) -> None:
     assert score(network, *inputs).shape == (3,)
 
 
-def test_a_clip_scores_alike_alone_and_in_a_batch(network: VLPNetwork, inputs: Inputs) -> None:
+def test_a_segment_scores_alike_alone_and_in_a_batch(network: VLPNetwork, inputs: Inputs) -> None:
     alone = score(network, *(x[1:2] for x in inputs))
     torch.testing.assert_close(alone, score(network, *inputs)[1:2], atol=1e-5, rtol=1e-4)
 
@@ -75,10 +75,10 @@ def test_progress_and_scene_are_read_before_any_instruction(
     network: VLPNetwork, inputs: Inputs
 ) -> None:
     tokens, first, _, _ = inputs
-    clip = network.read_clip(tokens, first)
-    assert clip.progress.shape == (4, 3)
-    torch.testing.assert_close(clip.scene.norm(dim=1), torch.ones(3))
-    torch.testing.assert_close(clip.scene, network.read_scene(first))
+    segment = network.read_segment(tokens, first)
+    assert segment.progress.shape == (4, 3)
+    torch.testing.assert_close(segment.scene.norm(dim=1), torch.ones(3))
+    torch.testing.assert_close(segment.scene, network.read_scene(first))
 
 
 @pytest.mark.parametrize(
@@ -94,17 +94,17 @@ def test_the_score_is_the_match_and_what_was_done_as_far_as_it_matches(
 ) -> None:
     settings = replace(SMALL, relevance_weight=0.5, match_offset=6.0, stranger_share=0.25)
     progress = torch.tensor([[1.0], [3.0]])  # of two members, whose mean counts
-    clip = ReadClip(torch.zeros(1, 8, 32), progress, torch.zeros(1, 6))
-    combined = VLPNetwork(settings).combine(clip, torch.tensor([match]), torch.tensor([4.0]))
+    segment = ReadSegment(torch.zeros(1, 8, 32), progress, torch.zeros(1, 6))
+    combined = VLPNetwork(settings).combine(segment, torch.tensor([match]), torch.tensor([4.0]))
     torch.testing.assert_close(combined, torch.tensor([expected]))
 
 
 def test_a_score_is_combined_from_its_three_parts(network: VLPNetwork, inputs: Inputs) -> None:
     tokens, first, words, mask = inputs
-    clip, text = network.read_clip(tokens, first), network.read_text(words, mask)
-    match, relevance = network.score_match(clip, text), network.score_relevance(clip, text)
-    expected = network.combine(clip, match, relevance)
-    torch.testing.assert_close(network.score(clip, text), expected)
+    segment, text = network.read_segment(tokens, first), network.read_text(words, mask)
+    match, relevance = network.score_match(segment, text), network.score_relevance(segment, text)
+    expected = network.combine(segment, match, relevance)
+    torch.testing.assert_close(network.score(segment, text), expected)
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_the_match_is_a_sigmoid_of_the_cosine_around_its_threshold(
     network = VLPNetwork(replace(SMALL, match_threshold=0.3, match_steepness=15.0))
     scene = torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
     meaning = torch.tensor([[cosine, math.sqrt(1 - cosine**2), 0.0, 0.0, 0.0, 0.0]])
-    clip = ReadClip(torch.zeros(1, 8, 32), torch.zeros(4, 1), scene)
+    segment = ReadSegment(torch.zeros(1, 8, 32), torch.zeros(4, 1), scene)
     text = ReadText(torch.zeros(1, 1, 32), torch.ones(1, 1, dtype=torch.bool), meaning)
-    assert network.score_match(clip, text).item() == pytest.approx(match, abs=1e-5)
+    assert network.score_match(segment, text).item() == pytest.approx(match, abs=1e-5)
 
 
 def mean_text(
@@ -150,9 +150,13 @@ def test_what_all_instructions_share_is_taken_off() -> None:
     torch.testing.assert_close(meaning, torch.tensor([0.0, 1.0]))
 
 
-def test_texts_are_taken_by_position_for_as_many_clips(network: VLPNetwork, inputs: Inputs) -> None:
+def test_texts_are_taken_by_position_for_as_many_segments(
+    network: VLPNetwork, inputs: Inputs
+) -> None:
     tokens, first, words, mask = inputs
-    clip, text = network.read_clip(tokens, first), network.read_text(words, mask)
+    segment, text = network.read_segment(tokens, first), network.read_text(words, mask)
     rows = torch.tensor([2, 0, 0])
     expected = score(network, tokens, first, words[rows], mask)
-    torch.testing.assert_close(network.score(clip, text.take(rows)), expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        network.score(segment, text.take(rows)), expected, atol=1e-5, rtol=1e-4
+    )

@@ -13,7 +13,7 @@ def place(
 
 
 def describe(*pictures: list[float]) -> np.ndarray:
-    """Features (F, 10) of a clip that begins at the reset."""
+    """Features (F, 10) of a segment that begins at the reset."""
     positions = torch.tensor([pictures])
     return describe_motion(positions, positions[:, 0])[0].numpy()
 
@@ -26,7 +26,7 @@ LIFTED = [
 ]
 
 
-def test_a_clip_is_described_by_ten_numbers_a_picture() -> None:
+def test_a_segment_is_described_by_ten_numbers_a_picture() -> None:
     expected = [
         # near, its share, moved, finer, hand moved, raised, hand speed, speed, gripper, hand height
         [2.5, 0.5 / 0.52, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.5],
@@ -37,7 +37,7 @@ def test_a_clip_is_described_by_ten_numbers_a_picture() -> None:
     np.testing.assert_allclose(describe(*LIFTED), expected, atol=0.01)
 
 
-def test_the_first_picture_of_a_clip_has_no_speed() -> None:
+def test_the_first_picture_of_a_segment_has_no_speed() -> None:
     np.testing.assert_array_equal(describe(*LIFTED[::-1])[0, 6:8], 0.0)
 
 
@@ -69,7 +69,7 @@ def test_the_displacement_is_from_the_reset_and_not_from_the_first_picture() -> 
 
 @pytest.fixture
 def moves() -> tuple[torch.Tensor, torch.Tensor]:
-    """Positions and resets of four clips."""
+    """Positions and resets of four episodes."""
     rng = np.random.default_rng(0)
     hand, thing = (rng.normal(0.5, 0.1, size=(4, 9, 3)) for _ in range(2))
     parts = [hand, rng.uniform(size=(4, 9, 1)), thing, thing - hand]
@@ -82,7 +82,7 @@ def shift(positions: torch.Tensor, x: float, y: float, z: float) -> torch.Tensor
     return positions + torch.tensor([x, y, z, 0.0, x, y, z, 0.0, 0.0, 0.0])
 
 
-def test_where_on_the_table_a_clip_plays_changes_nothing(
+def test_where_on_the_table_a_segment_plays_changes_nothing(
     moves: tuple[torch.Tensor, torch.Tensor],
 ) -> None:
     positions, first = moves
@@ -94,7 +94,7 @@ def test_where_on_the_table_a_clip_plays_changes_nothing(
     torch.testing.assert_close(head(moved), head(motion), atol=1e-3, rtol=1e-3)
 
 
-def test_how_high_a_clip_plays_changes_the_height_of_the_hand_alone(
+def test_how_high_a_segment_plays_changes_the_height_of_the_hand_alone(
     moves: tuple[torch.Tensor, torch.Tensor],
 ) -> None:
     positions, first = moves
@@ -121,7 +121,7 @@ def test_motion_is_standardised_before_it_is_judged() -> None:
     torch.testing.assert_close(head(3.0 + 2.0 * motion), plain, atol=1e-5, rtol=1e-4)
 
 
-def test_a_clip_played_backwards_has_another_progress() -> None:
+def test_a_segment_played_backwards_has_another_progress() -> None:
     torch.manual_seed(0)
     head = ProgressHead(n_frames=8, members=2).eval()
     motion = torch.randn(5, 8, FEATURES)

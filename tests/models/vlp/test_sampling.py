@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from vlfeedback.models.vlp.data import ClipSet
+from vlfeedback.models.vlp.data import EpisodeSet
 from vlfeedback.models.vlp.sampling import WindowBatch, WindowSampler
 from vlfeedback.models.vlp.settings import VLPTraining
 
@@ -13,73 +13,75 @@ ALL = VLPTraining(batch=3, windows=6)
 
 @pytest.fixture(scope="module")
 def tokens() -> torch.Tensor:
-    """Tokens that tell which clip and which picture they are of."""
-    clip, picture = torch.meshgrid(torch.arange(12.0), torch.arange(6.0), indexing="ij")
-    return torch.stack([clip, picture], dim=-1).unsqueeze(2)
+    """Tokens that tell which episode and which picture they are of."""
+    episode, picture = torch.meshgrid(torch.arange(12.0), torch.arange(6.0), indexing="ij")
+    return torch.stack([episode, picture], dim=-1).unsqueeze(2)
 
 
-def draw(clips: ClipSet, tokens: torch.Tensor, training: VLPTraining, seed: int = 0) -> WindowBatch:
-    return WindowSampler(clips, tokens, 4, np.random.default_rng(seed)).draw(training)
+def draw(
+    episodes: EpisodeSet, tokens: torch.Tensor, training: VLPTraining, seed: int = 0
+) -> WindowBatch:
+    return WindowSampler(episodes, tokens, 4, np.random.default_rng(seed)).draw(training)
 
 
 def drawn(batch: WindowBatch) -> tuple[np.ndarray, np.ndarray]:
-    """Which clip (K, B), and which picture of it each window ends with (K, B)."""
+    """Which episode (K, B), and which picture of it each window ends with (K, B)."""
     shown = batch.tokens[:, :, 0].numpy().astype(int).reshape(len(batch.task), -1, 4, 2)
     return shown[:, :, 0, 0], shown[:, :, -1, 1]
 
 
-def test_the_tasks_of_a_batch_are_all_different(clips: ClipSet, tokens: torch.Tensor) -> None:
+def test_the_tasks_of_a_batch_are_all_different(episodes: EpisodeSet, tokens: torch.Tensor) -> None:
     for seed in range(10):
-        task = draw(clips, tokens, replace(ALL, batch=2), seed).task
+        task = draw(episodes, tokens, replace(ALL, batch=2), seed).task
         assert len(task) == len(set(task.tolist())) == 2
 
 
 def test_a_batch_for_more_tasks_than_there_are_has_all_of_them(
-    clips: ClipSet, tokens: torch.Tensor
+    episodes: EpisodeSet, tokens: torch.Tensor
 ) -> None:
-    assert sorted(draw(clips, tokens, replace(ALL, batch=12)).task) == [0, 1, 2]
+    assert sorted(draw(episodes, tokens, replace(ALL, batch=12)).task) == [0, 1, 2]
 
 
-def test_a_window_shows_consecutive_pictures_of_one_clip_of_its_task(
-    clips: ClipSet, tokens: torch.Tensor
+def test_a_window_shows_consecutive_pictures_of_one_episode_of_its_task(
+    episodes: EpisodeSet, tokens: torch.Tensor
 ) -> None:
-    batch = draw(clips, tokens, ALL)
+    batch = draw(episodes, tokens, ALL)
     shown = batch.tokens[:, :, 0].numpy()
-    clip, end = drawn(batch)
-    for window, (row, last) in enumerate(zip(clip.flatten(), end.flatten(), strict=True)):
-        assert clips.task[row] == batch.task[window // 6]
+    episode, end = drawn(batch)
+    for window, (row, last) in enumerate(zip(episode.flatten(), end.flatten(), strict=True)):
+        assert episodes.task[row] == batch.task[window // 6]
         assert last >= 1
         pictures = np.maximum(np.arange(last - 3, last + 1), 0)  # the reset stands in
         np.testing.assert_array_equal(shown[window], [[row, picture] for picture in pictures])
         np.testing.assert_array_equal(batch.first[window, 0], [row, 0])
-        np.testing.assert_array_equal(batch.reward[window], clips.reward[row, pictures])
+        np.testing.assert_array_equal(batch.reward[window], episodes.reward[row, pictures])
 
 
 def test_the_windows_of_a_task_are_of_all_its_levels_in_turn(
-    clips: ClipSet, tokens: torch.Tensor
+    episodes: EpisodeSet, tokens: torch.Tensor
 ) -> None:
-    clip, _ = drawn(draw(clips, tokens, ALL))
-    for row in clips.level[clip]:
+    episode, _ = drawn(draw(episodes, tokens, ALL))
+    for row in episodes.level[episode]:
         assert sorted(row) == [0, 0, 1, 1, 2, 2]
 
 
 def test_a_task_without_one_of_the_levels_has_windows_of_the_others(
-    clips: ClipSet, tokens: torch.Tensor
+    episodes: EpisodeSet, tokens: torch.Tensor
 ) -> None:
-    level = np.where(clips.task == 1, 2, clips.level)
-    batch = draw(replace(clips, level=level), tokens, ALL)
-    clip, _ = drawn(batch)
-    assert (level[clip[batch.task == 1]] == 2).all()
+    level = np.where(episodes.task == 1, 2, episodes.level)
+    batch = draw(replace(episodes, level=level), tokens, ALL)
+    episode, _ = drawn(batch)
+    assert (level[episode[batch.task == 1]] == 2).all()
 
 
 def test_windows_are_compared_by_the_ranks_of_their_returns(
-    clips: ClipSet, tokens: torch.Tensor
+    episodes: EpisodeSet, tokens: torch.Tensor
 ) -> None:
-    batch = draw(clips, tokens, replace(ALL, level_share=0.0, label_softness=0.05))
-    clip, end = drawn(batch)
+    batch = draw(episodes, tokens, replace(ALL, level_share=0.0, label_softness=0.05))
+    episode, end = drawn(batch)
     label = batch.prefer_second.numpy()
     for task in range(3):
-        rank = clips.window_return[clip[task], end[task]]
+        rank = episodes.window_return[episode[task], end[task]]
         for i in range(6):
             for j in range(6):
                 expected = 1 / (1 + np.exp(-(rank[j] - rank[i]) / 0.05))
@@ -88,12 +90,12 @@ def test_windows_are_compared_by_the_ranks_of_their_returns(
 
 
 def test_windows_of_two_levels_may_be_compared_by_level_and_those_of_one_never_are(
-    clips: ClipSet, tokens: torch.Tensor
+    episodes: EpisodeSet, tokens: torch.Tensor
 ) -> None:
-    by_level = draw(clips, tokens, replace(ALL, level_share=1.0))
-    by_return = draw(clips, tokens, replace(ALL, level_share=0.0))
-    clip, _ = drawn(by_level)
-    level = clips.level[clip]
+    by_level = draw(episodes, tokens, replace(ALL, level_share=1.0))
+    by_return = draw(episodes, tokens, replace(ALL, level_share=0.0))
+    episode, _ = drawn(by_level)
+    level = episodes.level[episode]
     gap = level[:, None, :] - level[:, :, None]
     label = by_level.prefer_second.numpy()
     np.testing.assert_array_equal(label[gap > 0], 1.0)
@@ -102,41 +104,41 @@ def test_windows_of_two_levels_may_be_compared_by_level_and_those_of_one_never_a
 
 
 def test_a_share_of_the_pairs_of_two_levels_is_compared_by_level(
-    clips: ClipSet, tokens: torch.Tensor
+    episodes: EpisodeSet, tokens: torch.Tensor
 ) -> None:
     # Returns that are all alike: a label is 0.5 unless it was given by level.
-    alike = replace(clips, window_return=np.zeros_like(clips.window_return))
+    alike = replace(episodes, window_return=np.zeros_like(episodes.window_return))
     found = []
     for seed in range(20):
         batch = draw(alike, tokens, replace(ALL, level_share=0.2), seed)
-        clip, _ = drawn(batch)
-        level = clips.level[clip]
+        episode, _ = drawn(batch)
+        level = episodes.level[episode]
         of_two = level[:, None, :] != level[:, :, None]
         found.append((batch.prefer_second.numpy() != 0.5)[of_two].mean())
     assert 0.15 < np.mean(found) < 0.25
 
 
 def test_an_experts_window_rises_where_its_reward_gains_more_than_three_tenths_in_rank(
-    clips: ClipSet, tokens: torch.Tensor
+    episodes: EpisodeSet, tokens: torch.Tensor
 ) -> None:
-    # Every clip's rewards: a jump of 0.31 at picture 3, and one of 0.29 at picture 5.
+    # Every episode's rewards: a jump of 0.31 at picture 3, and one of 0.29 at picture 5.
     reward = np.tile(np.array([0.0, 0.0, 0.0, 0.31, 0.31, 0.6], np.float32), (12, 1))
-    batch = draw(replace(clips, reward=reward), tokens, replace(ALL, windows=12))
-    clip, end = drawn(batch)
-    expert = (clips.level[clip] == 2).flatten()
+    batch = draw(replace(episodes, reward=reward), tokens, replace(ALL, windows=12))
+    episode, end = drawn(batch)
+    expert = (episodes.level[episode] == 2).flatten()
     # A window of four that ends at picture 5 begins at picture 2, and so on.
     gain = np.array([0.0, 0.0, 0.0, 0.31, 0.31, 0.6])[end.flatten()]
     np.testing.assert_array_equal(batch.rising.numpy(), expert & (gain > 0.3))
     assert 0 < batch.rising.sum() < len(batch.rising)
 
 
-def test_a_window_that_gains_less_does_not_rise(clips: ClipSet, tokens: torch.Tensor) -> None:
+def test_a_window_that_gains_less_does_not_rise(episodes: EpisodeSet, tokens: torch.Tensor) -> None:
     reward = np.tile(np.linspace(0.0, 0.29, 6, dtype=np.float32), (12, 1))
-    assert not draw(replace(clips, reward=reward), tokens, ALL).rising.any()
+    assert not draw(replace(episodes, reward=reward), tokens, ALL).rising.any()
 
 
-def test_the_same_seed_draws_the_same_windows(clips: ClipSet, tokens: torch.Tensor) -> None:
-    first, second, other = (draw(clips, tokens, ALL, seed) for seed in (3, 3, 4))
+def test_the_same_seed_draws_the_same_windows(episodes: EpisodeSet, tokens: torch.Tensor) -> None:
+    first, second, other = (draw(episodes, tokens, ALL, seed) for seed in (3, 3, 4))
     assert torch.equal(first.tokens, second.tokens)
     assert torch.equal(first.prefer_second, second.prefer_second)
     assert not torch.equal(first.tokens, other.tokens)

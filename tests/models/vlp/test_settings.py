@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from vlfeedback.models.vlp.network import VLPArchitecture
-from vlfeedback.models.vlp.settings import Optimiser, VLPTraining
+from vlfeedback.models.vlp.optimiser import Optimiser
+from vlfeedback.models.vlp.settings import VLPTraining
 
 
 def test_what_is_said_to_be_the_papers_is_the_papers() -> None:

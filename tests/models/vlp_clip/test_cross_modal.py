@@ -24,7 +24,7 @@ def network() -> CrossModal:
 
 @pytest.fixture
 def inputs() -> Inputs:
-    """Four clips of three pictures, four texts of five words."""
+    """Four segments of three pictures, four texts of five words."""
     generator = torch.Generator().manual_seed(1)
     shapes = (4, 3, 2, 32), (4, 2, 32), (4, 5, 6)
     tokens, first, words = (torch.randn(*shape, generator=generator) for shape in shapes)

@@ -10,12 +10,14 @@ import torch
 from vlfeedback.data.instructions import instruction_corpus
 from vlfeedback.encoders.clip_tokens import CLIPTokens, load_clip_tokens
 from vlfeedback.errors import NeedsError
-from vlfeedback.models.vlp.data import ClipSet
-from vlfeedback.models.vlp_clip import data as vlp_clip_data
+from vlfeedback.models.training_state import TrainingState
+from vlfeedback.models.vlp.data import EpisodeSet
 from vlfeedback.models.vlp_clip import fit as training_of
-from vlfeedback.models.vlp_clip.data import LevelPairs, PhraseTokens, cached_tokens
+from vlfeedback.models.vlp_clip import token_cache
+from vlfeedback.models.vlp_clip.data import LevelPairs, PhraseTokens
 from vlfeedback.models.vlp_clip.fit import VLPClipTraining, fit_vlp_clip, score_statistics
 from vlfeedback.models.vlp_clip.network import VLPClipArchitecture, VLPClipNetwork
+from vlfeedback.models.vlp_clip.token_cache import cached_tokens
 
 SMALL = VLPClipArchitecture(picture_width=32, text_width=32, width=32, n_heads=2, head=(16, 8))
 TASKS = ["drawer-open", "door-open", "reach"]
@@ -28,12 +30,12 @@ def silent(stage: str, step: int, steps: int, loss: float) -> None:
 
 @pytest.fixture(scope="module")
 def clip() -> CLIPTokens:
-    open_clip.add_model_config(Path(__file__).parents[1] / "encoders" / "tiny_clip")
+    open_clip.add_model_config(Path(__file__).parents[2] / "encoders" / "tiny_clip")
     return load_clip_tokens("tiny-quickgelu", random_weights_seed=0)
 
 
 @pytest.fixture(scope="module")
-def clips() -> ClipSet:
+def episodes() -> EpisodeSet:
     """Pictures as bright as their level is good; each task has a colour of its own."""
     task = np.repeat(np.arange(3), 4)
     pictures = np.zeros((12, 6, 32, 32, 3), np.uint8)
@@ -41,7 +43,7 @@ def clips() -> ClipSet:
         pictures[row, ..., task[row]] = 100 * LEVELS[row] + 50
     positions, states = np.zeros((12, 6, 10), np.float32), np.zeros((12, 6, 18), np.float32)
     unused = np.zeros((12, 6), np.float32)
-    return ClipSet(task, LEVELS, pictures, positions, states, unused, unused)
+    return EpisodeSet(task, LEVELS, pictures, positions, states, unused, unused)
 
 
 @pytest.fixture(scope="module")
@@ -50,22 +52,22 @@ def phrases(clip: CLIPTokens) -> PhraseTokens:
 
 
 @pytest.fixture
-def pairs(clips: ClipSet, clip: CLIPTokens, tmp_path: Path) -> LevelPairs:
-    tokens = cached_tokens(tmp_path, clips, clip, class_token=False, report=silent)
-    return LevelPairs(clips, tokens, n_frames=8)
+def pairs(episodes: EpisodeSet, clip: CLIPTokens, tmp_path: Path) -> LevelPairs:
+    tokens = cached_tokens(tmp_path, episodes, clip, class_token=False, report=silent)
+    return LevelPairs(episodes, tokens, n_frames=8)
 
 
 def test_tokens_on_disk_are_those_of_clip_in_half_precision(
-    clips: ClipSet, clip: CLIPTokens, tmp_path: Path
+    episodes: EpisodeSet, clip: CLIPTokens, tmp_path: Path
 ) -> None:
-    tokens = cached_tokens(tmp_path, clips, clip, class_token=True, report=silent)
+    tokens = cached_tokens(tmp_path, episodes, clip, class_token=True, report=silent)
     assert tokens.shape == (12, 6, 5, 32)
-    expected = clip.read_pictures(clips.pictures[7], class_token=True).numpy()
+    expected = clip.read_pictures(episodes.pictures[7], class_token=True).numpy()
     np.testing.assert_array_equal(tokens[7], expected.astype(np.float16))
 
 
 def test_encoding_goes_on_where_it_was_cut_off_and_is_done_once(
-    clips: ClipSet, clip: CLIPTokens, tmp_path: Path
+    episodes: EpisodeSet, clip: CLIPTokens, tmp_path: Path
 ) -> None:
     class CutOffError(Exception):
         pass
@@ -78,39 +80,39 @@ def test_encoding_goes_on_where_it_was_cut_off_and_is_done_once(
             raise CutOffError
 
     with pytest.raises(CutOffError):
-        cached_tokens(tmp_path, clips, clip, class_token=False, report=count)
-    tokens = cached_tokens(tmp_path, clips, clip, class_token=False, report=count)
-    cached_tokens(tmp_path, clips, clip, class_token=False, report=count)
+        cached_tokens(tmp_path, episodes, clip, class_token=False, report=count)
+    tokens = cached_tokens(tmp_path, episodes, clip, class_token=False, report=count)
+    cached_tokens(tmp_path, episodes, clip, class_token=False, report=count)
     assert encoded == list(range(1, 13))
     assert tokens.any(axis=(1, 2, 3)).all()
 
 
 def test_other_pictures_or_another_clip_have_tokens_of_their_own(
-    clips: ClipSet, clip: CLIPTokens, tmp_path: Path
+    episodes: EpisodeSet, clip: CLIPTokens, tmp_path: Path
 ) -> None:
-    cached_tokens(tmp_path, clips, clip, class_token=False, report=silent)
-    darker = replace(clips, pictures=clips.pictures // 2)
+    cached_tokens(tmp_path, episodes, clip, class_token=False, report=silent)
+    darker = replace(episodes, pictures=episodes.pictures // 2)
     cached_tokens(tmp_path, darker, clip, class_token=False, report=silent)
     other = load_clip_tokens("tiny-quickgelu", random_weights_seed=1)
-    cached_tokens(tmp_path, clips, other, class_token=False, report=silent)
+    cached_tokens(tmp_path, episodes, other, class_token=False, report=silent)
     assert len(list(tmp_path.glob("*.npy"))) == 3
 
 
 def test_a_full_disk_is_noticed_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(NeedsError, match=r"take 301056\.0 GB and .* GB free\. .*--tokens"):
-        vlp_clip_data._create(tmp_path / "tokens.npy", (1000, 1_000_000, 196, 768))
+        token_cache._create(tmp_path / "tokens.npy", (1000, 1_000_000, 196, 768))
     assert not list(tmp_path.iterdir())
 
 
-def test_the_better_level_of_a_task_is_preferred(clips: ClipSet) -> None:
+def test_the_better_level_of_a_task_is_preferred(episodes: EpisodeSet) -> None:
     marked = np.broadcast_to(
-        (10 * clips.task + clips.level)[:, None, None, None], (12, 6, 1, 1)
+        (10 * episodes.task + episodes.level)[:, None, None, None], (12, 6, 1, 1)
     ).astype(np.float16)
-    pairs = LevelPairs(clips, marked, n_frames=8)
+    pairs = LevelPairs(episodes, marked, n_frames=8)
     for seed in range(20):
         batch = pairs.draw(16, np.random.default_rng(seed))
         assert sorted(batch.task) == [0, 1, 2]  # all there are
-        first, second = batch.clips[:, 0, 0, 0].long().chunk(2)
+        first, second = batch.segments[:, 0, 0, 0].long().chunk(2)
         assert (first // 10).tolist() == (second // 10).tolist() == batch.task.tolist()
         assert (first != second).all()
         assert torch.equal(batch.prefer_second, (second > first).float())
@@ -129,12 +131,12 @@ def test_each_phrase_drawn_belongs_to_its_task(phrases: PhraseTokens, clip: CLIP
         assert any(same)
 
 
-def test_one_task_or_one_level_leaves_nothing_to_compare(clips: ClipSet) -> None:
+def test_one_task_or_one_level_leaves_nothing_to_compare(episodes: EpisodeSet) -> None:
     tokens = np.zeros((12, 6, 1, 1), np.float16)
-    with pytest.raises(NeedsError, match="1 tasks whose clips are of at least 3 levels"):
-        LevelPairs(replace(clips, task=np.zeros(12, np.int64)), tokens, n_frames=8)
-    with pytest.raises(NeedsError, match="3 tasks whose clips are of at least 1 levels"):
-        LevelPairs(replace(clips, level=np.zeros(12, np.int64)), tokens, n_frames=8)
+    with pytest.raises(NeedsError, match="1 tasks whose episodes are of at least 3 levels"):
+        LevelPairs(replace(episodes, task=np.zeros(12, np.int64)), tokens, n_frames=8)
+    with pytest.raises(NeedsError, match="3 tasks whose episodes are of at least 1 levels"):
+        LevelPairs(replace(episodes, level=np.zeros(12, np.int64)), tokens, n_frames=8)
 
 
 def test_the_loss_of_a_constant_scorer_is_log_two_a_comparison(
@@ -145,24 +147,24 @@ def test_the_loss_of_a_constant_scorer_is_log_two_a_comparison(
     batch = pairs.draw(3, np.random.default_rng(0))
     texts, mask = phrases.draw(batch.task, np.random.default_rng(0))
     loss = training_of._loss(
-        network, batch.clips, texts, mask, batch.prefer_second, VLPClipTraining()
+        network, batch.segments, texts, mask, batch.prefer_second, VLPClipTraining()
     )
     assert loss.item() == pytest.approx((1 + 0.1 + 2 * 0.5) * math.log(2), rel=1e-5)
 
 
-def test_negatives_are_the_clips_and_instructions_of_the_next_rows(
+def test_negatives_are_the_segments_and_instructions_of_the_next_rows(
     pairs: LevelPairs, phrases: PhraseTokens
 ) -> None:
     torch.manual_seed(0)
     network = VLPClipNetwork(SMALL).eval()
     batch = pairs.draw(3, np.random.default_rng(0))
     texts, mask = phrases.draw(batch.task, np.random.default_rng(0))
-    video, text = network.read_video(batch.clips), network.read_text(texts, mask)
+    video, text = network.read_video(batch.segments), network.read_text(texts, mask)
 
-    def f(clip: int, task: int) -> float:
+    def f(segment: int, task: int) -> float:
         return network.score(
-            video[[clip]], text[[task]], mask[[task]]
-        ).item()  # clips 0-2 are first, 3-5 second
+            video[[segment]], text[[task]], mask[[task]]
+        ).item()  # segments 0-2 are first, 3-5 second
 
     def cost(better: float, worse: float) -> float:
         return math.log1p(math.exp(worse - better))
@@ -178,7 +180,7 @@ def test_negatives_are_the_clips_and_instructions_of_the_next_rows(
             expected += 0.5 * (cost(f(row, row), f(other, row))) / 6
             expected += 0.5 * (cost(f(row + 3, row), f(other, row))) / 6
     loss = training_of._loss(
-        network, batch.clips, texts, mask, batch.prefer_second, VLPClipTraining(n_negatives=4)
+        network, batch.segments, texts, mask, batch.prefer_second, VLPClipTraining(n_negatives=4)
     )
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
@@ -200,18 +202,20 @@ def train(
     return network.eval(), losses
 
 
-def test_training_learns_which_clip_is_better(clips: ClipSet, phrases: PhraseTokens) -> None:
+def test_training_learns_which_segment_is_better(
+    episodes: EpisodeSet, phrases: PhraseTokens
+) -> None:
     tokens = np.zeros((12, 6, 1, 32), np.float16)
     tokens[np.arange(12), ..., LEVELS] = 3
-    tokens[np.arange(12), ..., 3 + clips.task] = 3
-    pairs = LevelPairs(clips, tokens, n_frames=8)
+    tokens[np.arange(12), ..., 3 + episodes.task] = 3
+    pairs = LevelPairs(episodes, tokens, n_frames=8)
     network, losses = train(pairs, phrases, VLPClipTraining(steps=100, learning_rate=2e-3))
     assert np.mean(losses[-20:]) < 0.9 * np.mean(losses[:10])
     right = 0.0
     for seed in range(100, 110):
         batch = pairs.draw(3, np.random.default_rng(seed))
         texts, mask = phrases.draw(batch.task, np.random.default_rng(seed))
-        first, second = network.read_video(batch.clips).chunk(2)
+        first, second = network.read_video(batch.segments).chunk(2)
         text = network.read_text(texts, mask)
         better = network.score(second, text, mask) > network.score(first, text, mask)
         right += float((better == batch.prefer_second.bool()).float().mean())
@@ -223,10 +227,10 @@ def test_a_training_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(
 ) -> None:
     training = VLPClipTraining(steps=7)
     whole, losses = train(pairs, phrases, training)
-    state = tmp_path / "state.safetensors"
+    path = tmp_path / "state.safetensors"
     with pytest.raises(KeyboardInterrupt):
-        train(pairs, phrases, training, state=state, state_every=2, cut_off_after=5)
-    resumed, rest = train(pairs, phrases, training, state=state, state_every=2)
+        train(pairs, phrases, training, state=TrainingState(path, every=2), cut_off_after=5)
+    resumed, rest = train(pairs, phrases, training, state=TrainingState(path, every=2))
     assert rest == losses[4:]
     for name, tensor in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], tensor), name

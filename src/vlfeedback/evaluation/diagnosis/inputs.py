@@ -88,14 +88,7 @@ def prepare_diagnosis(
         ShapeError: no episode has `length` steps.
     """
     spec = get_task(task)
-    pairings = draw_pairings(
-        episodes,
-        spec.name,
-        n_pairs=n_pairs,
-        length=length,
-        seed=seed,
-        instruction=spec.instruction,
-    )
+    pairings = draw_pairings(episodes, spec, n_pairs=n_pairs, length=length, seed=seed)
     stride = picture_stride(episodes)
     clips = []
     for trajectory in probed(episodes):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import binom
@@ -25,7 +26,7 @@ from vlfeedback.data.calibration import (
     reliability_bins,
 )
 from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.models.reward.inputs import SegmentSteps
 from vlfeedback.models.reward.model import RewardModel
 from vlfeedback.models.reward.networks import RewardModelConfig
@@ -36,6 +37,7 @@ from vlfeedback.models.reward.training import (
     RewardTraining,
     told_right,
 )
+from vlfeedback.models.training_state import TrainingState, state_path
 from vlfeedback.types import EmbeddingSource, Report, Segment, class_and_settings
 
 __all__ = ["FitReport", "RewardTraining", "fit_reward_model"]
@@ -72,6 +74,7 @@ def fit_reward_model(
     encoder: EmbeddingSource | None = None,
     device: str = "cpu",
     report: Report | None = None,
+    save_to: Path | None = None,
 ) -> tuple[RewardModel, FitReport]:
     """Train an ensemble on the answered pairs of a dataset; ties are trained to 0.5.
 
@@ -87,6 +90,9 @@ def fit_reward_model(
             ``inputs="embeddings"``. The model remembers its class and settings.
         device: where it is trained and left.
         report: called with (stage, done, in all, loss) while it runs.
+        save_to: weights file, ``*.safetensors``, to write at the end. The training is kept beside
+            it after each pass: one that was cut off goes on when it is called again, and ends with
+            the same weights, bit for bit.
 
     Returns:
         The model, in evaluation mode, and how the training went.
@@ -96,6 +102,7 @@ def fit_reward_model(
             training diverged.
         NeedsError: a trajectory lacks what is read; or an encoder is missing, or not used.
         ShapeError: segments show steps of different shapes.
+        FileFormatError: a training that was cut off was begun with other settings or labels.
 
     Source: B-Pref, reward_model.py, train_reward and train_soft_reward.
     """
@@ -104,6 +111,7 @@ def fit_reward_model(
     config = _with_encoder(config, encoder)
     dataset.check_trainable()
     root = int(rng.integers(2**63))
+    state = _state(save_to, config, training, dataset, root)
     answered = dataset.answered()
     fitted, held_out, warnings = _split(answered, training, np.random.default_rng([root, 0]))
     segments: dict[tuple[int, int], tuple[int, Segment]] = {}
@@ -113,7 +121,11 @@ def fit_reward_model(
     shape = steps.shape[-1:] if config.inputs == "points" else steps.shape
     model = RewardModel(config, shape, seed=root).to(device)
     trainer = RewardTrainer(model, training, steps, dataset.length, root)
-    curves = trainer.fit(pairs, held_out_pairs, report)
+    try:
+        curves = trainer.fit(pairs, held_out_pairs, report, state)
+    except InvalidValueError:
+        state.remove()  # it would diverge again
+        raise
     gaps, prefer_second = trainer.gaps(held_out_pairs), held_out_pairs.prefer_second
     right = told_right(gaps.mean(axis=0), prefer_second)
     warnings += _doubts(right, curves)
@@ -137,7 +149,31 @@ def fit_reward_model(
         warnings=tuple(warnings),
     )
     model.training = {**asdict(training), "pairs": dataset.digest(), "length": dataset.length}
+    if save_to is not None:
+        model.save(save_to)
+        state.remove()
     return model, made
+
+
+def _state(
+    save_to: Path | None,
+    config: RewardModelConfig,
+    training: RewardTraining,
+    dataset: PreferenceDataset,
+    seed: int,
+) -> TrainingState:
+    """Where the training is kept, if it was not begun with something else."""
+    if save_to is None:
+        return TrainingState()
+    settings = {
+        "config": asdict(config),
+        "training": asdict(training),
+        "pairs": dataset.digest(),
+        "seed": seed,
+    }
+    state = TrainingState(state_path(save_to), settings, every=1)
+    state.seconds()  # refuses what was begun otherwise, before anything is read
+    return state
 
 
 def _with_encoder(config: RewardModelConfig, encoder: EmbeddingSource | None) -> RewardModelConfig:

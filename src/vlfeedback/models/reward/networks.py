@@ -20,7 +20,14 @@ from vlfeedback.errors import InvalidValueError, ShapeError
 from vlfeedback.models.reward.point_cloud import PointCloudNet
 from vlfeedback.optional import require
 
-__all__ = ["NETWORKS", "PictureCNN", "RewardModelConfig", "StepMLP", "build_network"]
+__all__ = [
+    "NETWORKS",
+    "PictureCNN",
+    "RewardModelConfig",
+    "StepMLP",
+    "build_network",
+    "inputs_read_by",
+]
 
 # What each input can be read with; the first is the default.
 NETWORKS: dict[str, tuple[str, ...]] = {
@@ -31,6 +38,21 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "points": ("pointnet",),
 }
 _CONVOLUTIONS = ((5, 3, 16), (3, 2, 32), (3, 2, 64), (3, 2, 128))  # kernel, stride, channels
+
+
+def inputs_read_by(network: str, *, embeds: bool = False) -> str:
+    """What a network reads where nobody says: the first of `NETWORKS` that it can read.
+
+    Args:
+        network: of `RewardModelConfig`; "auto" reads states and actions.
+        embeds: whether pictures are embedded, which is then what it reads.
+
+    >>> inputs_read_by("cnn"), inputs_read_by("auto"), inputs_read_by("linear", embeds=True)
+    ('frames', 'state-action', 'embeddings')
+    """
+    if embeds:
+        return "embeddings"
+    return next((reads for reads, by in NETWORKS.items() if network in by), "state-action")
 
 
 @dataclass(frozen=True, slots=True)

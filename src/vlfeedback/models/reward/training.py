@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from vlfeedback.errors import InvalidValueError
 from vlfeedback.losses import bradley_terry
 from vlfeedback.models.reward.inputs import SegmentSteps, needs_of
 from vlfeedback.models.reward.model import RewardModel
+from vlfeedback.models.training_state import TrainingState
 from vlfeedback.types import Report
 
 __all__ = ["PairRows", "PassCurves", "RewardTrainer", "RewardTraining", "told_right"]
@@ -65,10 +66,17 @@ class PairRows:
 class PassCurves:
     """Losses of each pass, the last one's accuracy, and why it was the last."""
 
-    train: list[float]
-    validation: list[float]
+    train: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
     accuracy: float = math.nan
-    stopped: str = "epochs"
+    stopped: str = ""
+
+    @property
+    def passes_since_best(self) -> int:
+        """Passes after the one with the lowest validation loss; 0 without validation."""
+        if not self.validation:
+            return 0
+        return len(self.validation) - 1 - int(np.argmin(self.validation))
 
 
 class RewardTrainer:
@@ -97,29 +105,47 @@ class RewardTrainer:
         pairs: PairRows,
         held_out: PairRows,
         report: Report | None,
+        state: TrainingState | None = None,
     ) -> PassCurves:
-        """Train in place, until it is good enough; the networks are left in evaluation mode."""
+        """Train in place, until it is good enough; the networks are left in evaluation mode.
+
+        Args:
+            pairs: trained on.
+            held_out: measured after each pass; may be none.
+            report: told after every step.
+            state: what the training is kept in after each pass; one that was cut off goes on.
+        """
         networks, training = self._model.networks, self._training
         optimiser = torch.optim.Adam(networks.parameters(), lr=training.learning_rate, fused=True)
         orders = [np.random.default_rng([self._seed, 1, k]) for k in range(len(networks))]
-        curves = PassCurves([], [])
-        best: dict[str, Tensor] | None = None
-        for epoch in range(training.epochs):
+        # With patience the networks of the lowest validation loss are the outcome.
+        best = copy.deepcopy(networks) if training.patience and len(held_out.first) else None
+        state = state or TrainingState()
+        trained = networks if best is None else nn.ModuleDict({"now": networks, "best": best})
+        state.resume(trained, optimiser, orders)
+        curves = PassCurves(**state.notes)
+        while not (stopped := self._reason_to_stop(curves)):
             self._pass(pairs, optimiser, orders, curves, report)
             if len(held_out.first):
                 curves.validation.append(self._loss(held_out))
-            since = epoch - int(np.argmin(curves.validation)) if curves.validation else 0
-            if training.patience is not None and curves.validation and since == 0:
-                best = copy.deepcopy(networks.state_dict())
-            if curves.accuracy > training.target_accuracy:
-                curves.stopped = "accuracy"
-                break
-            if training.patience is not None and since >= training.patience:
-                curves.stopped = "validation"
-                break
+            if best is not None and curves.passes_since_best == 0:
+                best.load_state_dict(networks.state_dict())
+            state.notes = asdict(curves)
+            state.done(len(curves.train), training.epochs)
         if best is not None:
-            networks.load_state_dict(best)
+            networks.load_state_dict(best.state_dict())
+        networks.eval()
+        curves.stopped = stopped
         return curves
+
+    def _reason_to_stop(self, curves: PassCurves) -> str:
+        """What `PassCurves.stopped` will say; empty where another pass follows."""
+        training = self._training
+        if curves.accuracy > training.target_accuracy:
+            return "accuracy"
+        if training.patience is not None and curves.passes_since_best >= training.patience:
+            return "validation"
+        return "epochs" if len(curves.train) >= training.epochs else ""
 
     def _pass(
         self,

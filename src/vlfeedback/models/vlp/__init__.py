@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vlfeedback.models.vlp.attention import read_attention
+    from vlfeedback.models.vlp.settings import VLPTraining
+    from vlfeedback.models.vlp.train import train_vlp
 
-__all__ = ["read_attention"]
+__all__ = ["VLPTraining", "read_attention", "train_vlp"]
+
+_MODULES = {"VLPTraining": "settings", "read_attention": "attention", "train_vlp": "train"}
 
 
 def __getattr__(name: str) -> Any:
-    if name != "read_attention":
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from vlfeedback.models.vlp.attention import read_attention
-
-    return read_attention
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -21,12 +21,12 @@ from vlfeedback.models.vlp.network import VLPNetwork
 from vlfeedback.models.vlp.weights import load_vlp
 from vlfeedback.types import SegmentBatch
 
-__all__ = ["ClipAttention", "read_attention"]
+__all__ = ["SegmentAttention", "read_attention"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ClipAttention:
-    """What a VLP network attends to in one clip under one instruction."""
+class SegmentAttention:
+    """What a VLP network attends to in one segment under one instruction."""
 
     tokens: tuple[str, ...]  # M pieces of the instruction, as the network reads them
     read: Int64[np.ndarray, " R"]  # which of the given pictures are read, ascending
@@ -50,28 +50,29 @@ class ClipAttention:
         return np.asarray(self.attention[rows].mean(axis=0))
 
 
-def read_attention(weights: str, clip: SegmentBatch) -> ClipAttention:
-    """Attention and saliency of one clip.
+def read_attention(weights: str, segment: SegmentBatch) -> SegmentAttention:
+    """Attention and saliency of one segment.
 
     Args:
         weights: bundled name, or path of a file that `vlfeedback fit vlp` wrote.
-        clip: one segment with pictures and its instruction, as the source `vlp` reads it.
+        segment: one segment with pictures and its instruction, as the source `vlp` reads it.
 
     Raises:
-        NeedsError: pictures or the instruction are missing, or no word of it is known.
-        ShapeError: the clip is not exactly one segment.
+        NeedsError: pictures or the instruction are missing.
+        InvalidValueError: no word of the instruction is known.
+        ShapeError: it is not exactly one segment.
         UnknownNameError: no such weights.
         CheckpointError: the weights file is truncated or of another architecture.
     """
-    if len(clip) != 1:
-        raise ShapeError(f"{len(clip)} segments; attention is read of one: batch.take([0]).")
-    if clip.frames is None or clip.instructions is None:
+    if len(segment) != 1:
+        raise ShapeError(f"{len(segment)} segments; attention is read of one: batch.take([0]).")
+    if segment.frames is None or segment.instructions is None:
         raise NeedsError("Attention is of words to pictures: give frames and instructions.")
     network, description = load_vlp(weights)
     architecture = description.architecture
     vectors = WordVectors.load()
-    words, mask = vectors.encode(clip.instructions, max_tokens=architecture.max_words)
-    last = np.searchsorted(clip.picture_steps, clip.last_steps[0], side="right") - 1
+    words, mask = vectors.encode(segment.instructions, max_tokens=architecture.max_words)
+    last = np.searchsorted(segment.picture_steps, segment.last_steps[0], side="right") - 1
     read = np.rint(np.linspace(0, last, architecture.n_frames)).astype(np.int64)
 
     seen: dict[str, Any] = {}
@@ -81,17 +82,17 @@ def read_attention(weights: str, clip: SegmentBatch) -> ClipAttention:
             _keep(seen, "words and places")
         ),
     )
-    first_frame = clip.frames[:, 0] if clip.first_frames is None else clip.first_frames
+    first_frame = segment.frames[:, 0] if segment.first_frames is None else segment.first_frames
     first = network.encoder(torch.from_numpy(np.ascontiguousarray(first_frame)))
-    tokens = network.encoder(torch.from_numpy(clip.frames[0, read]))
-    clip_read = network.read_clip(tokens[None], first)
+    tokens = network.encoder(torch.from_numpy(segment.frames[0, read]))
+    segment_read = network.read_segment(tokens[None], first)
     text = network.read_text(torch.from_numpy(words), torch.from_numpy(mask))
-    score = network.score(clip_read, text)
+    score = network.score(segment_read, text)
     for hook in hooks:
         hook.remove()
     (gradient,) = torch.autograd.grad(score.sum(), seen["map"][0])
-    return ClipAttention(
-        tokens=tuple(vectors.tokenize(clip.instructions[0])[: architecture.max_words]),
+    return SegmentAttention(
+        tokens=tuple(vectors.tokenize(segment.instructions[0])[: architecture.max_words]),
         read=read,
         attention=_attention(network, *seen["words and places"][:2]),
         saliency=_grad_cam(seen["map"][0], gradient),

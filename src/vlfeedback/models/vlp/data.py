@@ -1,21 +1,28 @@
-"""Training data of the VLP model: clips, scattered scenes, and the texts of their tasks."""
+"""Training data of the VLP model: pictures of episodes and of scattered scenes, in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int64, Shaped, UInt8
+from jaxtyping import Float, Float32, Int64, Shaped, UInt8
 
 from vlfeedback.data.collection import Collection
-from vlfeedback.data.instructions import instruction_corpus
-from vlfeedback.encoders.words import WordVectors
 from vlfeedback.errors import NeedsError, ShapeError
-from vlfeedback.types import SCATTERED, Frames, Trajectory
+from vlfeedback.tasks import get_task
+from vlfeedback.types import SCATTERED, Frames, Report, Trajectory
 
-__all__ = ["LEVELS", "ClipSet", "SceneSet", "Texts", "load_clips", "load_scenes"]
+__all__ = [
+    "LEVELS",
+    "EpisodeSet",
+    "SceneSet",
+    "choose_tasks",
+    "load_episodes",
+    "load_scenes",
+]
 
 WINDOW = 50  # steps of a scored window (VLP paper, Table 8)
 LEVELS = ("random", "medium", "expert")  # worst first
@@ -23,7 +30,7 @@ _STATE = 18  # hand, gripper, two objects: the present half of a Meta-World obse
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ClipSet:
+class EpisodeSet:
     """Pictures of C trajectories at F states each; picture 0 is the reset.
 
     A window is named by its last picture `end` in [1, F): it shows `n_frames` pictures up to
@@ -33,7 +40,7 @@ class ClipSet:
     task: Int64[np.ndarray, " C"]  # index into the list of tasks
     level: Int64[np.ndarray, " C"]  # 0 random, 1 medium, 2 expert
     pictures: UInt8[np.ndarray, "C F H W 3"]
-    positions: Float32[np.ndarray, "C F 10"]  # metres, see `vlp_encoder.POSITIONS`
+    positions: Float32[np.ndarray, "C F 10"]  # metres, see `vlfeedback.models.vlp.encoder`
     states: Float32[np.ndarray, "C F 18"]  # standardised within each task
     reward: Float32[np.ndarray, "C F"]  # rank of a picture's step reward in its task, 0 to 1
     window_return: Float32[np.ndarray, "C F"]  # rank of a window's return in its task, 0 to 1
@@ -53,13 +60,41 @@ class SceneSet:
     positions: Float32[np.ndarray, "S 10"]
 
 
-def load_clips(collection: Collection, tasks: Sequence[str], share: float = 1.0) -> ClipSet:
+def choose_tasks(
+    collection: Collection, tasks: Sequence[str] | None, excluded: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Names of the tasks to train on, and of those that are left out.
+
+    Raises:
+        NeedsError: there are fewer than two to train on.
+        UnknownNameError: there is no such task.
+    """
+    left_out = [get_task(name).name for name in excluded]
+    wanted = collection.tasks() if tasks is None else [get_task(name).name for name in tasks]
+    names = [name for name in wanted if name not in left_out]
+    if len(names) < 2:
+        raise NeedsError(
+            f"{collection.root} has {len(names)} tasks that are not excluded; what an instruction "
+            "means is learnt from two or more. Collect others with: vlfeedback collect, or train "
+            "on all with excluded=(), on the command line --exclude none."
+        )
+    return names, left_out
+
+
+def load_episodes(
+    collection: Collection,
+    tasks: Sequence[str],
+    share: float = 1.0,
+    *,
+    report: Report | None = None,
+) -> EpisodeSet:
     """Read trajectories of these tasks into memory (83 MB a task at 112 px).
 
     Args:
         collection: what `vlfeedback collect` made.
         tasks: which tasks.
         share: of each level's trajectories, the first ones.
+        report: told after each trajectory.
 
     Raises:
         FileNotFoundError: the collection lacks a task or a level of it.
@@ -73,9 +108,11 @@ def load_clips(collection: Collection, tasks: Sequence[str], share: float = 1.0)
     pictures = np.empty((len(trajectories), len(times), *shape), np.uint8)
     for row, trajectory in enumerate(trajectories):
         pictures[row] = _read(trajectory, times)
+        if report is not None:
+            report("reading episodes", row + 1, len(trajectories), math.nan)
     states = [np.stack([t.observations[times, :_STATE] for t in group]) for group in by_task]
     rewards = [np.stack([_rewards(t) for t in group]) for group in by_task]
-    return ClipSet(
+    return EpisodeSet(
         task=np.repeat(np.arange(len(tasks)), [len(group) for group in by_task]),
         level=np.array([LEVELS.index(t.level) for t in trajectories]),
         pictures=pictures,
@@ -114,11 +151,11 @@ def measure_positions(
 
 
 def _load_levels(collection: Collection, task: str, share: float) -> list[Trajectory]:
-    kept = []
+    chosen = []
     for level in LEVELS:
         trajectories = collection.load(task, [level])
-        kept += trajectories[: max(1, round(share * len(trajectories)))]
-    return kept
+        chosen += trajectories[: max(1, round(share * len(trajectories)))]
+    return chosen
 
 
 def _pictured_times(trajectories: Sequence[Trajectory]) -> Int64[np.ndarray, " F"]:
@@ -169,45 +206,3 @@ def _standardise(states: Float[np.ndarray, "N F D"]) -> Float[np.ndarray, "N F D
     flat = states.reshape(-1, states.shape[-1])
     spread = np.maximum(flat.std(axis=0), 0.01)  # a centimetre: what never moves teaches nothing
     return np.asarray(np.clip((states - flat.mean(axis=0)) / spread, -4.0, 4.0))
-
-
-class Texts:
-    """Instruction corpora of some tasks, encoded once.
-
-    Args:
-        tasks: in the order of the clips' task indices.
-        max_words: tokens of an instruction that are read.
-        corpus: phrases of each task; default: the shipped `instruction_corpus`.
-
-    Raises:
-        NeedsError: the corpus lacks a task.
-    """
-
-    def __init__(
-        self,
-        tasks: Sequence[str],
-        *,
-        max_words: int,
-        corpus: Mapping[str, Sequence[str]] | None = None,
-    ) -> None:
-        lacking = [] if corpus is None else [task for task in tasks if task not in corpus]
-        if lacking:
-            raise NeedsError(
-                f"The instructions lack {', '.join(lacking)}; add them with: vlfeedback "
-                "instructions write, or leave these tasks out with --exclude."
-            )
-        corpora = [instruction_corpus(t) if corpus is None else corpus[t] for t in tasks]
-        texts = [text for phrases in corpora for text in phrases]
-        self.words: Float32[np.ndarray, "S M E"]
-        self.mask: Bool[np.ndarray, "S M"]
-        self.words, self.mask = WordVectors.load().encode(texts, max_tokens=max_words)
-        sizes = np.array([len(phrases) for phrases in corpora])
-        self._first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        self._sizes = sizes
-
-    def draw(
-        self, tasks: Int64[np.ndarray, " B"], rng: np.random.Generator
-    ) -> Int64[np.ndarray, " B"]:
-        """Index of one phrase of each task, drawn uniformly."""
-        rows: Int64[np.ndarray, " B"] = self._first[tasks] + rng.integers(self._sizes[tasks])
-        return rows

@@ -1,8 +1,8 @@
 """Stage 1 of the VLP model's training: what a picture shows. It stands in for the paper's CLIP.
 
 The frame encoder learns to read simulator states off pictures of training tasks: where hand and
-object are, in metres, from clips and from scattered scenes; the whole state, and how much reward
-it gave, from clips.
+object are, in metres, from episodes and from scattered scenes; the whole state, and how much reward
+it gave, from episodes.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vlfeedback.models.vlp.data import ClipSet, SceneSet
+from vlfeedback.models.training_state import TrainingState, torch_generators
+from vlfeedback.models.vlp.data import EpisodeSet, SceneSet
 from vlfeedback.models.vlp.network import VLPNetwork
-from vlfeedback.models.vlp.settings import Optimiser, VLPTraining
+from vlfeedback.models.vlp.optimiser import Optimiser
+from vlfeedback.models.vlp.settings import VLPTraining
 from vlfeedback.types import Report
 
-__all__ = ["encode_clips", "encode_scenes", "fit_encoder"]
+__all__ = ["encode_episodes", "encode_scenes", "fit_encoder"]
 
 _CHUNK = 64  # pictures encoded at once
 _ROOM = 1.0  # m: no position is farther from the mean; a ball that rolled off the table is
@@ -27,70 +29,86 @@ _STATE_WEIGHT, _REWARD_WEIGHT = 0.3, 0.5
 
 def fit_encoder(
     network: VLPNetwork,
-    clips: ClipSet,
+    episodes: EpisodeSet,
     scenes: SceneSet,
     training: VLPTraining,
     *,
     device: str = "cpu",
     report: Report,
+    state: TrainingState | None = None,
 ) -> None:
-    """Train `network.encoder` and `network.positions` in place."""
+    """Train `network.encoder` and `network.positions` in place.
+
+    Args:
+        network: to be trained.
+        episodes: of the training tasks.
+        scenes: scattered scenes of the same tasks.
+        training: settings.
+        device: where the network is trained.
+        report: told after every step.
+        state: what the training is kept in while it runs; one that was cut off goes on.
+    """
     rng = np.random.default_rng(training.seed)
     torch.manual_seed(training.seed)  # the readouts' first weights
     encoder, positions = network.encoder.to(device).train(), network.positions.to(device).train()
-    positions.mean.copy_(torch.from_numpy(clips.positions.mean(axis=(0, 1))))
-    heads = _StateHeads(network, clips).to(device)
+    positions.mean.copy_(torch.from_numpy(episodes.positions.mean(axis=(0, 1))))
+    heads = _StateHeads(network, episodes).to(device)
     parameters = [*encoder.parameters(), *positions.parameters(), *heads.parameters()]
     steps = training.encoder_steps
     optimiser = Optimiser(parameters, training.encoder_learning_rate, steps, training)
     half = training.encoder_batch // 2
-    for step in range(steps):
-        clip = rng.integers(len(clips.pictures), size=training.encoder_batch - half)
-        picture = rng.integers(clips.pictures.shape[1], size=len(clip))
+    state = state or TrainingState()
+    trained = nn.ModuleDict({"encoder": encoder, "positions": positions, "heads": heads})
+    begin = state.resume(trained, optimiser.adam, [rng, *torch_generators(device)])
+    optimiser.begin(steps, begin)
+    for step in range(begin, steps):
+        episode = rng.integers(len(episodes.pictures), size=training.encoder_batch - half)
+        picture = rng.integers(episodes.pictures.shape[1], size=len(episode))
         scene = rng.integers(len(scenes.pictures), size=half)
-        shown = np.concatenate([clips.pictures[clip, picture], scenes.pictures[scene]])
-        places = np.concatenate([clips.positions[clip, picture], scenes.positions[scene]])
+        shown = np.concatenate([episodes.pictures[episode, picture], scenes.pictures[scene]])
+        places = np.concatenate([episodes.positions[episode, picture], scenes.positions[scene]])
         target = torch.from_numpy(places).to(device) - positions.mean
         target = target.clamp(-_ROOM, _ROOM) / positions.scale
         with torch.autocast(device, torch.bfloat16):
             tokens = encoder(torch.from_numpy(_jitter(shown, rng)).to(device))
             found = positions.standardised(tokens)
-            state_loss = heads(tokens[: len(clip)], clips, clip, picture)
+            state_loss = heads(tokens[: len(episode)], episodes, episode, picture)
         loss = functional.smooth_l1_loss(found.float(), target, beta=0.3) + state_loss
         optimiser.step(loss)
+        state.done(step + 1, steps)
         report("reading pictures", step + 1, steps, float(loss.detach()))
 
 
 class _StateHeads(nn.Module):
     """Readouts that are thrown away after training: the state, and each task's reward."""
 
-    def __init__(self, network: VLPNetwork, clips: ClipSet) -> None:
+    def __init__(self, network: VLPNetwork, episodes: EpisodeSet) -> None:
         super().__init__()
         size = network.architecture.grid**2 * network.architecture.width
         self.norm = nn.LayerNorm(size)
-        self.state = nn.Linear(size, clips.states.shape[-1])
-        self.reward = nn.Parameter(torch.randn(int(clips.task.max()) + 1, size) * 0.02)
+        self.state = nn.Linear(size, episodes.states.shape[-1])
+        self.reward = nn.Parameter(torch.randn(int(episodes.task.max()) + 1, size) * 0.02)
 
     def forward(
-        self, tokens: Tensor, clips: ClipSet, clip: np.ndarray, picture: np.ndarray
+        self, tokens: Tensor, episodes: EpisodeSet, episode: np.ndarray, picture: np.ndarray
     ) -> Tensor:
         seen = self.norm(tokens.flatten(1))
-        states = torch.from_numpy(clips.states[clip, picture]).to(seen.device)
+        states = torch.from_numpy(episodes.states[episode, picture]).to(seen.device)
         state_loss = functional.smooth_l1_loss(self.state(seen).float(), states)
         # Ranks from 0 to 1 as numbers of deviation 1.
-        rank = np.sqrt(12.0) * (clips.reward[clip, picture] - 0.5)
-        reward = (seen * self.reward[torch.from_numpy(clips.task[clip])]).sum(dim=-1)
+        rank = np.sqrt(12.0) * (episodes.reward[episode, picture] - 0.5)
+        reward = (seen * self.reward[torch.from_numpy(episodes.task[episode])]).sum(dim=-1)
         target = torch.from_numpy(rank.astype(np.float32)).to(seen.device)
         reward_loss = functional.smooth_l1_loss(reward.float(), target)
         return _STATE_WEIGHT * state_loss + _REWARD_WEIGHT * reward_loss
 
 
-def encode_clips(
-    network: VLPNetwork, clips: ClipSet, *, device: str = "cpu", report: Report
+def encode_episodes(
+    network: VLPNetwork, episodes: EpisodeSet, *, device: str = "cpu", report: Report
 ) -> Float[Tensor, "C F P D"]:
-    """Tokens of every picture of every clip, in half precision."""
-    count, pictures = clips.pictures.shape[:2]
-    flat = clips.pictures.reshape(count * pictures, *clips.pictures.shape[2:])
+    """Tokens of every picture of every episode, in half precision."""
+    count, pictures = episodes.pictures.shape[:2]
+    flat = episodes.pictures.reshape(count * pictures, *episodes.pictures.shape[2:])
     tokens: Tensor = _encode(network, flat, device, report).unflatten(0, (count, pictures))
     return tokens
 

@@ -1,4 +1,4 @@
-"""VLP: how well does a clip follow an instruction? One scalar for a video and a text.
+"""VLP: how well does a segment follow an instruction? One scalar for a video and a text.
 
 Paper:    Liu et al. 2025, "VLP: Vision-Language Preference Learning", section 3 and Table 7.
           No code or weights were released; this is a compact model of our own. The paper's
@@ -7,14 +7,14 @@ Computes: P[second preferred | text] = sigmoid(f(second | text) - f(first | text
           f = match * offset + (c + (1 - c) * match) * (progress + w * relevance).
 Recipe:   1 each picture becomes a grid of tokens, once, and tokens tell where hand and object are;
           2 match: is the scene one that the text speaks of? from the reset's tokens and the mean
-          of the text's word vectors; 3 progress: how far has the clip got, from positions alone,
+          of the text's word vectors; 3 progress: how far has the segment got, from positions alone,
           whatever was asked; 4 relevance: the paper's cross-modal transformer on tokens and words.
 Differs:  the paper's frozen CLIP ViT-B/16 is replaced by a small convolutional encoder trained on
           simulator states and by static word vectors, so that the model ships in a few megabytes
           and scores in real time on one core. The paper's f is the cross-modal part alone. Without
           CLIP's knowledge of words, what that part learns of 45 tasks misleads it on the next one;
           progress does not. What happens in a scene that the text does not speak of counts little:
-          that is the paper's ILP (two foreign clips are about equally good) by construction.
+          that is the paper's ILP (two foreign segments are about equally good) by construction.
           No final sigmoid, which would cap the preference probability at 0.73.
 """
 
@@ -32,7 +32,7 @@ from vlfeedback.models.vlp.encoder import FrameEncoder, Positions
 from vlfeedback.models.vlp.progress import ProgressHead, describe_motion
 from vlfeedback.models.vlp_clip.cross_modal import CrossModal
 
-__all__ = ["ReadClip", "ReadText", "VLPArchitecture", "VLPNetwork"]
+__all__ = ["ReadSegment", "ReadText", "VLPArchitecture", "VLPNetwork"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class VLPArchitecture:
         return -(-self.picture_size // 64)
 
 
-class ReadClip(NamedTuple):
-    """What is known of N clips before an instruction is read."""
+class ReadSegment(NamedTuple):
+    """What is known of N segments before an instruction is read."""
 
     video: Float[Tensor, "N FP D"]
     progress: Float[Tensor, "K N"]  # by each member
@@ -71,19 +71,19 @@ class ReadClip(NamedTuple):
 
 
 class ReadText(NamedTuple):
-    """What is known of N instructions before a clip is seen."""
+    """What is known of N instructions before a segment is seen."""
 
     tokens: Float[Tensor, "N M D"]
     mask: Bool[Tensor, "N M"]  # False: padding
     meaning: Float[Tensor, "N E"]  # unit vectors
 
     def take(self, rows: Tensor) -> ReadText:
-        """The texts at these positions, for as many clips."""
+        """The texts at these positions, for as many segments."""
         return ReadText(self.tokens[rows], self.mask[rows], self.meaning[rows])
 
 
 class VLPNetwork(nn.Module):
-    """Tokens of a clip and words of an instruction to one preference score."""
+    """Tokens of a segment and words of an instruction to one preference score."""
 
     def __init__(self, architecture: VLPArchitecture) -> None:
         super().__init__()
@@ -114,16 +114,16 @@ class VLPNetwork(nn.Module):
             max_words=architecture.max_words,
         )
 
-    def read_clip(
+    def read_segment(
         self, tokens: Float[Tensor, "N F P D"], first: Float[Tensor, "N P D"]
-    ) -> ReadClip:
-        """Read clips once, for any number of instructions.
+    ) -> ReadSegment:
+        """Read segments once, for any number of instructions.
 
         Args:
-            tokens: of the pictures of each clip.
-            first: of the picture of the reset each clip's episode began with.
+            tokens: of the pictures of each segment.
+            first: of the picture of the reset each segment's episode began with.
         """
-        return ReadClip(
+        return ReadSegment(
             self.relevance.read_video(tokens, first),
             self.progress(describe_motion(self.positions(tokens), self.positions(first))),
             self.read_scene(first),
@@ -134,7 +134,7 @@ class VLPNetwork(nn.Module):
         return functional.normalize(self.scene(first.flatten(1)), dim=-1)
 
     def read_text(self, words: Float[Tensor, "N M E"], mask: Bool[Tensor, "N M"]) -> ReadText:
-        """Read instructions once, for any number of clips; padding is where `mask` is False."""
+        """Read instructions once, for any number of segments; padding is where `mask` is False."""
         return ReadText(
             self.relevance.read_text(words, mask),
             mask,
@@ -151,26 +151,28 @@ class VLPNetwork(nn.Module):
         weights = self.importance(words).masked_fill(~mask.unsqueeze(-1), -torch.inf).softmax(dim=1)
         return functional.normalize((words * weights).sum(dim=1) - self.common, dim=-1)
 
-    def score(self, clip: ReadClip, text: ReadText) -> Float[Tensor, " N"]:
-        """f(clip | text) of N clips and as many texts."""
-        return self.combine(clip, self.score_match(clip, text), self.score_relevance(clip, text))
+    def score(self, segment: ReadSegment, text: ReadText) -> Float[Tensor, " N"]:
+        """f(segment | text) of N segments and as many texts."""
+        return self.combine(
+            segment, self.score_match(segment, text), self.score_relevance(segment, text)
+        )
 
     def combine(
-        self, clip: ReadClip, match: Float[Tensor, " N"], relevance: Float[Tensor, " N"]
+        self, segment: ReadSegment, match: Float[Tensor, " N"], relevance: Float[Tensor, " N"]
     ) -> Float[Tensor, " N"]:
         """Compute f from its parts, see the module's header."""
         settings = self.architecture
-        quality = clip.progress.mean(dim=0) + settings.relevance_weight * relevance
+        quality = segment.progress.mean(dim=0) + settings.relevance_weight * relevance
         share = settings.stranger_share + (1.0 - settings.stranger_share) * match
         return settings.match_offset * match + share * quality
 
-    def score_relevance(self, clip: ReadClip, text: ReadText) -> Float[Tensor, " N"]:
-        """How well a clip does what was asked for, by the paper's cross-modal transformer."""
-        pictured: Tensor = self.relevance(clip.video, text.tokens, text.mask)
+    def score_relevance(self, segment: ReadSegment, text: ReadText) -> Float[Tensor, " N"]:
+        """How well a segment does what was asked for, by the paper's cross-modal transformer."""
+        pictured: Tensor = self.relevance(segment.video, text.tokens, text.mask)
         return pictured.mean(dim=1)
 
-    def score_match(self, clip: ReadClip, text: ReadText) -> Float[Tensor, " N"]:
+    def score_match(self, segment: ReadSegment, text: ReadText) -> Float[Tensor, " N"]:
         """Whether the scene is one that the text speaks of, 0 to 1."""
-        cosine = (clip.scene * text.meaning).sum(dim=-1)
+        cosine = (segment.scene * text.meaning).sum(dim=-1)
         steep, threshold = self.architecture.match_steepness, self.architecture.match_threshold
         return torch.sigmoid(steep * (cosine - threshold))

@@ -1,4 +1,4 @@
-"""Progress: how far a clip has got, judged by where the hand and the object are, not by words.
+"""Progress: how far a segment has got, judged by where the hand and the object are, not by words.
 
 Where the hand is to the object, how far the object is from where the episode began, and how fast
 either moves mean the same in every task. A network that sees only these carries over to tasks it
@@ -20,7 +20,7 @@ _NEAR = 0.02  # m, keeps ratios finite where the hand begins at the object
 def describe_motion(
     positions: Float[Tensor, "N F 10"], first: Float[Tensor, "N 10"]
 ) -> Float[Tensor, "N F 10"]:
-    """What holds in any task, of each picture of a clip: distances and speeds, no places.
+    """What holds in any task, of each picture of a segment: distances and speeds, no places.
 
     Args:
         positions: of the pictures, in metres (see `vlfeedback.models.vlp.encoder.POSITIONS`).
@@ -53,7 +53,7 @@ def describe_motion(
 
 
 class ProgressHead(nn.Module):
-    """Motion of a clip to one number; the mean of several small networks."""
+    """Motion of a segment to one number; the mean of several small networks."""
 
     def __init__(self, n_frames: int, members: int, hidden: int = 64) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from vlfeedback.models.vlp.data import ClipSet
+from vlfeedback.models.vlp.data import EpisodeSet
 from vlfeedback.models.vlp.settings import VLPTraining
 
 __all__ = ["WindowBatch", "WindowSampler"]
@@ -33,7 +33,7 @@ class WindowSampler:
     """Draws windows; the tasks of a batch are all different, so any other task is a stranger.
 
     Args:
-        clips: of the training tasks.
+        episodes: of the training tasks.
         tokens: of their pictures.
         n_frames: pictures of a window.
         rng: what draws.
@@ -41,19 +41,19 @@ class WindowSampler:
 
     def __init__(
         self,
-        clips: ClipSet,
+        episodes: EpisodeSet,
         tokens: Float[Tensor, "C F P D"],
         n_frames: int,
         rng: np.random.Generator,
     ) -> None:
-        self._clips, self._tokens, self._n_frames, self._rng = clips, tokens, n_frames, rng
-        n_levels = int(clips.level.max()) + 1
+        self._episodes, self._tokens, self._n_frames, self._rng = episodes, tokens, n_frames, rng
+        n_levels = int(episodes.level.max()) + 1
         by_level = [
             [
-                np.flatnonzero((clips.task == task) & (clips.level == level))
+                np.flatnonzero((episodes.task == task) & (episodes.level == level))
                 for level in range(n_levels)
             ]
-            for task in range(int(clips.task.max()) + 1)
+            for task in range(int(episodes.task.max()) + 1)
         ]
         self._members = [[rows for rows in levels if len(rows)] for levels in by_level]
 
@@ -63,18 +63,18 @@ class WindowSampler:
         The better of two is the one of the better level (VLP paper, section 3.1) or the one of
         the higher return, which also orders windows of one level and of one trajectory.
         """
-        rng, clips = self._rng, self._clips
+        rng, episodes = self._rng, self._episodes
         tasks = rng.permutation(len(self._members))[: training.batch]
         rows = np.array([self._rows(task, training.windows) for task in tasks.tolist()])
-        ends = rng.integers(1, clips.pictures.shape[1], size=rows.shape)
-        shown = clips.window(ends, self._n_frames)
-        level = clips.level[rows]
-        gap = _differences(clips.window_return[rows, ends]) / training.label_softness
+        ends = rng.integers(1, episodes.pictures.shape[1], size=rows.shape)
+        shown = episodes.window(ends, self._n_frames)
+        level = episodes.level[rows]
+        gap = _differences(episodes.window_return[rows, ends]) / training.label_softness
         by_return = 1.0 / (1.0 + np.exp(-gap))
         better = _differences(level)
         by_level = (better != 0) & (rng.random(better.shape) < training.level_share)
         label = np.where(by_level, better > 0, by_return).astype(np.float32)
-        reward = clips.reward[rows[..., None], shown]
+        reward = episodes.reward[rows[..., None], shown]
         rising = (level == 2) & (reward[..., -1] - reward[..., 0] > _RISE)
         return WindowBatch(
             task=tasks,

@@ -1,16 +1,10 @@
-"""Settings of the VLP model's training, and the optimiser its stages share."""
+"""Settings of the VLP model's training."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
-
-from vlfeedback.types import Report
-
-__all__ = ["Optimiser", "Report", "VLPTraining"]
+__all__ = ["VLPTraining"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +12,7 @@ class VLPTraining:
     """How the model is trained. Losses and weights are the paper's, sizes ours."""
 
     encoder_steps: int = 5000
-    encoder_batch: int = 64  # pictures, half of clips and half of scattered scenes
+    encoder_batch: int = 64  # pictures, half of episodes and half of scattered scenes
     encoder_learning_rate: float = 1e-3
     part_steps: int = 500  # of progress and scenes by themselves
     steps: int = 500  # of all parts together
@@ -35,53 +29,11 @@ class VLPTraining:
     direction_weight: float = 0.3  # of: experts go forward, not backward
     reward_weight: float = 0.5  # of: each picture's relevance is the rank of its reward
     scene_weight: float = 0.5  # of: a scene lies near its own texts, far from other tasks'
-    unknown_reset: float = 0.3  # share of clips that begin with themselves
+    unknown_reset: float = 0.3  # share of segments that begin with themselves
     colour_share: float = 0.3  # of texts that a colour is put into: colours say little of a task
     word_dropout: float = 0.2  # share of words hidden, on average
     word_noise: float = 0.1  # deviation, where word vectors have 1
     token_dropout: float = 0.3  # share of picture tokens hidden
     token_noise: float = 0.3  # deviation, in deviations of the tokens
-    place_noise: float = 0.01  # m, of an object, alike in all pictures of a clip
+    place_noise: float = 0.01  # m, of an object, alike in all pictures of a segment
     seed: int = 0
-
-
-class Optimiser:
-    """AdamW with warm-up and cosine decay to zero; matrices alone decay.
-
-    Args:
-        parameters: what is trained.
-        learning_rate: after the warm-up.
-        steps: how many there will be.
-        training: for weight decay and warm-up.
-    """
-
-    def __init__(
-        self,
-        parameters: list[nn.Parameter],
-        learning_rate: float,
-        steps: int,
-        training: VLPTraining,
-    ) -> None:
-        self._parameters = parameters
-        groups = [
-            {
-                "params": [p for p in parameters if p.ndim > 1],
-                "weight_decay": training.weight_decay,
-            },
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        self._adam = torch.optim.AdamW(groups, lr=learning_rate)
-
-        def factor(step: int) -> float:
-            warm = min(1.0, (step + 1) / training.warmup)
-            return warm * 0.5 * (1.0 + math.cos(math.pi * step / steps))
-
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._adam, factor)
-
-    def step(self, loss: Tensor) -> None:
-        """One step down this loss."""
-        self._adam.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self._parameters, 1.0)
-        self._adam.step()
-        self._schedule.step()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from vlfeedback.errors import UnknownNameError
 from vlfeedback.models.checkpoint import (
@@ -30,7 +31,7 @@ class VLPWeights:
     score_mean: float  # of training windows under their own instruction
     score_std: float
     tasks: tuple[str, ...]  # trained on
-    training: dict[str, object]  # settings, versions, hardware
+    training: dict[str, Any]  # settings, versions, hardware
 
 
 def bundled_weights() -> dict[str, Path]:

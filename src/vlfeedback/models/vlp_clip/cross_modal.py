@@ -1,4 +1,4 @@
-"""The VLP paper's cross-modal transformer: a clip and an instruction read each other.
+"""The VLP paper's cross-modal transformer: a segment and an instruction read each other.
 
 Source: VLP paper, section 3.1 and figure 2: self-attention over either, cross-attention both
 ways. The paper names no temporal embedding, without which the mean over tokens cannot tell
@@ -18,7 +18,7 @@ __all__ = ["CrossModal"]
 
 
 class CrossModal(nn.Module):
-    """Reads clips, reads texts, and says how far each picture of a clip is what a text asks for."""
+    """Reads segments, reads texts, and says how far each picture is what a text asks for."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class CrossModal(nn.Module):
     def read_video(
         self, tokens: Float[Tensor, "N F P D"], first: Float[Tensor, "N P D"]
     ) -> Float[Tensor, "N FP D"]:
-        """Self-attention over all tokens of a clip, which know their time and place."""
+        """Self-attention over all tokens of a segment, which know their time and place."""
         shown, begun = self.token_norm(tokens), self.token_norm(first).unsqueeze(1)
         changed: Tensor = self.change(torch.cat([shown, shown - begun], dim=-1))
         x = (changed + self.time + self.place).flatten(1, 2)

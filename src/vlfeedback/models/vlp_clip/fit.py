@@ -1,21 +1,19 @@
-"""Training of `vlp.clip` by Table 7 of the VLP paper, on preferences between clips of levels.
+"""Training of `vlp.clip` by Table 7 of the VLP paper, on preferences between segments of levels.
 
-Every step draws pairs of clips, one a task, and takes the paper's loss (section 3.2, equation 4):
-  ITP  both clips under their own instruction: the better level is preferred;
+Every step draws pairs of segments, one a task, and takes the paper's loss (section 3.2, equation
+4):
+  ITP  both segments under their own instruction: the better level is preferred;
   ILP  under instructions of other tasks neither is;
-  IVP  either is preferred to clips of other tasks.
-Other tasks' clips and instructions are those of the next rows of the batch, `n_negatives` of them.
-What a step draws depends on the seed and its number alone: a run that was cut off and went on ends
-with the weights of one that was not.
+  IVP  either is preferred to segments of other tasks.
+Other tasks' segments and instructions are those of the next rows of the batch, `n_negatives` of
+them. What a step draws depends on the seed and its number alone: a run that was cut off and went
+on ends with the weights of one that was not.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,7 +22,7 @@ from torch import Tensor, nn
 
 from vlfeedback.encoders.clip_tokens import half_precision
 from vlfeedback.losses import language_preferences
-from vlfeedback.models.training_state import load_training_state, save_training_state
+from vlfeedback.models.training_state import TrainingState
 from vlfeedback.models.vlp_clip.data import LevelPairs, PhraseTokens
 from vlfeedback.models.vlp_clip.network import VLPClipNetwork
 from vlfeedback.types import Report
@@ -42,7 +40,7 @@ class VLPClipTraining:
     batch: int = 16  # pairs, each of another task; all tasks where there are fewer
     learning_rate: float = 3e-5  # of Adam at the first step; falls to 0 as a half cosine
     weight_decay: float = 0.1  # decoupled, of matrices only, as in LAPP
-    n_negatives: int = 4  # other tasks' clips, and instructions, that a pair is set against
+    n_negatives: int = 4  # segments and instructions of others, that a pair is set against
     ilp_weight: float = 0.1  # lambda 1
     ivp_weight: float = 0.5  # lambda 2, printed as lambda 1
     seed: int = 0
@@ -56,9 +54,7 @@ def fit_vlp_clip(
     *,
     device: str = "cpu",
     report: Report,
-    state: Path | None = None,
-    state_every: int = 500,
-    settings: Mapping[str, Any] | None = None,
+    state: TrainingState | None = None,
 ) -> None:
     """Train in place.
 
@@ -69,9 +65,7 @@ def fit_vlp_clip(
         training: how.
         device: where; matrix products are in bfloat16 on CUDA.
         report: told after every step.
-        state: file that the training is kept in while it runs; one that is there goes on.
-        state_every: steps between two writes of it.
-        settings: JSON values that a run which goes on must share, besides `training`.
+        state: what the training is kept in while it runs; one that was cut off goes on.
 
     Raises:
         CheckpointError: `state` is truncated or foreign.
@@ -79,11 +73,8 @@ def fit_vlp_clip(
     """
     network.to(device).train()
     optimiser = _optimiser(network, training)
-    shared = {**asdict(training), **(settings or {})}
-    begin = 0
-    if state is not None:
-        begin = load_training_state(state, network, optimiser, settings=shared)
-    for step in range(begin, training.steps):
+    state = state or TrainingState()
+    for step in range(state.resume(network, optimiser), training.steps):
         rate = training.learning_rate * 0.5 * (1.0 + math.cos(math.pi * step / training.steps))
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -94,7 +85,7 @@ def fit_vlp_clip(
         with half_precision(device):
             loss = _loss(
                 network,
-                batch.clips.to(device),
+                batch.segments.to(device),
                 texts.to(device),
                 mask.to(device),
                 batch.prefer_second.to(device),
@@ -103,21 +94,20 @@ def fit_vlp_clip(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        if state is not None and (step + 1) % state_every == 0:
-            save_training_state(state, network, optimiser, step=step + 1, settings=shared)
-        report("comparing clips", step + 1, training.steps, float(loss.detach()))
+        state.done(step + 1, training.steps)
+        report("comparing segments", step + 1, training.steps, float(loss.detach()))
 
 
 def _loss(
     network: VLPClipNetwork,
-    clips: Float32[Tensor, "R2 n P E"],
+    segments: Float32[Tensor, "R2 n P E"],
     texts: Float32[Tensor, "R M D"],
     mask: Bool[Tensor, "R M"],
     prefer_second: Float32[Tensor, " R"],
     training: VLPClipTraining,
 ) -> Float[Tensor, ""]:
-    """Equation 4: first and second clips of R pairs, and an instruction of each pair's task."""
-    first, second = network.read_video(clips).chunk(2)
+    """Equation 4: first and second segments of R pairs, and an instruction of each pair's task."""
+    first, second = network.read_video(segments).chunk(2)
     text = network.read_text(texts, mask)
     others = range(1, min(training.n_negatives, len(text) - 1) + 1)
 
@@ -157,7 +147,7 @@ def score_statistics(
         batch = pairs.draw(8, rng)
         texts, mask = (x.to(device) for x in phrases.draw(batch.task, rng))
         with half_precision(device):
-            video = network.read_video(batch.clips.to(device))
+            video = network.read_video(batch.segments.to(device))
             text = network.read_text(texts, mask)
             scores.append(
                 network.score(video, text.repeat(2, 1, 1), mask.repeat(2, 1)).float().cpu()

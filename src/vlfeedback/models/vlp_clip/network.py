@@ -46,7 +46,7 @@ class VLPClipArchitecture:
     cross_blocks: int = 1  # 3. in each direction: Table 7 counts self-attention layers only
     class_token: bool = False  # 4. read CLIP's too; the paper counts H/p * W/p tokens, without
     temporal_embedding: bool = True  # 5. learned, added to each picture's tokens: without it a
-    # clip and its reverse score the same, and opening is closing
+    # segment and its reverse score the same, and opening is closing
     sigmoid: bool = False  # 6. on the score, as in LAPP; it keeps P within [0.269, 0.731]
     frozen_clip: bool = True  # 7. so that each picture is encoded once; True is all there is
 
@@ -64,7 +64,7 @@ class VLPClipArchitecture:
 
 
 class VLPClipNetwork(nn.Module):
-    """CLIP's tokens of a clip and of an instruction to one preference score."""
+    """CLIP's tokens of a segment and of an instruction to one preference score."""
 
     def __init__(self, architecture: VLPClipArchitecture) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class VLPClipNetwork(nn.Module):
         )
 
     def read_video(self, tokens: Float[Tensor, "N F P E"]) -> Float[Tensor, "N FP D"]:
-        """Self-attention over all picture tokens of a clip."""
+        """Self-attention over all picture tokens of a segment."""
         x: Tensor = self.picture_projection(tokens) + self.video_mark
         if self.time is not None:
             x = x + self.time

@@ -1,0 +1,60 @@
+"""The optimiser that all stages of the VLP model's training share."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from vlfeedback.models.vlp.settings import VLPTraining
+
+__all__ = ["Optimiser"]
+
+
+class Optimiser:
+    """AdamW with warm-up and cosine decay to zero; matrices alone decay.
+
+    Args:
+        parameters: what is trained.
+        learning_rate: after the warm-up.
+        steps: how many there will be.
+        training: for weight decay and warm-up.
+    """
+
+    def __init__(
+        self,
+        parameters: list[nn.Parameter],
+        learning_rate: float,
+        steps: int,
+        training: VLPTraining,
+    ) -> None:
+        self._parameters = parameters
+        self._learning_rate, self._warmup = learning_rate, training.warmup
+        groups = [
+            {
+                "params": [p for p in parameters if p.ndim > 1],
+                "weight_decay": training.weight_decay,
+            },
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        self.adam = torch.optim.AdamW(groups, lr=learning_rate)
+        self.begin(steps)
+
+    def begin(self, steps: int, done: int = 0) -> None:
+        """Begin with so many steps anew, or go on after the first `done` of them."""
+        self._steps, self._done = steps, done
+        if done == 0:
+            self.adam.state.clear()
+
+    def step(self, loss: Tensor) -> None:
+        """One step down this loss."""
+        warm = min(1.0, (self._done + 1) / self._warmup)
+        factor = warm * 0.5 * (1.0 + math.cos(math.pi * self._done / self._steps))
+        for group in self.adam.param_groups:
+            group["lr"] = self._learning_rate * factor
+        self.adam.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        self.adam.step()
+        self._done += 1

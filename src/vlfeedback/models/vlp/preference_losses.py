@@ -1,0 +1,70 @@
+"""Losses of the VLP model's second stage, of scores that its parts gave."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn import functional
+
+from vlfeedback.losses import bradley_terry, language_preferences
+from vlfeedback.models.vlp.sampling import WindowBatch
+from vlfeedback.models.vlp.settings import VLPTraining
+
+__all__ = ["TaskScores", "preference_loss", "progress_loss"]
+
+
+class TaskScores(NamedTuple):
+    """Scores of B windows of each of K tasks, under two instructions."""
+
+    own: Float[Tensor, "K B"]  # of each task's windows under its instruction
+    other: Float[Tensor, "K B"]  # under the instruction of the task before it
+
+
+def preference_loss(
+    scores: TaskScores, batch: WindowBatch, training: VLPTraining
+) -> Float[Tensor, ""]:
+    """Equation 4 over all pairs of windows of each task, strangers from the next task."""
+    first, second, label = _pairs(batch, scores.own.device)
+    # The next task's windows were scored under this task's instruction.
+    strangers = scores.other.roll(-1, dims=0)
+    foreign = strangers.T.unsqueeze(-1).expand(-1, -1, len(first)).flatten(1)
+    return language_preferences(
+        scores.own[:, first].flatten(),
+        scores.own[:, second].flatten(),
+        foreign,
+        scores.other[:, first].flatten(),
+        scores.other[:, second].flatten(),
+        label.flatten(),
+        ilp_weight=training.ilp_weight,
+        ivp_weight=training.ivp_weight,
+    )
+
+
+def progress_loss(
+    forward: Float[Tensor, "M KB"],
+    backward: Float[Tensor, "M KB"],
+    batch: WindowBatch,
+    training: VLPTraining,
+) -> Float[Tensor, ""]:
+    """ITP of each member by itself; and that an expert's window is better than its reversal."""
+    first, second, label = _pairs(batch, forward.device)
+    by_task = forward.float().unflatten(1, batch.prefer_second.shape[:2])
+    alone = bradley_terry(
+        by_task[..., first], by_task[..., second], label.expand(len(forward), -1, -1)
+    )
+    rising = batch.rising.to(forward.device)
+    if not rising.any():
+        return alone
+    ahead = (forward - backward).float()[:, rising]
+    return alone + training.direction_weight * functional.softplus(-ahead).mean()
+
+
+def _pairs(
+    batch: WindowBatch, device: torch.device
+) -> tuple[Int64[Tensor, " Q"], Int64[Tensor, " Q"], Float[Tensor, "K Q"]]:
+    windows = batch.prefer_second.shape[1]
+    first, second = torch.triu_indices(windows, windows, offset=1)
+    return first, second, batch.prefer_second[:, first, second].to(device)

@@ -1,0 +1,197 @@
+"""From a collection of episodes to a weights file of the VLP model; `vlfeedback fit vlp`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vlfeedback.data.collection import Collection
+from vlfeedback.data.instruction_file import load_corpus
+from vlfeedback.models.machine import describe_training_machine
+from vlfeedback.models.training_state import TrainingState, state_path
+from vlfeedback.models.vlp.data import choose_tasks, load_episodes, load_scenes
+from vlfeedback.models.vlp.fit_encoder import encode_episodes, encode_scenes, fit_encoder
+from vlfeedback.models.vlp.fit_preferences import fit_preferences
+from vlfeedback.models.vlp.network import VLPArchitecture, VLPNetwork
+from vlfeedback.models.vlp.score_statistics import score_statistics
+from vlfeedback.models.vlp.settings import VLPTraining
+from vlfeedback.models.vlp.texts import Texts
+from vlfeedback.models.vlp.weights import VLPWeights, load_vlp, save_vlp
+from vlfeedback.tasks import VLP_TEST_TASKS
+from vlfeedback.types import Report
+
+__all__ = ["train_vlp"]
+
+# What the outcome of stage 1 depends on, beside tasks, architecture and data.
+_STAGE_1 = (
+    "encoder_steps",
+    "encoder_batch",
+    "encoder_learning_rate",
+    "weight_decay",
+    "warmup",
+    "seed",
+)
+
+
+def train_vlp(
+    collection: Collection,
+    out: Path,
+    *,
+    tasks: Sequence[str] | None = None,
+    excluded: Sequence[str] = VLP_TEST_TASKS,
+    training: VLPTraining | None = None,
+    instructions: Path | None = None,
+    encoder: str = "",
+    share: float = 1.0,
+    device: str = "cpu",
+    threads: int | None = None,
+    state_every: int = 100,
+    report: Report | None = None,
+) -> VLPWeights:
+    """Train the VLP preference model and write its weights.
+
+    A run that was cut off goes on where it was when it is called again: both stages are kept
+    beside `out` while they run. One that went on writes the same tensors as one that was not cut
+    off, bit for bit, on the same machine with as many threads.
+
+    Args:
+        collection: what `vlfeedback collect` made, with scattered scenes.
+        out: weights file, ``*.safetensors``; one that is there is replaced at the end.
+        tasks: trained on; default: all of the collection.
+        excluded: never trained on; default: the test tasks of the VLP paper.
+        training: how.
+        instructions: file of `vlfeedback instructions write`; default: the shipped corpus.
+        encoder: bundled name or path of weights whose frame encoder is taken; in place of stage 1.
+        share: of each level's trajectories, the first ones; in (0, 1].
+        device: "cpu" or "cuda".
+        threads: of the CPU; default: as many as torch has now.
+        state_every: steps between two savings of a run that may be cut off.
+        report: told of each stage as it goes.
+
+    Returns:
+        What the file says of itself: tasks, mean and deviation of its scores, and in `training`
+        settings, seconds and machine.
+
+    Raises:
+        NeedsError: fewer than two tasks are left, or episodes lack what is read.
+        FileNotFoundError: the collection lacks a level of a task.
+        UnknownNameError: `encoder` is neither a bundled name nor a file.
+        FileFormatError: a run that was cut off was begun with other settings.
+    """
+    start = time.monotonic()
+    training, report = training or VLPTraining(), report or (lambda *_: None)
+    names, excluded = choose_tasks(collection, tasks, excluded)
+    torch.manual_seed(training.seed)
+    network = VLPNetwork(VLPArchitecture())
+    data = {
+        "tasks": names,
+        "architecture": asdict(network.architecture),
+        "collection": dict(collection.settings),
+        "share": share,
+    }
+    texts_and_encoder = {
+        "instructions": "" if instructions is None else instructions.name,
+        "encoder": encoder,
+    }
+    begun = {name: getattr(training, name) for name in _STAGE_1}
+    stages = (
+        TrainingState(state_path(out, "stage1"), {**data, **begun}, every=state_every),
+        TrainingState(
+            state_path(out, "stage2"),
+            {**data, **texts_and_encoder, **asdict(training)},
+            every=state_every,
+        ),
+    )
+    spent = sum(stage.seconds() for stage in stages)
+    with _threads(threads):
+        mean, std = _fit(
+            network,
+            collection,
+            names,
+            training,
+            instructions=instructions,
+            encoder=encoder,
+            share=share,
+            device=device,
+            report=report,
+            stages=stages,
+        )
+        notes = {
+            "excluded": excluded,
+            "collection": data["collection"],
+            "share": share,
+            **texts_and_encoder,
+            **asdict(training),
+            "threads": torch.get_num_threads(),
+            **describe_training_machine(device),
+            "seconds": round(time.monotonic() - start + spent),
+        }
+    weights = VLPWeights(network.architecture, mean, std, tuple(names), notes)
+    save_vlp(out, network, weights)
+    for stage in stages:
+        stage.remove()
+    return weights
+
+
+def _fit(
+    network: VLPNetwork,
+    collection: Collection,
+    tasks: Sequence[str],
+    training: VLPTraining,
+    *,
+    instructions: Path | None,
+    encoder: str,
+    share: float,
+    device: str,
+    report: Report,
+    stages: tuple[TrainingState, TrainingState],
+) -> tuple[float, float]:
+    """Train all of the network; mean and deviation of its scores."""
+    corpus = None if instructions is None else load_corpus(instructions)
+    texts = Texts(tasks, max_words=network.architecture.max_words, corpus=corpus)
+    episodes = load_episodes(collection, tasks, share, report=report)
+    scenes = load_scenes(collection, tasks, share)
+    how: dict[str, Any] = {"device": device, "report": report}
+    if encoder:
+        ready, _ = load_vlp(encoder)
+        network.encoder.load_state_dict(ready.encoder.state_dict())
+        network.positions.load_state_dict(ready.positions.state_dict())
+    else:
+        fit_encoder(network, episodes, scenes, training, **how, state=stages[0])
+        _round(network)
+    tokens = encode_episodes(network, episodes, **how)
+    scene_tokens = encode_scenes(network, scenes, **how)
+    fit_preferences(
+        network,
+        episodes,
+        tokens,
+        scenes,
+        scene_tokens,
+        texts,
+        training,
+        **how,
+        state=stages[1],
+    )
+    return score_statistics(network, episodes, tokens, texts, seed=training.seed, device=device)
+
+
+def _round(network: VLPNetwork) -> None:
+    """Make all numbers what a weights file has, so that stage 2 sees what it will be used with."""
+    network.load_state_dict({name: t.half() for name, t in network.state_dict().items()})
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Let torch have so many CPU threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if count is None else count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

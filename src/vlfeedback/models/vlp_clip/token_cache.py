@@ -1,0 +1,79 @@
+"""CLIP's tokens of episodes, encoded once and kept on disk.
+
+They are large, so they lie there in float16 and are read as they are drawn. A picture has 196
+tokens of 768 with ViT-B/16, 301 KB: a task of 96 trajectories with 23 pictures each takes 0.66 GB,
+the 45 training tasks 30 GB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float16
+
+from vlfeedback.data.whole_files import read_json, write_json
+from vlfeedback.encoders.clip_tokens import CLIPTokens
+from vlfeedback.errors import NeedsError
+from vlfeedback.models.vlp.data import EpisodeSet
+from vlfeedback.types import Report
+
+__all__ = ["cached_tokens"]
+
+
+def cached_tokens(
+    folder: Path, episodes: EpisodeSet, clip: CLIPTokens, *, class_token: bool, report: Report
+) -> Float16[np.ndarray, "C F P E"]:
+    """CLIP's tokens of every picture, as an array on disk.
+
+    Encoded episode by episode: a call that was cut off goes on where it was, and one that finds
+    all of them reads nothing. The file's name is a hash of pictures and CLIP, so that it fits for
+    sure.
+
+    Args:
+        folder: where the file is or will be; it can be deleted after the training.
+        episodes: whose pictures.
+        clip: the encoder.
+        class_token: keep CLIP's class token, before those of the patches.
+        report: told after every episode.
+
+    Raises:
+        NeedsError: the disk has too little room.
+    """
+    identity = {
+        "clip": asdict(clip.identity),
+        "class_token": class_token,
+        "pictures": hashlib.sha256(np.ascontiguousarray(episodes.pictures).data).hexdigest(),
+    }
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    path, progress = folder / f"{key}.npy", folder / f"{key}.json"
+    if not (path.exists() and progress.exists()):
+        first = clip.read_pictures(episodes.pictures[0, :1], class_token=class_token)
+        _create(path, (*episodes.pictures.shape[:2], *first.shape[1:]))
+        write_json(progress, {"encoded": 0, **identity})
+    n_done = read_json(progress, advice=f"Delete {progress} to encode again.")["encoded"]
+    tokens: np.memmap[tuple[int, ...], np.dtype[np.float16]]
+    tokens = np.lib.format.open_memmap(path, mode="r+")
+    for row in range(n_done, len(tokens)):
+        read = clip.read_pictures(episodes.pictures[row], class_token=class_token)
+        tokens[row] = read.half().cpu().numpy()
+        tokens.flush()
+        write_json(progress, {"encoded": row + 1, **identity})
+        report("encoding pictures", row + 1, len(tokens), math.nan)
+    return np.lib.format.open_memmap(path, mode="r")
+
+
+def _create(path: Path, shape: tuple[int, ...]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    needed, free = 2 * math.prod(shape), shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise NeedsError(
+            f"CLIP's tokens of these episodes take {needed / 1e9:.1f} GB and {path.parent} has "
+            f"{free / 1e9:.1f} GB free. Choose another folder with --tokens, or fewer tasks."
+        )
+    np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)

@@ -1,0 +1,77 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vlfeedback.models.vlp.preference_losses import TaskScores, preference_loss, progress_loss
+from vlfeedback.models.vlp.sampling import WindowBatch
+from vlfeedback.models.vlp.settings import VLPTraining
+
+LOG_2 = math.log(2.0)
+
+
+def cost(margin: float) -> float:
+    """Of a comparison that the other one wins by so much, in log-odds."""
+    return math.log1p(math.exp(margin))
+
+
+def batch_of(prefer_second: list[list[list[float]]], rising: list[bool]) -> WindowBatch:
+    """Windows that were read already: only their comparisons are left."""
+    windows = len(rising)
+    return WindowBatch(
+        task=np.arange(len(prefer_second)),
+        tokens=torch.zeros(windows, 8, 1, 32),
+        first=torch.zeros(windows, 1, 32),
+        reward=torch.zeros(windows, 8),
+        prefer_second=torch.tensor(prefer_second),
+        rising=torch.tensor(rising),
+    )
+
+
+# Two windows of each of two tasks: the second is better in task 0, the first in task 1.
+COMPARED = batch_of([[[0.5, 1.0], [0.0, 0.5]], [[0.5, 0.0], [1.0, 0.5]]], [True, False] * 2)
+
+
+def test_the_loss_compares_windows_with_each_other_and_with_those_of_the_next_task() -> None:
+    scores = TaskScores(
+        own=torch.tensor([[0.0, 1.0], [2.0, 4.0]]),  # of each task's windows under its own text
+        other=torch.tensor([[5.0, 5.0], [3.0, 7.0]]),  # under the text of the task before it
+    )
+    loss = preference_loss(scores, COMPARED, VLPTraining(ilp_weight=0.1, ivp_weight=0.5))
+    itp = [cost(0.0 - 1.0), cost(4.0 - 2.0)]
+    ilp = [LOG_2, (cost(4.0) + cost(-4.0)) / 2]  # 5 and 5, 3 and 7: neither should be preferred
+    # Under its text, each window of task 0 against those of task 1, which score 3 and 7 ...
+    firsts = [cost(3.0 - 0.0), cost(7.0 - 0.0), cost(5.0 - 2.0), cost(5.0 - 2.0)]
+    # ... and each of task 1 against those of task 0, which score 5 and 5.
+    seconds = [cost(3.0 - 1.0), cost(7.0 - 1.0), cost(5.0 - 4.0), cost(5.0 - 4.0)]
+    expected = np.mean(itp) + 0.1 * np.mean(ilp) + 0.5 * (np.mean(firsts) + np.mean(seconds))
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_constant_score_costs_log_two_a_comparison() -> None:
+    scores = TaskScores(own=torch.full((2, 2), 0.7), other=torch.full((2, 2), 0.7))
+    loss = preference_loss(scores, COMPARED, VLPTraining(ilp_weight=0.1, ivp_weight=0.5))
+    assert loss.item() == pytest.approx((1 + 0.1 + 2 * 0.5) * LOG_2)
+
+
+def test_a_constant_progress_costs_log_two_and_its_direction_as_much_by_weight() -> None:
+    progress = torch.full((4, 4), 0.7)  # by four members, of two windows of two tasks
+    loss = progress_loss(progress, progress, COMPARED, VLPTraining(direction_weight=0.3))
+    assert loss.item() == pytest.approx(1.3 * LOG_2)
+
+
+def test_each_member_is_compared_by_itself_and_rising_windows_with_their_reversals() -> None:
+    forward = torch.tensor([[0.0, 1.0, 2.0, 4.0], [0.0, 0.0, 0.0, 3.0]])
+    backward = torch.tensor([[1.0, 0.0, 5.0, 0.0], [0.0, 0.0, -2.0, 0.0]])
+    loss = progress_loss(forward, backward, COMPARED, VLPTraining(direction_weight=0.3))
+    itp = [cost(-1.0), cost(2.0), LOG_2, cost(3.0)]
+    rising = [cost(1.0 - 0.0), cost(5.0 - 2.0), LOG_2, cost(-2.0 - 0.0)]  # windows 0 and 2
+    assert loss.item() == pytest.approx(np.mean(itp) + 0.3 * np.mean(rising), rel=1e-5)
+
+
+def test_without_a_rising_window_the_direction_costs_nothing() -> None:
+    level = replace(COMPARED, rising=torch.zeros(4, dtype=torch.bool))
+    progress = torch.full((4, 4), 0.7)
+    assert progress_loss(progress, progress, level, VLPTraining()).item() == (pytest.approx(LOG_2))
