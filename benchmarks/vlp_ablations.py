@@ -24,10 +24,11 @@ from rich.table import Table
 from vlfeedback.cli.loss_bars import LossBars
 from vlfeedback.data.collection import Collection
 from vlfeedback.models.vlp import VLPTraining, train_vlp
-from vlfeedback.reports.vlp_paper import TABLE_13, TABLE_14
+from vlfeedback.reports.published import vlp_tables_of_training
 
 RESULT = Path(__file__).parent / "results" / "vlp_ablations.json"
 METRICS = ("itp_accuracy", "ivp_accuracy", "ilp_loss", "average_loss")
+TABLE_13, TABLE_14 = vlp_tables_of_training()
 PAPER_WEIGHTS = (0.1, 0.5)  # of ILP and IVP
 
 

@@ -56,6 +56,13 @@ def test_the_wheel_holds_every_file_of_the_bundled_weights(wheel: zipfile.ZipFil
     assert bundled <= set(wheel.namelist())
 
 
+@pytest.mark.parametrize("pattern", ["reports/templates/*.html.j2", "reports/*.toml"])
+def test_the_wheel_holds_what_pages_are_made_of(wheel: zipfile.ZipFile, pattern: str) -> None:
+    files = [path.relative_to(ROOT / "src") for path in (ROOT / "src/vlfeedback").glob(pattern)]
+    assert files
+    assert {path.as_posix() for path in files} <= set(wheel.namelist())
+
+
 def test_the_wheel_holds_nothing_but_the_two_packages(wheel: zipfile.ZipFile) -> None:
     tops = {name.split("/")[0] for name in wheel.namelist()}
     version = re.search(r'__version__ = "(.+)"', (ROOT / "src/vlfeedback/_version.py").read_text())

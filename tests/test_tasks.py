@@ -1,9 +1,24 @@
 import dataclasses
+from importlib import import_module
 
+import gymnasium as gym
 import pytest
 
-from vlfeedback.errors import UnknownNameError
-from vlfeedback.tasks import METAWORLD_TASKS, TASKS, VLP_TEST_TASKS, get_task, list_tasks
+import vlfeedback
+from vlfeedback.errors import InvalidValueError, UnknownNameError
+from vlfeedback.rewards import REWARD_SOURCES
+from vlfeedback.tasks import (
+    METAWORLD_TASKS,
+    TASKS,
+    VLP_TEST_TASKS,
+    TaskSpec,
+    get_task,
+    is_installed,
+    list_tasks,
+    own_task,
+    register_task,
+    task_seed,
+)
 
 NAMES = list_tasks()
 
@@ -70,3 +85,85 @@ def test_the_table_cannot_be_changed() -> None:
         TASKS["new"] = TASKS["reach"]  # type: ignore[index]
     with pytest.raises(dataclasses.FrozenInstanceError):
         TASKS["reach"].instruction = "stay"  # type: ignore[misc]
+
+
+# Tasks of one's own ----------------------------------------------------------------------------
+
+TOWEL = TaskSpec("fold-towel", "fold the towel", "lab:FoldTowel-v0", success_key="folded")
+
+
+def test_a_task_that_a_program_adds_is_one_like_all_others(fresh_tasks: None) -> None:
+    vlfeedback.register_task(TOWEL)
+    assert get_task("fold-towel") is get_task("FoldTowel") is TOWEL
+    assert "fold-towel" in list_tasks() and tuple(TASKS)[51:] == ("fold-towel",)
+    assert "VLPReward-FoldTowel-v0" in gym.registry
+    ids = [id for id in gym.registry if id.endswith("Reward-FoldTowel-v0")]
+    assert len(ids) == len(REWARD_SOURCES.names())
+    register_task(TOWEL)  # the same again changes nothing
+    assert len(TASKS) == 52
+
+
+def test_two_tasks_do_not_share_a_name(fresh_tasks: None) -> None:
+    register_task(TOWEL)
+    for taken in (TOWEL, get_task("reach")):
+        with pytest.raises(InvalidValueError, match=f"There is a task '{taken.name}' already"):
+            register_task(dataclasses.replace(taken, instruction="do something else"))
+    with pytest.raises(InvalidValueError, match="There is a task 'reach' already"):
+        register_task(dataclasses.replace(TOWEL, name="Reach"))
+
+
+def test_a_task_is_given_back_as_it_is() -> None:
+    assert get_task(TOWEL) is TOWEL
+
+
+@pytest.mark.parametrize(
+    ("env_id", "name"),
+    [
+        ("FoldTowel-v0", "fold-towel"),
+        ("lab:bench/FoldTowel-v12", "fold-towel"),
+        ("LunarLander-v3", "lunar-lander"),
+        ("ALE/Pong-v5", "pong"),
+        ("HalfCheetah_Run-v4", "half-cheetah-run"),
+        ("MTVLPPush-v0", "mtvlp-push"),
+    ],
+)
+def test_a_task_of_ones_own_is_called_by_its_environment(env_id: str, name: str) -> None:
+    task = own_task(env_id, "fold the towel")
+    assert (task.name, task.env_id, task.success_key) == (name, env_id, "success")
+    assert own_task(env_id, "fold", name="x").name == "x"
+    assert not is_installed(task) and task.name not in TASKS
+
+
+@pytest.mark.parametrize("name", ["fold_towel", "fold/towel", "", "-x", "fold towel"])
+def test_a_name_that_files_cannot_have_is_refused(name: str) -> None:
+    with pytest.raises(InvalidValueError, match=r"A task's name is .*expected letters, digits"):
+        dataclasses.replace(TOWEL, name=name)
+
+
+def test_a_task_without_words_is_refused() -> None:
+    with pytest.raises(InvalidValueError, match="'fold-towel' has no instruction"):
+        own_task("FoldTowel-v0", " ")
+
+
+def test_seeds_of_our_own_tasks_are_their_places_and_those_of_others_stay(
+    fresh_tasks: None,
+) -> None:
+    assert [task_seed(name) for name in TASKS.own] == list(range(51))
+    before = task_seed("fold-towel")
+    register_task(TOWEL)
+    assert task_seed("fold-towel") == before >= 1000
+
+
+def test_only_what_another_process_finds_by_its_name_is_installed(fresh_tasks: None) -> None:
+    register_task(TOWEL)
+    reach = get_task("reach")
+    assert is_installed(reach) and not is_installed(TOWEL)
+    assert not is_installed(dataclasses.replace(reach, instruction="go there"))
+
+
+@pytest.mark.parametrize("kind", ["rollout", "retake", "picture"])
+def test_what_our_tasks_name_is_there(kind: str) -> None:
+    pytest.importorskip("metaworld")
+    for target in {getattr(TASKS[name], kind) for name in TASKS.own} - {""}:
+        module, _, function = target.partition(":")
+        assert callable(getattr(import_module(module), function))

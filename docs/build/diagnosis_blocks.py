@@ -5,38 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from results import load, versions
+from results import load, machine, table
 
-from vlfeedback.evaluation.diagnosis.metrics import METRICS
-from vlfeedback.evaluation.diagnosis.verdict import THRESHOLDS
+from vlfeedback.evaluation.diagnosis.metrics import METRICS, show_interval, show_value
+from vlfeedback.evaluation.diagnosis.verdict import describe_rule
 
 __all__ = ["DIAGNOSIS_BLOCKS"]
 
 
 def diagnosis_legend() -> str:
     """What each figure of a diagnosis means, and what guessing gives."""
-    lines = ["| figure | in | guessing | what it is |", "|---|---|---|---|"]
+    rows = []
     for kind in METRICS.values():
         scale = 100 if kind.unit == "%" else 1
         guess = "-" if kind.chance is None else f"{scale * kind.chance:g}"
-        lines.append(f"| {kind.title} | {kind.unit} | {guess} | {kind.meaning} |")
-    return "\n".join(lines)
+        rows.append([kind.title, kind.unit, guess, kind.meaning])
+    return "\n".join(table(["figure", "in", "guessing", "what it is"], rows))
 
 
 def diagnosis_verdict() -> str:
-    """The rules of a verdict, with its thresholds."""
-    at = {name: f"{100 * value:g} %" for name, value in THRESHOLDS.items()}
+    """The rule of a verdict, with its thresholds."""
+    rule = describe_rule()
+    words = [f"- **{word}**: {rule[word]}" for word in ("useless", "good", "weak")]
     return (
-        f"- **useless**: neither of *{METRICS['random_pairs'].title}* and "
-        f"*{METRICS['success_auc'].title}* has its whole interval above {at['chance']}; for the "
-        "former, above the prior where always preferring the same side is right more often.\n"
-        f"- **good**: the former's interval lies above {at['good_random_pairs']}, the latter's "
-        f"above {at['good_success_auc']}, and nothing holds the source back: that it pays random "
-        "actions as much as experts, cannot tell the right instruction from a wrong one or "
-        "forwards from backwards, or falls as experts progress.\n"
-        "- **weak**: everything in between.\n\n"
-        f"A rank correlation across wordings or cameras below {THRESHOLDS['steady_correlation']:g} "
-        "is a warning and holds no verdict back. Why the thresholds lie there is said beside them, "
+        "\n".join(words)
+        + f"\n\n{rule['beware']} Why the thresholds lie there is said beside them, "
         "in `vlfeedback.evaluation.diagnosis.verdict`."
     )
 
@@ -45,29 +38,22 @@ def diagnosis() -> str:
     """Verdicts and figures of several sources on one task."""
     result = load("diagnosis_drawer_close")
     sources = result["sources"]
-    lines = [
-        f"| {result['task']} | " + " | ".join(f"`{name}`" for name in sources) + " |",
-        "|---" * (len(sources) + 1) + "|",
-        "| verdict | " + " | ".join(f"**{row['verdict']}**" for row in sources.values()) + " |",
-    ]
+    rows = [["verdict", *(f"**{row['verdict']}**" for row in sources.values())]]
     for key, kind in result["legend"].items():
-        cells = (_finding(row["findings"][key], kind["unit"]) for row in sources.values())
-        lines.append(f"| {kind['title']}, {kind['unit']} | {' | '.join(cells)} |")
-    hardware = result["hardware"]
+        cells = (_cell(row["findings"][key], kind["unit"]) for row in sources.values())
+        rows.append([f"{kind['title']}, {kind['unit']}", *cells])
+    lines = table([result["task"], *(f"`{name}`" for name in sources)], rows)
     return "\n".join(lines) + (
         f"\n\n`{result['command']}`; {result['seconds']:.0f} s, other work beside it; "
-        f"{hardware['processor']}, {hardware['cores']} cores; {versions(result)}."
+        f"{machine(result)}."
     )
 
 
-def _finding(finding: dict[str, Any], unit: str) -> str:
-    if "not_applicable" in finding:
+def _cell(metric: dict[str, Any], unit: Any) -> str:
+    if "not_applicable" in metric:
         return "-"
-    if unit == "a second":
-        return f"{float(format(finding['value'], '.2g')):,g}"
-    scale, digits = (100, 0) if unit == "%" else (1, 2)
-    low, high = (f"{scale * edge:.{digits}f}" for edge in finding["interval"])
-    return f"{scale * finding['value']:.{digits}f} [{low}, {high}]"
+    interval = show_interval(metric["interval"], unit)
+    return f"{show_value(metric['value'], unit)} {interval}".strip()
 
 
 DIAGNOSIS_BLOCKS: Mapping[str, Callable[[], str]] = {

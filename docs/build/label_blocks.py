@@ -4,39 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from results import WEIGHTS, load, number, percent, provenance, versions
+from results import WEIGHTS, hardware, load, machine, number, percent, provenance, table
 
-from vlfeedback.reports.vlp_paper import PAPER
+from vlfeedback.reports.published import vlp_label_tables
 
 __all__ = ["LABEL_BLOCKS"]
+
+_PAPER = vlp_label_tables()
+
+# Of Tables 6, 13 and 14 of the VLP paper, each shown as it prints them, and beside it ours.
+_METRICS: Mapping[str, Callable[[float | None], str]] = {
+    "itp_accuracy": percent,
+    "ivp_accuracy": percent,
+    "ilp_loss": number,
+    "average_loss": number,
+}
+_BESIDE_PAPER = [
+    column
+    for metric in ("ITP %", "IVP %", "ILP loss", "average loss")
+    for column in (f"{metric}, paper", "ours")
+]
 
 
 def label_accuracy() -> str:
     """Table of label accuracies of the bundled weights on the tasks they never saw."""
     result = load("vlp_label_accuracy")
     clustered, random = result["clustered_pairs"], result["random_pairs"]
-    lines = [
-        "| task (never trained on) | VLP paper, Table 15 | ours | picture energy | prior "
-        "| ours, random pairs | picture energy, random pairs |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    head = ["task (never trained on)", "VLP paper, Table 15", "ours", "picture energy", "prior"]
+    head += ["ours, random pairs", "picture energy, random pairs"]
     columns = [(clustered, "vlp"), (clustered, "picture-energy"), (clustered, "prior")]
     columns += [(random, "vlp"), (random, "picture-energy")]
+    rows = []
     for task in [*result["label_accuracy"], "mean"]:
-        paper = percent(PAPER["label_accuracy"].get(task))
-        cells = " | ".join(percent(table[name][task]) for table, name in columns)
-        lines.append(f"| {task} | {paper} | {cells} |")
-    return "\n".join([*lines, "", *provenance(result)])
+        paper = percent(_PAPER["label_accuracy"].get(task))
+        rows.append([task, paper, *(percent(pairing[name][task]) for pairing, name in columns)])
+    return "\n".join([*table(head, rows), "", *provenance(result)])
 
 
 def label_pairings() -> str:
     """Every pairing beside what needs no model, means over tasks with 95 % intervals."""
     result = load("vlp_label_accuracy")
     names = list(result["clustered_pairs"])
-    lines = [
-        "| pairing | " + " | ".join("ours" if n == "vlp" else n for n in names) + " |",
-        "|---" * (len(names) + 1) + "|",
-    ]
+    rows = []
     for pairing in result["intervals"]:
         cells = []
         for name in names:
@@ -45,7 +54,8 @@ def label_pairings() -> str:
             beaten = result["comparisons"][pairing].get(name, {}).get("mean", {}).get("beats")
             mark = " (beaten)" if beaten else ""
             cells.append(f"{shown} [{percent(low)}, {percent(high)}]{mark}")
-        lines.append(f"| {pairing} | {' | '.join(cells)} |")
+        rows.append([pairing, *cells])
+    lines = table(["pairing", *("ours" if n == "vlp" else n for n in names)], rows)
     note = "Beaten: by more than the 95 % interval of the paired difference."
     return "\n".join([*lines, "", note, *provenance(result)])
 
@@ -55,51 +65,42 @@ def label_correlation() -> str:
     result = load("vlp_label_accuracy")
     correlation = result["correlation"]["clustered"]
     kinds = ("label_pearson", "label_pearson_both_orders", "score_pearson", "score_spearman")
-    lines = [
-        "| task | VLP paper, Table 5 | ours, labels as paired | ours, labels in both orders "
-        "| ours, scores with returns (Pearson) | (Spearman) |",
-        "|---|---|---|---|---|---|",
-    ]
+    head = ["task", "VLP paper, Table 5", "ours, labels as paired", "ours, labels in both orders"]
+    head += ["ours, scores with returns (Pearson)", "(Spearman)"]
+    rows = []
     for task in ["mean", *result["label_accuracy"]]:
-        cells = [number(PAPER["label_correlation"].get(task))]
-        cells += [number(correlation[kind]["vlp"][task]) for kind in kinds]
-        lines.append(f"| {task} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *provenance(result)])
+        cells = [number(_PAPER["label_correlation"].get(task))]
+        rows.append([task, *cells, *(number(correlation[kind]["vlp"][task]) for kind in kinds)])
+    return "\n".join([*table(head, rows), "", *provenance(result)])
 
 
 def label_language() -> str:
     """Kinds of instruction beside the paper's Table 6, a row for each pool of other tasks."""
     result = load("vlp_label_accuracy")
-    metrics = ("itp_accuracy", "ivp_accuracy", "ilp_loss", "average_loss")
-    lines = [
-        "| instruction | other tasks | ITP %, paper | ours | IVP %, paper | ours "
-        "| ILP loss, paper | ours | average loss, paper | ours |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for kind, row in result["language"].items():
         for pool in (key for key in row if not key.startswith("itp")):
             cells = []
-            for metric in metrics:
-                show = percent if metric.endswith("accuracy") else number
+            for metric, show in _METRICS.items():
                 ours = row[metric] if metric in row else row[pool][metric]
-                cells += [show(PAPER["language"][kind][metric]), show(ours["mean"])]
-            lines.append(f"| {kind} | {pool} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *provenance(result)])
+                cells += [show(_PAPER["language"][kind][metric]), show(ours["mean"])]
+            rows.append([kind, pool, *cells])
+    return "\n".join(
+        [*table(["instruction", "other tasks", *_BESIDE_PAPER], rows), "", *provenance(result)]
+    )
 
 
 def ml45_accuracy() -> str:
     """Label accuracy on the ML45 split, by weights that were trained without its tasks."""
     result = load("vlp_label_accuracy_ml45")
-    table, random = result["clustered_pairs"], result["random_pairs"]
-    lines = [
-        "| task (never trained on) | VLP paper, Table 18 | ours | prior | ours, random pairs |",
-        "|---|---|---|---|---|",
-    ]
+    clustered, random = result["clustered_pairs"], result["random_pairs"]
+    head = ["task (never trained on)", "VLP paper, Table 18", "ours", "prior", "ours, random pairs"]
+    rows = []
     for task in [*result["label_accuracy"], "mean"]:
-        paper = percent(PAPER["label_accuracy"].get("mean_ml45" if task == "mean" else task))
-        cells = [table["vlp"][task], table["prior"][task], random["vlp"][task]]
-        lines.append(f"| {task} | {paper} | {' | '.join(map(percent, cells))} |")
-    return "\n".join([*lines, "", *provenance(result)])
+        paper = percent(_PAPER["label_accuracy"].get("mean_ml45" if task == "mean" else task))
+        shares = [clustered["vlp"][task], clustered["prior"][task], random["vlp"][task]]
+        rows.append([task, paper, *map(percent, shares)])
+    return "\n".join([*table(head, rows), "", *provenance(result)])
 
 
 def all_tasks() -> str:
@@ -114,38 +115,32 @@ def all_tasks() -> str:
         "random pairs": "itp_accuracy_random_pairs",
         "pairs of the paper's kind": "itp_accuracy",
     }
-    lines = [
-        "| random pairs of all 50 tasks | accuracy % |",
-        "|---|---|",
-        f"| mean | {percent(mean)} |",
-        *(f"| lowest: {task} | {percent(accuracy[task])} |" for task in worst),
-        f"| mean of preferring the stiller clip | {percent(still)} |",
+    rows = [
+        ["mean", percent(mean)],
+        *([f"lowest: {task}", percent(accuracy[task])] for task in worst),
+        ["mean of preferring the stiller clip", percent(still)],
         *(
-            f"| {pairing}, {kind} instructions | {percent(row[figure]['mean'])} |"
+            [f"{pairing}, {kind} instructions", percent(row[figure]["mean"])]
             for pairing, figure in pairings.items()
             for kind, row in language.items()
         ),
     ]
+    lines = table(["random pairs of all 50 tasks", "accuracy %"], rows)
     return "\n".join([*lines, "", *provenance(result)])
 
 
 def vlp_ablations() -> str:
     """Loss weights and size of the data, beside the paper's Tables 13 and 14."""
     result = load("vlp_ablations")
-    metrics = ("itp_accuracy", "ivp_accuracy", "ilp_loss", "average_loss")
-    lines = [
-        "| ILP weight | IVP weight | data % | ITP %, paper | ours | IVP %, paper | ours "
-        "| ILP loss, paper | ours | average loss, paper | ours |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for row in result["rows"]:
         cells = []
-        for metric in metrics:
-            show = percent if metric.endswith("accuracy") else number
+        for metric, show in _METRICS.items():
             cells += [show(row["paper"][metric]), show(row["ours"][metric])]
-        trained = f"{row['ilp_weight']} | {row['ivp_weight']} | {100 * row['share']:.0f}"
-        lines.append(f"| {trained} | {' | '.join(cells)} |")
-    note = f"`{result['command']}`; {result['hardware']}; {versions(result)}."
+        trained = [str(row["ilp_weight"]), str(row["ivp_weight"]), f"{100 * row['share']:.0f}"]
+        rows.append([*trained, *cells])
+    lines = table(["ILP weight", "IVP weight", "data %", *_BESIDE_PAPER], rows)
+    note = f"`{result['command']}`; {machine(result)}."
     return "\n".join([*lines, "", note])
 
 
@@ -156,7 +151,7 @@ def model_size() -> str:
     return (
         f"{result['parameters'] / 1e6:.2f} million parameters, {size / 1e6:.1f} MB on disk, "
         f"{result['segments_per_second']:.0f} segments of 8 pictures a second on one core "
-        f"({result['hardware']})."
+        f"({hardware(result)})."
     )
 
 

@@ -1,12 +1,25 @@
-"""Reading result files, and writing their numbers, alike on all pages."""
+"""Reading result files, and writing their numbers and where they come from, alike on all pages."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ROOT", "WEIGHTS", "load", "number", "percent", "provenance", "versions"]
+from vlfeedback.data.whole_files import read_json
+from vlfeedback.reports.provenance import describe_hardware, describe_versions
+
+__all__ = [
+    "ROOT",
+    "WEIGHTS",
+    "hardware",
+    "load",
+    "machine",
+    "number",
+    "percent",
+    "provenance",
+    "table",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -15,8 +28,13 @@ WEIGHTS = ROOT / "src" / "vlfeedback" / "weights"
 
 def load(name: str) -> dict[str, Any]:
     """Read one result file."""
-    figures: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    return figures
+    return read_json(RESULTS / f"{name}.json", advice="Check it out anew, or run its benchmark.")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table in Markdown."""
+    first, *others = [f"| {' | '.join(row)} |" for row in (head, *rows)]
+    return [first, "|" + "---|" * len(head), *others]
 
 
 def percent(share: float | None) -> str:
@@ -29,9 +47,14 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def versions(result: dict[str, Any]) -> str:
-    """Package versions of a result, in one phrase."""
-    return ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+def hardware(result: dict[str, Any]) -> str:
+    """The machine of a result, in one phrase."""
+    return describe_hardware(result["hardware"])
+
+
+def machine(result: dict[str, Any]) -> str:
+    """The machine and the package versions of a result, in one phrase."""
+    return f"{hardware(result)}; {describe_versions(result['versions'])}"
 
 
 def provenance(result: dict[str, Any]) -> list[str]:
@@ -42,5 +65,5 @@ def provenance(result: dict[str, Any]) -> list[str]:
     return [
         f"Accuracy in % against scripted labels, {settings['pairs']} pairs of "
         f"{settings['length']}-step segments a task{repeated}, evaluation seed "
-        f"{settings['seed']}. `{result['command']}`; {result['hardware']}; {versions(result)}."
+        f"{settings['seed']}. `{result['command']}`; {machine(result)}."
     ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from results import number, percent
 
 from vlfeedback.cli.listing import rows_of_rewards
-from vlfeedback.reports.vlp_paper import PAPER
+from vlfeedback.reports.published import vlp_label_tables
 from vlfeedback.rewards.released import RELEASED
 from vlfeedback.tasks import VLP_TEST_TASKS
 
@@ -34,8 +34,9 @@ def reward_sources() -> str:
 
 def printed_sources() -> str:
     """What the VLP paper prints of the same sources: label accuracy and correlation."""
-    accuracy = {**PAPER["baseline_label_accuracy"], "VLP": PAPER["label_accuracy"]}
-    correlation = {**PAPER["baseline_correlation"], "VLP": PAPER["label_correlation"]}
+    paper = vlp_label_tables()
+    accuracy = {**paper["baseline_label_accuracy"], "VLP": paper["label_accuracy"]}
+    correlation = {**paper["baseline_correlation"], "VLP": paper["label_correlation"]}
     tasks = [*VLP_TEST_TASKS, "mean"]
     lines = ["| task | " + " | ".join(accuracy) + " |", "|---" * (len(accuracy) + 1) + "|"]
     for task in tasks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from results import load, versions
+from results import load, machine, table
 
 __all__ = ["SPEED_BLOCKS"]
 
@@ -19,8 +19,7 @@ def speed() -> str:
         f"from pictures and the paper's network, at its true size with random weights, "
         f"{rate['vlp.clip, pictures']:.2f}: "
         f"{figures['ratio from pictures']['per_cpu_second']:.0f} times as many "
-        f"(`{result['command']}`; {result['hardware']['processor']}, "
-        f"{result['hardware']['cores']} cores; {versions(result)})."
+        f"(`{result['command']}`; {machine(result)})."
     )
 
 
@@ -29,18 +28,17 @@ def encoder_speed() -> str:
     result = load("encoder_speed")
     figures = dict(result["figures"])
     segments, preprocessing = figures.pop("segments"), figures.pop("preprocessing")
-    lines = [
-        "| on one CPU thread, pictures per CPU-second | the obvious loop | ours, float32 "
-        "| ours, bfloat16 | ratio |",
-        "|---|---|---|---|---|",
-    ]
+    rows = []
     for architecture, figure in figures.items():
         rates = [
             f"{figure['pictures'][name]['per_cpu_second']:.1f}"
             for name in ("the obvious loop", "ours, float32", "ours")
         ]
         gain = figure["ratio for each picture"]["per_cpu_second"]
-        lines.append(f"| {architecture} | {' | '.join(rates)} | {gain:.1f} |")
+        rows.append([architecture, *rates, f"{gain:.1f}"])
+    measured = "on one CPU thread, pictures per CPU-second"
+    head = [measured, "the obvious loop", "ours, float32", "ours, bfloat16", "ratio"]
+    lines = table(head, rows)
     first = segments["CPU-seconds, first prompt (model made ready, hashed, encoded, written)"]
     again = segments["CPU-seconds, each prompt after it (hashed, read)"]
     larger = preprocessing["ratio, 480 px"]["per_cpu_second"]
@@ -52,8 +50,7 @@ def encoder_speed() -> str:
         f"pictures are encoded and not {segments['pictures the loop scores']:,}. Another prompt: "
         f"{again:.2f} CPU-seconds, {segments['ratio of a second prompt']:.0f} times less than the "
         f"first. Pictures of 480 px are prepared {larger:.1f} times as fast as by PIL, one by one. "
-        f"Random weights. `{result['command']}`; {result['hardware']['processor']}, "
-        f"{result['hardware']['cores']} cores; {versions(result)}.",
+        f"Random weights. `{result['command']}`; {machine(result)}.",
     ]
     return "\n".join(lines)
 
@@ -75,7 +72,7 @@ def offline_speed() -> str:
         f"{whole['transitions per CPU-second, file to file']:,.0f} a CPU-second from file to "
         f"file, at a peak of {whole['peak memory, MB']:.0f} MB, {growth:.3f} times that of a tenth "
         f"as many (`{relabel['command']}`).",
-        f"{iql['hardware']['processor']}, {iql['hardware']['cores']} cores; {versions(iql)}.",
+        f"{machine(iql)}.",
     ]
     return "\n".join(lines)
 

@@ -13,7 +13,7 @@ from vlfeedback.reports.sweep_page import markdown_table
 __all__ = ["SWEEP_BLOCKS"]
 
 
-def table(name: str) -> str:
+def sweep_table(name: str) -> str:
     """The table of a sweep, as its report has it."""
     return markdown_table(load(name)).strip()
 
@@ -25,8 +25,8 @@ def table_with_returns(name: str) -> str:
     for run in result["runs"].values():
         last = run["returns"][len(run["returns"]) // 2 :]
         runs.setdefault(run["compared"], []).append(mean(map(mean, last)))
-    said = "; ".join(f"{compared} {_spread(returns)}" for compared, returns in runs.items())
-    return f"{table(name)}\n\nReturns, mean over the last half of the evaluations: {said}."
+    spreads = "; ".join(f"{compared} {_spread(returns)}" for compared, returns in runs.items())
+    return f"{sweep_table(name)}\n\nReturns, mean over the last half of the evaluations: {spreads}."
 
 
 def _spread(returns: list[float]) -> str:
@@ -38,7 +38,7 @@ def _spread(returns: list[float]) -> str:
 
 
 SWEEP_BLOCKS: Mapping[str, Callable[[], str]] = {
-    "sweep-cartpole": partial(table, "sweep_cartpole"),
-    "sweep-vlp-table-two": partial(table, "sweep_vlp_table_2"),
+    "sweep-cartpole": partial(sweep_table, "sweep_cartpole"),
+    "sweep-vlp-table-two": partial(sweep_table, "sweep_vlp_table_2"),
     "sweep-drawer-open": partial(table_with_returns, "sweep_drawer_open"),
 }

@@ -13,7 +13,7 @@ Choices: Offline RL-VLM-F collects its data with policies of reinforcement learn
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,19 @@ import numpy as np
 from jaxtyping import Float, Float32, Int64, UInt8
 
 from vlfeedback.errors import NeedsError, UnknownNameError
+from vlfeedback.tasks import TaskSpec
 from vlfeedback.types import Trajectory, rows_of
 from vlfeedback_envs import CARTPOLE_STEPS
 from vlfeedback_envs.cartpole import CartPoleBalance, draw_pole
 
-__all__ = ["CONTROLLERS", "CartPoleFrames", "Controller", "rollout_cart_pole", "with_pictures"]
+__all__ = [
+    "CONTROLLERS",
+    "CartPoleFrames",
+    "Controller",
+    "roll_out",
+    "rollout_cart_pole",
+    "with_pictures",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,35 @@ def with_pictures(trajectory: Trajectory, *, stride: int = 1, size: int = 200) -
     times = np.concatenate([[0], np.arange(1, len(trajectory) + 1, stride)]).astype(np.int64)
     angles = np.asarray(trajectory.observations[:, 2], dtype=np.float32)
     return dataclasses.replace(trajectory, frames=CartPoleFrames(times, angles, size))
+
+
+def roll_out(
+    _: TaskSpec, level: str, seeds: Sequence[int], settings: Mapping[str, Any]
+) -> Iterator[Trajectory]:
+    """One episode a seed; see `rollout_cart_pole`.
+
+    Args:
+        level: ``"random"``, ``"medium"`` or ``"expert"``.
+        seeds: of the episodes.
+        settings: ``horizon``, ``random_actions``, and for pictures ``frame_stride``, 0 for none,
+            and ``frame_size``.
+
+    Raises:
+        UnknownNameError: no such level, or no such kind of random actions.
+    """
+    for seed in seeds:
+        episode = rollout_cart_pole(
+            level,
+            seed=seed,
+            horizon=settings["horizon"],
+            random_actions=settings["random_actions"],
+        )
+        stride = settings["frame_stride"]
+        yield (
+            with_pictures(episode, stride=stride, size=settings["frame_size"])
+            if stride
+            else episode
+        )
 
 
 def rollout_cart_pole(

@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
 
 from vlfeedback.errors import NeedsError, RenderError
+from vlfeedback.tasks import TaskSpec
 from vlfeedback.types import ArrayFrames, Trajectory
 from vlfeedback_envs.metaworld import MetaWorldView
+from vlfeedback_envs.metaworld_data import LARGEST
 from vlfeedback_envs.scripted import shrink_pictures
 
-__all__ = ["retake"]
+__all__ = ["retake", "retake_all"]
 
 # Metres, and entries of quaternions: as far as observations of one state, stored in float32 and
 # simulated anew, may lie apart without a picture showing it.
 _SAME_STATE = 1e-3
+
+
+def retake_all(
+    task: TaskSpec, trajectories: Sequence[Trajectory], camera: str, *, frame_size: int
+) -> Iterator[Trajectory]:
+    """Episodes of one task with pictures of the same states by another camera; see `retake`.
+
+    Args:
+        task: of Meta-World.
+        trajectories: of this task.
+        camera: a camera of the model, such as ``"corner2"``.
+        frame_size: side of the pictures, px.
+
+    Raises:
+        NeedsError: see `retake`.
+        RenderError: there is no such camera; and see `retake`.
+    """
+    size = frame_size * max(1, LARGEST // frame_size)
+    view = MetaWorldView(task.name, render_mode="rgb_array", size=size, camera=camera)
+    with closing(view):
+        for trajectory in trajectories:
+            yield retake(view, trajectory, frame_size=frame_size)
 
 
 def retake(view: MetaWorldView, trajectory: Trajectory, *, frame_size: int) -> Trajectory:

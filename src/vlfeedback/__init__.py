@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vlfeedback.scoring.cached_embeddings import CachedEmbeddings
     from vlfeedback.scoring.labelling import label_pairs
     from vlfeedback.scoring.relabel import relabel
-    from vlfeedback.tasks import TaskSpec, get_task, list_tasks
+    from vlfeedback.tasks import TaskSpec, get_task, list_tasks, own_task, register_task
     from vlfeedback.types import (
         LabelRecord,
         Outcome,
@@ -74,6 +74,8 @@ __all__ = [
     "list_tasks",
     "make_preference_source",
     "make_reward_source",
+    "own_task",
+    "register_task",
     "relabel",
     "sample_segment_pairs",
 ]
@@ -95,7 +97,7 @@ _NAMES = {
     ),
     "vlfeedback.rewards": ("list_reward_sources", "make_reward_source"),
     "vlfeedback.rewards.learned": ("LearnedReward",),
-    "vlfeedback.tasks": ("TaskSpec", "get_task", "list_tasks"),
+    "vlfeedback.tasks": ("TaskSpec", "get_task", "list_tasks", "own_task", "register_task"),
     "vlfeedback.types": (
         "LabelRecord",
         "Outcome",

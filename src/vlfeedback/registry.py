@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property, reduce
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
-from vlfeedback.errors import BrokenPluginError, UnknownNameError
+from vlfeedback.errors import (
+    BrokenPluginError,
+    InvalidValueError,
+    UnknownNameError,
+    VLFeedbackError,
+)
 from vlfeedback.optional import require
 
-__all__ = ["Entry", "Registry", "suggest"]
+__all__ = ["Entry", "Registry", "gym_name", "load_target", "suggest"]
 
 T = TypeVar("T")
 
@@ -40,7 +45,7 @@ class Entry:
 
     def __post_init__(self) -> None:
         if not self.gym_name:
-            object.__setattr__(self, "gym_name", _gym_name(self.name))
+            object.__setattr__(self, "gym_name", gym_name(self.name))
 
 
 class Registry(Generic[T]):
@@ -51,16 +56,26 @@ class Registry(Generic[T]):
         group: entry-point group that plugins use: ``"vlfeedback.reward_sources"``.
         listed_by: the command that shows all names: ``"vlfeedback list rewards"``.
         built_ins: the library's own entries.
+        values: what stands behind those of them that need no import, by name.
 
     A name that two distributions give stays listed, so that it is seen; `load` refuses it.
     Names that differ only in case, ``-`` and ``_`` are one name.
     """
 
-    def __init__(self, kind: str, *, group: str, listed_by: str, built_ins: Iterable[Entry]):
+    def __init__(
+        self,
+        kind: str,
+        *,
+        group: str,
+        listed_by: str,
+        built_ins: Iterable[Entry],
+        values: Mapping[str, T] | None = None,
+    ):
         self.kind = kind
         self.group = group
         self.listed_by = listed_by
-        self._built_ins = tuple(built_ins)
+        self._built_ins = list(built_ins)
+        self._values = {_key(name): value for name, value in (values or {}).items()}
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -82,6 +97,22 @@ class Registry(Generic[T]):
             )
         return self._entries[_key(name)]
 
+    def add(self, entry: Entry, value: T) -> None:
+        """Add a name for as long as this process runs.
+
+        Raises:
+            InvalidValueError: there is such a name.
+        """
+        if _key(entry.name) in self._entries:
+            first = self._entries[_key(entry.name)]
+            raise InvalidValueError(
+                f"There is a {self.kind} {first.name!r} already, of {first.distribution!r}; give "
+                "yours another name."
+            )
+        self._built_ins.append(entry)
+        self._values[_key(entry.name)] = value
+        self._entries[_key(entry.name)] = entry
+
     def load(self, name: str) -> T:
         """Import what stands behind this name.
 
@@ -93,6 +124,8 @@ class Registry(Generic[T]):
         entry = self.entry(name)
         if entry.problem:
             raise UnknownNameError(entry.problem)
+        if _key(name) in self._values:
+            return self._values[_key(name)]
         module, _, attribute = entry.target.partition(":")
         loaded = _import(module, entry, self.kind)
         try:
@@ -147,6 +180,33 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
 
 
+def load_target(target: str, *, what: str) -> Any:
+    """Import what a ``"module:attribute"`` text names.
+
+    Args:
+        target: such as ``"my_package.policies:expert"``.
+        what: what names it, for messages: "the rollout of task 'fold-towel'".
+
+    Raises:
+        UnknownNameError: there is no such module or attribute, or the text is no such text.
+        BrokenPluginError: importing the module raised; what vlfeedback raises stays as it is.
+    """
+    module, _, attribute = target.partition(":")
+    expected = f"{what} is {target!r}; expected 'module:function'"
+    if not module or not attribute:
+        raise UnknownNameError(f"{expected}.")
+    try:
+        return reduce(getattr, attribute.split("."), importlib.import_module(module))
+    except VLFeedbackError:
+        raise
+    except (AttributeError, ModuleNotFoundError) as error:
+        raise UnknownNameError(f"{expected}, and: {error}.") from error
+    except Exception as error:  # whatever a stranger's module raises, with its name put to it
+        raise BrokenPluginError(
+            f"{what} is {target!r}; importing {module!r} raised {type(error).__name__}: {error}."
+        ) from error
+
+
 _ADVICE = "Update it or tell its authors; to go on without it, uninstall it."
 
 
@@ -168,6 +228,10 @@ def _key(name: str) -> str:
     return name.casefold().replace("_", "-")
 
 
-def _gym_name(name: str) -> str:
-    """``my_source`` and ``my-source`` become ``MySource``; capitals that are there stay."""
+def gym_name(name: str) -> str:
+    """A name as it stands in a Gymnasium id; capitals that are there stay.
+
+    >>> gym_name("my_source"), gym_name("drawer-close")
+    ('MySource', 'DrawerClose')
+    """
     return "".join(part[:1].upper() + part[1:] for part in re.split(r"[\W_]+", name))

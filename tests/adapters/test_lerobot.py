@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from vlfeedback.adapters import lerobot as adapter
+from vlfeedback.adapters.formats import open_dataset
 from vlfeedback.errors import FileFormatError, NeedsError, ShapeError, UnknownNameError
 from vlfeedback.scoring.relabel import relabel
 from vlfeedback.testing import BrightnessEmbedder, BrightnessReward
@@ -301,3 +302,18 @@ def test_other_trajectories_are_refused_and_nothing_is_left(
     assert [path.name for path in tmp_path.iterdir()] == ["robot"]
     with pytest.raises(FileExistsError, match="choose another folder"):
         adapter.write_relabelled(dataset, whole, origin=dataset)
+
+
+def test_a_dataset_is_named_by_its_folder_and_copied_into_another(
+    dataset: Path, tmp_path: Path
+) -> None:
+    found = open_dataset(f"lerobot:{dataset}", {"camera": ""})
+    trajectories = [replace(t, rewards=np.ones(len(t), np.float32)) for t in found.read()]
+    assert [t.frames for t in trajectories] == [None, None, None]
+    found.new_copy(f"lerobot:{tmp_path / 'copy.h5'}").write(trajectories, {})  # any folder's name
+    copy = open_dataset(f"lerobot:{tmp_path / 'copy.h5'}", found.reading)
+    assert [float(t.rewards.sum()) for t in copy.read() if t.rewards is not None] == [5, 30, 4]
+    with pytest.raises(FileExistsError, match="there already; choose another folder"):
+        found.new_copy(f"lerobot:{dataset}")
+    with pytest.raises(UnknownNameError, match="differ in format; write lerobot:other"):
+        found.new_copy("other")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -248,3 +249,19 @@ def test_an_id_that_cannot_be_written_is_refused(
     create()
     with pytest.raises(error, match=message):
         adapter.write_relabelled(new_id, [], origin="point/test-v0")
+
+
+def test_minari_lists_no_copy_that_is_being_written() -> None:
+    create()
+    seen = []
+
+    def relabelled() -> Iterator[Trajectory]:
+        for trajectory in adapter.read("point/test-v0"):
+            seen.append(set(minari.list_local_datasets()))
+            yield replace(trajectory, rewards=trajectory.actions[:, 0])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        adapter.write_relabelled("point/b-v0", relabelled(), origin="point/test-v0")
+    assert seen == [{"point/test-v0"}] * len(seen) and seen
+    assert set(minari.list_local_datasets()) == {"point/test-v0", "point/b-v0"}

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from vlfeedback.cli import main
-from vlfeedback.cli.collect import _CART_POLE, _collect_one
+from vlfeedback.collecting import complete_settings
+from vlfeedback.collecting.episodes import collect_level
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import read_trajectories
-from vlfeedback.tasks import METAWORLD_TASKS
+from vlfeedback.tasks import get_task
 from vlfeedback.types import Trajectory
 
 COMMAND = [sys.executable, "-c", "from vlfeedback.cli import main; main()", "collect"]
@@ -99,17 +100,6 @@ def test_seeds_belong_to_names_so_that_a_subset_repeats_the_whole(collected: Pat
         "random": 40 * 3000 + 2000,
         "scattered": 50 * 3000 + 40 * 1000,
     }
-
-
-def test_no_two_tasks_levels_or_settings_share_a_seed() -> None:
-    pytest.importorskip("metaworld")
-    from vlfeedback.cli.collect import _first_seed
-
-    levels = ("expert", "medium", "random", "scattered")
-    firsts = [_first_seed(t, k, s) for t in METAWORLD_TASKS for k in levels for s in (0, 1)]
-    firsts += [_first_seed("cart-pole-balance", k, s) for k in levels[:3] for s in (0, 1)]
-    assert len(set(firsts)) == (50 * 4 + 3) * 2
-    assert all(first % 1000 == 0 for first in firsts)  # each has a thousand to itself
 
 
 def test_the_same_command_collects_only_what_is_missing_and_the_same_again(
@@ -204,6 +194,10 @@ def test_cartpole_is_collected_without_pictures_in_episodes_of_a_hundred_steps(
     done = run("--out", str(tmp_path / "out"), *CARTPOLE)
     assert done.returncode == 0, done.stderr
     assert "6 trajectories collected" in done.stdout and "fit vlp" not in done.stdout
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "collection.json",
+        "cart-pole-balance",
+    }
     trajectories = Collection.open(tmp_path / "out").load("cart-pole-balance")
     assert [t.level for t in trajectories] == ["expert"] * 2 + ["medium"] * 2 + ["random"] * 2
     assert {len(t) for t in trajectories} == {100}
@@ -214,8 +208,10 @@ def test_cartpole_is_collected_without_pictures_in_episodes_of_a_hundred_steps(
 
 
 def test_cartpole_has_pictures_where_they_are_asked_for(tmp_path: Path) -> None:
-    settings = {**_CART_POLE, "episodes": 1, "frame_stride": 50, "frame_size": 32, "seed": 3}
-    _collect_one("cart-pole-balance", "medium", tmp_path / "medium.h5", settings)
+    task = get_task("cart-pole-balance")
+    settings = {"episodes": 1, "frame_stride": 50, "frame_size": 32, "seed": 3}
+    settings = complete_settings([task], settings)
+    collect_level(task, "medium", tmp_path / "medium.h5", settings)
     (trajectory,) = read_trajectories(tmp_path / "medium.h5")
     assert trajectory.frames is not None
     assert trajectory.frames.times.tolist() == [0, 1, 51]
@@ -223,7 +219,8 @@ def test_cartpole_has_pictures_where_they_are_asked_for(tmp_path: Path) -> None:
 
 
 def test_by_default_cartpole_has_a_hundred_thousand_steps_a_level() -> None:
-    assert _CART_POLE["episodes"] * _CART_POLE["horizon"] == 100_000  # type: ignore[operator]
+    settings = complete_settings([get_task("cart-pole-balance")], {})
+    assert settings["episodes"] * settings["horizon"] == 100_000
 
 
 def test_cartpole_goes_on_no_longer_than_its_time_limit(
@@ -231,7 +228,70 @@ def test_cartpole_goes_on_no_longer_than_its_time_limit(
 ) -> None:
     arguments = ["--out", str(tmp_path / "new"), *CARTPOLE, "--horizon", "101"]
     code, message = run_here(arguments, monkeypatch, capsys)
-    assert code == 2 and "--horizon" in message and "CartPole ends at 100" in message
+    assert code == 2 and "--horizon" in message and "cart-pole-balance ends at 100" in message
+    assert not (tmp_path / "new").exists()
+
+
+# An environment of one's own ------------------------------------------------------------------
+
+MODULE = """
+import gymnasium as gym
+from vlfeedback.testing import PointReachEnv
+
+gym.register("GreyWalk-v0", PointReachEnv, max_episode_steps=9)
+
+def go_on(observation):
+    return [1.0]
+"""
+
+
+def test_any_environment_is_collected_by_a_policy_and_at_random(tmp_path: Path) -> None:
+    (tmp_path / "my_walk.py").write_text(MODULE)
+    own = ["--env-id", "my_walk:GreyWalk-v0", "--instruction", "make it white"]
+    arguments = [
+        "--out",
+        "out",
+        *own,
+        "--policy",
+        "my_walk:go_on",
+        "--policy",
+        "slow=my_walk:go_on",
+    ]
+    done = subprocess.run(
+        [*COMMAND, *arguments, "--episodes", "2", "--workers", "2"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,  # where modules of one's own are found
+    )
+    assert done.returncode == 0, done.stderr
+    assert "6 trajectories collected" in done.stdout
+    assert "vlfeedback eval source --source env --task grey-walk --data out" in done.stdout
+    collection = Collection.open(tmp_path / "out")
+    assert collection.task("grey-walk").instruction == "make it white"
+    levels = {t.level: t for t in collection.load("grey-walk")}
+    assert set(levels) == {"expert", "slow", "random"}
+    assert levels["expert"].first_success == 4 and levels["expert"].frames is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["--env-id", "A-v0"], "--instruction"),
+        (["--env-id", "A-v0", "--instruction", "x", "--tasks", "reach"], "--env-id"),
+        (["--tasks", "reach", "--instruction", "x"], "--instruction"),
+        (["--name", "x"], "--name"),
+    ],
+)
+def test_an_environment_comes_with_its_instruction_and_a_task_without(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    option: str,
+) -> None:
+    code, message = run_here(["--out", str(tmp_path / "new"), *arguments], monkeypatch, capsys)
+    assert code == 2 and option in message
     assert not (tmp_path / "new").exists()
 
 

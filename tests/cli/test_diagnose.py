@@ -2,29 +2,25 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from typer.testing import CliRunner
 
-from vlfeedback import tasks
 from vlfeedback.cli.app import app
-from vlfeedback.cli.diagnosis_episodes import collecting, write_goal
 from vlfeedback.data.collection import Collection
+from vlfeedback.data.trajectories import write_trajectories
 from vlfeedback.errors import NeedsError, UnknownNameError
 from vlfeedback.rewards import REWARD_SOURCES
-from vlfeedback.types import ArrayFrames, SourceNeeds, Trajectory
+from vlfeedback.tasks import own_task
+from vlfeedback.types import ArrayFrames, Trajectory
 
 PLUGIN = Path(__file__).parents[1] / "plugin"
 
 
 def diagnose(*arguments: str) -> str:
-    """What is said."""
+    """What is printed."""
     run = CliRunner().invoke(app, ["eval", "source", *arguments])
     if run.exception is not None:
         raise run.exception
@@ -51,12 +47,12 @@ def test_several_sources_a_plugin_among_them_are_judged_on_recorded_episodes(
     tiny_dataset: Path, tmp_path: Path, plugin: str
 ) -> None:
     figures, page = tmp_path / "out" / "figures.json", tmp_path / "out" / "page.html"
-    said = diagnose(
+    output = diagnose(
         *("--source", "env", "--source", f"mine={plugin}", "--source", "picture-energy"),
         *("--set", "mine.scale=2.0", "--task", "drawer-close", "--data", str(tiny_dataset)),
         *("--pairs", "20", "--json", str(figures), "--page", str(page)),
     )
-    assert "env: good: worth a training run" in said
+    assert "env: good: worth a training run" in output
     results = json.loads(figures.read_text())
     assert results["verdicts"]["env"] == "good"
     assert results["sources"]["mine"]["settings"] == {"scale": 2.0}
@@ -86,11 +82,62 @@ def test_an_unknown_source_or_task_is_refused_before_anything_is_collected(
     assert not (tmp_path / "clips").exists()
 
 
-def test_a_task_without_scripted_experts_says_what_to_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = replace(tasks.get_task("drawer-close"), name="fold-towel", instruction="fold the towel")
-    monkeypatch.setattr(tasks, "TASKS", MappingProxyType({**tasks.TASKS, "fold-towel": own}))
-    with pytest.raises(NeedsError, match=r"'fold-towel' has no scripted experts.*pass --data"):
-        diagnose("--source", "env", "--task", "fold-towel")
+@pytest.fixture
+def towels(tmp_path: Path) -> Path:
+    """Recorded episodes of a task that no registry knows: experts get brighter and are paid."""
+    collection = Collection.create(tmp_path / "towels", {"recorded": "elsewhere"})
+    task = own_task("my_package:FoldTowel-v0", "fold the towel")
+    collection.note_task(task, {})
+    for level, top in {"expert": 240, "random": 0}.items():
+        episodes = [towel_episode(level, top, number) for number in range(3)]
+        write_trajectories(collection.path(task.name, level), episodes)
+    return collection.root
+
+
+def towel_episode(level: str, top: int, number: int) -> Trajectory:
+    pictures = np.linspace(number, max(top, number), 13).astype(np.uint8)
+    return Trajectory(
+        np.full((25, 2), top + number, np.float32),
+        np.full((24, 2), number, np.float32),
+        env_rewards=np.linspace(0, top / 240, 24, dtype=np.float32),
+        successes=np.arange(24) >= (20 if top else 24),
+        frames=ArrayFrames(
+            np.r_[0, np.arange(1, 25, 2)], np.repeat(pictures, 64 * 3).reshape(13, 8, 8, 3)
+        ),
+        task="fold-towel",
+        id=f"fold-towel/{level}/{number}",
+        level=level,
+    )
+
+
+def test_recorded_episodes_of_a_task_of_ones_own_are_judged(towels: Path, plugin: str) -> None:
+    options = ["--episodes", "3", "--pairs", "10", "--length", "8", "--data", str(towels)]
+    output = diagnose("--source", plugin, "--task", "fold-towel", *options)
+    assert "fold-towel: “fold the towel”" in output
+    assert "brightness: good: worth a training run" in output
+    output = diagnose(
+        *("--source", plugin, "--env-id", "my_package:FoldTowel-v0", *options),
+        *("--instruction", "fold it in half"),
+    )
+    assert "fold-towel: “fold it in half”" in output
+
+
+def test_a_task_of_ones_own_without_episodes_says_how_to_collect_them() -> None:
+    with pytest.raises(NeedsError, match=r"'fold-towel' has no scripted expert.*--policy"):
+        diagnose(
+            *("--source", "env", "--env-id", "my_package:FoldTowel-v0"),
+            *("--instruction", "fold the towel"),
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [([], "Name the task"), (["--env-id", "my_package:FoldTowel-v0"], "needs words for what")],
+)
+def test_options_that_name_no_task_are_refused(options: list[str], complaint: str) -> None:
+    run = CliRunner().invoke(app, ["eval", "source", "--source", "env", *options])
+    assert run.exit_code == 2
+    assert complaint in " ".join(run.output.replace("│", " ").split())
 
 
 def test_recorded_episodes_of_another_task_are_refused(tiny_dataset: Path) -> None:
@@ -98,50 +145,9 @@ def test_recorded_episodes_of_another_task_are_refused(tiny_dataset: Path) -> No
         diagnose("--source", "env", "--task", "door-open", "--data", str(tiny_dataset))
 
 
-def needs(stride: int, granularity: Any = "window") -> SourceNeeds:
-    context = 50 if granularity == "window" else 1
-    return SourceNeeds(frames=True, granularity=granularity, context=context, frame_stride=stride)
-
-
-@pytest.mark.parametrize(
-    ("sources", "stride"),
-    [
-        ([SourceNeeds(actions=True)], 7),
-        ([needs(1, "step")], 7),
-        ([needs(7), needs(1, "step")], 7),
-        ([needs(6), needs(4, "episode")], 2),
-    ],
-)
-def test_pictures_are_collected_as_often_as_all_sources_need(
-    sources: list[SourceNeeds], stride: int
-) -> None:
-    settings = collecting("drawer-close", sources, 8, None, 112, 3)
-    assert settings["frame_stride"] == stride
-    assert (settings["episodes"], settings["horizon"], settings["seed"]) == (9, 150, 20_003)
-
-
-def test_cart_pole_is_collected_by_its_own_rules() -> None:
-    settings = collecting("cart-pole-balance", [needs(7)], 2, None, 112, 0)
-    assert (settings["horizon"], settings["random_actions"]) == (100, "box")
-
-
-def test_the_goal_is_the_last_picture_of_an_episode(tmp_path: Path) -> None:
-    pictures = np.repeat(np.array([10, 20, 30], np.uint8), 12).reshape(3, 2, 2, 3)
-    shown = Trajectory(
-        np.zeros((4, 1), np.float32),
-        np.zeros((3, 1), np.float32),
-        frames=ArrayFrames(np.array([0, 1, 3]), pictures),
-        task="drawer-close",
-    )
-    path = write_goal(shown, tmp_path / "new")
-    with Image.open(path) as opened:
-        assert opened.getpixel((0, 0)) == (30, 30, 30)
-    assert path.name == "goal-drawer-close.png"
-
-
 def test_help_teaches_how_settings_are_written() -> None:
-    said = diagnose("--help")
-    assert "NAME.KEY=VALUE" in said and "chance.seed=3" in said
+    output = diagnose("--help")
+    assert "NAME.KEY=VALUE" in output and "chance.seed=3" in output
 
 
 @pytest.mark.slow
@@ -153,8 +159,8 @@ def test_cart_pole_has_no_second_camera_and_no_other_wording(tmp_path: Path) -> 
     )
     results = json.loads(figures.read_text())
     assert results["sources"]["env"]["verdict"] != "useless"
-    found = results["sources"]["picture-energy"]["findings"]
-    assert "not_applicable" in found["camera_correlation"]
+    metrics = results["sources"]["picture-energy"]["findings"]
+    assert "not_applicable" in metrics["camera_correlation"]
 
 
 @pytest.mark.slow
@@ -162,11 +168,11 @@ def test_a_source_that_compares_with_a_goal_gets_one_that_is_not_evaluated(
     tiny_dataset: Path, tmp_path: Path
 ) -> None:
     figures = tmp_path / "figures.json"
-    said = diagnose(
+    output = diagnose(
         *("--source", "vip-distance", "--set", "random_weights_seed=0", "--task", "drawer-close"),
         *("--data", str(tiny_dataset), "--pairs", "5", "--json", str(figures), "--camera", ""),
     )
-    assert "which is not evaluated" in said
+    assert "which is not evaluated" in output
     results = json.loads(figures.read_text())
     assert results["episodes"]["expert"]["n"] == 1
     assert results["cameras"] == ["corner4"]

@@ -57,6 +57,13 @@ def test_tasks_are_listed_with_their_instruction_and_id() -> None:
     assert rows[-1]["id"] == "EnvReward-CartPoleBalance-v0"  # `vlp` knows Meta-World alone
 
 
+def test_learners_are_listed_with_what_they_read() -> None:
+    rows = {row["learner"]: row for row in json.loads(run("learners", "--json"))}
+    assert rows["p-iql"]["reads"] == ["trajectories", "preferences"]
+    assert rows["iql"]["reads"] == ["trajectories", "rewards"]
+    assert all(row["summary"] and not row["problem"] for row in rows.values())
+
+
 def test_the_table_has_a_row_for_each_source(broken: None) -> None:
     printed = run("rewards")
     assert "env_rewards" in printed

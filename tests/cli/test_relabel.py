@@ -60,8 +60,7 @@ def test_a_file_of_ours_is_relabelled_with_pictures(
     code, said, _ = run_here(*arguments, monkeypatch=monkeypatch, capsys=capsys)
     assert code == 0
     assert "3 episodes, 63 steps, rewards from" in said
-    assert "from vlfeedback.data.trajectories import read_trajectories\n" in said
-    assert f"buffer = to_replay_buffer(read_trajectories(Path({str(out)!r})))\n" in said
+    assert f"vlfeedback train --learner iql --data {out} --out policy" in said
     expected = relabel(EPISODES, make_reward_source("picture-energy"))
     for read, written in zip(read_trajectories(out), expected, strict=True):
         np.testing.assert_array_equal(read.rewards, written.rewards)
@@ -197,9 +196,11 @@ def test_pictures_that_are_lacking_name_the_option(
         ("d.h5", "d.npz", "end in the same one of .h5, .hdf5, .npz"),
         ("d.h5", "there.h5", "there already; choose another name"),
         ("no.h5", "o.h5", "no such file"),
-        ("folder", "o.h5", "is a folder; name one of its files, such as folder/expert.h5"),
+        ("empty", "o", "is a folder without episodes (*.h5)"),
+        ("folder", "o", "folder/expert.h5 cannot be read"),
+        ("collected", "o.h5", "is a folder and so is its copy; o.h5 names a file"),
+        ("collected", "collected/o", "lies in collected, of which it is to be a copy"),
         ("hub:folder", "o.h5", "of no known format"),
-        ("lerobot:folder", "lerobot:there.h5", "there already; choose another folder"),
         ("lerobot:folder", "lerobot:other", "has no meta/info.json"),
         ("text.h5", "o.h5", "cannot be read"),
     ],
@@ -214,6 +215,8 @@ def test_what_cannot_be_relabelled_is_said_at_once(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_trajectories(Path("d.h5"), EPISODES[:1])
+    Path("empty").mkdir()
+    write_trajectories(Path("collected/task/expert.h5"), EPISODES[:1])
     for name in ("there.h5", "text.h5", "folder/expert.h5"):
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text("")

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from vlfeedback.cli.source_choice import SourceChoice, parse_sources
-from vlfeedback.errors import UnknownNameError
+from vlfeedback.errors import InvalidValueError, UnknownNameError
 from vlfeedback.types import SourceNeeds
 
 
@@ -42,7 +42,7 @@ def test_a_setting_of_no_source_is_refused_with_how_to_write_it() -> None:
         parse_sources(["env", "random"], ["seed=1"])
     with pytest.raises(UnknownNameError, match="Did you mean 'random'"):
         parse_sources(["env", "random"], ["rundom.seed=1"])
-    with pytest.raises(UnknownNameError, match="expected key=value"):
+    with pytest.raises(InvalidValueError, match="expected key=value"):
         parse_sources(["env"], ["seed"])
 
 

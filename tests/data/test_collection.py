@@ -8,6 +8,7 @@ import pytest
 
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import write_trajectories
+from vlfeedback.data.whole_files import is_partial
 from vlfeedback.errors import FileFormatError, UnknownNameError
 from vlfeedback.types import Trajectory
 
@@ -106,15 +107,15 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_run_killed_before_it_wrote_its_settings_can_be_repeated(tmp_path: Path) -> None:
-    (tmp_path / "collection.json.partial").write_text('{"episo')
+    (tmp_path / "collection.json.1-2a.partial").write_text('{"episo')
     assert Collection.create(tmp_path, SETTINGS).settings["episodes"] == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["collection.json"]
+    assert [p.name for p in tmp_path.iterdir() if not is_partial(p)] == ["collection.json"]
 
 
 @pytest.mark.parametrize("text", ["{", "[1, 2]", "3"])
 def test_unreadable_settings_are_called_so(tmp_path: Path, text: str) -> None:
     (tmp_path / "collection.json").write_text(text)
-    with pytest.raises(FileFormatError, match=r"collection.json is no JSON object of settings"):
+    with pytest.raises(FileFormatError, match=r"collection.json (is no|holds no) JSON.*Restore it"):
         Collection.create(tmp_path, SETTINGS)
 
 

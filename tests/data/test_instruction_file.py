@@ -91,7 +91,11 @@ def test_a_phrase_of_another_task_is_refused_and_leaves_the_file_as_it_was(tmp_p
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "is no JSON"), ("[]", "has format None"), ('{"format": "other/1"}', "has format 'oth")],
+    [
+        ("{", "is no JSON"),
+        ("[]", "holds no JSON object"),
+        ('{"format": "other/1"}', "has format 'oth"),
+    ],
 )
 def test_a_foreign_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.json"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from vlfeedback.data.whole_files import new_file, new_folder, read_json, write_json
+from vlfeedback.data.whole_files import delete_partials, new_file, new_folder, read_json, write_json
 from vlfeedback.errors import FileFormatError
 
 
@@ -47,6 +47,20 @@ def test_a_folder_is_there_when_the_block_ends_and_not_after_an_error(tmp_path: 
     with pytest.raises(RuntimeError, match="halfway"), new_folder(tmp_path / "other"):
         raise RuntimeError("halfway")
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
+def test_a_folder_may_be_hidden_while_it_is_filled(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "copy", hidden=True) as partial:
+        assert partial.name.startswith(".copy.")
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
+def test_what_killed_writers_left_of_a_file_is_deleted_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("a[1].h5.3-ab.partial", ".a[1].h5.3-ab.partial", "a1.h5.3-ab.partial", "a[1].h5"):
+        (tmp_path / name).touch()
+    (tmp_path / "a[1].h5.4-cd.partial").mkdir()
+    delete_partials(tmp_path / "a[1].h5")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a1.h5.3-ab.partial", "a[1].h5"]
 
 
 def test_a_damaged_json_file_is_refused_with_advice(tmp_path: Path) -> None:

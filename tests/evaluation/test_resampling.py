@@ -7,7 +7,6 @@ from vlfeedback.evaluation.resampling import (
     Bootstrap,
     estimate_mean,
     estimate_statistic,
-    rank_correlation,
 )
 
 
@@ -59,21 +58,3 @@ def test_resamples_in_which_a_statistic_is_not_defined_count_in_no_interval(
         bootstrap.weights(["a", "b"]),
     )
     assert (estimate.low, estimate.high) == (2.0, 2.0)
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "expected"),
-    [
-        ([1, 2, 3, 4], [10, 20, 30, 40], 1.0),
-        ([1, 2, 3], [3, 2, 1], -1.0),
-        ([1, 2, 3], [1, 3, 2], 0.5),  # 1 - 6 * (0 + 1 + 1) / (3 * 8)
-        ([0, 0, 1], [0, 1, 1], 0.5),  # ranks -0.5 -0.5 1 and -1 0.5 0.5: 0.75 / 1.5
-        ([5, 5, 5], [1, 2, 3], 0.0),  # a constant orders nothing
-    ],
-)
-def test_rank_correlation_by_hand(x: list[float], y: list[float], expected: float) -> None:
-    assert rank_correlation(np.array(x, float), np.array(y, float)) == pytest.approx(expected)
-
-
-def test_one_value_has_no_rank_correlation() -> None:
-    assert math.isnan(rank_correlation(np.ones(1), np.ones(1)))

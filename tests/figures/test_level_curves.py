@@ -3,7 +3,8 @@ import pytest
 
 from vlfeedback.errors import NeedsError
 from vlfeedback.figures.inline_picture import data_uri
-from vlfeedback.figures.level_curves import LevelCurve, draw_cameras, draw_levels, draw_views
+from vlfeedback.figures.level_curves import draw_cameras, draw_levels, draw_views
+from vlfeedback.scoring.curves import CameraScores, ScoreCurve
 from vlfeedback.types import ArrayFrames, Trajectory
 
 
@@ -22,10 +23,10 @@ def test_levels_stand_side_by_side_to_one_scale_with_films_below() -> None:
     scores = np.array([0, 1, 2], np.float32)
     figure = draw_levels(
         {
-            "expert": LevelCurve(
+            "expert": ScoreCurve(
                 episode(200), steps, scores, backwards=np.array([4, 3], np.float32)
             ),
-            "random": LevelCurve(episode(0), steps, -scores),
+            "random": ScoreCurve(episode(0), steps, -scores),
         },
         unit="vlp",
     )
@@ -42,7 +43,7 @@ def test_levels_stand_side_by_side_to_one_scale_with_films_below() -> None:
 
 
 def test_a_constant_score_is_drawn_too() -> None:
-    curve = LevelCurve(episode(0), np.array([4]), np.zeros(1, np.float32))
+    curve = ScoreCurve(episode(0), np.array([4]), np.zeros(1, np.float32))
     assert data_uri(draw_levels({"expert": curve}, unit="x")).startswith(
         "data:image/png;base64,iVB"
     )
@@ -51,11 +52,12 @@ def test_a_constant_score_is_drawn_too() -> None:
 def test_an_episode_without_pictures_is_refused() -> None:
     blind = Trajectory(np.zeros((2, 1), np.float32), np.zeros((1, 1), np.float32))
     with pytest.raises(NeedsError, match="has no pictures"):
-        draw_levels({"expert": LevelCurve(blind, np.array([0]), np.zeros(1, np.float32))}, unit="x")
+        draw_levels({"expert": ScoreCurve(blind, np.array([0]), np.zeros(1, np.float32))}, unit="x")
 
 
 def test_two_cameras_are_compared_by_ranks() -> None:
-    figure = draw_cameras(np.array([0.1, 9.0, 0.2]), np.array([3.0, 2.0, 1.0]), cameras=("a", "b"))
+    scores = CameraScores(np.array([0.1, 9.0, 0.2]), np.array([3.0, 2.0, 1.0]))
+    figure = draw_cameras(scores, cameras=("a", "b"))
     points = np.asarray(figure.axes[0].collections[0].get_offsets())
     assert points.tolist() == [[0, 2], [2, 1], [1, 0]]
     assert figure.axes[0].get_xlabel() == "rank seen by a"

@@ -1,7 +1,7 @@
 import pytest
 
 from vlfeedback.errors import UnknownNameError
-from vlfeedback.offline.learners import LEARNERS, Task, get_learner
+from vlfeedback.offline.learners import LearnerInputs, get_learner, list_learners
 from vlfeedback.offline.presets import PRESETS, get_preset
 
 
@@ -39,7 +39,7 @@ def test_variants_are_their_learner_with_some_settings_changed() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_names_learners_that_are_there(preset: str) -> None:
-    assert set(PRESETS[preset].learners) <= set(LEARNERS)
+    assert set(PRESETS[preset].learners) <= set(list_learners())
 
 
 def test_unknown_names_are_refused_with_the_nearest() -> None:
@@ -52,4 +52,4 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
 def test_what_is_asked_of_presets_changes_none() -> None:
     PRESETS["vlp"].settings("iql", 10)["hidden"] = []
     assert PRESETS["vlp"].settings("iql", 10)["hidden"] == [256, 256]
-    assert Task(None, None, {}, 0).device == "cpu"
+    assert LearnerInputs(None, None, {}, 0).device == "cpu"

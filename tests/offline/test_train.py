@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.errors import FileFormatError, NeedsError, UnknownNameError
+from vlfeedback.errors import FileFormatError, InvalidTypeError, NeedsError, UnknownNameError
 from vlfeedback.offline import IQL, PolicyEvaluator, TrainedPolicy, train_policy
-from vlfeedback.offline.learners import LEARNERS
+from vlfeedback.offline.learners import list_learners
 from vlfeedback.offline.presets import PRESETS
 from vlfeedback.testing import PointReachEnv
 from vlfeedback.types import PreferenceLabels, Trajectory
@@ -83,7 +83,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("learner", LEARNERS)
+@pytest.mark.parametrize("learner", list_learners())
 def test_every_learner_trains_and_is_judged_on_the_way_and_at_the_end(
     train: Callable[..., TrainedPolicy], learner: str
 ) -> None:
@@ -94,7 +94,7 @@ def test_every_learner_trains_and_is_judged_on_the_way_and_at_the_end(
     json.dumps(trained.config | trained.notes, allow_nan=False)
 
 
-@pytest.mark.parametrize("learner", LEARNERS)
+@pytest.mark.parametrize("learner", list_learners())
 def test_equal_data_and_seed_give_the_same_curve_bit_for_bit(
     train: Callable[..., TrainedPolicy], learner: str
 ) -> None:
@@ -191,15 +191,17 @@ def test_a_folder_of_another_training_is_refused(
     train: Callable[..., TrainedPolicy], trajectories: list[Trajectory], tmp_path: Path
 ) -> None:
     train("bc", out=tmp_path)
-    with pytest.raises(FileFormatError, match="holds another training: seed differ"):
+    with pytest.raises(FileFormatError, match="begun with other settings: seed was 0 and is 5"):
         train("bc", out=tmp_path, seed=5)
-    with pytest.raises(FileFormatError, match="another training: trajectories differ"):
+    with pytest.raises(FileFormatError, match="other settings: trajectories was"):
         train("bc", out=tmp_path, trajectories=trajectories[1:])
     paid_otherwise = [replace(t, env_rewards=np.ones(len(t), np.float32)) for t in trajectories]
-    with pytest.raises(FileFormatError, match="another training: trajectories differ"):
+    with pytest.raises(FileFormatError, match="other settings: trajectories was"):
         train("bc", out=tmp_path, trajectories=paid_otherwise)
     (tmp_path / "result.json").write_text("{}")
-    with pytest.raises(FileFormatError, match=r"result\.json describes no training .*Delete it"):
+    with pytest.raises(
+        FileFormatError, match=r"result\.json describes no training: it lacks config.*Delete it"
+    ):
         train("bc", out=tmp_path)
 
 
@@ -241,6 +243,14 @@ def test_what_is_missing_or_unknown_is_said(train: Callable[..., TrainedPolicy])
         train("iql", expectil=0.5)
     with pytest.raises(UnknownNameError, match=r"No observation_scaler 'std'.*standard, min-max"):
         train("cpl", observation_scaler="std")
+    with pytest.raises(UnknownNameError, match="RewardModelConfig has no setting 'members'"):
+        train("p-iql", reward_model={"members": 1})
+    with pytest.raises(InvalidTypeError, match="has epochs='30'; expected int, such as 200"):
+        train("p-iql", reward_training={"epochs": "30"})
+    with pytest.raises(InvalidTypeError, match="RewardModelConfig are 3; expected them by name"):
+        train("p-iql", reward_model=3)
+    with pytest.raises(InvalidTypeError, match="has dropout=True; expected float, such as 0"):
+        train("iql", dropout=True)
     with pytest.raises(ValueError, match="n_steps=0, eval_every=4; expected at least 1"):
         train("iql", n_steps=0)
     with pytest.raises(ValueError, match="Gaussian policy; pass deterministic=False"):

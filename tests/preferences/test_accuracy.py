@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vlfeedback.errors import ShapeError
-from vlfeedback.preferences.accuracy import label_accuracy
+from vlfeedback.preferences.accuracy import agreement, label_accuracy, sides
 from vlfeedback.types import PreferenceLabels
 
 
@@ -32,3 +32,9 @@ def test_no_ordered_pair_gives_nan() -> None:
 def test_different_numbers_of_labels_are_refused() -> None:
     with pytest.raises(ShapeError, match="2 labels and 1"):
         label_accuracy(labels(0, 1), labels(0))
+
+
+def test_a_pair_is_labelled_alike_or_not_and_half_alike_without_a_side() -> None:
+    given = labels(0.9, 0.2, 0.5, 0.0, 1.0, answered=[True, True, True, False, True])
+    assert sides(given).tolist() == [1, -1, 0, 0, 1]
+    assert agreement(given, labels(1, 1, 1, 0, 0.5)).tolist() == [1, 0, 0.5, 0.5]

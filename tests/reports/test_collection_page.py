@@ -43,7 +43,9 @@ def test_scenes_without_rewards_are_only_counted() -> None:
     scenes = [replace(EPISODES[0], env_rewards=None, successes=None, info={"level": "scattered"})]
     rows = summarise_levels([*EPISODES[:2], *scenes])
     assert rows[1] == LevelSummary("scattered", 1, None, None, None, None, None)
-    page = collection_page({"reach": "reach.png"}, {"reach": rows}, {}, title="scenes")
+    page = collection_page(
+        {"reach": "reach.png"}, {"reach": rows}, {}, title="scenes", instructions={}
+    )
     assert re.search(r"<td>scattered</td><td>1</td>(<td></td>){5}<td [^>]*></td>", page)
 
 
@@ -54,12 +56,13 @@ def page() -> str:
         {"reach": summarise_levels(EPISODES)},
         {"horizon": 150, "random_actions": "<u01>"},
         title="Dataset a&b",
+        instructions={"reach": "reach the goal"},
     )
 
 
 def test_the_page_shows_what_the_data_was_made_with_and_escapes_it(page: str) -> None:
     assert "<dt>horizon</dt><dd>150</dd>" in page
-    assert "<dt>random_actions</dt><dd>&quot;&lt;u01&gt;&quot;</dd>" in page
+    assert "<dt>random_actions</dt><dd>&#34;&lt;u01&gt;&#34;</dd>" in page
     assert "<h1>Dataset a&amp;b</h1>" in page and "a&b" not in page
     assert "“reach the goal”" in page
     assert '<img src="reach.png"' in page
@@ -74,3 +77,18 @@ def test_the_table_says_how_far_the_stopped_level_gets(page: str) -> None:
     # Stopped at 1.5 of the 2.5 steps that experts need.
     assert rows[2] == ["medium", "2", "50 %", "3", "2", "60 %", "3.00", "6.5"]
     assert "background-size: 100% 80%" in page and "background-size: 41% 80%" in page
+
+
+def test_whatever_a_task_is_called_its_sheet_is_a_file_beside_the_page() -> None:
+    name = 'javascript:alert("x")'
+    page = collection_page(
+        {name: f"{name}.png"},
+        {name: summarise_levels(EPISODES)},
+        {},
+        title="names",
+        instructions={},
+    )
+    assert re.findall(r'(?:src|href)="([^"]*)"', page) == [
+        "#javascript%3Aalert%28%22x%22%29",
+        *["javascript%3Aalert%28%22x%22%29.png"] * 2,
+    ]

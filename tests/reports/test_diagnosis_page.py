@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from vlfeedback.errors import InvalidValueError
 from vlfeedback.reports.diagnosis_page import diagnosis_page
 
 
@@ -132,4 +133,20 @@ def test_prior_speed_goal_and_origin_stand_on_the_page(results: dict[str, Any]) 
     assert "<b>12,300</b> a second" in text and "<b>0.123</b> a second" in text
     assert "goal: the last picture of an expert" in text
     assert "vlfeedback eval source; seed 0; 10 s; CPU, 2 cores; vlfeedback 0.1.0" in text
-    assert "the first lies above 62.5 %" in text
+
+
+def test_the_rule_is_told_with_the_thresholds_that_were_compared_with(
+    results: dict[str, Any],
+) -> None:
+    results["thresholds"]["good_random_pairs"] = 0.7
+    text = page(results)
+    assert (
+        "<b>good</b>: the former&#39;s interval lies above 70 %, the latter&#39;s above 75 %"
+        in text
+    )
+    assert "does not tell forwards from backwards, or falls as experts progress." in text
+
+
+def test_a_picture_that_is_no_data_is_refused(results: dict[str, Any]) -> None:
+    with pytest.raises(InvalidValueError, match=r"'javascript:alert.1.' is no address"):
+        diagnosis_page(results, films={"vlp": "javascript:alert(1)"}, scatters={})

@@ -54,7 +54,8 @@ def test_a_finished_row_is_found_again(begun: SweepFolder) -> None:
 def test_a_row_of_other_settings_is_refused_by_what_differs(begun: SweepFolder) -> None:
     begun.write_row("runs", "x", {"settings": {"learner": {"steps": 5, "preset": "vlp"}}})
     with pytest.raises(
-        FileFormatError, match=r"x.json is of other settings: learner steps was 5 and is 6\. Use"
+        FileFormatError,
+        match=r"x.json was begun with other settings: learner steps was 5 and is 6\. Use",
     ):
         begun.row("runs", "x", {"learner": {"steps": 6, "preset": "vlp"}})
 
@@ -63,7 +64,7 @@ def test_a_damaged_row_is_refused(begun: SweepFolder) -> None:
     path = begun.path("runs", "x")
     path.parent.mkdir()
     path.write_text('{"settings"', encoding="utf-8")
-    with pytest.raises(FileFormatError, match=r"x.json is no JSON .*; delete it"):
+    with pytest.raises(FileFormatError, match=r"x.json is no JSON .*Delete it"):
         begun.row("runs", "x", {})
 
 

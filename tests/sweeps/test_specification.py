@@ -3,12 +3,14 @@ from typing import Any
 
 import pytest
 
+from vlfeedback.data.collection import Collection
 from vlfeedback.errors import FileFormatError, UnknownNameError
 from vlfeedback.preferences import PREFERENCE_SOURCES
 from vlfeedback.registry import Registry
 from vlfeedback.rewards import REWARD_SOURCES
 from vlfeedback.sweeps.runs import Feedback, expand
 from vlfeedback.sweeps.specification import Evaluation, Pairs, Sweep, parse_sweep, read_table
+from vlfeedback.tasks import get_task, own_task
 
 SWEEPS = Path(__file__).parents[2] / "benchmarks" / "sweeps"
 SMALL: dict[str, Any] = {
@@ -195,3 +197,52 @@ def test_every_setting_of_a_source_in_the_benchmarks_is_one_it_has(path: Path) -
         known = {*config.__dataclass_fields__, "soft", "tie_margin"}
         given = {key for task in sweep.tasks for key in source.config_for(task)}
         assert given <= known, (source.name, given - known)
+
+
+# Tasks of the sweep's own ----------------------------------------------------------------------
+
+TOWEL = {"env_id": "lab:FoldTowel-v0", "instruction": "fold the towel"}
+
+
+def test_a_sweep_may_bring_a_task_of_its_own() -> None:
+    sweep = parse(
+        tasks=["fold-towel", "reach"],
+        own_tasks={"fold-towel": {**TOWEL, "success_key": "folded"}},
+        labels={"teacher": {"instructions": {"fold-towel": "fold it"}}, "vlp": {}},
+    )
+    assert sweep.task("fold-towel").env_id == "lab:FoldTowel-v0"
+    assert sweep.task("fold-towel").success_key == "folded"
+    assert sweep.task("reach") == get_task("reach")
+    told = [[s.instruction_for(task) for task in sweep.tasks] for s in sweep.labels]
+    assert told == [["fold it", "reach the goal"], ["fold the towel", "reach the goal"]]
+
+
+def test_a_result_depends_on_the_environment_of_a_sweeps_own_task() -> None:
+    sweep = parse(tasks=["fold-towel", "reach"], own_tasks={"fold-towel": TOWEL}, seeds=[0])
+    own, ours = (run.settings(sweep, {}) for run in expand(sweep))
+    assert (own["env_id"], own["success_key"]) == ("lab:FoldTowel-v0", "success")
+    assert set(own) - set(ours) == {"env_id", "success_key"}
+
+
+def test_a_task_that_only_the_data_knows_is_read_from_there(tmp_path: Path) -> None:
+    task = own_task("lab:FoldTowel-v0", "fold the towel", success_key="folded")
+    Collection.create(tmp_path / "data", {}).note_task(task, {})
+    sweep = parse(tasks=["fold-towel"], data=str(tmp_path / "data"))
+    assert sweep.task("fold-towel") == task
+    with pytest.raises(UnknownNameError, match="No task 'fold-socks'"):
+        parse(tasks=["fold-socks"], data=str(tmp_path / "data"))
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"fold-towel": {"env_id": "A-v0"}}, r"\[own_tasks.fold-towel\]: instruction missing"),
+        ({"fold-towel": 3}, r"\[own_tasks.fold-towel\] is 3; expected a table"),
+        ({"fold_towel": TOWEL}, "'fold_towel' is no name"),
+        ({"reach": TOWEL}, r"\[own_tasks.reach\]: there is a task of this name already"),
+        (3, "own_tasks is 3; expected a table"),
+    ],
+)
+def test_a_task_that_is_not_described_right_is_refused(own: Any, message: str) -> None:
+    with pytest.raises(FileFormatError, match=message):
+        parse(own_tasks=own)

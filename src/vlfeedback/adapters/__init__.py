@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-__all__ = ["d3rlpy", "hdf5", "lerobot", "minari", "npz"]
+if TYPE_CHECKING:
+    from vlfeedback.adapters import d3rlpy, formats, hdf5, lerobot, minari, npz
+
+__all__ = ["d3rlpy", "formats", "hdf5", "lerobot", "minari", "npz"]
 
 
-def __getattr__(name: str) -> ModuleType:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return importlib.import_module(f"{__name__}.{name}")
+if not TYPE_CHECKING:  # or a type checker would take any name for one of these
+
+    def __getattr__(name: str) -> ModuleType:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return importlib.import_module(f"{__name__}.{name}")
 
 
 def __dir__() -> list[str]:

@@ -32,6 +32,7 @@ from vlfeedback.adapters.lerobot_layout import (
 )
 from vlfeedback.adapters.relabelled_copies import reward_rows, rewards_for_copy, split_rewards
 from vlfeedback.data.learning_checks import check_finite
+from vlfeedback.data.whole_files import new_folder
 from vlfeedback.errors import FileFormatError, ShapeError, UnknownNameError
 from vlfeedback.optional import require
 from vlfeedback.types import Trajectory
@@ -93,10 +94,14 @@ def write_relabelled(root: Path, trajectories: Iterable[Trajectory], *, origin: 
     folder = LeRobotFolder.open(origin)
     if root.exists():
         raise FileExistsError(f"There is something at {root} already; choose another folder.")
-    partial = root.with_name(f"{root.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        shutil.copytree(origin, partial, ignore=shutil.ignore_patterns("data"), copy_function=_link)
+    with new_folder(root) as partial:
+        shutil.copytree(
+            origin,
+            partial,
+            ignore=shutil.ignore_patterns("data"),
+            copy_function=_link,
+            dirs_exist_ok=True,
+        )
         relabelled, rewards = iter(trajectories), []
         for path, episodes in groupby(folder.episodes, key=lambda episode: episode.data):
             pairs = [(e, _rewards_for(e, next(relabelled, None), origin)) for e in episodes]
@@ -105,9 +110,6 @@ def write_relabelled(root: Path, trajectories: Iterable[Trajectory], *, origin: 
         if next(relabelled, None) is not None:
             raise ShapeError(f"There are more trajectories than {origin} has episodes.")
         _describe(partial, np.concatenate(rewards))
-        partial.replace(root)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _camera(folder: LeRobotFolder, camera: str | None) -> str:

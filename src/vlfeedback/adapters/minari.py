@@ -7,7 +7,6 @@ a copy keeps what was read, bit by bit.
 from __future__ import annotations
 
 import json
-import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from vlfeedback.adapters.relabelled_copies import (
     split_rewards,
 )
 from vlfeedback.data.learning_checks import check_finite, check_terminals
+from vlfeedback.data.whole_files import new_folder
 from vlfeedback.errors import NeedsError, ShapeError, UnknownNameError
 from vlfeedback.optional import require
 from vlfeedback.types import ArrayFrames, Trajectory
@@ -113,18 +113,12 @@ def write_relabelled(
     minari = require("minari", extra="offline", needed_by=_NEEDED_BY)
     opened = _open(origin)
     folder = check_new_id(new_id)
-    partial = folder.with_name(f".{folder.name}.partial")  # Minari skips names with a dot
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with new_folder(folder, hidden=True) as partial:  # Minari lists every folder without a dot
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of an author or a link to code that is not given
             _copy(opened, trajectories, partial / "data", new_id)
         record = {"origin": opened.id, "source": source, "instruction": instruction}
         _describe(partial / "data" / "metadata.json", record)
-        partial.replace(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return minari.MinariDataset(folder / "data")
 
 

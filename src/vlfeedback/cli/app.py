@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from vlfeedback.cli import (
     browse,
@@ -12,31 +14,70 @@ from vlfeedback.cli import (
     diagnose,
     doctor,
     evaluate,
+    evaluate_vlp,
     explain,
     fit,
     fit_clip,
     fit_reward,
     goals,
     instructions,
+    label,
     listing,
     relabel,
     report,
     sweep,
+    train,
     weights,
 )
+from vlfeedback.cli.messages import message_of, options_of
+from vlfeedback.errors import VLFeedbackError
 
 __all__ = ["app", "main"]
 
+_RESUMABLE = ("collect", "label", "relabel", "train", "sweep")
+_STOPPED = 130  # exit code of what Ctrl-C ended, as shells have it
+
+
+class _Commands(TyperGroup):
+    """All commands; Ctrl-C ends each of them in one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            goes_on = ctx.invoked_subcommand in _RESUMABLE
+            text = "Stopped. The same command goes on from there." if goes_on else "Stopped."
+            typer.secho(text, fg="red", err=True)
+            raise typer.Exit(_STOPPED) from None
+
+
 app = typer.Typer(
     name="vlfeedback",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
+def _print_version(wanted: bool) -> bool:
+    if wanted:
+        from vlfeedback import __version__
+
+        typer.echo(f"vlfeedback {__version__}")
+        raise typer.Exit
+    return wanted
+
+
 @app.callback()
-def _describe() -> None:
+def _describe(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
     """Rewards and preference labels from vision-language models, for any Gymnasium env."""
 
 
@@ -46,26 +87,30 @@ app.command("collect")(collect.collect)
 app.command("browse")(browse.browse)
 app.command("goals")(goals.goals)
 app.command("explain")(explain.explain)
+app.command("label")(label.label)
 app.command("relabel")(relabel.relabel)
+app.command("train")(train.train)
 app.command("sweep")(sweep.sweep)
 app.command("report")(report.report)
 fit.fit_app.command("vlp-clip")(fit_clip.fit_vlp_clip)
 fit.fit_app.command("reward")(fit_reward.fit_reward)
 app.add_typer(fit.fit_app, name="fit")
+evaluate.eval_app.command("vlp")(evaluate_vlp.eval_vlp)
 evaluate.eval_app.command("source")(diagnose.eval_source)
 app.add_typer(evaluate.eval_app, name="eval")
 app.add_typer(weights.weights_app, name="weights")
 app.add_typer(instructions.instructions_app, name="instructions")
 
-_USER_ERRORS = (LookupError, ValueError, TypeError, OSError, ImportError, RuntimeError)
-
 
 def main() -> None:
-    """Run the command line; errors of the library are printed as one sentence, without a trace."""
+    """Run the command line.
+
+    What the library raises on purpose, and what the system refuses, ends in a sentence and exit
+    code 1; anything else is a mistake of ours and keeps its trace.
+    """
     try:
         app()
-    except _USER_ERRORS as error:
-        if not type(error).__module__.startswith("vlfeedback") and not isinstance(error, OSError):
-            raise
-        typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
+    except (VLFeedbackError, OSError) as error:
+        options = options_of(typer.main.get_command(app), sys.argv[1:])
+        typer.secho(message_of(error, options), fg="red", err=True)
         sys.exit(1)

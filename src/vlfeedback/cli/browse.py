@@ -34,34 +34,18 @@ def browse(
 
     Example: vlfeedback browse mtvlp --tasks drawer-close,door-open
     """
-    from PIL import Image
-    from rich.progress import track
-
+    from vlfeedback.cli.loss_bars import LossBars
     from vlfeedback.data.collection import Collection
-    from vlfeedback.errors import UnknownNameError
-    from vlfeedback.figures.episode_sheet import episode_sheet
-    from vlfeedback.reports.collection_page import collection_page, summarise_levels
+    from vlfeedback.reports.contact_sheets import write_contact_sheets
 
-    collection = Collection.open(data)
-    folder = out or data / "browse"
-    names = split_names(tasks) if tasks else collection.tasks()
-    asked = split_names(levels) if levels else []
-    found, sheets, summaries = set(), {}, {}
-    for task in track(names, description="drawing"):
-        trajectories = collection.load(task)
-        found |= {t.level for t in trajectories}
-        chosen = [t for t in trajectories if not asked or t.level in asked]
-        if not chosen:
-            continue
-        folder.mkdir(parents=True, exist_ok=True)
-        sheet = episode_sheet(chosen, episodes=episodes, n_frames=frames)
-        sheets[task] = f"{task}.png"
-        Image.fromarray(sheet).save(folder / sheets[task])
-        summaries[task] = summarise_levels(chosen)
-    if not sheets:
-        raise UnknownNameError(
-            f"{data} holds nothing of {levels or 'any level'!r}; it has {sorted(found)}."
+    with LossBars() as bars:
+        page = write_contact_sheets(
+            Collection.open(data),
+            out or data / "browse",
+            tasks=split_names(tasks) if tasks else None,
+            levels=split_names(levels) if levels else None,
+            episodes=episodes,
+            n_frames=frames,
+            report=bars,
         )
-    page = collection_page(sheets, summaries, collection.settings, title=f"Dataset {data.name}")
-    (folder / "index.html").write_text(page, encoding="utf-8")
-    typer.echo(f"Sheets of {len(sheets)} tasks are drawn. Open {folder / 'index.html'}")
+    typer.echo(f"Open {page}")

@@ -6,9 +6,7 @@ import logging
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from jaxtyping import UInt8
 
 from vlfeedback.cli.task_option import parse_tasks
 from vlfeedback.data.instruction_file import InstructionFile
@@ -91,7 +89,9 @@ def _write_missing(
 ) -> None:
     from rich.progress import track
 
+    from vlfeedback.collecting import picture_task
     from vlfeedback.errors import NeedsError
+    from vlfeedback.tasks import get_task
     from vlfeedback.vlms.client import ChatClient
     from vlfeedback.vlms.instruction_writer import write_instructions
 
@@ -100,7 +100,7 @@ def _write_missing(
     logging.getLogger("stamina").setLevel(logging.ERROR)  # the client says more about each failure
     with ChatClient(str(file.provenance["model"]), base_url=base_url, timeout_s=timeout_s) as asked:
         for task in track(missing, "asking"):
-            picture = _picture(task) if file.provenance["pictures"] else None
+            picture = picture_task(get_task(task)) if file.provenance["pictures"] else None
             taken = {text: owner for owner, texts in file.phrases.items() for text in texts}
             try:
                 phrases = write_instructions(asked, task, count, picture, taken=taken)
@@ -113,14 +113,3 @@ def _write_missing(
             f"{len(refused)} of {len(missing)} tasks are missing: {', '.join(refused)}. "
             f"{next(iter(refused.values()))} Then run the same command again."
         )
-
-
-def _picture(task: str) -> UInt8[np.ndarray, "H W 3"]:
-    from contextlib import closing
-
-    from vlfeedback_envs.metaworld import MetaWorldView
-
-    with closing(MetaWorldView(task, render_mode="rgb_array", size=448, quality="vlm")) as view:
-        view.reset(seed=0)
-        picture: UInt8[np.ndarray, "H W 3"] = view.render_states([view.capture_state()])[0]
-    return picture

@@ -8,20 +8,29 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-__all__ = ["list_names", "rows_of_preferences", "rows_of_rewards", "rows_of_tasks"]
+__all__ = [
+    "list_names",
+    "rows_of_learners",
+    "rows_of_preferences",
+    "rows_of_rewards",
+    "rows_of_tasks",
+]
 
 
 def list_names(
-    what: Annotated[Literal["rewards", "preferences", "tasks"], typer.Argument(help="Which.")],
+    what: Annotated[
+        Literal["rewards", "preferences", "learners", "tasks"], typer.Argument(help="Which.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """List reward sources, preference sources or tasks.
+    """List reward sources, preference sources, learners or tasks.
 
     Example: vlfeedback list rewards
     """
     rows = {
         "rewards": rows_of_rewards,
         "preferences": rows_of_preferences,
+        "learners": rows_of_learners,
         "tasks": rows_of_tasks,
     }[what]()
     if as_json:
@@ -50,18 +59,38 @@ def rows_of_preferences() -> list[dict[str, Any]]:
     return rows
 
 
-def rows_of_tasks() -> list[dict[str, Any]]:
-    """One row a task, with the id of its reward by `vlp`, where `vlp` was trained for it."""
-    from vlfeedback.tasks import METAWORLD_TASKS, TASKS
+def rows_of_learners() -> list[dict[str, Any]]:
+    """One row a learner; one that cannot be imported says why in ``problem``."""
+    from vlfeedback.offline import LEARNERS, get_learner
 
-    return [
-        {
-            "task": spec.name,
-            "instruction": spec.instruction,
-            "id": f"{'VLP' if spec.name in METAWORLD_TASKS else 'Env'}Reward-{spec.gym_name}-v0",
-        }
-        for spec in TASKS.values()
-    ]
+    rows = []
+    for name in LEARNERS.names():
+        row = {"learner": name, "reads": [], "summary": "", "problem": ""}
+        row["distribution"] = LEARNERS.entry(name).distribution
+        try:
+            learner = get_learner(name)
+            rows.append(row | {"reads": list(learner.reads), "summary": learner.summary})
+        except (LookupError, ImportError) as error:
+            rows.append(row | {"problem": str(error)})
+    return rows
+
+
+def rows_of_tasks() -> list[dict[str, Any]]:
+    """One row a task, with an id to begin with; one that is broken says why in ``problem``."""
+    from vlfeedback.rewards import REWARD_SOURCES
+    from vlfeedback.tasks import TASKS
+
+    rows = []
+    for name in TASKS:
+        try:
+            spec = TASKS.load(name)
+        except (LookupError, ImportError) as error:
+            rows.append({"task": name, "instruction": "", "id": "", "problem": str(error)})
+            continue
+        source = REWARD_SOURCES.entry(spec.source).gym_name
+        id = f"{source}Reward-{spec.gym_name}-v0"
+        rows.append({"task": name, "instruction": spec.instruction, "id": id})
+    return rows
 
 
 def _describe(registry: Any, name: str) -> dict[str, Any]:
@@ -95,6 +124,7 @@ def _print_table(what: str, rows: list[dict[str, Any]]) -> None:
         "tasks": ("task", "instruction", "id"),
         "rewards": ("source", "needs", "granularity", "summary"),
         "preferences": ("source", "needs", "granularity", "summary"),
+        "learners": ("learner", "reads", "summary"),
     }[what]
     table = Table(*columns)
     for row in rows:
@@ -104,4 +134,4 @@ def _print_table(what: str, rows: list[dict[str, Any]]) -> None:
     console.print(table)
     for row in rows:
         if row.get("problem"):
-            console.print(f"{row['source']}: {row['problem']}", style="red", markup=False)
+            console.print(f"{row[columns[0]]}: {row['problem']}", style="red", markup=False)

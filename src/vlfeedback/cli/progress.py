@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["counting_progress"]
+    from vlfeedback.types import Report
+
+__all__ = ["counting_progress", "one_bar"]
 
 
 def counting_progress() -> Progress:
@@ -23,3 +27,15 @@ def counting_progress() -> Progress:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn())
+
+
+@contextmanager
+def one_bar(description: str) -> Iterator[Report]:
+    """A bar for one piece of work, while the block lasts; it is called what is being done."""
+    with counting_progress() as progress:
+        bar = progress.add_task(description, total=None)
+
+        def report(stage: str, done: int, total: int, _: float) -> None:
+            progress.update(bar, completed=done, total=total or None, description=stage)
+
+        yield report

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options
 from vlfeedback.cli.progress import counting_progress
-from vlfeedback.errors import NeedsError, UnknownNameError
+from vlfeedback.cli.settings import parse_json_object
+from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
     from vlfeedback.types import RewardSource, Trajectory
@@ -20,10 +22,7 @@ __all__ = ["relabel"]
 def relabel(
     data: Annotated[
         str,
-        typer.Option(
-            help="A .h5 file of `vlfeedback collect` or of D4RL, a .npz, minari:ID, or "
-            "lerobot:FOLDER."
-        ),
+        typer.Option(help=DATA_HELP),
     ],
     source: Annotated[str, typer.Option(help="What rewards: see `vlfeedback list rewards`.")],
     out: Annotated[str, typer.Option(help="The copy, of the same format.")],
@@ -35,9 +34,7 @@ def relabel(
         typer.Option(help="Where the source reads a picture that was not taken."),
     ] = "refuse",
     source_config: Annotated[str, typer.Option(help="Settings of the source, as JSON.")] = "{}",
-    reading: Annotated[
-        str, typer.Option(help='How the dataset is read, as JSON, such as {"camera": "top"}.')
-    ] = "{}",
+    reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures or steps at a time.")] = 1024,
     cache: Annotated[
@@ -58,36 +55,36 @@ def relabel(
     Example: vlfeedback relabel --data mtvlp/drawer-close/expert.h5 --source vlp --instruction
     "close the drawer" --between hold --out relabelled.h5
     """
-    from vlfeedback.cli.relabel_formats import open_job
+    from vlfeedback.adapters.formats import open_dataset
+    from vlfeedback.data.store import locked
     from vlfeedback.rewards import make_reward_source, source_to_json
     from vlfeedback.scoring.relabel import relabel as relabel_trajectories
 
-    job = open_job(data, out, _json_object("--reading", reading))
-    config = _json_object("--source-config", source_config)
-    made = make_reward_source(source, device=device, **config)
+    dataset = open_dataset(data, parse_json_object("--reading", reading))
+    copy = dataset.new_copy(out)
+    made = make_reward_source(
+        source, device=device, **parse_json_object("--source-config", source_config)
+    )
     record = {"source": source_to_json(made), "instruction": instruction or None}
     if cache:
         made = _cached(made, source, cache)
     seen = _Seen()
-    with counting_progress() as progress:
-        read = progress.track(job.read(), total=job.total, description="relabelling")
+    with locked(copy.finished, what="relabels into"), counting_progress() as progress:
+        read = progress.track(dataset.read(), total=dataset.total, description="relabelling")
         relabelled = relabel_trajectories(
             read,
             made,
             instruction=instruction or None,
             between=between,
             batch_size=batch_size,
-            resume=job.finished,
+            resume=copy.finished,
         )
-        job.write(seen.passing(relabelled), record)
-    job.clean()
-    module, _, function = job.reader.rpartition(".")
+        copy.write(seen.passing(relabelled), record)
+        copy.clean()
+    command = ["vlfeedback", "train", "--learner", "iql", *data_options(out, reading)]
     typer.echo(
-        f"{seen.summary()} The relabelled dataset is {out}. Next, in Python:\n\n"
-        "from pathlib import Path\n"
-        "from vlfeedback.adapters.d3rlpy import to_replay_buffer\n"
-        f"from {module} import {function}\n"
-        f"buffer = to_replay_buffer({function}({job.copy}))"
+        f"{seen.summary()} The relabelled dataset is {out}. Next: "
+        f"{shlex.join([*command, '--out', 'policy'])}"
     )
 
 
@@ -124,12 +121,3 @@ class _Seen:
             f"{self._episodes} episodes, {self._steps} steps, rewards from {self._low:.3g} to "
             f"{self._high:.3g}, {self._sum / max(1, self._steps):.3g} on average."
         )
-
-
-def _json_object(option: str, text: str) -> dict[str, Any]:
-    try:
-        return dict(json.loads(text))
-    except (TypeError, ValueError) as error:
-        raise UnknownNameError(
-            f"{option} is {text!r}; expected a JSON object ({error})."
-        ) from error

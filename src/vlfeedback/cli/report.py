@@ -33,6 +33,7 @@ def report(
 
     Example: vlfeedback report outputs/vlp-table-2 --results benchmarks/results/vlp-table-2.json
     """
+    from vlfeedback.data.whole_files import new_file
     from vlfeedback.optional import require
     from vlfeedback.reports.sweep_page import html_page, markdown_table
     from vlfeedback.sweeps.folder import SweepFolder
@@ -42,18 +43,18 @@ def report(
     figures = summarise_sweep(SweepFolder(folder))
     page = out or folder / "report.html"
     table = page.with_suffix(".md")
-    kept = results or page.with_name("results.json")
+    figures_path = results or page.with_name("results.json")
     for path, text in (
         (page, html_page(figures)),
         (table, markdown_table(figures)),
-        (kept, _as_json(figures)),
+        (figures_path, _as_json(figures)),
     ):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        with new_file(path) as partial:
+            partial.write_text(text, encoding="utf-8")
     finished, missing = len(figures["runs"]), len(figures["missing"])
     typer.echo(
         f"{finished} of {finished + missing} runs are finished. Open {page}; the table is in "
-        f"{table}, all figures are in {kept}."
+        f"{table}, all figures are in {figures_path}."
     )
 
 

@@ -2,55 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from vlfeedback.cli.settings import parse_value, split_setting
 from vlfeedback.errors import UnknownNameError
+from vlfeedback.evaluation.diagnosis import SourceChoice
 from vlfeedback.registry import suggest
-from vlfeedback.types import SourceNeeds
 
 __all__ = ["SourceChoice", "parse_sources"]
-
-
-@dataclass(frozen=True, slots=True)
-class SourceChoice:
-    """One source that is asked for."""
-
-    name: str  # what it is called in tables
-    id: str  # "family" or "family.variant"
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def lacks_goal(self) -> bool:
-        """Whether it compares with a picture of the goal alone and was given none.
-
-        A source that also understands an instruction goes by that.
-
-        Raises:
-            UnknownNameError: there is no such source.
-        """
-        config_type: Any = getattr(self._class(), "config_type", None)
-        known = [f.name for f in fields(config_type)] if config_type is not None else []
-        given = self.settings.get("goal")
-        return "goal" in known and not given and not self.needs.instruction
-
-    @property
-    def needs(self) -> SourceNeeds:
-        """What it reads, as its class says before it is made."""
-        needs = getattr(self._class(), "needs", None)
-        return needs if isinstance(needs, SourceNeeds) else SourceNeeds(frames=True)
-
-    def with_goal(self, path: str) -> SourceChoice:
-        """The same with a picture of the goal."""
-        return replace(self, settings={**self.settings, "goal": path})
-
-    def _class(self) -> Any:
-        from vlfeedback.rewards import REWARD_SOURCES
-
-        known = self.id in REWARD_SOURCES
-        return REWARD_SOURCES.load(self.id if known else self.id.partition(".")[0])
 
 
 def parse_sources(sources: Sequence[str], settings: Sequence[str]) -> list[SourceChoice]:
@@ -63,6 +24,7 @@ def parse_sources(sources: Sequence[str], settings: Sequence[str]) -> list[Sourc
 
     Raises:
         UnknownNameError: two sources share a name, or a setting names none of them.
+        InvalidValueError: a setting sets nothing.
 
     >>> parse_sources(["env", "a=random"], ["a.seed=3"])[1]
     SourceChoice(name='a', id='random', settings={'seed': 3})
@@ -85,9 +47,7 @@ def parse_sources(sources: Sequence[str], settings: Sequence[str]) -> list[Sourc
 
 
 def _parse_setting(text: str, names: Sequence[str]) -> tuple[str, str, Any]:
-    path, equals, value = text.partition("=")
-    if not equals or not path:
-        raise UnknownNameError(f"--set {text!r} sets nothing; expected key=value.")
+    path, value = split_setting(text)
     name, _, key = path.rpartition(".")
     if not name and len(names) == 1:
         name = names[0]
@@ -96,7 +56,4 @@ def _parse_setting(text: str, names: Sequence[str]) -> tuple[str, str, Any]:
             f"--set {text!r} is of no source that was asked for. {suggest(name, list(names))}"
             f"Write {names[0]}.{key}={value}, with one of: {', '.join(names)}."
         )
-    try:
-        return name, key, json.loads(value)
-    except ValueError:
-        return name, key, value
+    return name, key, parse_value(value)

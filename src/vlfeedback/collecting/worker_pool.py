@@ -30,7 +30,7 @@ def worker_pool(n_workers: int) -> Iterator[ProcessPoolExecutor]:
         try:
             yield pool
         except (SystemExit, KeyboardInterrupt):
-            pool.shutdown(wait=False, cancel_futures=True)
+            # No shutdown without waiting: the pool's own thread would race with our exit.
             for process in set(multiprocessing.active_children()) - others:
                 process.terminate()
             raise

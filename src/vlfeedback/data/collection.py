@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vlfeedback.data.store import ResumableFolder, check_same_settings
 from vlfeedback.data.trajectories import read_trajectories
+from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.errors import FileFormatError, UnknownNameError
+from vlfeedback.tasks import TASKS, TaskSpec, get_task, is_installed
 from vlfeedback.types import Trajectory
 
 __all__ = ["Collection"]
 
 _MANIFEST = "collection.json"
+_TASK = "task.json"  # beside a task's levels, where its name alone does not say what it is
+_FACTS = ("env_id", "instruction", "success_key", "camera")  # of a task, as they are written there
 
 
 @dataclass(frozen=True)
@@ -31,28 +35,10 @@ class Collection:
         Raises:
             FileFormatError: the folder was begun with other settings, or is something else.
         """
-        if not (root / _MANIFEST).exists():
-            partial = root / f"{_MANIFEST}.partial"
-            if root.exists() and any(path != partial for path in root.iterdir()):
-                raise FileFormatError(
-                    f"{root} is not empty and holds no collection; choose another folder."
-                )
-            root.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(dict(settings), indent=2) + "\n", encoding="utf-8")
-            partial.replace(root / _MANIFEST)
-        begun = cls.open(root)
-        now = json.loads(json.dumps(dict(settings)))  # as they come back: tuples are lists
-        differing = ", ".join(
-            f"{name} was {begun.settings.get(name)!r} and is {now.get(name)!r}"
-            for name in sorted({*begun.settings, *now})
-            if begun.settings.get(name) != now.get(name)
-        )
-        if differing:
-            raise FileFormatError(
-                f"{root} was begun with other settings: {differing}. Use the same ones to go on, "
-                "or another folder."
-            )
-        return begun
+        if (root / _MANIFEST).is_file():
+            cls.open(root)  # which says what to do with a damaged one
+        folder = ResumableFolder.begin(root, settings, manifest=_MANIFEST, holds="collection")
+        return cls(root, folder.settings)
 
     @classmethod
     def open(cls, root: Path) -> Collection:
@@ -62,18 +48,57 @@ class Collection:
             FileNotFoundError: there is no collection at `root`.
             FileFormatError: its manifest cannot be read.
         """
-        manifest = root / _MANIFEST
-        if not manifest.is_file():
+        if not (root / _MANIFEST).is_file():
             raise FileNotFoundError(
                 f"No collection at {root}; make one with: vlfeedback collect --out {root}"
             )
-        try:
-            return cls(root, dict(json.loads(manifest.read_text(encoding="utf-8"))))
-        except (ValueError, TypeError) as error:
-            raise FileFormatError(
-                f"{manifest} is no JSON object of settings ({error}). Restore it, or collect into "
-                "another folder."
-            ) from error
+        advice = "Restore it, or collect into another folder."
+        return cls(root, ResumableFolder.open(root, manifest=_MANIFEST, advice=advice).settings)
+
+    def note_task(self, spec: TaskSpec, policies: Mapping[str, str]) -> None:
+        """Write down what a task is that has no entry of its own, and who acts at which level.
+
+        Nothing is written of a task that any process finds by its name, where its own script acts.
+
+        Args:
+            spec: the task.
+            policies: names of those who act in place of its script, by level.
+
+        Raises:
+            FileFormatError: the folder has another task of this name, or another one acted there.
+        """
+        path = self.root / spec.name / _TASK
+        begun = self._noted(spec.name)
+        if begun is None and is_installed(spec) and not policies:
+            return
+        facts = {name: getattr(spec, name) for name in _FACTS}
+        acted = {} if begun is None else begun["policies"]
+        if begun is not None:
+            check_same_settings(
+                {name: begun[name] for name in _FACTS}
+                | {"policies": {k: who for k, who in acted.items() if k in policies}},
+                facts | {"policies": {k: who for k, who in policies.items() if k in acted}},
+                where=path,
+                advice="Use the same to go on, or another folder.",
+            )
+        noted = facts | {"policies": {**acted, **policies}}
+        if noted != begun:
+            write_json(path, noted)
+
+    def task(self, name: str) -> TaskSpec:
+        """What a task of this folder is: its instruction, its environment ...
+
+        Raises:
+            UnknownNameError: the folder says nothing of it, and no task has this name.
+            FileFormatError: what the folder says is damaged.
+        """
+        noted = self._noted(name)
+        if noted is None:
+            return get_task(name)
+        facts = {fact: noted[fact] for fact in _FACTS}
+        if name in TASKS and all(getattr(TASKS[name], k) == value for k, value in facts.items()):
+            return TASKS[name]
+        return TaskSpec(name=name, **facts)
 
     def path(self, task: str, level: str) -> Path:
         """Where the trajectories of this task and level are, or will be."""
@@ -87,6 +112,19 @@ class Collection:
     def tasks(self) -> list[str]:
         """Tasks that have at least one file."""
         return sorted({path.parent.name for path in self.root.glob("*/*.h5")})
+
+    def _noted(self, task: str) -> dict[str, Any] | None:
+        path = self.root / task / _TASK
+        if not path.is_file():
+            return None
+        noted = read_json(path, advice="Restore it, or collect into another folder.")
+        lacking = {*_FACTS, "policies"} - set(noted)
+        if lacking:
+            raise FileFormatError(
+                f"{path} lacks {', '.join(sorted(lacking))}. Restore it, or collect into another "
+                "folder."
+            )
+        return noted
 
     def load(self, task: str, levels: Iterable[str] | None = None) -> list[Trajectory]:
         """Trajectories of a task, of these levels in their order; default: all, by alphabet.

@@ -17,6 +17,7 @@ from typing import Any
 
 import h5py
 
+from vlfeedback.data.whole_files import partial_path
 from vlfeedback.errors import FileFormatError, ShapeError
 
 __all__ = ["NewHDF5", "new_hdf5", "open_hdf5"]
@@ -62,7 +63,7 @@ def new_hdf5(path: Path) -> Iterator[NewHDF5]:
     Raises:
         OSError: the disk is full or not writable; what was at `path` before is untouched.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial = partial_path(path)
     try:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,13 +8,14 @@ What `vlfeedback instructions write` makes. One made by hand needs ``format`` an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from vlfeedback.data.store import check_same_settings
+from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.errors import FileFormatError
 from vlfeedback.tasks import TASKS
 
@@ -50,15 +51,12 @@ class InstructionFile:
         if not path.exists():
             return cls(path, {**provenance, "date": datetime.now(UTC).date().isoformat()})
         begun = cls.open(path)
-        differing = ", ".join(
-            f"{name} was {begun.provenance.get(name)!r} and is {provenance.get(name)!r}"
-            for name in sorted({*begun.provenance, *provenance} - {"date"})
-            if begun.provenance.get(name) != provenance.get(name)
+        check_same_settings(
+            {name: value for name, value in begun.provenance.items() if name != "date"},
+            provenance,
+            where=path,
+            advice="Use the same to go on, or another file.",
         )
-        if differing:
-            raise FileFormatError(
-                f"{path} was begun otherwise: {differing}. Use the same to go on, or another file."
-            )
         return begun
 
     @classmethod
@@ -75,13 +73,8 @@ class InstructionFile:
             raise FileNotFoundError(
                 f"No instructions at {path}; make them with: vlfeedback instructions write"
             )
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise FileFormatError(
-                f"{path} is no JSON ({error}). Restore it, or write another file."
-            ) from error
-        found = content.get("format") if isinstance(content, dict) else None
+        content = read_json(path, advice="Restore it, or write another file.")
+        found = content.get("format")
         if found != INSTRUCTIONS_FORMAT:
             raise FileFormatError(
                 f"{path} has format {found!r}; expected {INSTRUCTIONS_FORMAT!r}. Make such a file "
@@ -102,10 +95,7 @@ class InstructionFile:
             "provenance": dict(self.provenance),
             "instructions": self.phrases,
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f"{self.path.name}.partial")
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        partial.replace(self.path)
+        write_json(self.path, content)
 
 
 def load_corpus(path: Path) -> Mapping[str, tuple[str, ...]]:

@@ -10,26 +10,27 @@ directions are left out too, since a picture from the corner shows them mirrored
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from itertools import product, zip_longest
 from string import Formatter
 from types import MappingProxyType
 
-from vlfeedback.tasks import get_task
+from vlfeedback.errors import BrokenPluginError, UnknownNameError
+from vlfeedback.tasks import TASKS, TaskSpec, get_task
 
-__all__ = ["instruction_corpus"]
+__all__ = ["instruction_corpus", "other_instructions"]
 
 
-@cache
-def instruction_corpus(task: str) -> tuple[str, ...]:
+def instruction_corpus(task: str | TaskSpec) -> tuple[str, ...]:
     """All phrases of a task: at least 40, no two alike, none shared with another task.
 
     The first is the task's own instruction. The others run through the verb structures before
-    they change a noun, so that even a short prefix has varied verbs. A task outside Meta-World
-    has its own instruction alone.
+    they change a noun, so that even a short prefix has varied verbs. A task that is not written
+    up here has its own instruction and its `TaskSpec.wordings` alone.
 
     Args:
-        task: name of a task, such as ``"drawer-close"``.
+        task: a task, or its name, such as ``"drawer-close"``.
 
     Raises:
         UnknownNameError: there is no such task.
@@ -38,11 +39,50 @@ def instruction_corpus(task: str) -> tuple[str, ...]:
     ('close the drawer', 'shut the drawer', 'push the drawer closed')
     """
     spec = get_task(task)
-    if spec.name not in _STRUCTURES:
-        return (spec.instruction,)
-    rounds = zip_longest(*map(_phrases, _alternatives(_STRUCTURES[spec.name])))
-    phrases = (phrase for phrases in rounds for phrase in phrases if phrase is not None)
-    return tuple(dict.fromkeys([spec.instruction, *phrases]))
+    return tuple(dict.fromkeys([spec.instruction, *spec.wordings, *_written_up(spec.name)]))
+
+
+def other_instructions(task: str | TaskSpec) -> list[str]:
+    """What a task could be taken for: the instructions of the others of its suite.
+
+    Of one that is alone in its suite, those of all of our own tasks.
+
+    Args:
+        task: a task, or its name.
+
+    Raises:
+        UnknownNameError: there is no such task.
+
+    >>> other_instructions("drawer-close")[:2]
+    ['put the ring onto the peg', 'dunk the basketball into the hoop']
+    """
+    spec = get_task(task)
+    own = [TASKS[name] for name in TASKS.own]
+    # Plugins add nothing to our own tasks: figures of them would depend on what is installed.
+    known = own if spec.name in TASKS.own else [*own, *_others()]
+    rest = [other for other in known if other.name != spec.name]
+    suite = [other for other in rest if spec.suite and other.suite == spec.suite]
+    texts = [other.instruction for other in suite or own]
+    return [text for text in texts if text != spec.instruction]
+
+
+def _others() -> list[TaskSpec]:
+    """All tasks but ours, without those that are broken."""
+    found = []
+    for name in TASKS:
+        if name not in TASKS.own:
+            with suppress(BrokenPluginError, UnknownNameError):
+                found.append(TASKS[name])
+    return found
+
+
+@cache
+def _written_up(task: str) -> tuple[str, ...]:
+    """All phrases of the structures that a task has, if it has any."""
+    if task not in _STRUCTURES:
+        return ()
+    rounds = zip_longest(*map(_phrases, _alternatives(_STRUCTURES[task])))
+    return tuple(phrase for phrases in rounds for phrase in phrases if phrase is not None)
 
 
 def _phrases(structure: str) -> list[str]:

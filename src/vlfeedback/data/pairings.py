@@ -1,4 +1,4 @@
-"""Clips posed against each other, with what is known of their order: from easy to hard."""
+"""Pairs of segments with a known order, from easy to hard."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ShownSegment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankedPairs:
-    """N pairs of clips and their true order."""
+    """N pairs of segments and their true order."""
 
     first: tuple[ShownSegment, ...]
     second: tuple[ShownSegment, ...]
@@ -106,11 +106,19 @@ def pair_with_wrong_instructions(
     """Each segment under its own instruction against itself under a wrong one; right is right.
 
     Args:
-        segments: clips that follow `right`.
+        segments: those that follow `right`.
         right: the instruction of their task.
         wrong: instructions of other tasks, of which one is drawn for each pair.
         rng: source of randomness, also of the side.
+
+    Raises:
+        NeedsError: there is no wrong instruction.
     """
+    if not wrong:
+        raise NeedsError(
+            f"There is no wrong instruction to set {right!r} against; expected at least one of "
+            "another task."
+        )
     right_second = rng.integers(2, size=len(segments))
     others = rng.choice(np.asarray(wrong, dtype=object), size=len(segments))
     sides = [

@@ -11,7 +11,16 @@ from typing import Any
 
 __all__ = ["describe_machine"]
 
-_PACKAGES = ("vlfeedback", "torch", "d3rlpy", "gymnasium", "metaworld", "mujoco", "numpy")
+_PACKAGES = (
+    "vlfeedback",
+    "torch",
+    "d3rlpy",
+    "gymnasium",
+    "metaworld",
+    "mujoco",
+    "numpy",
+    "scikit-learn",
+)
 
 
 def describe_machine() -> dict[str, Any]:

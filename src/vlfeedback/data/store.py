@@ -19,9 +19,10 @@ from typing import Any
 from vlfeedback.data.whole_files import is_partial, new_file, read_json, write_json
 from vlfeedback.errors import FileFormatError
 
-__all__ = ["ResumableFolder", "as_json", "check_same_settings", "locked"]
+__all__ = ["LOCK", "ResumableFolder", "as_json", "check_same_settings", "locked"]
 
-_LOCK = ".lock"
+LOCK = ".lock"
+"""Name of the file that `locked` holds."""
 
 
 def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def locked(folder: Path, *, what: str) -> Iterator[None]:
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / _LOCK).open("w") as lock:
+        with (folder / LOCK).open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -146,7 +147,7 @@ class ResumableFolder:
 
 
 def _is_ours(path: Path) -> bool:
-    return is_partial(path) or path.name == _LOCK
+    return is_partial(path) or path.name == LOCK
 
 
 def _differences(begun: Any, now: Any, name: str = "") -> list[str]:

@@ -26,6 +26,7 @@ __all__ = [
     "PictureFormat",
     "count_trajectories",
     "iter_trajectories",
+    "pictures_are",
     "read_trajectories",
     "write_trajectories",
 ]
@@ -117,6 +118,13 @@ def count_trajectories(path: Path) -> int:
     with open_hdf5(path) as file:
         _check(path, file)
         return len(file)
+
+
+def pictures_are(path: Path) -> PictureFormat:
+    """How the pictures of a file are kept, if it has any; see `read_trajectories` for errors."""
+    with open_hdf5(path) as file:
+        _check(path, file)
+        return "video" if int(file.attrs["version"]) == 2 else "lzf"
 
 
 def _check(path: Path, file: h5py.File) -> None:

@@ -14,9 +14,9 @@ from typing import Any, Literal, get_args
 
 from vlfeedback.data.instructions import instruction_corpus
 from vlfeedback.errors import UnknownNameError
-from vlfeedback.tasks import get_task
+from vlfeedback.tasks import TaskSpec, get_task
 
-__all__ = ["LanguageKind", "unseen_instructions"]
+__all__ = ["LanguageKind", "has_unseen_instructions", "unseen_instructions"]
 
 LanguageKind = Literal["seen", "phrase", "description", "correct colour", "incorrect colour"]
 """The columns of table 6 of the VLP paper.
@@ -28,8 +28,16 @@ scene, or another one.
 """
 
 
-@cache
-def unseen_instructions(task: str, kind: LanguageKind) -> tuple[str, ...]:
+def has_unseen_instructions(task: str | TaskSpec) -> bool:
+    """Whether there are texts of a task that its corpus does not hold: Meta-World's tasks have.
+
+    Raises:
+        UnknownNameError: there is no such task.
+    """
+    return get_task(task).name in _table()
+
+
+def unseen_instructions(task: str | TaskSpec, kind: LanguageKind) -> tuple[str, ...]:
     """The texts of a task of one kind.
 
     At least four phrases, three descriptions and three texts of each colour. Texts of the two
@@ -37,22 +45,23 @@ def unseen_instructions(task: str, kind: LanguageKind) -> tuple[str, ...]:
     most 24 words, as many as `vlfeedback.encoders.words` reads by default.
 
     Args:
-        task: name of a task, such as ``"drawer-close"``.
+        task: a task, or its name, such as ``"drawer-close"``.
         kind: which test set; ``"seen"`` is the corpus itself.
 
     Raises:
-        UnknownNameError: there is no such task or kind, or the task is none of Meta-World's, which
-            alone have such texts.
+        UnknownNameError: there is no such task or kind, or the task has no such texts; see
+            `has_unseen_instructions`.
 
     >>> unseen_instructions("drawer-close", "phrase")[:3]
     ('drawer closing', 'a closed drawer', 'drawer shut tight')
     >>> unseen_instructions("drawer-close", "incorrect colour")[0]
     'close the red drawer'
     """
-    name = get_task(task).name
+    spec = get_task(task)
+    name = spec.name
     if kind == "seen":
-        return instruction_corpus(name)
-    if name not in _table():
+        return instruction_corpus(spec)
+    if not has_unseen_instructions(spec):
         raise UnknownNameError(
             f"Task {name!r} has no texts of kind {kind!r}; only Meta-World's tasks have. "
             "Ask for kind 'seen'."

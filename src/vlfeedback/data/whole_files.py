@@ -8,6 +8,7 @@ killed process leaves at most that.
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import secrets
@@ -18,7 +19,16 @@ from typing import Any
 
 from vlfeedback.errors import FileFormatError
 
-__all__ = ["PARTIAL", "is_partial", "new_file", "new_folder", "read_json", "write_json"]
+__all__ = [
+    "PARTIAL",
+    "delete_partials",
+    "is_partial",
+    "new_file",
+    "new_folder",
+    "partial_path",
+    "read_json",
+    "write_json",
+]
 
 PARTIAL = ".partial"
 """How the names of files end that are being written."""
@@ -34,7 +44,7 @@ def new_file(path: Path) -> Iterator[Path]:
         OSError: the folder cannot be made, or nothing was written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = _unique(path)
+    partial = partial_path(path)
     try:
         yield partial
         partial.replace(path)
@@ -44,19 +54,39 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path, *, hidden: bool = False) -> Iterator[Path]:
     """Give an empty folder to fill, which becomes `path` when the block ends, and only then.
+
+    Args:
+        path: the folder.
+        hidden: its name begins with a dot until then, for readers that take every other folder.
 
     Raises:
         OSError: it cannot be made, or there is something at `path` by then.
     """
-    partial = _unique(path)
+    partial = partial_path(path, hidden=hidden)
     partial.mkdir(parents=True)
     try:
         yield partial
         partial.rename(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def partial_path(path: Path, *, hidden: bool = False) -> Path:
+    """Where a writer of `path` writes first: another name beside it at every call."""
+    dot = "." if hidden else ""
+    return path.with_name(f"{dot}{path.name}.{os.getpid()}-{secrets.token_hex(4)}{PARTIAL}")
+
+
+def delete_partials(path: Path) -> None:
+    """Delete what killed writers of `path` left beside it; only while nobody else writes it."""
+    for dot in ("", "."):
+        for left in path.parent.glob(f"{dot}{glob.escape(path.name)}.*{PARTIAL}"):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 def is_partial(path: Path) -> bool:
@@ -93,7 +123,3 @@ def read_json(path: Path, *, advice: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FileFormatError(f"{path} holds no JSON object. {advice}")
     return value
-
-
-def _unique(path: Path) -> Path:
-    return path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}{PARTIAL}")

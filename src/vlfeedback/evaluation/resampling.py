@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from scipy.stats import rankdata
 
 from vlfeedback.evaluation.statistics import Estimate
 
-__all__ = ["Bootstrap", "estimate_mean", "estimate_statistic", "rank_correlation"]
+__all__ = ["Bootstrap", "estimate_mean", "estimate_statistic"]
 
 _QUANTILES = (0.025, 0.975)
 
@@ -92,21 +91,6 @@ def estimate_statistic(
     places = np.arange(weights.shape[1])
     drawn = np.array([statistic(np.repeat(places, row)) for row in weights], dtype=np.float64)
     return _estimate(statistic(places), drawn[~np.isnan(drawn)], len(places))
-
-
-def rank_correlation(x: Float64[np.ndarray, " N"], y: Float64[np.ndarray, " N"]) -> float:
-    """Spearman's coefficient in [-1, 1], equal values sharing their mean rank.
-
-    0 where one of them is constant, since then it orders nothing; NaN for fewer than 2 values.
-
-    >>> rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([0.1, 0.3, 0.2]))
-    0.5
-    """
-    if len(x) < 2:
-        return float("nan")
-    a, b = (rankdata(values) - (len(values) + 1) / 2 for values in (x, y))
-    spread = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / spread if spread > 0 else 0.0
 
 
 def _estimate(value: float, drawn: Float64[np.ndarray, " R"], n: int) -> Estimate:

@@ -1,4 +1,4 @@
-"""Plots of an evaluation of labels, drawn from the figures `vlfeedback eval vlp --json` writes."""
+"""Plots of an evaluation of labels, drawn from the figures of one source that JSON files hold."""
 
 from __future__ import annotations
 
@@ -21,41 +21,44 @@ __all__ = [
 
 # Okabe and Ito's colours, which colour-blind people tell apart.
 _COLOURS = {
-    "vlp": "#0072B2",
     "picture-energy": "#D55E00",
     "still": "#E69F00",
     "random": "#999999",
     "prior": "#56B4E9",
 }
+_SOURCE = "#0072B2"
+_OTHERS = ("#009E73", "#CC79A7", "#F0E442", "#000000")  # in turn, of sources beside it
 
 
-def draw_label_figures(figures: Mapping[str, Any], folder: Path) -> list[Path]:
+def draw_label_figures(
+    figures: Mapping[str, Any], folder: Path, *, source: str = "vlp"
+) -> list[Path]:
     """Write every plot that these figures allow as PNG; returns the paths.
 
     Args:
-        figures: as `vlfeedback.evaluation.labels.summary.summarise` gives them.
+        figures: of one source, as `summarise` of `vlfeedback.evaluation.labels.summary` gives
+            them: JSON values.
         folder: must exist.
+        source: the name that the figures give it.
     """
-    plots = {
-        "label_accuracy": draw_accuracy,
-        "reliability": draw_reliability,
-        "accuracy_by_gap": draw_accuracy_by_gap,
-    }
-    needed = {"reliability": "calibration", "accuracy_by_gap": "accuracy_by_gap"}
+    plots = {"label_accuracy": draw_accuracy(figures, source)}
+    if "calibration" in figures:
+        plots["reliability"] = draw_reliability(figures)
+    if "accuracy_by_gap" in figures:
+        plots["accuracy_by_gap"] = draw_accuracy_by_gap(figures, source)
     paths = []
-    for name, draw in plots.items():
-        if name in needed and needed[name] not in figures:
-            continue
+    for name, plot in plots.items():
         path = folder / f"{name}.png"
-        draw(figures).savefig(path, dpi=150)
+        plot.savefig(path, dpi=150)
         paths.append(path)
     return paths
 
 
-def draw_accuracy(figures: Mapping[str, Any]) -> Figure:
+def draw_accuracy(figures: Mapping[str, Any], source: str = "vlp") -> Figure:
     """Bars: mean accuracy of each source, by pairing, with 95 % intervals; chance is dashed."""
     pairings = [key.removesuffix("_pairs") for key in figures if key.endswith("_pairs")]
-    names = [name for name in _COLOURS if name in figures[f"{pairings[0]}_pairs"]]
+    colours = _colours(list(figures[f"{pairings[0]}_pairs"]), source)
+    names = list(colours)
     figure, axes = _blank("label accuracy, %")
     width = 0.8 / len(names)
     for place, name in enumerate(names):
@@ -68,7 +71,7 @@ def draw_accuracy(figures: Mapping[str, Any]) -> Figure:
             heights,
             width,
             yerr=_errors(heights, edges),
-            color=_COLOURS[name],
+            color=colours[name],
             label=name,
             error_kw={"linewidth": 0.8},
         )
@@ -101,15 +104,17 @@ def draw_reliability(figures: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def draw_accuracy_by_gap(figures: Mapping[str, Any]) -> Figure:
+def draw_accuracy_by_gap(figures: Mapping[str, Any], source: str = "vlp") -> Figure:
     """Accuracy of the evaluated source and of its baselines as two returns lie further apart."""
     pairings = list(figures["accuracy_by_gap"])
     figure, all_axes = _row(len(pairings))
     for axes, pairing in zip(all_axes, pairings, strict=True):
-        for name, bins in figures["accuracy_by_gap"][pairing].items():
+        shown = figures["accuracy_by_gap"][pairing]
+        colours = _colours(list(shown), source)
+        for name, bins in shown.items():
             held = [(100 * (b["low"] + b["high"]) / 2, 100 * b["accuracy"]) for b in bins if b["n"]]
             if held:
-                axes.plot(*zip(*held, strict=True), "o-", color=_COLOURS.get(name), label=name)
+                axes.plot(*zip(*held, strict=True), "o-", color=colours[name], label=name)
         axes.axhline(50, color="black", linestyle="--", linewidth=0.8)
         axes.set_title(f"{pairing} pairs", fontsize="medium")
         axes.set_xlabel("|gap of returns|, percentile in its task")
@@ -117,6 +122,14 @@ def draw_accuracy_by_gap(figures: Mapping[str, Any]) -> Figure:
     all_axes[0].set_ylabel("label accuracy, %")
     all_axes[-1].legend(frameon=False, fontsize="small")
     return figure
+
+
+def _colours(names: list[str], source: str) -> dict[str, str]:
+    """The source, others in their order, and the baselines, each with its colour."""
+    others = [name for name in names if name != source and name not in _COLOURS]
+    colours = {source: _SOURCE} if source in names else {}
+    colours |= {name: _OTHERS[k % len(_OTHERS)] for k, name in enumerate(others)}
+    return colours | {n: c for n, c in _COLOURS.items() if n in names and n != source}
 
 
 def _blank(ylabel: str) -> tuple[Figure, Axes]:

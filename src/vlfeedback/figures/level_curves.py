@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from vlfeedback.figures.reward_curve import COLOURS, film_strip, mark_events
 from vlfeedback.optional import require
+from vlfeedback.scoring.curves import CameraScores, ScoreCurve
 from vlfeedback.scoring.pictures import pictures_of
 from vlfeedback.scoring.timing import steps_with_pictures
 from vlfeedback.types import Trajectory
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["LevelCurve", "draw_cameras", "draw_levels", "draw_views"]
+__all__ = ["draw_cameras", "draw_levels", "draw_views"]
 
 _SHOWN = 6  # pictures below a curve
 _WIDTH, _LEFT, _RIGHT, _BETWEEN = 15.0, 0.75, 0.1, 0.45  # inches
@@ -26,17 +27,7 @@ _TITLE, _CURVE, _TICKS = 0.35, 2.1, 0.3  # inches, from top to bottom
 _HEADROOM = 0.08  # share of the range of scores that is left free above and below
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LevelCurve:
-    """Scores along one episode of a level."""
-
-    trajectory: Trajectory
-    steps: Int64[np.ndarray, " E"]  # that were scored, ascending
-    scores: Float32[np.ndarray, " E"]  # in the source's unit
-    backwards: Float32[np.ndarray, " B"] | None = None  # of the first B steps, played backwards
-
-
-def draw_levels(curves: Mapping[str, LevelCurve], *, unit: str) -> Figure:
+def draw_levels(curves: Mapping[str, ScoreCurve], *, unit: str) -> Figure:
     """A column a level, all to one scale, with pictures below.
 
     A score of clips played backwards is dashed, and stands where the clip is when it is played.
@@ -50,55 +41,64 @@ def draw_levels(curves: Mapping[str, LevelCurve], *, unit: str) -> Figure:
         NeedsError: an episode has no pictures.
     """
     matplotlib_figure = require("matplotlib.figure", extra="vision", needed_by="A plot")
-    strips = {level: _film(curve.trajectory) for level, curve in curves.items()}
+    films = {level: _film(curve.trajectory) for level, curve in curves.items()}
     n = len(curves)
     wide = (_WIDTH - _LEFT - _RIGHT - (n - 1) * _BETWEEN) / n
-    tall = max(wide * strip.shape[0] / strip.shape[1] for _, strip in strips.values())
+    tall = max(wide * strip.shape[0] / strip.shape[1] for _, strip in films.values())
     height = _TITLE + _CURVE + tall + _TICKS
     figure: Figure = matplotlib_figure.Figure(figsize=(_WIDTH, height))
-    low, high = _range(curves)
+    scale = _range(curves)
     for column, (level, curve) in enumerate(curves.items()):
         left, width = (_LEFT + column * (wide + _BETWEEN)) / _WIDTH, wide / _WIDTH
         above = figure.add_axes((left, (_TICKS + tall) / height, width, _CURVE / height))
         below = figure.add_axes((left, _TICKS / height, width, tall / height))
-        length = len(curve.trajectory)
-        above.plot(curve.steps, curve.scores, ".-", color=COLOURS[0], linewidth=2, label="forwards")
-        if curve.backwards is not None:
-            above.plot(
-                curve.steps[: len(curve.backwards)],
-                curve.backwards,
-                ".--",
-                color=COLOURS[1],
-                label="the same, played backwards",
-            )
-            above.legend(
-                loc="lower right",
-                bbox_to_anchor=(1, 1),
-                ncols=2,
-                frameon=False,
-                borderaxespad=0,
-                fontsize="small",
-            )
-        mark_events(above, curve.trajectory)
-        shown, strip = strips[level]
-        above.set(xlim=(0, length), ylim=(low, high), xticks=shown, xticklabels=[])
+        steps, strip = films[level]
+        _draw_curve(above, curve)
+        above.set(xlim=(0, len(curve.trajectory)), ylim=scale, xticks=steps, xticklabels=[])
         above.set_title(level, loc="left", fontweight="bold", fontsize="medium")
         above.set_ylabel(unit if column == 0 else "")
         above.tick_params(labelleft=column == 0)
-        above.grid(axis="x", color="#dddddd")
-        above.spines[["top", "right"]].set_visible(False)
-        below.imshow(strip, extent=(0, length, 0, 1), aspect="auto")
-        below.set(xticks=_centres(length), xticklabels=[f"step {step}" for step in shown])
-        below.set(yticks=[])
-        below.tick_params(length=0, labelsize="small")
-        below.spines[:].set_visible(False)
+        _draw_film(below, strip, steps, len(curve.trajectory))
     return figure
 
 
-def draw_cameras(
-    ours: Float64[np.ndarray, " N"], other: Float64[np.ndarray, " N"], *, cameras: tuple[str, str]
-) -> Figure:
+def _draw_curve(axes: Axes, curve: ScoreCurve) -> None:
+    axes.plot(curve.steps, curve.scores, ".-", color=COLOURS[0], linewidth=2, label="forwards")
+    if curve.backwards is not None:
+        axes.plot(
+            curve.steps[: len(curve.backwards)],
+            curve.backwards,
+            ".--",
+            color=COLOURS[1],
+            label="the same, played backwards",
+        )
+        axes.legend(
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            ncols=2,
+            frameon=False,
+            borderaxespad=0,
+            fontsize="small",
+        )
+    mark_events(axes, curve.trajectory)
+    axes.grid(axis="x", color="#dddddd")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_film(axes: Axes, strip: np.ndarray, steps: Int64[np.ndarray, " K"], length: int) -> None:
+    axes.imshow(strip, extent=(0, length, 0, 1), aspect="auto")
+    axes.set(xticks=_centres(length), xticklabels=[f"step {step}" for step in steps])
+    axes.set(yticks=[])
+    axes.tick_params(length=0, labelsize="small")
+    axes.spines[:].set_visible(False)
+
+
+def draw_cameras(scores: CameraScores, *, cameras: tuple[str, str]) -> Figure:
     """Scores of the same clips seen by two cameras, as ranks: on the diagonal nothing changes.
+
+    Args:
+        scores: of the clips.
+        cameras: names of the two, in the same order.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -106,9 +106,9 @@ def draw_cameras(
     matplotlib_figure = require("matplotlib.figure", extra="vision", needed_by="A plot")
     figure: Figure = matplotlib_figure.Figure(figsize=(3.4, 3.4), layout="constrained")
     axes = figure.add_subplot()
-    ranks = [np.argsort(np.argsort(scores)) for scores in (ours, other)]
+    ours, other = (np.argsort(np.argsort(column)) for column in (scores.ours, scores.other))
     axes.plot([0, len(ours)], [0, len(ours)], color="#999999", linewidth=0.8)
-    axes.scatter(ranks[0], ranks[1], s=14, color=COLOURS[0], alpha=0.7)
+    axes.scatter(ours, other, s=14, color=COLOURS[0], alpha=0.7)
     axes.set(xlabel=f"rank seen by {cameras[0]}", ylabel=f"rank seen by {cameras[1]}")
     axes.set_aspect("equal")
     axes.spines[["top", "right"]].set_visible(False)
@@ -142,7 +142,7 @@ def _centres(length: int) -> Float64[np.ndarray, " K"]:
     return np.asarray((np.arange(_SHOWN) + 0.5) * length / _SHOWN)
 
 
-def _range(curves: Mapping[str, LevelCurve]) -> tuple[float, float]:
+def _range(curves: Mapping[str, ScoreCurve]) -> tuple[float, float]:
     drawn = [curve.scores for curve in curves.values()]
     drawn += [curve.backwards for curve in curves.values() if curve.backwards is not None]
     values = np.concatenate(drawn)

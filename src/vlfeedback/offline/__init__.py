@@ -15,12 +15,19 @@ if TYPE_CHECKING:
     from vlfeedback.offline.evaluation import PolicyEvaluation, PolicyEvaluator, evaluate_policy
     from vlfeedback.offline.ipl import IPL, IPLConfig
     from vlfeedback.offline.iql import IQL, IQLConfig
-    from vlfeedback.offline.learners import list_learners
+    from vlfeedback.offline.learners import (
+        LEARNERS,
+        Learner,
+        LearnerInputs,
+        get_learner,
+        list_learners,
+    )
     from vlfeedback.offline.preference_buffer import PreferenceBuffer
     from vlfeedback.offline.presets import PRESETS
     from vlfeedback.offline.sft import SFT, SFTConfig
     from vlfeedback.offline.train import train_policy
     from vlfeedback.offline.trained_policy import TrainedPolicy
+    from vlfeedback.offline.training_loop import D3rlpyTraining
     from vlfeedback.offline.transition_buffer import TransitionBuffer
 
 __all__ = [
@@ -28,15 +35,19 @@ __all__ = [
     "CPL",
     "IPL",
     "IQL",
+    "LEARNERS",
     "PRESETS",
     "SFT",
     "BCConfig",
     "CPLConfig",
+    "D3rlpyTraining",
     "DiffusionPolicy",
     "DiffusionPolicyConfig",
     "EvaluationCurve",
     "IPLConfig",
     "IQLConfig",
+    "Learner",
+    "LearnerInputs",
     "PolicyEvaluation",
     "PolicyEvaluator",
     "PreferenceBuffer",
@@ -44,6 +55,7 @@ __all__ = [
     "TrainedPolicy",
     "TransitionBuffer",
     "evaluate_policy",
+    "get_learner",
     "list_learners",
     "train_policy",
 ]
@@ -56,12 +68,13 @@ _NAMES = {
     "evaluation": ("PolicyEvaluation", "PolicyEvaluator", "evaluate_policy"),
     "ipl": ("IPL", "IPLConfig"),
     "iql": ("IQL", "IQLConfig"),
-    "learners": ("list_learners",),
+    "learners": ("LEARNERS", "Learner", "LearnerInputs", "get_learner", "list_learners"),
     "preference_buffer": ("PreferenceBuffer",),
     "presets": ("PRESETS",),
     "sft": ("SFT", "SFTConfig"),
     "train": ("train_policy",),
     "trained_policy": ("TrainedPolicy",),
+    "training_loop": ("D3rlpyTraining",),
     "transition_buffer": ("TransitionBuffer",),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
@@ -70,13 +83,15 @@ _ON_D3RLPY = frozenset({"bc", "cpl", "ipl", "iql", "preference_buffer", "sft", "
 hide_gym_notice()  # whoever imports a module of this package gets d3rlpy with it
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = _HOME[name]
-    if module in _ON_D3RLPY:
-        import_d3rlpy(needed_by=f"vlfeedback.offline.{name}")
-    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+if not TYPE_CHECKING:  # or a type checker would take any name for one of these
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = _HOME[name]
+        if module in _ON_D3RLPY:
+            import_d3rlpy(needed_by=f"vlfeedback.offline.{name}")
+        return getattr(importlib.import_module(f"{__name__}.{module}"), name)
 
 
 def __dir__() -> list[str]:

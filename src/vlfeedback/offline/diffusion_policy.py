@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -107,6 +107,8 @@ class DiffusionPolicy:
         self._schedule = NoiseSchedule(self.config.n_diffusion_steps, self.device)
         self._batches = torch.Generator().manual_seed(self.config.seed)
         self._learnt: _Learnt | None = None
+        self._optimizer: torch.optim.Optimizer | None = None
+        self._n_done = 0  # steps of this `fit`
         self.reset(0)
 
     def fit(
@@ -116,6 +118,7 @@ class DiffusionPolicy:
         *,
         callback: Callable[[DiffusionPolicy, int], None] | None = None,
         report: Report | None = None,
+        begun: Mapping[str, Any] | None = None,
     ) -> None:
         """Train for so many gradient steps; a second time, it goes on from the weights it has.
 
@@ -126,6 +129,8 @@ class DiffusionPolicy:
             callback: called with the policy and the number of steps done, after each; what it
                 lets the policy predict changes nothing of the training.
             report: called with ``"diffusion"``, steps done, `n_steps` and the loss, after each.
+            begun: what `training_state` gave; the same call goes on from there, as if it had never
+                stopped.
 
         Raises:
             NeedsError: there is no trajectory.
@@ -148,7 +153,10 @@ class DiffusionPolicy:
             weight_decay=config.weight_decay,
             fused=True,
         )
-        for step in range(n_steps):
+        self._optimizer, self._n_done = optimizer, 0
+        if begun is not None:
+            self._load_training_state(learnt, begun)
+        for step in range(self._n_done, n_steps):
             rate = config.learning_rate * _share_of_peak(step, n_steps, config.warmup_steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -159,10 +167,35 @@ class DiffusionPolicy:
             _average(
                 learnt.averaged, learnt.network, min(0.9999, 1 - (1 + step) ** -config.ema_power)
             )
+            self._n_done = step + 1
             if report is not None:
                 report("diffusion", step + 1, n_steps, float(loss.detach()))
             if callback is not None:
                 callback(self, step + 1)
+
+    def training_state(self) -> dict[str, Any]:
+        """What the next step of `fit` depends on; to be asked for in its `callback`.
+
+        Raises:
+            NeedsError: it is not being trained.
+        """
+        if self._learnt is None or self._optimizer is None:
+            raise NeedsError("This diffusion policy is not being trained; ask in fit's callback.")
+        return {
+            "done": self._n_done,
+            "network": self._learnt.network.state_dict(),
+            "averaged": self._learnt.averaged.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "batches": self._batches.get_state(),
+        }
+
+    def _load_training_state(self, learnt: _Learnt, state: Mapping[str, Any]) -> None:
+        assert self._optimizer is not None
+        learnt.network.load_state_dict(state["network"])
+        learnt.averaged.load_state_dict(state["averaged"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._batches.set_state(state["batches"])
+        self._n_done = state["done"]
 
     def reset(self, n_envs: int) -> None:
         """Begin episodes in `n_envs` environments: forget what was seen and planned.

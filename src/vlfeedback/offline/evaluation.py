@@ -125,6 +125,19 @@ class PolicyEvaluator:
                 runs[row] = not done
         return PolicyEvaluation(succeeded, returns, lengths)
 
+    def settings(self) -> dict[str, Any]:
+        """What its figures depend on beside the policy; JSON values."""
+        env = self._make
+        if callable(env):
+            env = f"{env.__module__}:{getattr(env, '__qualname__', type(env).__qualname__)}"
+        return {
+            "env": env,
+            "seeds": list(self.seeds),
+            "horizon": self._horizon,
+            "stop_at_success": self._stop,
+            "success_key": self._key,
+        }
+
     def close(self) -> None:
         """Close the environments; the next call makes new ones."""
         for env in self._envs:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from d3rlpy.constants import ActionSpace
@@ -125,6 +125,15 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
         return Transition(
             observation, action, no_reward, observation, action, 0.0, 1, no_reward[:, None]
         )
+
+    def order_state(self) -> dict[str, Any]:
+        """What the next draws depend on, beside the pairs."""
+        return {"rng": self._rng.bit_generator.state, "order": self._order}
+
+    def load_order_state(self, state: Mapping[str, Any]) -> None:
+        """Draw what was drawn after `order_state` was asked."""
+        self._rng.bit_generator.state = state["rng"]
+        self._order = state["order"]
 
     @property
     def episodes(self) -> Sequence[Episode]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -13,20 +15,30 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from vlfeedback.data.preferences import PreferenceDataset
+from vlfeedback.data.store import ResumableFolder, as_json, locked
+from vlfeedback.data.whole_files import is_partial
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.offline.curve import EvaluationCurve
 from vlfeedback.offline.evaluation import Policy, PolicyEvaluation
-from vlfeedback.offline.learners import Task, get_learner
+from vlfeedback.offline.learners import LEARNERS, Learner, LearnerInputs, get_learner
 from vlfeedback.offline.presets import get_preset
-from vlfeedback.offline.trained_policy import TrainedPolicy, read_trained, save_trained
+from vlfeedback.offline.trained_policy import Files, TrainedPolicy, read_trained, save_trained
+from vlfeedback.offline.training_loop import ResumableTraining
 from vlfeedback.types import Report, Trajectory
 
 __all__ = ["Evaluator", "train_policy"]
 
+_KEPT = "training"  # folder in `out`, until the training is finished
+_SETTINGS, _STATE = "settings.json", "state.safetensors"  # files there
+
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """What judges a policy: a `PolicyEvaluator`."""
+    """What judges a policy: a `PolicyEvaluator`.
+
+    One with a method ``settings()``, JSON values that its figures depend on, is held to them where
+    a training goes on.
+    """
 
     def evaluate(self, policy: Policy) -> PolicyEvaluation:
         """Run it on a fixed set of episodes."""
@@ -66,8 +78,10 @@ def train_policy(
         eval_every: gradient steps (CPL's protocol, and the VLP paper's).
         n_threads: threads of torch; with networks this small, more are slower.
         device: where the policy is trained.
-        out: folder for the policy and ``result.json``. Where the same training is finished there,
-            it is read instead of run again.
+        out: folder for the policy and ``result.json``. After a stop, however sudden, the same
+            call goes on from the last evaluation, and ends with the policy and the curve of a
+            training that never stopped, bit for bit on the same machine. Where it is finished, it
+            is read. What is kept until then is in ``training/`` there.
         report: called with (stage, done, in all, loss) while it runs.
         **overrides: settings of the learner's config in place of the preset's, taken as they are,
             and ``observation_scaler="standard"`` or ``"min-max"`` for d3rlpy's;
@@ -80,7 +94,8 @@ def train_policy(
         NeedsError: the learner reads data that are not given.
         ValueError: a number is NaN, no label is answered, or all tie; see `TransitionBuffer`,
             `PreferenceBuffer` and `fit_reward_model`.
-        FileFormatError: `out` holds another training.
+        FileFormatError: `out` holds another training, or one that is judged otherwise.
+        BlockingIOError: another process trains into `out`.
 
     Source: the protocol is that of the VLP paper, section 5.1, after CPL.
     """
@@ -88,11 +103,10 @@ def train_policy(
         raise InvalidValueError(
             f"n_steps={n_steps}, eval_every={eval_every}; expected at least 1 each."
         )
-    chosen = get_learner(learner)
+    chosen, learner = get_learner(learner), LEARNERS.entry(learner).name
     settings = get_preset(preset).settings(learner, n_steps) | overrides
     read = None if trajectories is None else list(trajectories)
-    task = Task(read, preferences, settings, seed, device, report)
-    config = _jsonable(
+    config = as_json(
         {
             "learner": learner,
             "preset": preset,
@@ -104,28 +118,86 @@ def train_policy(
             "preferences": None if preferences is None else preferences.digest(),
         }
     )
-    if out is not None and (finished := read_trained(out, config, device=device)) is not None:
+    inputs = LearnerInputs(read, preferences, settings, seed, device, report)
+    if out is None:
+        with _reproducible(seed, n_threads):
+            return _run(chosen, inputs, config, evaluator, None)[0]
+    judged = _settings_of(evaluator)
+    if (finished := read_trained(out, config, judged, device=device)) is not None:
         return finished
+    kept = out / _KEPT
+    with locked(kept, what="trains into"):
+        if (finished := read_trained(out, config, judged, device=device)) is not None:
+            return finished  # by the process that was waited for
+        now = {**config, "evaluation": judged, "n_threads": n_threads, "device": device}
+        if not _has_parts(kept):
+            (kept / _SETTINGS).unlink(missing_ok=True)  # nothing was finished: begin anew
+        ResumableFolder.begin(kept, now, manifest=_SETTINGS, holds="training")
+        with _reproducible(seed, n_threads):
+            inputs = replace(inputs, folder=kept)
+            trained, files = _run(chosen, inputs, config, evaluator, kept / _STATE)
+        save_trained(trained, files, judged, out)
+        shutil.rmtree(kept, ignore_errors=True)
+    return trained
+
+
+def _has_parts(kept: Path) -> bool:
+    names = (path.name for path in kept.iterdir() if not is_partial(path))
+    return any(name != _SETTINGS and not name.startswith(".") for name in names)
+
+
+def _run(
+    learner: Learner,
+    inputs: LearnerInputs,
+    config: dict[str, Any],
+    evaluator: Evaluator | None,
+    kept: Path | None,
+) -> tuple[TrainedPolicy, Files]:
+    """Train from the beginning, or from what is kept there of the same training."""
     begun = time.monotonic()
     evaluations: list[tuple[int, PolicyEvaluation]] = []
-    with _reproducible(seed, n_threads):
-        training = chosen.prepare(task)
+    n_steps = config["n_steps"]
+    training = learner.prepare(inputs)
+    if kept is not None and isinstance(training, ResumableTraining):
+        from vlfeedback.offline.training_state import load_state
 
-        def judge(step: int) -> None:
-            if evaluator is not None:
-                evaluations.append((step, evaluator.evaluate(training.policy)))
+        state = load_state(kept)
+        if state is not None:
+            training.load_state(state["training"])
+            evaluations = [(step, PolicyEvaluation(*rows)) for step, *rows in state["evaluations"]]
+            begun -= state["seconds"]
 
-        training.run(n_steps, eval_every, judge, report)
-    trained = TrainedPolicy(
-        training.policy,
-        EvaluationCurve.from_evaluations(evaluations),
-        time.monotonic() - begun,
-        config,
-        _jsonable(training.notes),
-    )
-    if out is not None:
-        save_trained(trained, training.files, out)
-    return trained
+    def judge(step: int) -> None:
+        if evaluator is not None:
+            evaluations.append((step, evaluator.evaluate(training.policy)))
+        if kept is not None and step < n_steps and isinstance(training, ResumableTraining):
+            _keep(kept, training, evaluations, time.monotonic() - begun)
+
+    training.run(n_steps, config["eval_every"], judge, inputs.report)
+    curve = EvaluationCurve.from_evaluations(evaluations)
+    seconds, notes = time.monotonic() - begun, as_json(training.notes)
+    return TrainedPolicy(training.policy, curve, seconds, config, notes), training.files
+
+
+def _keep(
+    path: Path,
+    training: ResumableTraining,
+    evaluations: Sequence[tuple[int, PolicyEvaluation]],
+    seconds: float,
+) -> None:
+    from vlfeedback.offline.training_state import save_state
+
+    state = training.state()
+    if state is None:
+        return
+    rows = [(step, e.successes, e.returns, e.lengths) for step, e in evaluations]
+    save_state(path, {"training": state, "evaluations": rows, "seconds": seconds})
+
+
+def _settings_of(evaluator: Evaluator | None) -> dict[str, Any] | None:
+    """What an evaluator says its figures depend on; None where it says nothing."""
+    settings = getattr(evaluator, "settings", None)
+    return None if settings is None else as_json(settings())
 
 
 @contextmanager
@@ -157,9 +229,3 @@ def _digest(trajectories: Sequence[Trajectory]) -> str:
                 said.update(name.encode())
                 said.update(np.ascontiguousarray(array).data)
     return said.hexdigest()
-
-
-def _jsonable(values: dict[str, Any]) -> dict[str, Any]:
-    """The same as it comes back from JSON: tuples are lists."""
-    back: dict[str, Any] = json.loads(json.dumps(values))
-    return back

@@ -12,12 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vlfeedback.data.whole_files import new_file
+from vlfeedback.data.store import check_same_settings
+from vlfeedback.data.whole_files import new_file, read_json
 from vlfeedback.errors import FileFormatError
 from vlfeedback.offline.curve import EvaluationCurve
+from vlfeedback.offline.learners import get_learner
 from vlfeedback.optional import import_d3rlpy
 
-__all__ = ["TrainedPolicy", "read_trained", "save_trained"]
+__all__ = ["Files", "TrainedPolicy", "read_trained", "save_trained"]
+
+Files = Mapping[str, Callable[[Path], None]]
+"""What there is to save, by the name of its file: called with a path."""
 
 _RESULT = "result.json"
 
@@ -32,70 +37,101 @@ class TrainedPolicy:
     config: dict[str, Any]  # JSON values: learner, settings, seed, steps and digests of the data
     notes: dict[str, Any] = field(default_factory=dict)  # such as on the reward model of P-IQL
 
+    @classmethod
+    def load(cls, folder: str | Path, *, device: str = "cpu") -> TrainedPolicy:
+        """Read what `train_policy` or `vlfeedback train` finished in a folder.
+
+        Raises:
+            FileNotFoundError: there is no finished training.
+            FileFormatError: it cannot be read.
+        """
+        path = Path(folder) / _RESULT
+        if not path.is_file():
+            raise FileNotFoundError(f"No finished training in {folder}: it has no {_RESULT}.")
+        return _read(Path(folder), _read_result(path), device)
+
 
 def save_trained(
-    trained: TrainedPolicy, files: Mapping[str, Callable[[Path], None]], folder: Path
+    trained: TrainedPolicy, files: Files, judged: Mapping[str, Any] | None, folder: Path
 ) -> None:
     """Write the policy, then what is known of it; files that are there are replaced.
 
     Args:
         trained: what to describe.
-        files: what to write, by name: called with a path.
+        files: what to write.
+        judged: settings of the evaluator, if it says any.
         folder: made where it is not there.
     """
     for name, write in files.items():
         with new_file(folder / name) as partial:
             write(partial)
-    said = {
+    result = {
         "config": trained.config,
         "seconds": trained.seconds,
         "curve": trained.curve.to_json(),
         "notes": trained.notes,
+        "evaluation": judged,
         "files": sorted(files),
     }
-    with new_file(folder / _RESULT) as partial:
-        partial.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    with new_file(folder / _RESULT) as partial:  # an episode's return may be no finite number
+        partial.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def read_trained(
-    folder: Path, config: Mapping[str, Any], *, device: str = "cpu"
+    folder: Path,
+    config: Mapping[str, Any],
+    judged: Mapping[str, Any] | None = None,
+    *,
+    device: str = "cpu",
 ) -> TrainedPolicy | None:
     """The finished training in a folder, or None where there is none.
 
     Raises:
-        FileFormatError: there is another training than that of `config`, or no readable one.
+        FileFormatError: there is another training than that of `config`, one that was judged with
+            other settings than `judged`, or no readable one.
     """
     path = folder / _RESULT
     if not path.is_file():
         return None
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        other = sorted(key for key in config if said["config"][key] != config[key])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    result = _read_result(path)
+    advice = "Choose another folder, or delete that one."
+    begun = {name: result["config"].get(name) for name in config}
+    check_same_settings(begun, config, where=folder, advice=advice)
+    if judged is not None and result.get("evaluation") is not None:
+        begun = {"evaluation": result["evaluation"]}
+        check_same_settings(begun, {"evaluation": judged}, where=folder, advice=advice)
+    return _read(folder, result, device)
+
+
+def _read_result(path: Path) -> dict[str, Any]:
+    advice = "Delete it, or choose another folder."
+    result = read_json(path, advice=advice)
+    missing = {"config", "seconds", "curve", "notes", "files"} - result.keys()
+    if missing:
         raise FileFormatError(
-            f"{path} describes no training ({error!r}). Delete it, or choose another folder."
-        ) from error
-    if other:
-        raise FileFormatError(
-            f"{folder} holds another training: {', '.join(other)} differ. Choose another folder, "
-            "or delete that one."
+            f"{path} describes no training: it lacks {', '.join(sorted(missing))}. {advice}"
         )
+    return result
+
+
+def _read(folder: Path, result: Mapping[str, Any], device: str) -> TrainedPolicy:
     return TrainedPolicy(
-        _read_policy(folder, said["files"], device),
-        EvaluationCurve.from_json(said["curve"]),
-        said["seconds"],
-        said["config"],
-        said["notes"],
+        _read_policy(folder, result["files"], result["config"]["learner"], device),
+        EvaluationCurve.from_json(result["curve"]),
+        result["seconds"],
+        result["config"],
+        result["notes"],
     )
 
 
-def _read_policy(folder: Path, files: list[str], device: str) -> Any:
+def _read_policy(folder: Path, files: list[str], learner: str, device: str) -> Any:
     if "policy.safetensors" in files:
         from vlfeedback.offline.diffusion_policy import DiffusionPolicy
 
         return DiffusionPolicy.load(folder / "policy.safetensors", device=device)
     d3rlpy = import_d3rlpy(needed_by="a saved policy")
-    # d3rlpy knows our learners once their modules are imported.
+    # d3rlpy knows our learners, and a plugin's, once their modules are imported.
     from vlfeedback.offline import bc, cpl, ipl, iql, sft  # noqa: F401
 
+    get_learner(learner)
     return d3rlpy.load_learnable(str(folder / "policy.d3"), device=device)

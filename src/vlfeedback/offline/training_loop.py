@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,7 +10,7 @@ from vlfeedback.offline.d3rlpy_quiet import quiet_log
 from vlfeedback.offline.evaluation import Policy
 from vlfeedback.types import Report, Trajectory
 
-__all__ = ["D3rlpyTraining", "DiffusionTraining", "Report", "Training"]
+__all__ = ["D3rlpyTraining", "DiffusionTraining", "Report", "ResumableTraining", "Training"]
 
 _REPORT_EVERY = 100  # steps
 
@@ -32,8 +32,40 @@ class Training(Protocol):
         """
 
 
+@runtime_checkable
+class ResumableTraining(Training, Protocol):
+    """A training that goes on, in another process, as if it had never stopped."""
+
+    def state(self) -> Mapping[str, Any] | None:
+        """All that its next step depends on, asked for while `run` calls `judge`.
+
+        Tensors, arrays, numbers and texts in dictionaries, lists and tuples; None where something
+        it depends on cannot be kept.
+        """
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Have `run` go on from there; called before it, on a training of the same inputs."""
+
+
+@runtime_checkable
+class ResumableBuffer(Protocol):
+    """What batches are drawn from, in an order that can be taken up again."""
+
+    def order_state(self) -> dict[str, Any]:
+        """What the next batches depend on, beside the data."""
+
+    def load_order_state(self, state: Mapping[str, Any]) -> None:
+        """Go on with the batches that followed when `order_state` was asked."""
+
+
 class D3rlpyTraining:
-    """A d3rlpy algorithm and its buffer."""
+    """A d3rlpy algorithm and its buffer.
+
+    Args:
+        policy: made with ``config.create(device=...)``, and not built yet.
+        buffer: what it is fitted on. A training can go on after a stop where this is a
+            `ResumableBuffer`, as `TransitionBuffer` and `PreferenceBuffer` are.
+    """
 
     def __init__(self, policy: Policy, buffer: object) -> None:
         self.policy: Any = policy
@@ -42,17 +74,46 @@ class D3rlpyTraining:
             "policy.d3": lambda path: self.policy.save(str(path))
         }
         self._buffer = buffer
+        self._done = 0
+
+    def state(self) -> Mapping[str, Any] | None:
+        """See `ResumableTraining.state`."""
+        from vlfeedback.offline.training_state import algorithm_state
+
+        buffers = self._buffers()
+        if buffers is None:
+            return None
+        orders = {name: buffer.order_state() for name, buffer in buffers.items()}
+        return {"done": self._done, "algorithm": algorithm_state(self.policy), "orders": orders}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """See `ResumableTraining.load_state`."""
+        from vlfeedback.offline.training_state import load_algorithm_state
+
+        self.policy.build_with_dataset(self._buffer)
+        load_algorithm_state(self.policy, state["algorithm"])
+        for name, buffer in (self._buffers() or {}).items():  # after building, which draws
+            buffer.load_order_state(state["orders"][name])
+        self._done = state["done"]
 
     def run(
         self, n_steps: int, every: int, judge: Callable[[int], None], report: Report | None
     ) -> None:
         """See `Training.run`."""
-        for done in range(0, n_steps, every):
+        for done in range(self._done, n_steps, every):
             # One `fit` for all would leave out what is no whole epoch.
             size = min(every, n_steps - done)
             with quiet_log():
                 self._fit(size, done, n_steps, report)
-            judge(done + size)
+            self._done = done + size
+            judge(self._done)
+
+    def _buffers(self) -> dict[str, ResumableBuffer] | None:
+        """All that batches are drawn from, or None where one of them cannot go on."""
+        replay = getattr(self.policy, "replay", None)
+        buffers = {"buffer": self._buffer} | ({} if replay is None else {"replay": replay})
+        resumable = {n: b for n, b in buffers.items() if isinstance(b, ResumableBuffer)}
+        return resumable if len(resumable) == len(buffers) else None
 
     def _fit(self, size: int, done: int, n_steps: int, report: Report | None) -> None:
         from d3rlpy.logging import NoopAdapterFactory
@@ -81,6 +142,16 @@ class DiffusionTraining:
             "policy.safetensors": lambda path: self.policy.save(path)
         }
         self._trajectories = trajectories
+        self._begun: Mapping[str, Any] | None = None
+
+    def state(self) -> Mapping[str, Any]:
+        """See `ResumableTraining.state`."""
+        state: Mapping[str, Any] = self.policy.training_state()
+        return state
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """See `ResumableTraining.load_state`."""
+        self._begun = state
 
     def run(
         self, n_steps: int, every: int, judge: Callable[[int], None], report: Report | None
@@ -91,4 +162,6 @@ class DiffusionTraining:
             if step % every == 0 or step == n_steps:
                 judge(step)
 
-        self.policy.fit(self._trajectories, n_steps, callback=tell, report=report)
+        self.policy.fit(
+            self._trajectories, n_steps, callback=tell, report=report, begun=self._begun
+        )

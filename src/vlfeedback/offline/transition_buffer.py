@@ -6,7 +6,7 @@ its last transition; and it draws a batch in a Python loop.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NoReturn, overload
@@ -130,6 +130,14 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
     def sample_transition(self) -> Transition:
         """Draw one transition; d3rlpy reads the shapes from it."""
         return self._transition(int(self._rows[self._rng.integers(len(self._rows))]))
+
+    def order_state(self) -> dict[str, Any]:
+        """What the next draws depend on, beside the transitions."""
+        return {"rng": self._rng.bit_generator.state}
+
+    def load_order_state(self, state: Mapping[str, Any]) -> None:
+        """Draw what was drawn after `order_state` was asked."""
+        self._rng.bit_generator.state = state["rng"]
 
     @cached_property
     def episodes(self) -> Sequence[Episode]:

@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 
 from vlfeedback.errors import ShapeError
 from vlfeedback.types import PreferenceLabels
 
-__all__ = ["label_accuracy"]
+__all__ = ["agreement", "label_accuracy", "sides"]
+
+
+def sides(labels: PreferenceLabels) -> Float64[np.ndarray, " N"]:
+    """Which side each label prefers: -1 the first, 1 the second, 0 a tie or no answer."""
+    preferred = np.sign(labels.prefer_second.astype(np.float64) - 0.5)
+    return np.where(labels.answered, preferred, 0.0)
+
+
+def agreement(labels: PreferenceLabels, truth: PreferenceLabels) -> Float64[np.ndarray, " n"]:
+    """For each pair that `truth` orders: 1 labelled alike, 0 the other way round.
+
+    A tie or no answer where `truth` has an order is half right, 0.5, as guessing would be.
+
+    Raises:
+        ShapeError: different numbers of labels.
+    """
+    if len(labels) != len(truth):
+        raise ShapeError(f"{len(labels)} labels and {len(truth)} true ones; expected as many.")
+    true_sides = sides(truth)
+    ordered = true_sides != 0
+    return np.asarray(0.5 + 0.5 * sides(labels)[ordered] * true_sides[ordered])
 
 
 def label_accuracy(labels: PreferenceLabels, truth: PreferenceLabels) -> float:
@@ -23,11 +45,5 @@ def label_accuracy(labels: PreferenceLabels, truth: PreferenceLabels) -> float:
 
     Source: VLP paper, appendix B, Table 15 (which is silent on ties).
     """
-    if len(labels) != len(truth):
-        raise ShapeError(f"{len(labels)} labels and {len(truth)} true ones; expected as many.")
-    ordered = truth.answered & (truth.prefer_second != 0.5)
-    if not ordered.any():
-        return float("nan")
-    given = np.sign(labels.prefer_second[ordered] - 0.5) * labels.answered[ordered]
-    wanted = np.sign(truth.prefer_second[ordered] - 0.5)
-    return float(np.mean(0.5 + 0.5 * given * wanted))
+    right = agreement(labels, truth)
+    return float(np.mean(right)) if len(right) else float("nan")

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from jaxtyping import Float64
 
+from vlfeedback.figures.reward_curve import COLOURS
 from vlfeedback.offline.curve import EvaluationCurve
+from vlfeedback.optional import require
 from vlfeedback.reports.published import MEAN
 
 if TYPE_CHECKING:
@@ -18,9 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCALE", "draw_curves", "evaluation_means"]
 
-# Okabe and Ito's colours, which colour-blind people tell apart.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999", "#000000")
-_STYLES = [(colour, line) for line in ("-", "--") for colour in _COLOURS]
+_STYLES = [(colour, line) for line in ("-", "--") for colour in (*COLOURS, "#000000")]
 _COLUMNS = 3
 
 SCALE = {"success": 100.0, "return": 1.0}
@@ -39,13 +39,17 @@ def draw_curves(results: Mapping[str, Any]) -> Figure:
 
     Args:
         results: of `vlfeedback.sweeps.results.summarise_sweep`.
-    """
-    from matplotlib.figure import Figure
 
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    matplotlib_figure = require("matplotlib.figure", extra="vision", needed_by="A report")
     tasks = [task for task in results["cells"] if task != MEAN]
     columns = min(_COLUMNS, len(tasks))
     rows = -(-len(tasks) // columns)
-    figure = Figure(figsize=(4.2 * columns + 2.0, 3.4 * rows + 1.0), layout="constrained")
+    figure: Figure = matplotlib_figure.Figure(
+        figsize=(4.2 * columns + 2.0, 3.4 * rows + 1.0), layout="constrained"
+    )
     panels = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
     styles = dict(zip(results["cells"][tasks[0]], cycle(_STYLES), strict=False))
     for axes, task in zip(panels, tasks, strict=False):

@@ -1,7 +1,8 @@
-"""Results of policies that papers print, to stand beside ours in a column of their own.
+"""Numbers that papers print, to stand beside ours in a column of their own.
 
-Tables 2 to 4 of VLP (Liu et al. 2025), Tables I and II of Offline RL-VLM-F (Venkataraman et al.).
-The numbers are in ``published.toml``, as printed.
+Of policies: Tables 2 to 4 of VLP (Liu et al. 2025), Tables I and II of Offline RL-VLM-F
+(Venkataraman et al.). Of labels: Tables 5, 6, 13 to 15 and 18 of VLP. The numbers are in
+``published.toml``, as printed, but for shares in [0, 1].
 """
 
 from __future__ import annotations
@@ -11,9 +12,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
-__all__ = ["MEAN", "PUBLISHED", "Figure", "PublishedTable"]
+__all__ = [
+    "LABEL_TABLES",
+    "MEAN",
+    "PUBLISHED",
+    "Figure",
+    "LabelTable",
+    "PublishedTable",
+    "vlp_label_tables",
+    "vlp_tables_of_training",
+]
 
 MEAN = "mean"
 """Where a task's name would stand: the mean over all tasks."""
@@ -29,7 +39,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class PublishedTable:
-    """One table of a paper."""
+    """One table of a paper about policies."""
 
     title: str  # "VLP, Table 2"
     source: str  # authors, seeds and protocol
@@ -49,15 +59,78 @@ class PublishedTable:
         return Figure(mean, std[0] if std else None)
 
 
-def _read() -> Mapping[str, PublishedTable]:
+@dataclass(frozen=True, slots=True)
+class LabelTable:
+    """One table of a paper about labels: a number for each row and column."""
+
+    title: str  # "VLP, Table 15"
+    source: str  # authors, and what is measured
+    unit: str  # "share" in [0, 1], "correlation", or those of several columns
+    columns: tuple[str, ...]
+    rows: Mapping[str, list[float]]  # by task, kind of instruction or setting
+
+    def column(self, name: str) -> dict[str, float]:
+        """One column, by row."""
+        place = self.columns.index(name)
+        return {row: numbers[place] for row, numbers in self.rows.items()}
+
+    def row(self, name: str) -> dict[str, float]:
+        """One row, by column."""
+        return dict(zip(self.columns, self.rows[name], strict=True))
+
+
+def _read(kind: str) -> dict[str, Any]:
     text = files("vlfeedback.reports").joinpath("published.toml").read_text(encoding="utf-8")
-    return MappingProxyType(
-        {
-            name: PublishedTable(**(table | {"columns": tuple(table["columns"])}))
-            for name, table in tomllib.loads(text).items()
-        }
-    )
+    tables: dict[str, Any] = tomllib.loads(text)[kind]
+    return {
+        name: table | {"columns": tuple(table["columns"]), "rows": MappingProxyType(table["rows"])}
+        for name, table in tables.items()
+    }
 
 
-PUBLISHED: Mapping[str, PublishedTable] = _read()
-"""Tables by name, such as ``"vlp-2"``."""
+PUBLISHED: Mapping[str, PublishedTable] = MappingProxyType(
+    {name: PublishedTable(**table) for name, table in _read("policies").items()}
+)
+"""Results of policies: tables by name, such as ``"vlp-2"``."""
+
+LABEL_TABLES: Mapping[str, LabelTable] = MappingProxyType(
+    {name: LabelTable(**table) for name, table in _read("labels").items()}
+)
+"""Results of labels: tables by name, such as ``"vlp-15"``."""
+
+
+def vlp_label_tables() -> dict[str, Any]:
+    """What the VLP paper prints of labels, by what is measured, as evaluations of labels keep it.
+
+    Returns:
+        ``label_accuracy`` and ``label_correlation`` of VLP by task (the mean of Table 18 is
+        ``"mean_ml45"``), ``baseline_label_accuracy`` and ``baseline_correlation`` by method and
+        task, and ``language`` by kind of instruction and figure. Shares are in [0, 1].
+    """
+    accuracy, correlation = LABEL_TABLES["vlp-15"], LABEL_TABLES["vlp-5"]
+    ml45 = LABEL_TABLES["vlp-18"].column("VLP")
+    mean = ml45.pop(MEAN)
+    language = LABEL_TABLES["vlp-6"]
+    return {
+        "label_accuracy": accuracy.column("VLP") | ml45 | {"mean_ml45": mean},
+        "baseline_label_accuracy": _baselines(accuracy),
+        "baseline_correlation": _baselines(correlation),
+        "label_correlation": correlation.column("VLP"),
+        "language": {kind: language.row(kind) for kind in language.rows},
+    }
+
+
+def vlp_tables_of_training() -> tuple[
+    dict[tuple[float, float], dict[str, float]], dict[float, dict[str, float]]
+]:
+    """Tables 13 and 14 of VLP: figures by the weights of (ILP, IVP), and by the share of data."""
+    weights, shares = LABEL_TABLES["vlp-13"], LABEL_TABLES["vlp-14"]
+    by_weights = {}
+    for name in weights.rows:
+        ilp, ivp = map(float, name.split())
+        by_weights[ilp, ivp] = weights.row(name)
+    return by_weights, {float(name): shares.row(name) for name in shares.rows}
+
+
+def _baselines(table: LabelTable) -> dict[str, dict[str, float]]:
+    return {name: table.column(name) for name in table.columns if name != "VLP"}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping
-from string import Template
 from typing import Any
 
 from vlfeedback.figures.inline_picture import data_uri
 from vlfeedback.reports.learning_curves import draw_curves
+from vlfeedback.reports.pages import render_page
+from vlfeedback.reports.provenance import describe_provenance
 from vlfeedback.reports.published import MEAN
 
 __all__ = ["html_page", "markdown_table"]
@@ -23,7 +23,7 @@ def markdown_table(results: Mapping[str, Any]) -> str:
     header = _header(results)
     lines = [header, ["---"] * 2 + ["---:"] * (len(header) - 2), *_table(results)]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return "\n\n".join([table, *_notes(results)]) + "\n"
+    return "\n\n".join([table, *_notes(results), describe_provenance(results, quote="`")]) + "\n"
 
 
 def html_page(results: Mapping[str, Any]) -> str:
@@ -31,22 +31,23 @@ def html_page(results: Mapping[str, Any]) -> str:
 
     Args:
         results: of `vlfeedback.sweeps.results.summarise_sweep`.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
     """
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in _header(results))
-    previous, rows = "", []
+    rows: list[dict[str, Any]] = []
     for task, *cells in _table(results):
-        first = "" if task == previous else ' class="first"'
-        name = "" if task == previous else html.escape(task)
-        body = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-        rows.append(f"<tr{first}><th>{name}</th>{body}</tr>")
-        previous = task
-    return _PAGE.substitute(
-        title=html.escape(results["name"]),
-        claim=html.escape(results["claim"]),
-        head=head,
-        rows="\n".join(rows),
-        notes="\n".join(f"<p>{html.escape(note)}</p>" for note in _notes(results)),
+        begins = not rows or rows[-1]["task"] != task
+        rows.append({"task": task, "begins": begins, "cells": cells})
+    return render_page(
+        "sweep",
+        title=results["name"],
+        claim=results["claim"],
+        head=_header(results),
+        rows=rows,
+        notes=list(_notes(results)),
         curves=data_uri(draw_curves(results)),
+        provenance=describe_provenance(results),
     )
 
 
@@ -135,41 +136,3 @@ def _notes(results: Mapping[str, Any]) -> Iterator[str]:
             else "all their evaluations are bit for bit the same."
         )
         yield f"Pairs of runs of equal labels, each trained: {determinism['compared']}; {verdict}"
-    yield " ".join(_provenance(results))
-
-
-def _provenance(results: Mapping[str, Any]) -> Iterator[str]:
-    yield f"`{results['command']}`;"
-    if results["hardware"]:
-        yield f"{results['hardware']['processor']}, {results['hardware']['cores']} cores;"
-    if results["versions"]:
-        yield ", ".join(f"{name} {number}" for name, number in results["versions"].items()) + ";"
-    commits = [commit[:10] + commit[40:] for commit in results["commits"]]
-    yield f"commit {', '.join(commits)}." if commits else "no commit."
-
-
-_PAGE = Template("""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>$title</title>
-<style>
-body { font: 15px/1.4 sans-serif; margin: 2em; color: #222; }
-table { border-collapse: collapse; }
-th, td { padding: .1em .8em; text-align: left; vertical-align: top; }
-td + td { text-align: right; }
-.first { border-top: 1px solid #ccc; }
-img { max-width: 100%; }
-</style>
-<h1>$title</h1>
-<p>$claim</p>
-<table>
-<tr>$head</tr>
-$rows
-</table>
-$notes
-<h2>Learning curves</h2>
-<p>Means over seeds of each evaluation, with one standard deviation; dotted: the paper's result.</p>
-<img src="$curves" alt="Learning curves of every task">
-</html>
-""")

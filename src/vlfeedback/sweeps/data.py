@@ -17,7 +17,7 @@ from vlfeedback.data.sampling import (
 )
 from vlfeedback.data.trajectories import read_trajectories
 from vlfeedback.errors import NeedsError
-from vlfeedback.sweeps.specification import Sweep
+from vlfeedback.sweeps.specification import Sweep, is_collection
 from vlfeedback.types import Trajectory
 
 __all__ = ["check_data", "describe_data", "draw_pairs", "load_task"]
@@ -33,7 +33,7 @@ def check_data(sweep: Sweep) -> None:
     """
     if not sweep.data:
         raise NeedsError(f"{sweep.name} names no data; add --data FOLDER, or data = ... to it.")
-    if not _is_collection(sweep):
+    if not is_collection(sweep.data):
         for task in sweep.tasks:
             load_task(sweep, task)
         return
@@ -50,7 +50,7 @@ def describe_data(sweep: Sweep) -> dict[str, Any]:
     """What a result depends on: the collection's settings and levels, or the file's name."""
     path = Path(sweep.data)
     said: dict[str, Any] = {"rest": sweep.rest}
-    if not _is_collection(sweep):
+    if not is_collection(sweep.data):
         return {"file": path.name, **said}
     said |= {"collection": dict(Collection.open(path).settings), "levels": list(sweep.levels)}
     return said
@@ -73,7 +73,7 @@ def load_task(sweep: Sweep, task: str) -> list[Trajectory]:
 
 def _read(sweep: Sweep, task: str) -> list[Trajectory]:
     path = Path(sweep.data)
-    if _is_collection(sweep):
+    if is_collection(sweep.data):
         return Collection.open(path).load(task, sweep.levels)
     trajectories = read_trajectories(path)
     chosen = [t for t in trajectories if t.task == task]
@@ -95,7 +95,3 @@ def draw_pairs(
         rng=np.random.default_rng([zlib.crc32(task.encode()), seed]),
         start_multiple=sweep.pairs.start_multiple,
     )
-
-
-def _is_collection(sweep: Sweep) -> bool:
-    return Path(sweep.data).suffix not in (".h5", ".hdf5")

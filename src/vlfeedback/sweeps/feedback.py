@@ -12,6 +12,7 @@ import numpy as np
 
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.sampling import SegmentPairList, gather_pairs
+from vlfeedback.data.whole_files import new_file
 from vlfeedback.errors import FileFormatError, NeedsError
 from vlfeedback.preferences import make_preference_source
 from vlfeedback.preferences.accuracy import label_accuracy
@@ -121,10 +122,8 @@ def _reward(
     )
     rewards = np.concatenate([t.rewards for t in relabelled if t.rewards is not None])
     path = _rewards_path(feedback, folder)
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("wb") as file:
+    with new_file(path) as partial, partial.open("wb") as file:
         np.save(file, rewards)
-    partial.replace(path)
     return {"steps": len(rewards), "mean_reward": float(rewards.mean(dtype=np.float64))}
 
 

@@ -7,14 +7,14 @@ beside their final names and renamed when whole, so a killed process leaves no h
 
 from __future__ import annotations
 
-import fcntl
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from vlfeedback.data.store import LOCK, check_same_settings, locked
+from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.errors import FileFormatError
 from vlfeedback.sweeps.specification import Sweep, parse_sweep
 
@@ -22,7 +22,7 @@ __all__ = ["SweepFolder"]
 
 Kind = Literal["runs", "feedback"]
 
-_LOCK = ".lock"
+_ADVICE = "Delete it, and the same command makes it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class SweepFolder:
             FileFormatError: the folder holds another sweep, or something else.
         """
         if not self._manifest.exists():
-            if self.root.exists() and any(path.name != _LOCK for path in self.root.iterdir()):
+            if self.root.exists() and any(path.name != LOCK for path in self.root.iterdir()):
                 raise FileFormatError(
                     f"{self.root} is not empty and holds no sweep; choose another folder."
                 )
@@ -53,25 +53,16 @@ class SweepFolder:
 
     def begin(self, table: Mapping[str, Any], *, name: str, command: str) -> None:
         """Write down what is asked for: the tables of a sweep file, and what was typed."""
-        _write(self._manifest, {"name": name, "command": command, "table": table})
+        manifest = {"name": name, "command": command, "table": table}
+        write_json(self._manifest, manifest, indent=None)
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Keep others from running a sweep in this folder; the lock ends with the process.
 
         Raises:
             BlockingIOError: somebody else does.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / _LOCK).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BlockingIOError(
-                    f"Another process runs a sweep in {self.root}; wait for it, or choose another "
-                    "folder."
-                ) from error
-            yield
+        return locked(self.root, what="runs a sweep in")
 
     def sweep(self) -> Sweep:
         """What was asked for last.
@@ -96,14 +87,12 @@ class SweepFolder:
         row = self.find(kind, name)
         if row is None:
             return None
-        now = json.loads(json.dumps(settings))  # as they come back: tuples are lists
-        then = row.get("settings", {})
-        differing = ", ".join(_differences(then, now))
-        if differing:
-            raise FileFormatError(
-                f"{self.path(kind, name)} is of other settings: {differing}. Use the same ones to "
-                "go on, or another folder."
-            )
+        check_same_settings(
+            row.get("settings", {}),
+            settings,
+            where=self.path(kind, name),
+            advice="Use the same ones to go on, or another folder.",
+        )
         return row
 
     def find(self, kind: Kind, name: str) -> dict[str, Any] | None:
@@ -113,11 +102,11 @@ class SweepFolder:
             FileFormatError: it is damaged.
         """
         path = self.path(kind, name)
-        return _read(path) if path.is_file() else None
+        return read_json(path, advice=_ADVICE) if path.is_file() else None
 
     def write_row(self, kind: Kind, name: str, row: Mapping[str, Any]) -> None:
         """Write a row, whole or not at all."""
-        _write(self.path(kind, name), row)
+        write_json(self.path(kind, name), row, indent=None)
 
     def path(self, kind: Kind, name: str, suffix: str = ".json") -> Path:
         """Where a row is, or what lies beside it under another suffix."""
@@ -140,7 +129,7 @@ class SweepFolder:
             raise FileNotFoundError(
                 f"No sweep in {self.root}; make one with: vlfeedback sweep FILE --out {self.root}"
             )
-        begun = _read(self._manifest)
+        begun = read_json(self._manifest, advice=_ADVICE)
         missing = {"name", "command", "table"} - set(begun)
         if missing:
             raise FileFormatError(
@@ -148,33 +137,3 @@ class SweepFolder:
                 "damaged. Choose another folder."
             )
         return begun
-
-
-def _differences(then: Any, now: Any, name: str = "") -> list[str]:
-    """``"steps was 200 and is 100"`` for each leaf that is not the same."""
-    if isinstance(then, dict) and isinstance(now, dict):
-        return [
-            line
-            for key in sorted({*then, *now})
-            for line in _differences(then.get(key), now.get(key), f"{name} {key}".strip())
-        ]
-    return [] if then == now else [f"{name} was {then!r} and is {now!r}"]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        read = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise FileFormatError(
-            f"{path} is no JSON ({error}); delete it, and the same command makes it again."
-        ) from error
-    if not isinstance(read, dict):
-        raise FileFormatError(f"{path} holds no JSON object; delete it.")
-    return read
-
-
-def _write(path: Path, value: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(value, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)

@@ -13,8 +13,6 @@ from vlfeedback.sweeps.specification import LearnerSpec, SourceSpec, Sweep
 
 __all__ = ["Feedback", "Run", "expand"]
 
-_ON_REWARDS = ("iql", "iql-d3rlpy")  # what learns from trajectories with a source's rewards
-
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
@@ -58,8 +56,11 @@ class Run:
         learner = asdict(self.learner)
         del learner["name"]
         feedback = self.feedback
+        own = sweep.own_task(self.task)
+        known = {} if own is None else {"env_id": own.env_id, "success_key": own.success_key}
         return (
             {"task": self.task, "data": data}
+            | known
             | (feedback.settings(sweep, data) if feedback else {})
             | {"seed": self.seed, "learner": learner | {"steps": self.steps}}
             | {"evaluation": {k: v for k, v in asdict(sweep.evaluation).items() if k != "metric"}}
@@ -116,7 +117,7 @@ def _sources_of(learner: LearnerSpec, sweep: Sweep) -> tuple[SourceSpec | None, 
     """What this learner is trained on, one after the other."""
     get_preset(learner.preset)
     reads = get_learner(learner.learner).reads
-    if "preferences" not in reads and learner.learner not in _ON_REWARDS:
+    if "preferences" not in reads and "rewards" not in reads:
         return (None,)
     kind = "labels" if "preferences" in reads else "rewards"
     sources = sweep.labels if kind == "labels" else sweep.rewards

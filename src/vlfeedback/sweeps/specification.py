@@ -19,6 +19,11 @@ learner of rewards; a learner that needs neither stands alone::
     config = { checkpoint = "weights/vip.pt" }
     tasks.drawer-close.goal = "goals/drawer-close.png"  # settings of one task alone
 
+    [own_tasks.fold-towel]            # a task that is not registered, to be named in `tasks`
+    env_id = "my_package:FoldTowel-v0"
+    instruction = "fold the towel"
+    success_key = "success"           # of `info`; by default this one
+
     [learners.p-iql]
     preset = "vlp"
     settings = { expectile = 0.9 }
@@ -26,7 +31,8 @@ learner of rewards; a learner that needs neither stands alone::
     [paper]                           # what a paper prints for a source and learner
     "teacher/p-iql" = "vlp-2/P-IQL"
 
-Every other key, with its default, is a field of a dataclass below.
+Tasks of `vlfeedback collect --env-id` are known from the folder they were collected into, those of
+plugins by their names. Every other key, with its default, is a field of a dataclass below.
 """
 
 from __future__ import annotations
@@ -35,16 +41,28 @@ import re
 import tomllib
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from contextlib import suppress
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from vlfeedback.data.collection import Collection
 from vlfeedback.errors import FileFormatError, UnknownNameError
 from vlfeedback.registry import suggest
 from vlfeedback.reports.published import PUBLISHED
-from vlfeedback.tasks import get_task
+from vlfeedback.tasks import TASKS, TaskSpec, get_task, own_task
 
-__all__ = ["Evaluation", "LearnerSpec", "Pairs", "SourceSpec", "Sweep", "parse_sweep", "read_table"]
+__all__ = [
+    "Evaluation",
+    "LearnerSpec",
+    "OwnTask",
+    "Pairs",
+    "SourceSpec",
+    "Sweep",
+    "is_collection",
+    "parse_sweep",
+    "read_table",
+]
 
 T = TypeVar("T")
 
@@ -73,6 +91,16 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnTask:
+    """A task of the sweep's own, as its file describes it."""
+
+    name: str  # as tables and files call it
+    env_id: str  # Gymnasium id, importable as "module:id"
+    instruction: str  # what a person would say
+    success_key: str = "success"  # key of `info` that is truthy once it is done
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSpec:
     """Where labels or rewards come from."""
 
@@ -89,8 +117,8 @@ class SourceSpec:
 
     def instruction_for(self, task: str) -> str:
         """What it is told a task is; by default the task's own instruction."""
-        told: str = self.instructions.get(task, get_task(task).instruction)
-        return told
+        told: str | None = self.instructions.get(task)
+        return get_task(task).instruction if told is None else told
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +153,15 @@ class Sweep:
     pairs: Pairs = field(default_factory=Pairs)
     evaluation: Evaluation = field(default_factory=Evaluation)
     paper: Mapping[str, str] = field(default_factory=dict)  # "source/learner": "table/column"
+    own_tasks: tuple[TaskSpec, ...] = ()  # those of `tasks` that their names alone do not tell
+
+    def own_task(self, name: str) -> TaskSpec | None:
+        """The sweep's own task of this name, if it has one."""
+        return next((task for task in self.own_tasks if task.name == name), None)
+
+    def task(self, name: str) -> TaskSpec:
+        """What one of its tasks is."""
+        return self.own_task(name) or get_task(name)
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -151,14 +188,17 @@ def parse_sweep(table: Mapping[str, Any], *, name: str, where: str) -> Sweep:
             suggests the nearest.
     """
     values = dict(table)
-    for section in ("labels", "rewards", "learners", "pairs", "evaluation", "paper"):
+    for section in ("labels", "rewards", "learners", "pairs", "evaluation", "paper", "own_tasks"):
         if not isinstance(values.get(section, {}), dict):
             raise FileFormatError(f"{where}: {section} is {values[section]!r}; expected a table.")
+    values["own_tasks"] = own_tasks = _own_tasks(values, where)
+    told = {task.name: task.instruction for task in own_tasks}
     for gives in ("labels", "rewards"):
-        values[gives] = [
+        sources = [
             _named(SourceSpec, key, entry, f"{where} [{gives}.{key}]", gives=gives, source=key)
             for key, entry in values.get(gives, {}).items()
         ]
+        values[gives] = [replace(s, instructions={**told, **s.instructions}) for s in sources]
     values["learners"] = [
         _named(LearnerSpec, key, entry, f"{where} [learners.{key}]", learner=key)
         for key, entry in values.get("learners", {}).items()
@@ -168,6 +208,38 @@ def parse_sweep(table: Mapping[str, Any], *, name: str, where: str) -> Sweep:
     sweep = _build(Sweep, {**values, "name": name}, where)
     _check(sweep, where)
     return sweep
+
+
+def _own_tasks(values: Mapping[str, Any], where: str) -> list[TaskSpec]:
+    """Tasks that the file describes, then those that only the data's folder knows."""
+    described = [
+        _named(OwnTask, key, entry, f"{where} [own_tasks.{key}]")
+        for key, entry in values.get("own_tasks", {}).items()
+    ]
+    for own in described:
+        if own.name in TASKS:
+            raise FileFormatError(
+                f"{where} [own_tasks.{own.name}]: there is a task of this name already; give "
+                "yours another one, or leave the table out."
+            )
+    found = [
+        own_task(own.env_id, own.instruction, success_key=own.success_key, name=own.name)
+        for own in described
+    ]
+    names = {task.name for task in found}
+    data, tasks = values.get("data"), values.get("tasks")
+    if not isinstance(data, str) or not isinstance(tasks, list) or not is_collection(data):
+        return found
+    unknown = [name for name in tasks if isinstance(name, str) and name not in (*names, *TASKS)]
+    for name in unknown:
+        with suppress(UnknownNameError, FileNotFoundError):  # said better once all is checked
+            found.append(Collection.open(Path(data)).task(name))
+    return found
+
+
+def is_collection(data: str) -> bool:
+    """Whether a sweep's data is a folder of `vlfeedback collect`, and not an .h5 file."""
+    return bool(data) and Path(data).suffix not in (".h5", ".hdf5")
 
 
 def _named(cls: type[T], name: str, entry: Any, where: str, **defaults: Any) -> T:
@@ -242,7 +314,7 @@ def _check(sweep: Sweep, where: str) -> None:
     for key, listed in (("tasks", sweep.tasks), ("seeds", sweep.seeds), ("levels", sweep.levels)):
         _check_list(listed, key, where)
     for task in sweep.tasks:
-        get_task(task)
+        sweep.task(task)
     at_least_one: dict[str, int] = {
         "steps": sweep.steps,
         "[pairs] count": sweep.pairs.count,
@@ -285,7 +357,7 @@ def _check_sources(sweep: Sweep, where: str) -> None:
     for source in (*sweep.labels, *sweep.rewards):
         of = f"{where} [{source.gives}.{source.name}]"
         for task in (*source.tasks, *source.instructions):
-            get_task(task)
+            sweep.task(task)
         for task, settings in source.tasks.items():
             if not isinstance(settings, dict):
                 raise FileFormatError(f"{of}: tasks.{task} is {settings!r}; expected a table.")

@@ -13,7 +13,6 @@ from vlfeedback.sweeps.feedback import read_labels, read_rewards
 from vlfeedback.sweeps.folder import SweepFolder
 from vlfeedback.sweeps.runs import Run
 from vlfeedback.sweeps.specification import Sweep
-from vlfeedback.tasks import get_task
 
 __all__ = ["describe_run", "train"]
 
@@ -76,7 +75,7 @@ def train(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
 
 
 def _evaluator(sweep: Sweep, task: str) -> PolicyEvaluator:
-    spec, settings = get_task(task), sweep.evaluation
+    spec, settings = sweep.task(task), sweep.evaluation
     return PolicyEvaluator(
         spec.env_id,
         seeds=range(settings.episodes),

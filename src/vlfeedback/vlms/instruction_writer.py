@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from vlfeedback.data.instructions import instruction_corpus
-from vlfeedback.data.unseen_instructions import unseen_instructions
+from vlfeedback.data.instructions import instruction_corpus, other_instructions
+from vlfeedback.data.unseen_instructions import has_unseen_instructions, unseen_instructions
 from vlfeedback.errors import NeedsError
-from vlfeedback.tasks import METAWORLD_TASKS, TaskSpec, get_task
+from vlfeedback.tasks import TASKS, TaskSpec, get_task
 from vlfeedback.vlms.client import ChatClient, picture_part
 
 __all__ = ["PROMPT_VERSION", "parse_phrases", "write_instructions"]
@@ -56,11 +56,7 @@ Moreover, you need to be mindful to replace the nouns in the instructions with s
 replacing "bag" with the following words in the Python list:
 - Begin of synonym example -
 {synonyms}
-- End of synonym example -
-The tasks are from Meta-World benchmark and the image of the task is rendered in a 3D simulation \
-environment. In the environment, there is a wooden table and a robotic arm. The robotic arm is \
-placed above the table. The robotic arm needs to manipulate the object(s) on the table to complete \
-tasks."""
+- End of synonym example -"""
 
 _NO_LIST = "That is no Python list of strings. Answer with nothing but such a list."
 _MORE = (
@@ -74,7 +70,7 @@ _log = logging.getLogger(__name__)
 
 def write_instructions(
     client: ChatClient,
-    task: str,
+    task: str | TaskSpec,
     n: int = 40,
     picture: UInt8[np.ndarray, "H W 3"] | None = None,
     *,
@@ -89,7 +85,7 @@ def write_instructions(
 
     Args:
         client: the model to ask.
-        task: name of a task, such as ``"drawer-close"``.
+        task: a task, or its name, such as ``"drawer-close"``.
         n: how many, at least 1; the paper asks for 40.
         picture: the task's scene, ``(H, W, 3)`` uint8, for a model that reads pictures.
         taken: phrases that other tasks have beside those of the shipped corpus, and whose.
@@ -103,7 +99,7 @@ def write_instructions(
     spec = get_task(task)
     if n < 1:
         raise NeedsError(f"n is {n}; ask for at least 1 instruction.")
-    reserved = _reserved(spec.name, taken or {})
+    reserved = _reserved(spec, taken or {})
     messages = _first_messages(spec, n, picture)
     kept: dict[str, None] = {}
     dropped: dict[str, str] = {}
@@ -166,6 +162,7 @@ def _first_messages(
     spec: TaskSpec, n: int, picture: UInt8[np.ndarray, "H W 3"] | None
 ) -> list[Any]:
     system = _SYSTEM.format(n=n, verb_structures=_VERB_STRUCTURES, synonyms=_SYNONYMS)
+    system += f"\n{spec.scene}" if spec.scene else ""
     title = spec.name.replace("-", " ").title()
     instruction = spec.instruction[0].upper() + spec.instruction[1:]
     content: list[dict[str, Any]] = [
@@ -179,17 +176,20 @@ def _first_messages(
     ]
 
 
-def _reserved(task: str, taken: Mapping[str, str]) -> dict[str, str]:
+def _reserved(spec: TaskSpec, taken: Mapping[str, str]) -> dict[str, str]:
     """Phrases that may not be kept, and why."""
-    reserved: dict[str, str] = {}
-    for other in METAWORLD_TASKS:
-        for kind in ("phrase", "description", "correct colour", "incorrect colour"):
-            for text in unseen_instructions(other, kind):
-                reserved[_tidy(text)] = "kept for testing"
-        if other != task:
+    reserved = {_tidy(text): "an instruction of another task" for text in other_instructions(spec)}
+    for other in TASKS.own:
+        if has_unseen_instructions(other):
+            for kind in ("phrase", "description", "correct colour", "incorrect colour"):
+                for text in unseen_instructions(other, kind):
+                    reserved[_tidy(text)] = "kept for testing"
+        if other != spec.name:
             reserved |= dict.fromkeys(instruction_corpus(other), f"an instruction of {other}")
     return reserved | {
-        _tidy(text): f"an instruction of {owner}" for text, owner in taken.items() if owner != task
+        _tidy(text): f"an instruction of {owner}"
+        for text, owner in taken.items()
+        if owner != spec.name
     }
 
 

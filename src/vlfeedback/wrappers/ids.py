@@ -11,8 +11,9 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.vector import AutoresetMode
 
+from vlfeedback.errors import NeedsError
 from vlfeedback.rewards import REWARD_SOURCES
-from vlfeedback.tasks import TASKS, get_task
+from vlfeedback.tasks import TASKS, TaskSpec, get_task
 from vlfeedback.wrappers.frames import CaptureFrames
 from vlfeedback.wrappers.modes import RewardMode
 from vlfeedback.wrappers.reward import RewardFromSource
@@ -24,19 +25,27 @@ __all__ = ["make_env", "make_vector_env", "register_ids"]
 
 def register_ids() -> None:
     """Register the ids of all sources on all tasks; those already registered are left alone."""
+    for task in TASKS:
+        _register_ids_of(task)
+
+
+def _register_ids_of(task: str) -> None:
+    gym_name = TASKS.entry(task).gym_name
     for source in REWARD_SOURCES.names():
         entry = REWARD_SOURCES.entry(source)
-        for task in TASKS.values():
-            id = f"{entry.gym_name}Reward-{task.gym_name}-v0"
-            if id not in gym.registry:
-                gym.register(
-                    id=id,
-                    entry_point="vlfeedback.wrappers.ids:make_env",
-                    vector_entry_point="vlfeedback.wrappers.ids:make_vector_env",
-                    kwargs={"task": task.name, "source": entry.name},
-                    # The view brings its own order check and time limit, inside the reward.
-                    order_enforce=False,
-                )
+        id = f"{entry.gym_name}Reward-{gym_name}-v0"
+        if id not in gym.registry:
+            gym.register(
+                id=id,
+                entry_point="vlfeedback.wrappers.ids:make_env",
+                vector_entry_point="vlfeedback.wrappers.ids:make_vector_env",
+                kwargs={"task": task, "source": entry.name},
+                # The view brings its own order check and time limit, inside the reward.
+                order_enforce=False,
+            )
+
+
+TASKS.tell(_register_ids_of)  # of those that `register_task` adds
 
 
 def make_env(
@@ -73,9 +82,10 @@ def make_env(
 
     Raises:
         UnknownNameError: there is no such task or source.
+        NeedsError: the task names no environment.
         RenderError: the source reads pictures and `render_mode` is None.
     """
-    spec = get_task(task)
+    spec = _spec_with_env(task)
     env = gym.make(
         spec.env_id,
         max_episode_steps=time_limit,
@@ -135,9 +145,10 @@ def make_vector_env(
 
     Raises:
         UnknownNameError: there is no such task or source.
+        NeedsError: the task names no environment.
         RenderError: the source reads pictures and `render_mode` is None.
     """
-    spec = get_task(task)
+    spec = _spec_with_env(task)
     live = resolve_source(source, device=device, config=source_config)
     wrappers = [partial(CaptureFrames, stride=live.needs.frame_stride)]
     vector: dict[str, Any] = {"autoreset_mode": autoreset_mode}
@@ -162,3 +173,13 @@ def make_vector_env(
         scale=scale,
         discount=discount,
     )
+
+
+def _spec_with_env(task: str) -> TaskSpec:
+    spec = get_task(task)
+    if not spec.env_id:
+        raise NeedsError(
+            f"Task {spec.name!r} names no environment, only recorded episodes; give its TaskSpec "
+            "an env_id."
+        )
+    return spec

@@ -37,10 +37,10 @@ def negative(trajectory: Trajectory) -> Trajectory:
 def diagnosed(
     source: RewardSource, episodes: list[Trajectory], retaken: dict[Trajectory, Trajectory] | None
 ) -> Diagnosis:
-    return diagnose(source, exam_of(episodes, retaken))
+    return diagnose(source, inputs_of(episodes, retaken))
 
 
-def exam_of(
+def inputs_of(
     episodes: list[Trajectory], retaken: dict[Trajectory, Trajectory] | None
 ) -> DiagnosisInputs:
     return prepare_diagnosis(
@@ -54,16 +54,16 @@ def exam_of(
     )
 
 
-def value(found: Diagnosis, name: str) -> float:
-    finding = found.findings[name]
-    assert isinstance(finding, Estimate), finding
-    return finding.mean
+def value(diagnosis: Diagnosis, name: str) -> float:
+    metric = diagnosis.metrics[name]
+    assert isinstance(metric, Estimate), metric
+    return metric.mean
 
 
-def why_not(found: Diagnosis, name: str) -> str:
-    finding = found.findings[name]
-    assert isinstance(finding, NotApplicable), finding
-    return finding.reason
+def why_not(diagnosis: Diagnosis, name: str) -> str:
+    metric = diagnosis.metrics[name]
+    assert isinstance(metric, NotApplicable), metric
+    return metric.reason
 
 
 class Listener:
@@ -80,26 +80,33 @@ class Listener:
 
 
 def test_a_source_of_single_pictures_by_a_third_party(episodes: list[Trajectory]) -> None:
-    found = diagnosed(BrightnessReward(), episodes, None)
-    assert tuple(found.findings) == tuple(METRICS)
+    diagnosis = diagnosed(BrightnessReward(), episodes, None)
+    assert tuple(diagnosis.metrics) == tuple(METRICS)
     # Brightness is the reward here, up to the pairs of two dark episodes, which have no order.
     for name in ("random_pairs", "clustered_pairs", "success_auc", "expert_over_random"):
-        assert value(found, name) == 1.0
-    assert value(found, "value_order") == 1.0
-    assert "same in either order" in why_not(found, "reversed_clips")
-    assert why_not(found, "right_instruction") == "It reads no instruction."
-    assert why_not(found, "wording_correlation") == "It reads no instruction."
-    assert why_not(found, "camera_correlation") == "There are no pictures of another camera."
-    assert value(found, "segments_per_second") > 0
+        assert value(diagnosis, name) == 1.0
+    assert value(diagnosis, "value_order") == 1.0
+    assert "same in either order" in why_not(diagnosis, "reversed_clips")
+    assert why_not(diagnosis, "right_instruction") == "It reads no instruction."
+    assert why_not(diagnosis, "wording_correlation") == "It reads no instruction."
+    assert why_not(diagnosis, "camera_correlation") == "There are no pictures of another camera."
+    assert value(diagnosis, "segments_per_second") > 0
 
 
 def test_a_negative_turns_the_ranking_of_brightness_round(episodes: list[Trajectory]) -> None:
     retaken = {t: negative(t) for t in probed(episodes)}
-    found = diagnosed(BrightnessReward(), episodes, retaken)
-    assert value(found, "camera_correlation") == pytest.approx(-1.0)
-    assert found.cameras is not None
+    diagnosis = diagnosed(BrightnessReward(), episodes, retaken)
+    assert value(diagnosis, "camera_correlation") == pytest.approx(-1.0)
+    assert diagnosis.cameras is not None
     # 16 steps of one brightness and its negative: each step sums to 1.
-    np.testing.assert_allclose(found.cameras.ours + found.cameras.other, 16.0, rtol=1e-6)
+    np.testing.assert_allclose(diagnosis.cameras.ours + diagnosis.cameras.other, 16.0, rtol=1e-6)
+
+
+def test_why_there_is_no_other_camera_is_told(episodes: list[Trajectory]) -> None:
+    inputs = replace(inputs_of(episodes, None), why_not_retaken="No camera 'moon'.")
+    assert why_not(diagnose(BrightnessReward(), inputs), "camera_correlation") == (
+        "There are no pictures of another camera. No camera 'moon'."
+    )
 
 
 @pytest.mark.parametrize("granularity", ["window", "episode"])
@@ -108,27 +115,36 @@ def test_mean_brightness_of_clips_knows_nothing_of_their_direction(
 ) -> None:
     context = 16 if granularity == "window" else 1
     config = BrightnessConfig(granularity, context=context, frame_stride=5)
-    found = diagnosed(BrightnessReward(config), episodes, None)
-    assert value(found, "reversed_clips") == 0.5
-    assert value(found, "success_auc") == 1.0
-    assert value(found, "value_order") == 1.0
+    diagnosis = diagnosed(BrightnessReward(config), episodes, None)
+    assert value(diagnosis, "reversed_clips") == 0.5
+    assert value(diagnosis, "success_auc") == 1.0
+    assert value(diagnosis, "value_order") == 1.0
 
 
 def test_a_source_that_only_listens_tells_instructions_and_nothing_else(
     episodes: list[Trajectory],
 ) -> None:
-    found = diagnosed(Listener({"close the drawer": 1.0}), episodes, None)
-    assert value(found, "right_instruction") == 1.0
+    diagnosis = diagnosed(Listener({"close the drawer": 1.0}), episodes, None)
+    assert value(diagnosis, "right_instruction") == 1.0
     for name in ("random_pairs", "success_auc", "expert_over_random"):
-        assert value(found, name) == 0.5  # ties
-    assert value(found, "value_order") == 0.0  # a constant orders nothing
-    assert why_not(found, "camera_correlation") == "It reads no pictures."
-    assert why_not(found, "wording_correlation") == "It scores all of these clips the same."
+        assert value(diagnosis, name) == 0.5  # ties
+    assert value(diagnosis, "value_order") == 0.0  # a constant orders nothing
+    assert why_not(diagnosis, "camera_correlation") == "It reads no pictures."
+    assert why_not(diagnosis, "wording_correlation") == "It scores all of these clips the same."
+
+
+def test_where_no_other_instruction_is_known_none_is_told_from_it(
+    episodes: list[Trajectory],
+) -> None:
+    inputs = inputs_of(episodes, None)
+    pairings = {k: pairs for k, pairs in inputs.pairings.items() if k != "instruction"}
+    diagnosis = diagnose(Listener({}), replace(inputs, pairings=pairings))
+    assert why_not(diagnosis, "right_instruction").startswith("No instruction is known")
 
 
 def test_a_source_that_does_not_listen_tells_no_instructions(episodes: list[Trajectory]) -> None:
-    found = diagnosed(Listener({}), episodes, None)
-    assert value(found, "right_instruction") == 0.5
+    diagnosis = diagnosed(Listener({}), episodes, None)
+    assert value(diagnosis, "right_instruction") == 0.5
 
 
 def test_the_environments_reward_is_good_and_a_constant_is_useless(
@@ -149,35 +165,37 @@ def test_darkness_is_useless_here(episodes: list[Trajectory]) -> None:
         def rewards(self, batch: SegmentBatch) -> np.ndarray:
             return -super().rewards(batch)
 
-    found = diagnosed(Darkness(), episodes, None)
-    assert value(found, "success_auc") == 0.0
-    assert value(found, "value_order") == -1.0
-    assert describe_diagnosis(found)["verdict"] == "useless"
+    diagnosis = diagnosed(Darkness(), episodes, None)
+    assert value(diagnosis, "success_auc") == 0.0
+    assert value(diagnosis, "value_order") == -1.0
+    assert describe_diagnosis(diagnosis)["verdict"] == "useless"
 
 
-def test_where_all_or_none_succeed_success_is_not_asked(trajectories: list[Trajectory]) -> None:
-    found = diagnosed(EnvReward(), trajectories, None)
-    assert why_not(found, "success_auc").startswith("0 of 8 episodes succeed")
-    assert describe_diagnosis(found)["verdict"] == "good"  # experts stand against random actions
+def test_where_all_or_none_succeed_success_is_not_measured(trajectories: list[Trajectory]) -> None:
+    diagnosis = diagnosed(EnvReward(), trajectories, None)
+    assert why_not(diagnosis, "success_auc").startswith("0 of 8 episodes succeed")
+    assert (
+        describe_diagnosis(diagnosis)["verdict"] == "good"
+    )  # experts stand against random actions
 
 
 def test_an_expert_that_succeeds_at_once_has_no_order_of_scores(
     episodes: list[Trajectory],
 ) -> None:
     at_once = [replace(t, successes=np.full(21, t.level == "expert")) for t in episodes]
-    found = describe_diagnosis(diagnosed(BrightnessReward(), at_once, None))
-    assert found["findings"]["value_order"] == {
+    diagnosis = describe_diagnosis(diagnosed(BrightnessReward(), at_once, None))
+    assert diagnosis["findings"]["value_order"] == {
         "not_applicable": "In these episodes there is nothing to compare."
     }
-    assert found["verdict"] == "good"
+    assert diagnosis["verdict"] == "good"
 
 
-def test_equal_seeds_give_equal_figures_whatever_else_is_examined(
+def test_equal_seeds_give_equal_figures_whatever_else_is_measured(
     episodes: list[Trajectory],
 ) -> None:
-    exam = exam_of(episodes, None)
+    inputs = inputs_of(episodes, None)
     first, _, again = (
-        describe_diagnosis(diagnose(source, exam))["findings"]
+        describe_diagnosis(diagnose(source, inputs))["findings"]
         for source in (BrightnessReward(), EnvReward(), BrightnessReward())
     )
     for name in set(METRICS) - {"segments_per_second"}:
@@ -186,7 +204,9 @@ def test_equal_seeds_give_equal_figures_whatever_else_is_examined(
 
 def test_progress_is_reported_up_to_the_end(episodes: list[Trajectory]) -> None:
     heard: list[tuple[str, int, int, float]] = []
-    diagnose(EnvReward(), exam_of(episodes, None), report=lambda *told: heard.append(told))
+    diagnose(
+        EnvReward(), inputs_of(episodes, None), report=lambda *progress: heard.append(progress)
+    )
     assert heard[0][:3] == ("episodes", 1, 16)  # 8 episodes, 5 pairings, 3 more
     assert heard[-1][1:3] == (16, 16)
 
@@ -194,8 +214,8 @@ def test_progress_is_reported_up_to_the_end(episodes: list[Trajectory]) -> None:
 def test_the_curves_show_an_expert_that_succeeds_also_backwards(
     episodes: list[Trajectory],
 ) -> None:
-    found = diagnosed(BrightnessReward(), episodes, None)
-    expert, random = found.curves["expert"], found.curves["random"]
+    diagnosis = diagnosed(BrightnessReward(), episodes, None)
+    expert, random = diagnosis.curves["expert"], diagnosis.curves["random"]
     assert expert.trajectory is episodes[0] and random.trajectory is episodes[4]
     # Every second picture is read: 0, 50, 100, 150, 200 after the steps 0, 5, 10, 15, 20. Step 20
     # is the first that sees the success of step 15.
@@ -208,8 +228,8 @@ def test_the_curves_show_an_expert_that_succeeds_also_backwards(
 
 
 def test_all_of_it_is_json(episodes: list[Trajectory]) -> None:
-    exam = exam_of(episodes, None)
-    described = describe_inputs(exam) | describe_diagnosis(diagnose(BrightnessReward(), exam))
+    inputs = inputs_of(episodes, None)
+    described = describe_inputs(inputs) | describe_diagnosis(diagnose(BrightnessReward(), inputs))
     again = json.loads(json.dumps(described, allow_nan=False))
     assert again["episodes"] == {
         "expert": {"n": 4, "succeed": 4},

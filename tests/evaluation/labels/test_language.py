@@ -1,10 +1,11 @@
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from vlfeedback.data.pairings import rank_by_return
+from vlfeedback.data.pairings import RankedPairs, ShownSegment, rank_by_return
 from vlfeedback.data.unseen_instructions import unseen_instructions
 from vlfeedback.errors import NeedsError
 from vlfeedback.evaluation.labels.language import KINDS, bradley_terry_loss, evaluate_language
@@ -93,3 +94,19 @@ def test_a_pool_without_another_task_is_refused() -> None:
         evaluate_language(
             SegmentScorer(Oracle()), pairs, "drawer-close", {"test tasks": {}}, seed=0
         )
+
+
+def test_a_segment_is_read_under_other_words_just_as_it_is_shown() -> None:
+    seen: set[tuple[bool, bool]] = set()
+
+    class Spy(SegmentScorer):
+        def scores(self, clips: Sequence[ShownSegment]) -> np.ndarray:
+            seen.update((s.reversed, s.with_reset) for s in clips)
+            return np.zeros(len(clips))
+
+    segment = trajectory("drawer-close", 1.0).segment(0, 2)
+    shown = ShownSegment(segment, "", reversed=True, with_reset=False)
+    pairs = RankedPairs((shown,), (shown,), np.ones(1, np.float32))
+    pool = {"faucet-close": [trajectory("faucet-close", 1.0)]}
+    evaluate_language(Spy(Oracle()), pairs, "drawer-close", {"test tasks": pool}, seed=0)
+    assert seen == {(True, False), (False, True)}  # the other is of the pool

@@ -1,31 +1,17 @@
-import math
+from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from vlfeedback.data.pairings import RankedPairs
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import UnknownNameError
 from vlfeedback.evaluation.labels.pairings import (
     PAIRINGS,
-    PairScores,
-    describe_pairing,
     draw_pairings,
     picture_stride,
-    score_pairs,
+    why_not_applicable,
 )
-from vlfeedback.rewards.picture_energy import PictureEnergyReward
-from vlfeedback.rewards.random import RandomReward
-from vlfeedback.scoring.segments import SegmentScorer
-from vlfeedback.tasks import get_task
+from vlfeedback.tasks import TASKS, TaskSpec, get_task
 from vlfeedback.types import SourceNeeds, Trajectory
-
-
-def judged(scores: list[list[float]], truth: list[float], returns: bool = False) -> PairScores:
-    return PairScores(
-        np.array(truth, np.float32),
-        np.array(scores, float)[:, ::-1].copy() if returns else None,
-        {"ours": np.array(scores, float)},
-    )
 
 
 def test_every_pairing_is_drawn_and_the_same_seed_draws_the_same(
@@ -34,22 +20,22 @@ def test_every_pairing_is_drawn_and_the_same_seed_draws_the_same(
     def draw(seed: int) -> dict[str, RankedPairs]:
         return draw_pairings(trajectories, "drawer-close", n_pairs=30, length=16, seed=seed)
 
-    posed = draw(3)
-    assert tuple(posed) == PAIRINGS
-    assert all(len(pairs) == 30 for pairs in posed.values())
-    assert {c.segment.start % 5 for p in posed.values() for c in p.first} == {0}
+    drawn = draw(3)
+    assert tuple(drawn) == PAIRINGS
+    assert all(len(pairs) == 30 for pairs in drawn.values())
+    assert {c.segment.start % 5 for p in drawn.values() for c in p.first} == {0}
     for pairing, pairs in draw(3).items():
-        assert pairs.first == posed[pairing].first
-    assert draw(4)["random"].first != posed["random"].first
-    sides = [c.segment.trajectory.level for c in posed["clustered"].first]
+        assert pairs.first == drawn[pairing].first
+    assert draw(4)["random"].first != drawn["random"].first
+    sides = [c.segment.trajectory.level for c in drawn["clustered"].first]
     assert len(set(sides)) == 1
     right = get_task("drawer-close").instruction
     chosen = {
         (second if truth else first).instruction
         for first, second, truth in zip(
-            posed["instruction"].first,
-            posed["instruction"].second,
-            posed["instruction"].prefer_second,
+            drawn["instruction"].first,
+            drawn["instruction"].second,
+            drawn["instruction"].prefer_second,
             strict=True,
         )
     }
@@ -70,57 +56,45 @@ def test_the_stride_is_read_off_the_pictures(trajectories: list[Trajectory]) -> 
     assert picture_stride(trajectories) == 5
 
 
-def test_picture_energy_brings_its_opposite_and_both_know_nothing_of_reversal(
+def test_a_task_of_ones_own_is_set_against_the_instructions_of_ours(
     trajectories: list[Trajectory],
 ) -> None:
-    posed = draw_pairings(trajectories, "drawer-close", n_pairs=30, length=16, seed=0)
-    energy = PictureEnergyReward()
-    energy.needs = SourceNeeds(frames=True, granularity="window", context=16, frame_stride=5)
-    scorers = {"picture-energy": SegmentScorer(energy), "random": SegmentScorer(RandomReward())}
-    clustered, backwards = (
-        score_pairs(posed["clustered"], scorers),
-        score_pairs(posed["reversed"], scorers),
+    mine = TaskSpec("stack-cups", "stack the cups", env_id="")
+    drawn = draw_pairings(trajectories, mine, n_pairs=4, length=16, seed=0)
+    assert tuple(drawn) == PAIRINGS
+    assert {s.instruction for s in drawn["random"].first} == {"stack the cups"}
+    pairs = zip(drawn["instruction"].first, drawn["instruction"].second, strict=True)
+    for texts in ({a.instruction, b.instruction} for a, b in pairs):
+        assert texts - {"stack the cups"} < {spec.instruction for spec in TASKS.values()}
+    with pytest.raises(UnknownNameError, match="No task 'stack-cups'"):
+        draw_pairings(trajectories, "stack-cups", n_pairs=4, length=16, seed=0)
+
+
+def test_other_words_for_the_instruction_draw_the_same_segments(
+    trajectories: list[Trajectory],
+) -> None:
+    said_otherwise = replace(get_task("drawer-close"), instruction="shut it")
+    drawn, other = (
+        draw_pairings(trajectories, task, n_pairs=9, length=16, seed=0)
+        for task in ("drawer-close", said_otherwise)
     )
-    assert clustered.right("picture-energy").mean() == 1.0  # experts grow brighter
-    assert clustered.right("still").mean() == 0.0
-    assert clustered.right("prior").mean() == 1.0
-    for name in ("picture-energy", "still", "random"):
-        assert backwards.right(name).tolist() == [0.5] * 30
+    assert [s.segment for s in drawn["random"].first] == [s.segment for s in other["random"].first]
+    assert {s.instruction for s in other["reversed"].second} == {"shut it"}
 
 
-def test_right_wrong_and_tied_labels_over_pairs_that_have_an_order() -> None:
-    answers = judged([[0, 1], [1, 0], [1, 1], [0, 9]], [1, 1, 0, 0.5])
-    assert answers.labels("ours").tolist() == [1, 0, 0.5, 1]
-    assert answers.right("ours").tolist() == [1, 0, 0.5]
-    assert answers.right("prior").tolist() == [1, 1, 0]
-
-
-def test_figures_of_a_pairing() -> None:
-    figures = describe_pairing(judged([[0, 1], [1, 0], [1, 1], [0, 9]], [1, 1, 0, 0.5]))
-    assert figures["pairs"] == 4
-    assert figures["scripted_ties"] == 0.25
-    assert figures["accuracy"] == {"ours": 0.5, "prior": pytest.approx(2 / 3)}
-    assert figures["ties"] == {"ours": 0.25}
-    # 1, 0, 0.5 about 0.5 is 0.5, -0.5, 0; times 1, 1, 0 that is 0.
-    assert figures["label_pearson"]["ours"] == pytest.approx(0.0)
-    assert "score_pearson" not in figures
-
-
-def test_correlation_of_scores_with_returns() -> None:
-    answers = judged([[0, 1], [2, 3]], [0, 0], returns=True)  # returns: [1, 0], [3, 2]
-    figures = describe_pairing(answers)
-    assert figures["score_pearson"]["ours"] == pytest.approx(0.6)  # 3 / 5 by hand
-    assert figures["score_spearman"]["ours"] == pytest.approx(0.6)
-    assert answers.return_gap.tolist() == [1, 1]
-
-
-def test_labels_on_one_side_only_correlate_in_both_orders_alone() -> None:
-    # Three of four right, the truth always 1: 2 * 0.75 - 1 = 0.5.
-    figures = describe_pairing(judged([[0, 1], [0, 1], [0, 1], [1, 0]], [1, 1, 1, 1]))
-    assert math.isnan(figures["label_pearson"]["ours"])
-    assert figures["label_pearson_both_orders"]["ours"] == pytest.approx(0.5)
-
-
-def test_a_pairing_that_returns_do_not_decide_has_no_gaps_of_them() -> None:
-    with pytest.raises(NeedsError, match="not ordered by returns"):
-        _ = judged([[0, 1]], [1]).return_gap
+@pytest.mark.parametrize(
+    ("pairing", "needs", "scores_steps", "reason"),
+    [
+        ("reversed", SourceNeeds(actions=True), False, "reads no pictures"),
+        ("reversed", SourceNeeds(frames=True), True, "scores single pictures"),
+        ("reversed", SourceNeeds(frames=True), False, ""),
+        ("instruction", SourceNeeds(frames=True), False, "reads no instruction"),
+        ("instruction", SourceNeeds(instruction=True), True, ""),
+        ("random", SourceNeeds(), True, ""),
+    ],
+)
+def test_a_pairing_says_nothing_of_a_source_that_cannot_tell_its_sides_apart(
+    pairing: str, needs: SourceNeeds, scores_steps: bool, reason: str
+) -> None:
+    given = why_not_applicable(pairing, needs, scores_steps=scores_steps)
+    assert reason in given and bool(given) == bool(reason)

@@ -4,12 +4,13 @@ import math
 import numpy as np
 import pytest
 
-from vlfeedback.evaluation.labels.pairings import PairScores
+from vlfeedback.evaluation.labels.answers import PairAnswers
 from vlfeedback.evaluation.labels.summary import TaskResult, summarise, tidy
 from vlfeedback.evaluation.statistics import mean_interval
+from vlfeedback.types import Outcome, PreferenceLabels
 
 
-def judged(n_right: int, n_baseline: int, n: int = 10) -> PairScores:
+def answers_of(n_right: int, n_baseline: int, n: int = 10) -> PairAnswers:
     """`n` pairs, the second always right; ours is right in the first `n_right` of them."""
 
     def scores(right: int) -> np.ndarray:
@@ -17,16 +18,16 @@ def judged(n_right: int, n_baseline: int, n: int = 10) -> PairScores:
         return np.stack([np.zeros(n), second], axis=1)
 
     returns = np.stack([np.zeros(n), np.arange(1.0, n + 1)], axis=1)
-    return PairScores(
+    return PairAnswers.from_scores(
         np.ones(n, np.float32), returns, {"ours": scores(n_right), "energy": scores(n_baseline)}
     )
 
 
 def repeat(a: int, b: int) -> dict[str, TaskResult]:
-    words = {"seen": {"itp_loss": a / 10, "pool": {"ilp_loss": float("nan")}}}
+    words = {"ours": {"seen": {"itp_loss": a / 10, "pool": {"ilp_loss": float("nan")}}}}
     return {
-        "a": TaskResult({"clustered": judged(a, 5)}, words),
-        "b": TaskResult({"clustered": judged(b, 5)}, words),
+        "a": TaskResult({"clustered": answers_of(a, 5)}, words),
+        "b": TaskResult({"clustered": answers_of(b, 5)}, words),
     }
 
 
@@ -84,8 +85,48 @@ def test_tidy_rounds_numbers_and_drops_nan() -> None:
 
 def test_a_pairing_that_one_task_lacks_is_averaged_over_the_others() -> None:
     results = {
-        "a": TaskResult({"clustered": judged(9, 5), "expert": judged(6, 5)}),
-        "b": TaskResult({"clustered": judged(7, 5)}),
+        "a": TaskResult({"clustered": answers_of(9, 5), "expert": answers_of(6, 5)}),
+        "b": TaskResult({"clustered": answers_of(7, 5)}),
     }
     figures = summarise([results], source="ours")
     assert figures["expert_pairs"]["ours"] == {"mean": pytest.approx(0.6), "a": 0.6}
+
+
+def labelled(*values: float, refused: int = 0) -> PairAnswers:
+    """The second is always right; the last `refused` pairs have no answer."""
+    n_answered = len(values) - refused
+    outcomes = [Outcome.ANSWERED] * n_answered + [Outcome.REFUSED] * refused
+    given = PreferenceLabels(np.array(values, np.float32), np.array(outcomes, np.uint8))
+    energy = PreferenceLabels(np.ones(len(values), np.float32), np.ones(len(values), np.bool_))
+    truth = np.ones(len(values), np.float32)
+    return PairAnswers(truth, None, {"ours": given, "energy": energy}, {})
+
+
+def test_a_labeller_has_outcomes_and_no_figures_of_scores() -> None:
+    results = {
+        "a": TaskResult({"clustered": labelled(1, 1, 0.5, 0)}),
+        "b": TaskResult({"clustered": labelled(1, 1, 0, 1, refused=2)}),
+    }
+    figures = summarise([results], source="ours")
+    assert figures["label_accuracy"] == {"a": 0.625, "b": 0.75}
+    outcomes = figures["outcomes"]["clustered"]
+    assert outcomes["ties"] == {"mean": 0.125, "a": 0.25, "b": 0.0}
+    assert outcomes["refused"] == {"mean": 0.25, "a": 0.0, "b": 0.5}
+    assert outcomes["unsure"] == {"mean": 0.0, "a": 0.0, "b": 0.0}
+    assert "calibration" not in figures
+    assert "score_pearson" not in figures["correlation"]["clustered"]
+    assert figures["comparisons"]["clustered"]["energy"]["mean"]["difference"] == -0.3125
+
+
+def test_soft_labels_are_calibrated_over_the_pairs_that_were_answered() -> None:
+    results = {"a": TaskResult({"clustered": labelled(0.9, 0.7, 0.4, 0.1, refused=1)})}
+    calibration = summarise([results], source="ours")["calibration"]["clustered"]
+    assert sum(b["n"] for b in calibration["bins"]) == 3
+    assert calibration["brier_score"] == round((0.01 + 0.09 + 0.36) / 3, 4)
+
+
+def test_a_pairing_that_a_source_was_not_asked_about_is_left_out_of_its_figures_alone() -> None:
+    alone = PairAnswers.from_scores(np.ones(2, np.float32), None, {"energy": np.eye(2)})
+    results = {"a": TaskResult({"clustered": answers_of(9, 5), "instruction": alone})}
+    assert "instruction_pairs" not in summarise([results], source="ours")
+    assert "ours" not in summarise([results], source="energy")["instruction_pairs"]

@@ -13,7 +13,7 @@ from vlfeedback.evaluation.diagnosis.episode_scores import (
     steps_to_score,
 )
 from vlfeedback.evaluation.diagnosis.inputs import LEVELS, DiagnosisInputs
-from vlfeedback.figures.level_curves import LevelCurve
+from vlfeedback.scoring.curves import ScoreCurve
 from vlfeedback.scoring.paced import PacedSource
 from vlfeedback.types import Trajectory
 
@@ -22,21 +22,21 @@ __all__ = ["episode_curves", "until_success"]
 
 def episode_curves(
     paced_source: PacedSource,
-    exam: DiagnosisInputs,
+    inputs: DiagnosisInputs,
     along: Mapping[Trajectory, Float32[np.ndarray, " E"]],
-) -> dict[str, LevelCurve]:
+) -> dict[str, ScoreCurve]:
     """By level, the scores of one episode; the expert's also backwards, up to its success.
 
     The expert is the first that succeeds, the others the first that fail, if there are such.
 
     Args:
         paced_source: scores.
-        exam: has the episodes.
+        inputs: has the episodes.
         along: their scores, see `scores_of_episode`.
     """
     curves = {}
     for level in LEVELS:
-        episodes = exam.of_level(level)
+        episodes = inputs.of_level(level)
         if not episodes:
             continue
         chosen = _typical(episodes, succeeds=level == "expert")
@@ -45,8 +45,8 @@ def episode_curves(
         if level == "expert" and paced_source.needs.frames:
             last = int(steps[until_success(chosen, steps)][-1])
             film = played_backwards(chosen, last)
-            backwards = scores_of_episode(paced_source, film, exam.instruction)
-        curves[level] = LevelCurve(chosen, steps, along[chosen], backwards)
+            backwards = scores_of_episode(paced_source, film, inputs.instruction)
+        curves[level] = ScoreCurve(chosen, steps, along[chosen], backwards)
     return curves
 
 

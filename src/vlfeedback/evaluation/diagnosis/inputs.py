@@ -1,4 +1,4 @@
-"""What every source of a diagnosis is asked: the same episodes, pairs, clips and wordings."""
+"""What every source of a diagnosis is measured on: the same episodes, pairs, clips and wordings."""
 
 from __future__ import annotations
 
@@ -11,19 +11,12 @@ import numpy as np
 from vlfeedback.data.instructions import instruction_corpus
 from vlfeedback.data.pairings import RankedPairs
 from vlfeedback.data.unseen_instructions import unseen_instructions
-from vlfeedback.errors import NeedsError, UnknownNameError
+from vlfeedback.errors import UnknownNameError
 from vlfeedback.evaluation.labels.pairings import draw_pairings, picture_stride
-from vlfeedback.tasks import get_task
+from vlfeedback.tasks import TaskSpec, get_task
 from vlfeedback.types import Segment, Trajectory
 
-__all__ = [
-    "LEVELS",
-    "DiagnosisInputs",
-    "choose_episodes",
-    "choose_goal_episode",
-    "prepare_diagnosis",
-    "probed",
-]
+__all__ = ["LEVELS", "DiagnosisInputs", "prepare_diagnosis", "probed"]
 
 LEVELS = ("expert", "medium", "random")
 """Levels of optimality a diagnosis compares, best first; it can do without medium."""
@@ -35,19 +28,22 @@ _WORDINGS = 3  # of the corpus, and as many that the corpus lacks
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DiagnosisInputs:
-    """One task's questions, equal for all sources."""
+    """One task's episodes and what is cut from them, equal for all sources."""
 
-    task: str
-    instruction: str
+    task: TaskSpec
     episodes: tuple[Trajectory, ...]  # with levels, the environment's rewards, and pictures
-    posed: Mapping[
-        str, RankedPairs
-    ]  # by pairing, see `vlfeedback.evaluation.labels.pairings.PAIRINGS`
+    pairings: Mapping[str, RankedPairs]  # by the names of `evaluation.labels.pairings.PAIRINGS`
     clips: tuple[Segment, ...]  # scored anew under other words and another camera
     wordings: tuple[str, ...]  # other ways to say the instruction
     retaken: Mapping[Trajectory, Trajectory] = field(default_factory=dict)  # by another camera
     camera: str = ""  # that other camera
+    why_not_retaken: str = ""  # a sentence, where another camera was wanted and could not be had
     seed: int = 0
+
+    @property
+    def instruction(self) -> str:
+        """The right one."""
+        return self.task.instruction
 
     @property
     def stride(self) -> int:
@@ -59,58 +55,6 @@ class DiagnosisInputs:
         return [t for t in self.episodes if t.level == level]
 
 
-def choose_episodes(
-    trajectories: Sequence[Trajectory], n: int
-) -> tuple[list[Trajectory], list[Trajectory]]:
-    """The first `n` episodes of each of `LEVELS`, and the rest.
-
-    Raises:
-        NeedsError: there are no expert or no random episodes; or an episode lacks rewards.
-    """
-    chosen = [t for level in LEVELS for t in [t for t in trajectories if t.level == level][:n]]
-    levels = {t.level for t in chosen}
-    for level in ("expert", "random"):
-        if level not in levels:
-            raise NeedsError(
-                f"None of {len(trajectories)} episodes has level == {level!r}, and a "
-                "diagnosis compares experts with random actions; `vlfeedback collect` makes both, "
-                "or give episodes of your own a level: dataclasses.replace(trajectory, level=...)."
-            )
-    for trajectory in chosen:
-        if trajectory.env_rewards is None:
-            raise NeedsError(
-                f"Trajectory {trajectory.id!r} has no rewards of the environment to compare a "
-                "source with; record it with env_rewards."
-            )
-    return chosen, [t for t in trajectories if t not in chosen]
-
-
-def choose_goal_episode(
-    evaluated: Sequence[Trajectory], rest: Sequence[Trajectory]
-) -> tuple[Trajectory, list[Trajectory]]:
-    """An expert episode whose last picture shows the goal, and the episodes left to evaluate.
-
-    One that succeeds, of those that are not evaluated; where there are none, the last expert is
-    evaluated no more.
-
-    Raises:
-        NeedsError: there is one expert episode alone.
-    """
-    spare = [t for t in rest if t.level == "expert"]
-    kept = list(evaluated)
-    if not spare:
-        experts = [t for t in evaluated if t.level == "expert"]
-        if len(experts) < 2:
-            raise NeedsError(
-                "A picture of the goal is the end of an expert episode that is not evaluated, and "
-                f"there is {len(experts)}; collect at least 2, or set the source's goal yourself."
-            )
-        spare = experts[-1:]
-        kept.remove(spare[0])
-    succeed = [t for t in spare if t.successes is not None and t.successes.any()]
-    return (succeed or spare)[0], kept
-
-
 def probed(episodes: Sequence[Trajectory]) -> list[Trajectory]:
     """The episodes that are scored anew under other words and another camera."""
     return [t for level in LEVELS for t in [t for t in episodes if t.level == level][:_PROBED]]
@@ -118,48 +62,56 @@ def probed(episodes: Sequence[Trajectory]) -> list[Trajectory]:
 
 def prepare_diagnosis(
     episodes: Sequence[Trajectory],
-    task: str,
+    task: str | TaskSpec,
     *,
     n_pairs: int,
     length: int = 50,
     seed: int,
     retaken: Mapping[Trajectory, Trajectory] | None = None,
     camera: str = "",
+    why_not_retaken: str = "",
 ) -> DiagnosisInputs:
     """Draw pairs and clips from the episodes of one task.
 
     Args:
         episodes: of `choose_episodes`, with pictures equally far apart.
-        task: a name of `vlfeedback.tasks`.
+        task: a name of `vlfeedback.tasks`, or a task of one's own.
         n_pairs: of each pairing.
         length: steps of a clip (VLP paper, Table 8: 50).
         seed: decides what is drawn.
         retaken: of some episodes, the same with pictures by another camera.
         camera: the name of that camera.
+        why_not_retaken: a sentence, where they could not be had.
 
     Raises:
         UnknownNameError: there is no such task.
         ShapeError: no episode has `length` steps.
     """
     spec = get_task(task)
-    posed = draw_pairings(episodes, spec.name, n_pairs=n_pairs, length=length, seed=seed)
+    pairings = draw_pairings(episodes, spec, n_pairs=n_pairs, length=length, seed=seed)
     stride = picture_stride(episodes)
     clips = []
     for trajectory in probed(episodes):
         latest = (len(trajectory) - length) // stride
         starts = np.unique(np.rint(np.linspace(0, latest, _CLIPS))).astype(int) * stride
         clips += [trajectory.segment(int(s), length) for s in starts if latest >= 0]
-    wordings = [*instruction_corpus(spec.name)[1 : 1 + _WORDINGS]]
-    with suppress(UnknownNameError):  # only Meta-World's tasks have such texts
-        wordings += unseen_instructions(spec.name, "phrase")[:_WORDINGS]
     return DiagnosisInputs(
-        task=spec.name,
-        instruction=spec.instruction,
+        task=spec,
         episodes=tuple(episodes),
-        posed=posed,
+        pairings=pairings,
         clips=tuple(clips),
-        wordings=tuple(wordings),
+        wordings=_wordings(spec),
         retaken=dict(retaken or {}),
         camera=camera,
+        why_not_retaken=why_not_retaken,
         seed=seed,
     )
+
+
+def _wordings(spec: TaskSpec) -> tuple[str, ...]:
+    """Some of the corpus, and some that it lacks; none for a task without either."""
+    wordings: list[str] = []
+    with suppress(UnknownNameError):
+        wordings += instruction_corpus(spec)[1 : 1 + _WORDINGS]
+        wordings += unseen_instructions(spec, "phrase")[:_WORDINGS]
+    return tuple(wordings)

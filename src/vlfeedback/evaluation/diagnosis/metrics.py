@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
 from vlfeedback.evaluation.statistics import Estimate
 
-__all__ = ["METRICS", "MetricKind", "MetricValue", "NotApplicable", "metric_to_json"]
+__all__ = [
+    "METRICS",
+    "MetricKind",
+    "MetricValue",
+    "NotApplicable",
+    "metric_to_json",
+    "show_interval",
+    "show_value",
+]
+
+Unit = Literal["%", "correlation", "a second"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +38,7 @@ class MetricKind:
     """What stands beside a figure."""
 
     title: str
-    unit: Literal["%", "correlation", "a second"]
+    unit: Unit
     chance: float | None  # of a source that knows nothing
     meaning: str
 
@@ -113,15 +123,39 @@ METRICS: Mapping[str, MetricKind] = MappingProxyType(
 """By name, in the order they are shown."""
 
 
-def metric_to_json(finding: MetricValue) -> dict[str, Any]:
+def metric_to_json(metric: MetricValue) -> dict[str, Any]:
     """``{"value": ..., "interval": [low, high], "n": ...}``, or ``{"not_applicable": why}``."""
-    if isinstance(finding, NotApplicable):
-        return {"not_applicable": finding.reason}
-    if math.isnan(finding.mean):
+    if isinstance(metric, NotApplicable):
+        return {"not_applicable": metric.reason}
+    if math.isnan(metric.mean):
         return {"not_applicable": "In these episodes there is nothing to compare."}
-    has_interval = not math.isnan(finding.low)
+    has_interval = not math.isnan(metric.low)
     return {
-        "value": finding.mean,
-        "interval": [finding.low, finding.high] if has_interval else None,
-        "n": finding.n,
+        "value": metric.mean,
+        "interval": [metric.low, metric.high] if has_interval else None,
+        "n": metric.n,
     }
+
+
+def show_value(value: float, unit: Unit) -> str:
+    """A value as every table shows it: whole %, correlations to two digits, speeds to three.
+
+    >>> show_value(0.934, "%"), show_value(-0.3, "correlation"), show_value(32456.7, "a second")
+    ('93', '-0.30', '32,500')
+    """
+    if unit == "%":
+        return f"{100 * value:.0f}"
+    if unit == "correlation":
+        return f"{value:.2f}"
+    return f"{value:.3g}" if value < 100 else f"{float(f'{value:.3g}'):,.0f}"
+
+
+def show_interval(interval: Sequence[float] | None, unit: Unit) -> str:
+    """Its ends beside it; nothing where there is no interval.
+
+    >>> show_interval([0.84, 0.98], "%")
+    '[84, 98]'
+    """
+    if interval is None:
+        return ""
+    return f"[{', '.join(show_value(end, unit) for end in interval)}]"

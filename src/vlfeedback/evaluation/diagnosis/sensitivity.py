@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float64
 
 from vlfeedback.data.pairings import ShownSegment
+from vlfeedback.evaluation.correlation import spearman
 from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs
 from vlfeedback.evaluation.diagnosis.metrics import MetricValue, NotApplicable
-from vlfeedback.evaluation.resampling import Bootstrap, estimate_statistic, rank_correlation
+from vlfeedback.evaluation.resampling import Bootstrap, estimate_statistic
 from vlfeedback.evaluation.statistics import Estimate
+from vlfeedback.scoring.curves import CameraScores
 from vlfeedback.scoring.segments import CachedSegmentScorer
 from vlfeedback.types import SourceNeeds
 
-__all__ = ["CameraScores", "across_cameras", "across_wordings"]
+__all__ = ["across_cameras", "across_wordings"]
 
 _CONSTANT = "It scores all of these clips the same."
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CameraScores:
-    """Scores of the same clips seen by two cameras, in the source's unit."""
-
-    ours: Float64[np.ndarray, " N"]
-    other: Float64[np.ndarray, " N"]
-
-
 def across_wordings(
-    scorer: CachedSegmentScorer, needs: SourceNeeds, exam: DiagnosisInputs, bootstrap: Bootstrap
+    scorer: CachedSegmentScorer, needs: SourceNeeds, inputs: DiagnosisInputs, bootstrap: Bootstrap
 ) -> tuple[MetricValue, dict[str, Estimate]]:
     """Rank correlation of scores under the instruction with those under other wordings of it.
 
@@ -38,28 +32,29 @@ def across_wordings(
     """
     if not needs.instruction:
         return NotApplicable("It reads no instruction."), {}
-    if not exam.wordings:
-        return NotApplicable(f"No other wording of task {exam.task!r} is known."), {}
-    if not exam.clips:
+    if not inputs.wordings:
+        return NotApplicable(f"No other wording of task {inputs.task.name!r} is known."), {}
+    if not inputs.clips:
         return NotApplicable("No episode is long enough for a clip."), {}
-    told = _told(scorer, exam, exam.instruction)
-    others = [_told(scorer, exam, wording) for wording in exam.wordings]
-    if all(map(_is_constant, [told, *others])):
+    own = _scores_under(inputs.instruction, scorer, inputs)
+    others = [_scores_under(wording, scorer, inputs) for wording in inputs.wordings]
+    if all(map(_is_constant, [own, *others])):
         return NotApplicable(_CONSTANT), {}
-    weights = bootstrap.weights([clip.trajectory for clip in exam.clips])
+    weights = bootstrap.weights([clip.trajectory for clip in inputs.clips])
 
     def correlate(other: np.ndarray) -> Estimate:
-        return estimate_statistic(lambda k: rank_correlation(told[k], other[k]), weights)
+        return estimate_statistic(lambda k: spearman(own[k], other[k], if_constant=0.0), weights)
 
-    each = dict(zip(exam.wordings, map(correlate, others), strict=True))
+    each = dict(zip(inputs.wordings, map(correlate, others), strict=True))
     mean = estimate_statistic(
-        lambda k: float(np.mean([rank_correlation(told[k], other[k]) for other in others])), weights
+        lambda k: float(np.mean([spearman(own[k], other[k], if_constant=0.0) for other in others])),
+        weights,
     )
     return mean, each
 
 
 def across_cameras(
-    scorer: CachedSegmentScorer, needs: SourceNeeds, exam: DiagnosisInputs, bootstrap: Bootstrap
+    scorer: CachedSegmentScorer, needs: SourceNeeds, inputs: DiagnosisInputs, bootstrap: Bootstrap
 ) -> tuple[MetricValue, CameraScores | None]:
     """Rank correlation of scores of the same states seen by two cameras.
 
@@ -68,25 +63,28 @@ def across_cameras(
     """
     if not needs.frames:
         return NotApplicable("It reads no pictures."), None
-    clips = [clip for clip in exam.clips if clip.trajectory in exam.retaken]
+    clips = [clip for clip in inputs.clips if clip.trajectory in inputs.retaken]
     if not clips:
-        return NotApplicable("There are no pictures of another camera."), None
-    again = [replace(clip, trajectory=exam.retaken[clip.trajectory]) for clip in clips]
+        why = f" {inputs.why_not_retaken}" if inputs.why_not_retaken else ""
+        return NotApplicable(f"There are no pictures of another camera.{why}"), None
+    again = [replace(clip, trajectory=inputs.retaken[clip.trajectory]) for clip in clips]
     ours, other = (
-        scorer.scores([ShownSegment(segment, exam.instruction) for segment in segments])
+        scorer.scores([ShownSegment(segment, inputs.instruction) for segment in segments])
         for segments in (clips, again)
     )
     scores = CameraScores(ours, other)
     if _is_constant(ours) and _is_constant(other):
         return NotApplicable(_CONSTANT), scores
     weights = bootstrap.weights([clip.trajectory for clip in clips])
-    return estimate_statistic(lambda k: rank_correlation(ours[k], other[k]), weights), scores
+    return estimate_statistic(
+        lambda k: spearman(ours[k], other[k], if_constant=0.0), weights
+    ), scores
 
 
-def _told(
-    scorer: CachedSegmentScorer, exam: DiagnosisInputs, text: str
+def _scores_under(
+    text: str, scorer: CachedSegmentScorer, inputs: DiagnosisInputs
 ) -> Float64[np.ndarray, " N"]:
-    return scorer.scores([ShownSegment(segment, text) for segment in exam.clips])
+    return scorer.scores([ShownSegment(segment, text) for segment in inputs.clips])
 
 
 def _is_constant(scores: Float64[np.ndarray, " N"]) -> bool:

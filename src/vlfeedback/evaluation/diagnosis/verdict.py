@@ -2,7 +2,8 @@
 
 A verdict rests on two questions that any reward must answer: which of two random clips is better,
 and did this episode succeed. Each is judged by its 95 % interval, never by the figure alone. The
-other figures can only hold a verdict back from "good".
+other figures can only hold a verdict back from "good". Pages and documents take the rule in words
+from `describe_rule`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from vlfeedback.evaluation.diagnosis.metrics import METRICS, MetricValue
+from vlfeedback.evaluation.diagnosis.metrics import (
+    METRICS,
+    MetricValue,
+    show_interval,
+    show_value,
+)
 from vlfeedback.evaluation.statistics import Estimate
 
-__all__ = ["THRESHOLDS", "Verdict", "decide"]
+__all__ = ["CHANCE", "GOOD_AUC", "GOOD_PAIRS", "THRESHOLDS", "Verdict", "decide", "describe_rule"]
 
 # Guessing. Of random pairs the prior takes its place where it is higher: always the same side.
 CHANCE = 0.5
@@ -49,12 +55,14 @@ _SENTENCES: Mapping[Word, str] = {
     "weak": "weak: it knows something; train with it only beside a better one",
     "useless": "useless: not worth a training run",
 }
+_PAIRS, _SUCCESS, _IN_PLACE_OF_SUCCESS = "random_pairs", "success_auc", "expert_over_random"
 # Beside the two questions: figures whose whole interval must lie above chance in a good source.
 _MUST_BEAT_CHANCE = {
     "expert_over_random": "pays experts no more than random actions",
     "right_instruction": "does not tell the right instruction from a wrong one",
     "reversed_clips": "does not tell forwards from backwards",
 }
+_MUST_NOT_FALL = {"value_order": "falls as experts progress"}
 _SHOULD_BE_STEADY = {
     "wording_correlation": "other wordings of the instruction rank clips differently",
     "camera_correlation": "another camera ranks the same states differently",
@@ -74,39 +82,29 @@ class Verdict:
         return _SENTENCES[self.word]
 
 
-def decide(findings: Mapping[str, MetricValue], *, prior: float) -> Verdict:
-    """Judge a source by its figures.
+def decide(metrics: Mapping[str, MetricValue], *, prior: float) -> Verdict:
+    """Judge a source by its figures, by the rule of `describe_rule`.
 
-    - useless: neither of random pairs and of success is told better than by chance: both
-      intervals begin at or below it. A question that this data cannot ask does not count; if
-      success is not to be asked, experts against random actions stand in for it.
-    - good: both intervals begin above their thresholds, and nothing else holds it back.
-    - weak: everything in between.
+    A question that this data cannot answer does not count; where that is success, experts against
+    random actions stand in for it.
 
     Args:
-        findings: by the names of `METRICS`; those that are not there do not count.
+        metrics: by the names of `METRICS`; those that are not there do not count.
         prior: share of the random pairs in which always the same side would be right, 0 to 1.
     """
     guess = CHANCE if math.isnan(prior) else max(CHANCE, prior)
-    questions = [("random_pairs", guess, GOOD_PAIRS), ("success_auc", CHANCE, GOOD_AUC)]
-    if _estimate(findings, "success_auc") is None:
-        questions[1] = ("expert_over_random", CHANCE, GOOD_AUC)
-    asked = [(e, *q) for q in questions if (e := _estimate(findings, q[0])) is not None]
-    knows = [e.low > chance for e, _, chance, _ in asked]
-    excels = [e.low > max(chance, good) for e, _, chance, good in asked]
-    reasons = [_reason(*question) for question in asked]
-    failings = [
-        f"It {what}: {_shown(name, e)}."
-        for name, what in _MUST_BEAT_CHANCE.items()
-        if (e := _estimate(findings, name)) is not None and not e.low > CHANCE
-    ]
-    order = _estimate(findings, "value_order")
-    if order is not None and order.high < 0:
-        failings.append(f"It falls as experts progress: {_shown('value_order', order)}.")
+    questions = [(_PAIRS, guess, GOOD_PAIRS), (_SUCCESS, CHANCE, GOOD_AUC)]
+    if _estimate(metrics, _SUCCESS) is None:
+        questions[1] = (_IN_PLACE_OF_SUCCESS, CHANCE, GOOD_AUC)
+    answers = [(e, *q) for q in questions if (e := _estimate(metrics, q[0])) is not None]
+    knows = [e.low > chance for e, _, chance, _ in answers]
+    excels = [e.low > max(chance, good) for e, _, chance, good in answers]
+    reasons = [_reason(*answer) for answer in answers]
+    failings = _failings(metrics)
     unsteady = [
         f"Beware: {what}: {_shown(name, e)}."
         for name, what in _SHOULD_BE_STEADY.items()
-        if (e := _estimate(findings, name)) is not None and e.mean < STEADY
+        if (e := _estimate(metrics, name)) is not None and e.mean < STEADY
     ]
     word: Word = "weak"
     if not any(knows):
@@ -116,15 +114,60 @@ def decide(findings: Mapping[str, MetricValue], *, prior: float) -> Verdict:
     return Verdict(word, (*reasons, *failings, *unsteady))
 
 
-def _estimate(findings: Mapping[str, MetricValue], name: str) -> Estimate | None:
+def describe_rule(thresholds: Mapping[str, float] = THRESHOLDS) -> dict[str, str]:
+    """The rule in words.
+
+    Args:
+        thresholds: those that were compared with, of a result's own where it keeps them.
+
+    Returns:
+        A sentence for each word, ``"useless"``, ``"good"``, ``"weak"``, and for ``"beware"``.
+    """
+    percent = {name: f"{100 * value:g} %" for name, value in thresholds.items()}
+    pairs, success = (f"“{METRICS[name].title}”" for name in (_PAIRS, _SUCCESS))
+    failings = [*_MUST_BEAT_CHANCE.values(), *_MUST_NOT_FALL.values()]
+    return {
+        "useless": (
+            f"neither of {pairs} and {success} has its whole interval above {percent['chance']}; "
+            "for the former, above the prior where always preferring the same side is right more "
+            "often."
+        ),
+        "good": (
+            f"the former's interval lies above {percent['good_random_pairs']}, the latter's above "
+            f"{percent['good_success_auc']}, and nothing holds the source back: that it "
+            f"{', '.join(failings[:-1])}, or {failings[-1]}."
+        ),
+        "weak": "everything in between.",
+        "beware": (
+            "A rank correlation across wordings or cameras below "
+            f"{thresholds['steady_correlation']:g} is a warning and holds no verdict back, since a "
+            "policy is trained under one."
+        ),
+    }
+
+
+def _failings(metrics: Mapping[str, MetricValue]) -> list[str]:
+    """What keeps a source from being good, whatever it answers to the two questions."""
+    failings = [
+        f"It {what}: {_shown(name, e)}."
+        for name, what in _MUST_BEAT_CHANCE.items()
+        if (e := _estimate(metrics, name)) is not None and not e.low > CHANCE
+    ]
+    return failings + [
+        f"It {what}: {_shown(name, e)}."
+        for name, what in _MUST_NOT_FALL.items()
+        if (e := _estimate(metrics, name)) is not None and e.high < 0
+    ]
+
+
+def _estimate(metrics: Mapping[str, MetricValue], name: str) -> Estimate | None:
     """The figure if there is a number with an interval."""
-    found = findings.get(name)
-    return found if isinstance(found, Estimate) and not math.isnan(found.low) else None
+    metric = metrics.get(name)
+    return metric if isinstance(metric, Estimate) and not math.isnan(metric.low) else None
 
 
 def _reason(e: Estimate, name: str, chance: float, good: float) -> str:
-    title = METRICS[name].title
-    shown = f"“{title}”: {_shown(name, e)}"
+    shown = f"“{METRICS[name].title}”: {_shown(name, e)}"
     if e.high < chance:
         return f"Worse than guessing at {shown}; guessing gives {100 * chance:.0f} %."
     if e.low <= chance:
@@ -135,6 +178,6 @@ def _reason(e: Estimate, name: str, chance: float, good: float) -> str:
 
 
 def _shown(name: str, e: Estimate) -> str:
-    if METRICS[name].unit == "%":
-        return f"{100 * e.mean:.0f} % [{100 * e.low:.0f}, {100 * e.high:.0f}]"
-    return f"{e.mean:.2f} [{e.low:.2f}, {e.high:.2f}]"
+    unit = METRICS[name].unit
+    sign = " %" if unit == "%" else ""
+    return f"{show_value(e.mean, unit)}{sign} {show_interval((e.low, e.high), unit)}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlfeedback.data.pairings import RankedPairs, ShownSegment
-from vlfeedback.evaluation.labels.pairings import PairScores
+from vlfeedback.evaluation.labels.answers import PairAnswers
 
 __all__ = ["Mistake", "surest_mistakes"]
 
@@ -20,44 +20,45 @@ class Mistake:
     pairing: str
     better: ShownSegment
     worse: ShownSegment
-    score_better: float  # in the source's unit
-    score_worse: float
+    score_better: float | None  # in the source's unit; None of a source without scores
+    score_worse: float | None
     return_better: float | None  # None where returns do not decide
     return_worse: float | None
 
 
 def surest_mistakes(
-    posed: Mapping[str, RankedPairs], judged: Mapping[str, PairScores], source: str, *, at_most: int
+    pairs: Mapping[str, RankedPairs],
+    answers: Mapping[str, PairAnswers],
+    source: str,
+    *,
+    at_most: int,
 ) -> list[Mistake]:
-    """Wrong labels of a source, pairing by pairing in the given order, largest score gap first.
+    """Wrong labels of a source, pairing by pairing in the order of `pairs`, the surest first.
 
-    Ties are no mistakes. Each pairing fills what the ones before it left of `at_most`.
+    Surest is the largest gap of scores or, of a source without scores, the label furthest from
+    0.5. Ties and pairs without an answer are no mistakes; pairings that the source was not asked
+    about have none. Each pairing fills what the ones before it left of `at_most`.
     """
     mistakes: list[Mistake] = []
-    for pairing, pairs in posed.items():
-        answers = judged[pairing]
-        wanted = 2 * pairs.prefer_second - 1  # -1 first, 1 second, 0 no order
-        lead = answers.gap(source) * wanted
+    for pairing, ranked in pairs.items():
+        if source not in answers[pairing].labels:
+            continue
+        wanted = 2 * ranked.prefer_second - 1  # -1 first, 1 second, 0 no order
+        lead = answers[pairing].gap(source) * wanted
         for row in np.argsort(lead, kind="stable"):
             if len(mistakes) == at_most or lead[row] >= 0:
                 break
-            mistakes.append(_mistake(pairing, pairs, answers, source, int(row)))
+            mistakes.append(_mistake(pairing, ranked, answers[pairing], source, int(row)))
     return mistakes
 
 
 def _mistake(
-    pairing: str, pairs: RankedPairs, answers: PairScores, source: str, row: int
+    pairing: str, pairs: RankedPairs, answers: PairAnswers, source: str, row: int
 ) -> Mistake:
-    clips = (pairs.first[row], pairs.second[row])
+    segments = (pairs.first[row], pairs.second[row])
     better = int(pairs.prefer_second[row] == 1)
-    scores = answers.scores[source][row]
-    returns = None if answers.returns is None else answers.returns[row]
-    return Mistake(
-        pairing=pairing,
-        better=clips[better],
-        worse=clips[1 - better],
-        score_better=float(scores[better]),
-        score_worse=float(scores[1 - better]),
-        return_better=None if returns is None else float(returns[better]),
-        return_worse=None if returns is None else float(returns[1 - better]),
+    scores, returns = (
+        (None, None) if both is None else (float(both[row][better]), float(both[row][1 - better]))
+        for both in (answers.scores.get(source), answers.returns)
     )
+    return Mistake(pairing, segments[better], segments[1 - better], *scores, *returns)

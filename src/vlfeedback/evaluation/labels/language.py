@@ -1,19 +1,20 @@
 """Unseen words: accuracies and losses of three kinds of preference under five kinds of text.
 
 Paper:    Liu et al. 2025, VLP, section 5.4 and Table 6; equation 4 for the three kinds
-ITP:      two clips of a task under its instruction; right is what the returns say
-IVP:      a clip of the task against one of another task, under the task's instruction; the own
-          clip is right. Both clips of each ITP pair take part, as in equation 4
-ILP:      two clips of the task under another task's instruction; neither is preferred. Its loss
-          is the cross-entropy with 0.5: ln 2 = 0.693 at best
+ITP:      two segments of a task under its instruction; right is what the returns say
+IVP:      a segment of the task against one of another task, under the task's instruction; the own
+          segment is right. Both segments of each ITP pair take part, as in equation 4
+ILP:      two segments of the task under another task's instruction; neither is preferred. Its
+          loss is the cross-entropy with 0.5: ln 2 = 0.693 at best
 Average:  (ITP loss + ILP loss + IVP loss) / 3. The paper does not say how it averages
-Beyond:   right instruction: the clips of ITP under their own against the other task's text;
+Beyond:   right instruction: the segments of ITP under their own against the other task's text;
           ITP on pairs drawn at random, which are harder than the paper's
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -43,16 +44,16 @@ def evaluate_language(
     kinds: Sequence[LanguageKind] = KINDS,
     seed: int,
 ) -> dict[str, dict[str, Any]]:
-    """Table 6 for one task. Kinds differ in their words alone: pairs and other clips are the same.
+    """Table 6 for one task. Kinds differ in their words alone: all segments are the same.
 
     Args:
         scorer: of a source that reads instructions.
         pairs: ITP pairs of this task with their true order; their instructions are replaced.
         task: name of the task.
-        pools: by name, the other tasks that IVP and ILP draw from, with their clips.
+        pools: by name, the other tasks that IVP and ILP draw from, with their trajectories.
         random_pairs: of this task as well; None leaves their figure out.
         kinds: of text, see `vlfeedback.data.unseen_instructions.LanguageKind`.
-        seed: of texts and of other clips.
+        seed: of texts and of other segments.
 
     Returns:
         By kind: ``itp_accuracy``, ``itp_loss``, with `random_pairs` also
@@ -108,7 +109,7 @@ def bradley_terry_loss(
     return float(np.mean(np.logaddexp(0.0, logits) - prefer_second * logits))
 
 
-# Other clips of a pool, one a pair, with the task each is of.
+# Other segments of a pool, one a pair, with the task each is of.
 _Others = list[tuple[str, ShownSegment]]
 
 
@@ -118,9 +119,9 @@ def _draw_others(
     names = sorted(pool)
     drawn = []
     for index in rng.integers(len(names), size=n):
-        clips = pool[names[index]]
-        stride = picture_stride(clips)
-        (segment,) = sample_segments(clips, 1, length, rng=rng, start_multiple=stride)
+        episodes = pool[names[index]]
+        stride = picture_stride(episodes)
+        (segment,) = sample_segments(episodes, 1, length, rng=rng, start_multiple=stride)
         drawn.append((names[index], ShownSegment(segment, "")))
     return drawn
 
@@ -133,8 +134,8 @@ def _one_kind(
     share: Float64[np.ndarray, " N"],
     others: Mapping[str, _Others],
 ) -> dict[str, Any]:
-    def read(clips: Sequence[ShownSegment], texts: Sequence[str]) -> Float64[np.ndarray, " N"]:
-        return _read(scorer, clips, texts)
+    def read(shown: Sequence[ShownSegment], texts: Sequence[str]) -> Float64[np.ndarray, " N"]:
+        return _read(scorer, shown, texts)
 
     own = [_pick(task, kind, draw) for draw in share]
     first, second = read(pairs.first, own), read(pairs.second, own)
@@ -145,18 +146,18 @@ def _one_kind(
     }
     for pool, drawn in others.items():
         foreign = [_pick(name, kind, draw) for (name, _), draw in zip(drawn, share, strict=True)]
-        other = read([clip for _, clip in drawn], own)
-        first_astray, second_astray = read(pairs.first, foreign), read(pairs.second, foreign)
+        other = read([segment for _, segment in drawn], own)
+        first_foreign, second_foreign = read(pairs.first, foreign), read(pairs.second, foreign)
         lead = np.r_[first - other, second - other]
         ivp = bradley_terry_loss(lead, 1.0, scorer.log_odds_scale)
-        ilp = bradley_terry_loss(second_astray - first_astray, 0.5, scorer.log_odds_scale)
+        ilp = bradley_terry_loss(second_foreign - first_foreign, 0.5, scorer.log_odds_scale)
         figures[pool] = {
             "ivp_accuracy": _share_above_zero(lead),
             "ivp_loss": ivp,
             "ilp_loss": ilp,
             "average_loss": (itp + ilp + ivp) / 3,
             "right_instruction_accuracy": _share_above_zero(
-                np.r_[first - first_astray, second - second_astray]
+                np.r_[first - first_foreign, second - second_foreign]
             ),
         }
     return figures
@@ -169,11 +170,11 @@ def _pick(task: str, kind: LanguageKind, draw: float) -> str:
 
 
 def _read(
-    scorer: SegmentScorer, clips: Sequence[ShownSegment], texts: Sequence[str]
+    scorer: SegmentScorer, shown: Sequence[ShownSegment], texts: Sequence[str]
 ) -> Float64[np.ndarray, " N"]:
-    """Scores of the clips under these texts in place of their own."""
+    """Scores of the segments under these texts in place of their own."""
     return scorer.scores(
-        [ShownSegment(c.segment, text, c.reversed) for c, text in zip(clips, texts, strict=True)]
+        [replace(segment, instruction=text) for segment, text in zip(shown, texts, strict=True)]
     )
 
 

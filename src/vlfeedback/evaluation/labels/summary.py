@@ -1,4 +1,4 @@
-"""From what sources said of every pair, in every task and repeat, to means with intervals."""
+"""From the answers to every pair, in every task and repeat, to means with intervals."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from vlfeedback.data.calibration import (
     accuracy_by_gap,
     brier_score,
     expected_calibration_error,
-    preference_probability,
     reliability_bins,
 )
-from vlfeedback.evaluation.labels.pairings import PAIRINGS, PairScores, describe_pairing
+from vlfeedback.evaluation.labels.answers import UNANSWERED, PairAnswers, describe_pairing
+from vlfeedback.evaluation.labels.pairings import PAIRINGS
 from vlfeedback.evaluation.statistics import (
     Estimate,
     mean_interval,
@@ -31,8 +31,9 @@ __all__ = ["TaskResult", "summarise", "tidy"]
 class TaskResult:
     """One task in one repeat."""
 
-    judged: Mapping[str, PairScores]  # by pairing
-    language: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # evaluate_language's
+    answers: Mapping[str, PairAnswers]  # by pairing
+    # By source, what `evaluate_language` gives:
+    language: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
 
 
 Repeats = Sequence[Mapping[str, TaskResult]]
@@ -45,20 +46,24 @@ def summarise(
 
     Means over tasks leave out tasks where a figure is not defined. Intervals hold 95 %: with two
     repeats or more Student's t over repeats, with one Wilson's over pairs. A comparison is
-    `source` minus a baseline on the same pairs; it ``beats`` where the whole interval is above 0.
+    `source` minus another on the same pairs; it ``beats`` where the whole interval is above 0.
+
+    Pairings that the source was not asked about are left out. ``calibration`` is there where the
+    source gives probabilities, ``outcomes`` (shares of pairs that it tied, and that came
+    out as each `Outcome` but answered) where it gives labels alone.
 
     Args:
         repeats: one or more, all of the same tasks.
-        source: name of the source that is evaluated; the others are its baselines.
-        log_odds_scale: see `SegmentScorer`; None leaves calibration out.
+        source: name of the source that is evaluated; the others are compared with it.
+        log_odds_scale: see `SegmentScorer`; None leaves calibration of scores out.
     """
     tasks = list(repeats[0])
     figures: dict[str, Any] = {}
     for pairing in PAIRINGS:
-        held = [t for t in tasks if all(pairing in r[t].judged for r in repeats)]
+        held = [t for t in tasks if all(_answered(r[t], pairing, source) for r in repeats)]
         if not held:
             continue
-        names = [*repeats[0][held[0]].judged[pairing].scores, "prior"]
+        names = [*repeats[0][held[0]].answers[pairing].labels, "prior"]
         accuracy = {name: _accuracy(repeats, held, pairing, name) for name in names}
         figures[f"{pairing}_pairs"] = _part(accuracy, lambda e: e.mean)
         figures.setdefault("intervals", {})[pairing] = _part(accuracy, lambda e: [e.low, e.high])
@@ -66,18 +71,22 @@ def summarise(
             name: _compare(repeats, held, pairing, source, name) for name in names if name != source
         }
         figures.setdefault("correlation", {})[pairing] = _correlation(repeats, held, pairing)
-        if log_odds_scale is not None:
-            calibration = figures.setdefault("calibration", {})
-            calibration[pairing] = _calibration(repeats, held, pairing, source, log_odds_scale)
-        if all(repeats[0][t].judged[pairing].returns is not None for t in held):
+        calibration = _calibration(repeats, held, pairing, source, log_odds_scale)
+        if calibration:
+            figures.setdefault("calibration", {})[pairing] = calibration
+        if source not in repeats[0][held[0]].answers[pairing].scores:
+            outcomes = _outcomes(repeats, held, pairing, source)
+            figures.setdefault("outcomes", {})[pairing] = outcomes
+        if all(repeats[0][t].answers[pairing].returns is not None for t in held):
             gaps = figures.setdefault("accuracy_by_gap", {})
             gaps[pairing] = {n: _by_gap(repeats, held, pairing, n) for n in names if n != "prior"}
     accuracy_of_source = dict(figures["clustered_pairs"][source])
     figures["mean_label_accuracy"] = accuracy_of_source.pop("mean")
     figures["label_accuracy"] = accuracy_of_source
-    if repeats[0][tasks[0]].language:
-        figures["language"] = _language([{t: r[t].language for t in tasks} for r in repeats])
-    figures["repeats"] = [{t: _raw(r[t]) for t in tasks} for r in repeats]
+    if source in repeats[0][tasks[0]].language:
+        language = [{t: r[t].language[source] for t in tasks} for r in repeats]
+        figures["language"] = _language(language)
+    figures["repeats"] = [{t: _raw(r[t], source) for t in tasks} for r in repeats]
     return tidy(figures)  # type: ignore[no-any-return]
 
 
@@ -96,7 +105,7 @@ _Accuracies = dict[str, Estimate]  # by task, and "mean"
 
 
 def _accuracy(repeats: Repeats, tasks: list[str], pairing: str, name: str) -> _Accuracies:
-    right = [{t: r[t].judged[pairing].right(name) for t in tasks} for r in repeats]
+    right = [{t: r[t].answers[pairing].right(name) for t in tasks} for r in repeats]
     shares = np.array([[_mean(row[t]) for t in tasks] for row in right])  # repeats x tasks
     if len(repeats) > 1:
         by_task = {t: _share_interval(shares[:, k]) for k, t in enumerate(tasks)}
@@ -118,7 +127,7 @@ def _compare(
     def difference(chosen: list[str]) -> dict[str, Any]:
         columns = []
         for name in (ours, theirs):
-            right = [[r[t].judged[pairing].right(name) for t in chosen] for r in repeats]
+            right = [[r[t].answers[pairing].right(name) for t in chosen] for r in repeats]
             if len(repeats) > 1:
                 shares = np.array([[_mean(values) for values in row] for row in right])
                 columns.append(_over_tasks(shares))
@@ -135,25 +144,45 @@ def _compare(
 
 
 def _correlation(repeats: Repeats, tasks: list[str], pairing: str) -> dict[str, Any]:
-    rows = [[describe_pairing(r[t].judged[pairing]) for t in tasks] for r in repeats]
+    rows = [[describe_pairing(r[t].answers[pairing]) for t in tasks] for r in repeats]
     kinds = [k for k in rows[0][0] if k.endswith(("pearson", "spearman", "both_orders"))]
-    result: dict[str, Any] = {}
-    for kind in kinds:
-        for name in rows[0][0][kind]:
-            values = np.array([[row[kind][name] for row in repeat] for repeat in rows])
-            by_task = {t: mean_interval(values[:, k]).mean for k, t in enumerate(tasks)}
-            mean = mean_interval(_over_tasks(values)).mean
-            result.setdefault(kind, {})[name] = {"mean": mean, **by_task}
-    return result
+    return {
+        kind: {
+            name: _mean_over([[row[kind][name] for row in r] for r in rows], tasks)
+            for name in rows[0][0][kind]
+        }
+        for kind in kinds
+    }
+
+
+def _outcomes(repeats: Repeats, tasks: list[str], pairing: str, source: str) -> dict[str, Any]:
+    """Shares of pairs that tie, or have no answer and why; means over tasks and repeats."""
+    rows = [[describe_pairing(r[t].answers[pairing]) for t in tasks] for r in repeats]
+    return {
+        outcome: _mean_over([[row[outcome][source] for row in r] for r in rows], tasks)
+        for outcome in ("ties", *(o.word for o in UNANSWERED))
+    }
+
+
+def _mean_over(values: list[list[float]], tasks: list[str]) -> dict[str, float]:
+    """Means of a figure over repeats (rows), of all tasks (columns) and of each."""
+    table = np.array(values)
+    by_task = {t: mean_interval(table[:, k]).mean for k, t in enumerate(tasks)}
+    return {"mean": mean_interval(_over_tasks(table)).mean, **by_task}
 
 
 def _calibration(
-    repeats: Repeats, tasks: list[str], pairing: str, source: str, scale: float
+    repeats: Repeats, tasks: list[str], pairing: str, source: str, scale: float | None
 ) -> dict[str, Any]:
-    judged = [r[t].judged[pairing] for r in repeats for t in tasks]
-    truth = np.concatenate([j.prefer_second for j in judged])
-    gaps = np.concatenate([j.gap(source) for j in judged])
-    probability = preference_probability(gaps, scale)
+    """Of all tasks and repeats together; nothing where the source gives no probabilities."""
+    answers = [r[t].answers[pairing] for r in repeats for t in tasks]
+    said = [a.probabilities(source, scale) for a in answers]
+    parts = [(a.prefer_second, p) for a, p in zip(answers, said, strict=True) if p is not None]
+    if not parts:
+        return {}
+    truth, probability = (np.concatenate(column) for column in zip(*parts, strict=True))
+    answered = ~np.isnan(probability)
+    truth, probability = truth[answered], probability[answered]
     bins = reliability_bins(probability, truth)
     return {
         "expected_calibration_error": expected_calibration_error(bins),
@@ -165,11 +194,9 @@ def _calibration(
 def _by_gap(repeats: Repeats, tasks: list[str], pairing: str, name: str) -> list[dict[str, Any]]:
     parts = []
     for task in tasks:
-        judged = [r[task].judged[pairing] for r in repeats]
-        gap = [
-            abs(np.diff(j.returns, axis=1)[j.ordered, 0]) for j in judged if j.returns is not None
-        ]
-        parts.append((np.concatenate(gap), np.concatenate([j.right(name) for j in judged])))
+        answers = [r[task].answers[pairing] for r in repeats]
+        gap = np.concatenate([a.return_gap for a in answers])
+        parts.append((gap, np.concatenate([a.right(name) for a in answers])))
     return [asdict(b) for b in accuracy_by_gap(parts)]
 
 
@@ -191,9 +218,13 @@ def _language(repeats: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, A
     return {kind: gather((kind,)) for kind in repeats[0][tasks[0]]}
 
 
-def _raw(result: TaskResult) -> dict[str, Any]:
-    raw: dict[str, Any] = {pairing: describe_pairing(j) for pairing, j in result.judged.items()}
-    return raw | ({"language": result.language} if result.language else {})
+def _raw(result: TaskResult, source: str) -> dict[str, Any]:
+    raw: dict[str, Any] = {name: describe_pairing(a) for name, a in result.answers.items()}
+    return raw | ({"language": result.language[source]} if source in result.language else {})
+
+
+def _answered(result: TaskResult, pairing: str, source: str) -> bool:
+    return pairing in result.answers and source in result.answers[pairing].labels
 
 
 def _part(accuracy: Mapping[str, _Accuracies], of: Callable[[Estimate], Any]) -> dict[str, Any]:

@@ -1,42 +1,10 @@
-"""The table of tasks: what each is called, what it asks for in words, and how it is seen."""
+"""Our own tasks: the 50 of Meta-World v3, and CartPoleBalance."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
-from types import MappingProxyType
+from vlfeedback.tasks.spec import CollectionDefaults, TaskSpec
 
-from vlfeedback.errors import UnknownNameError
-
-__all__ = [
-    "METAWORLD_TASKS",
-    "ML45_TEST_TASKS",
-    "TASKS",
-    "VLP_TEST_TASKS",
-    "TaskSpec",
-    "get_task",
-    "list_tasks",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class TaskSpec:
-    """One task, as a source and a wrapper need to know it."""
-
-    name: str  # "drawer-close"
-    instruction: str  # what a person would say
-    env_id: str  # Gymnasium id of the view that renders it, importable as "module:id"
-    camera: str = (
-        "corner4"  # the near corner view of the visual Meta-World literature; "": one only
-    )
-    success_key: str = "success"  # key of `info` that is truthy once the task is done
-
-    @property
-    def gym_name(self) -> str:
-        """The name as it stands in a Gymnasium id: ``DrawerClose``."""
-        return "".join(part.capitalize() for part in self.name.split("-"))
-
+__all__ = ["METAWORLD_TASKS", "ML45_TEST_TASKS", "OUR_TASKS", "VLP_TEST_TASKS"]
 
 # Instructions are ours, after the task descriptions of Meta-World's appendix.
 _METAWORLD = {
@@ -92,24 +60,6 @@ _METAWORLD = {
     "window-open": "open the window",
 }
 
-_OTHERS = (
-    TaskSpec(
-        "cart-pole-balance",
-        "balance the brown pole on the black cart to be upright",  # RL-VLM-F, Appendix
-        "vlfeedback_envs:vlfeedback/CartPoleBalance-v0",
-        camera="",
-    ),
-)
-
-TASKS: Mapping[str, TaskSpec] = MappingProxyType(
-    {
-        name: TaskSpec(name, text, f"vlfeedback_envs:vlfeedback/mw-{name}-v0")
-        for name, text in _METAWORLD.items()
-    }
-    | {spec.name: spec for spec in _OTHERS}
-)
-"""All tasks by name; read-only. New ones come last: seeds are counted by a task's place."""
-
 METAWORLD_TASKS = tuple(_METAWORLD)
 """The 50 tasks of Meta-World v3, sorted: all that `vlp` was trained on."""
 
@@ -119,29 +69,53 @@ VLP_TEST_TASKS = ("button-press", "door-close", "drawer-close", "faucet-close", 
 ML45_TEST_TASKS = ("bin-picking", "box-close", "door-lock", "door-unlock", "hand-insert")
 """Meta-World's own test split; the VLP paper trains another model for it (its Table 18)."""
 
+# VLP paper, Table 17.
+_SCENE = (
+    "The tasks are from Meta-World benchmark and the image of the task is rendered in a 3D "
+    "simulation environment. In the environment, there is a wooden table and a robotic arm. The "
+    "robotic arm is placed above the table. The robotic arm needs to manipulate the object(s) on "
+    "the table to complete tasks."
+)
+_EPISODES_OF_METAWORLD = CollectionDefaults(
+    episodes=32,
+    horizon=150,
+    longest=500,
+    random_actions="u01",
+    frame_stride=7,
+    least_stride=1,
+    frame_size=112,
+)
+# 100,000 transitions a level (our choice, untested: Offline RL-VLM-F states no sizes), and no
+# pictures, which `vlfeedback_envs.cartpole_data.with_pictures` draws from the observations.
+_EPISODES_OF_CART_POLE = CollectionDefaults(
+    episodes=1000, horizon=100, longest=100, random_actions="box", frame_stride=0, frame_size=200
+)
 
-def list_tasks() -> list[str]:
-    """Names of all tasks, sorted.
-
-    >>> len(list_tasks())
-    51
-    """
-    return sorted(TASKS)
-
-
-def get_task(name: str) -> TaskSpec:
-    """The task of this name; spelling of an id's part (``DrawerClose``) is accepted too.
-
-    Raises:
-        UnknownNameError: there is no such task; the message suggests the nearest.
-    """
-    if name in TASKS:
-        return TASKS[name]
-    for spec in TASKS.values():
-        if spec.gym_name == name:
-            return spec
-    near = get_close_matches(name, [*TASKS, *(spec.gym_name for spec in TASKS.values())], n=1)
-    hint = f"Did you mean {near[0]!r}? " if near else ""
-    raise UnknownNameError(
-        f"No task {name!r}. {hint}`vlfeedback list tasks` shows all {len(TASKS)}."
-    )
+OUR_TASKS = (
+    *(
+        TaskSpec(
+            name,
+            text,
+            f"vlfeedback_envs:vlfeedback/mw-{name}-v0",
+            camera="corner4",  # the near corner view of the visual Meta-World literature
+            scene=_SCENE,
+            source="vlp",  # whose models were trained on these tasks alone
+            suite="metaworld",
+            levels=("expert", "medium", "random", "scattered"),
+            rollout="vlfeedback_envs.metaworld_data:roll_out",
+            collecting=_EPISODES_OF_METAWORLD,
+            retake="vlfeedback_envs.replay:retake_all",
+            picture="vlfeedback_envs.metaworld_data:picture_of",
+        )
+        for name, text in _METAWORLD.items()
+    ),
+    TaskSpec(
+        "cart-pole-balance",
+        "balance the brown pole on the black cart to be upright",  # RL-VLM-F, Appendix
+        "vlfeedback_envs:vlfeedback/CartPoleBalance-v0",
+        levels=("expert", "medium", "random"),
+        rollout="vlfeedback_envs.cartpole_data:roll_out",
+        collecting=_EPISODES_OF_CART_POLE,
+    ),
+)
+"""All of them. New ones come last: seeds are counted by a task's place."""

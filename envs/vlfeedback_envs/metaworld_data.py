@@ -1,0 +1,64 @@
+"""Episodes of Meta-World's tasks as a collection holds them: three levels and scattered scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from vlfeedback.tasks import TaskSpec
+from vlfeedback.types import SCATTERED, Trajectory
+from vlfeedback_envs.metaworld import MetaWorldView
+from vlfeedback_envs.scattered import scatter_scenes
+from vlfeedback_envs.scripted import rollout_level
+
+__all__ = ["LARGEST", "picture_of", "roll_out"]
+
+LARGEST = 224
+"""Pictures are rendered with this side, px, or the next multiple of theirs, and box-filtered."""
+
+
+def roll_out(
+    task: TaskSpec, level: str, seeds: Sequence[int], settings: Mapping[str, Any]
+) -> Iterator[Trajectory]:
+    """One trajectory a seed.
+
+    Args:
+        task: of Meta-World.
+        level: ``"expert"``, ``"medium"``, ``"random"`` or ``"scattered"``.
+        seeds: of the episodes.
+        settings: ``horizon``, ``frame_stride``, ``frame_size`` and ``random_actions``; see
+            `vlfeedback_envs.scripted.rollout_level`.
+
+    Raises:
+        UnknownNameError: no such level, or no such kind of random actions.
+    """
+    size = settings["frame_size"]
+    with closing(
+        MetaWorldView(task.name, render_mode="rgb_array", size=size * max(1, LARGEST // size))
+    ) as view:
+        for seed in seeds:
+            if level == SCATTERED:
+                yield scatter_scenes(view, seed=seed, frame_size=size)
+                continue
+            yield rollout_level(
+                view,
+                level,  # type: ignore[arg-type]
+                seed=seed,
+                horizon=settings["horizon"],
+                frame_stride=settings["frame_stride"],
+                frame_size=size,
+                random_actions=settings["random_actions"],
+            )
+
+
+def picture_of(task: TaskSpec) -> UInt8[np.ndarray, "448 448 3"]:
+    """The scene of a task as a reset leaves it, in the quality that VLMs read best."""
+    view = MetaWorldView(task.name, render_mode="rgb_array", size=448, quality="vlm")
+    with closing(view):
+        view.reset(seed=0)
+        pictures = view.render_states([view.capture_state()])
+        return np.asarray(pictures[0])

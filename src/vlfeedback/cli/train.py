@@ -1,0 +1,161 @@
+"""`vlfeedback train`: a policy from a dataset or from labelled pairs, judged on the way."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options, read_data
+from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.cli.settings import parse_settings
+from vlfeedback.errors import NeedsError
+
+if TYPE_CHECKING:
+    from vlfeedback.offline import EvaluationCurve, PolicyEvaluator
+    from vlfeedback.types import Trajectory
+
+__all__ = ["train"]
+
+
+def train(
+    learner: Annotated[str, typer.Option(help="What trains: see `vlfeedback list learners`.")],
+    data: Annotated[
+        str,
+        typer.Option(help=DATA_HELP),
+    ],
+    out: Annotated[
+        Path, typer.Option(file_okay=False, help="Folder for the policy; run again to go on.")
+    ],
+    labels: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Labelled pairs of --data, a .parquet file."),
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="Paper whose numbers are taken: vlp, cpl, plare, ...")
+    ] = "vlp",
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Gradient steps; default: the preset's.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same policy.")] = 0,
+    task: Annotated[
+        str, typer.Option(help="Of the data's tasks, the one to learn; default: the only one.")
+    ] = "",
+    env: Annotated[
+        str, typer.Option(help="Id of the environment that judges; default: the task's.")
+    ] = "",
+    eval_every: Annotated[
+        int | None, typer.Option(min=1, help="Steps between evaluations; default: the preset's.")
+    ] = None,
+    episodes: Annotated[
+        int | None, typer.Option(min=0, help="Of an evaluation, 0: none; default: the preset's.")
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(min=1, help="Steps of an episode; default: the environment's.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Settings of the learner: key=value, repeat for several."),
+    ] = None,
+    reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Train a policy from fixed data, judge it on the way, and keep it in a folder.
+
+    After a stop, however sudden, the same command goes on from the last evaluation, and ends with
+    the policy of a training that never stopped.
+
+    Example: vlfeedback train --learner iql --data relabelled --steps 20000 --out policy
+
+    Example: vlfeedback train --learner cpl --data cartpole --labels labels.parquet --out policy
+    """
+    from vlfeedback.data.preferences import PreferenceDataset
+    from vlfeedback.offline import train_policy
+    from vlfeedback.offline.learners import get_learner
+    from vlfeedback.offline.presets import get_preset
+
+    protocol, reads = get_preset(preset), get_learner(learner).reads
+    if "preferences" in reads and labels is None:
+        raise NeedsError(
+            f"{learner} learns from labelled pairs; give --labels. To make some: "
+            f"{_command('label', data, reading, '--labeller teacher --out labels.parquet')}"
+        )
+    trajectories = read_data(data, reading, task)
+    if "rewards" in reads and any(trajectory.rewards is None for trajectory in trajectories):
+        raise NeedsError(
+            f"{learner} learns from a source's rewards and {data} has none. Give it some, such as "
+            "the environment's own: "
+            f"{_command('relabel', data, reading, '--source env --out relabelled')}"
+        )
+    preferences = None if labels is None else PreferenceDataset.load(labels, trajectories)
+    n_episodes = protocol.n_episodes if episodes is None else episodes
+    with LossBars() as report:
+        trained = train_policy(
+            learner,
+            trajectories=trajectories,
+            preferences=preferences,
+            preset=preset,
+            n_steps=steps or protocol.n_steps,
+            seed=seed,
+            evaluator=_evaluator(trajectories, task, env, n_episodes, horizon),
+            eval_every=eval_every or protocol.eval_every,
+            device=device,
+            out=out,
+            report=report,
+            **parse_settings(settings or ()),
+        )
+    _print(trained.curve)
+    typer.echo(
+        f"{out}: {learner} trained for {trained.config['n_steps']} steps in {trained.seconds:.0f} "
+        "s. Next, in Python:\n\n"
+        "from vlfeedback.offline import TrainedPolicy\n"
+        f"policy = TrainedPolicy.load({str(out)!r}).algo\n"
+        "actions = policy.predict(observations)  # (B, D) to (B, A)"
+    )
+
+
+def _command(name: str, data: str, reading: str, others: str) -> str:
+    return f"{shlex.join(['vlfeedback', name, *data_options(data, reading)])} {others}"
+
+
+def _evaluator(
+    trajectories: list[Trajectory], task: str, env: str, n_episodes: int, horizon: int | None
+) -> PolicyEvaluator | None:
+    """What judges the policy; None where nothing says in which environment."""
+    from vlfeedback.offline import PolicyEvaluator
+    from vlfeedback.tasks import get_task, list_tasks
+
+    if n_episodes == 0:
+        return None
+    if env:
+        return PolicyEvaluator(env, seeds=range(n_episodes), horizon=horizon)
+    named = {trajectory.task for trajectory in trajectories}
+    if not task and named <= set(list_tasks()):
+        (task,) = named
+    if not task:
+        typer.echo("The data name no known task; the policy is not judged. Say --task or --env.")
+        return None
+    spec = get_task(task)
+    return PolicyEvaluator(
+        spec.env_id, seeds=range(n_episodes), horizon=horizon, success_key=spec.success_key
+    )
+
+
+def _print(curve: EvaluationCurve) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not len(curve):
+        return
+    table = Table("steps", "success", "return")
+    rows = zip(curve.steps, curve.means(), curve.means("return"), strict=True)
+    for step, success, gain in rows:
+        table.add_row(f"{step:,}", f"{success:.0%}", f"{gain:.4g}")
+    console = Console()
+    console.print(table)
+    console.print(
+        f"Best mean of 8 evaluations in a row: success {curve.best():.0%}, return "
+        f"{curve.best(of='return'):.4g}."
+    )

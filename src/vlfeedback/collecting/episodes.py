@@ -1,0 +1,179 @@
+"""Episodes of tasks into a folder: what is missing there, by worker processes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from vlfeedback.collecting import rollout
+from vlfeedback.collecting.rollout import Policy, name_policy
+from vlfeedback.collecting.seeds import first_seed
+from vlfeedback.collecting.settings import complete_settings, steps_of, unusable_settings
+from vlfeedback.collecting.worker_pool import worker_pool
+from vlfeedback.data.collection import Collection
+from vlfeedback.data.trajectories import write_trajectories
+from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
+from vlfeedback.registry import load_target, suggest
+from vlfeedback.tasks import TaskSpec, get_task
+from vlfeedback.types import Report
+
+__all__ = ["collect", "collect_level", "levels_of"]
+
+_RANDOM = "random"  # the level that every environment has
+
+
+def collect(
+    out: Path,
+    tasks: Iterable[str | TaskSpec],
+    *,
+    settings: Mapping[str, Any] | None = None,
+    workers: int = 1,
+    levels: Iterable[str] | None = None,
+    policies: Mapping[str, str | Policy] | None = None,
+    report: Report | None = None,
+) -> int:
+    """Collect the episodes that are missing in a folder, one file a task and level.
+
+    Each task's levels are acted out by its `TaskSpec.rollout`; level ``"random"`` of a task that
+    has none samples the environment's actions. The same call after an interruption goes on. What
+    a task is that only this program knows, and who acted, is noted in ``TASK/task.json``.
+
+    Args:
+        out: the folder, read by `vlfeedback.data.collection.Collection`.
+        tasks: names, or tasks such as those of `vlfeedback.own_task`.
+        settings: see `vlfeedback.collecting.complete_settings`.
+        workers: processes; 0 collects in this one.
+        levels: to collect; by default those of each task and of `policies`.
+        policies: who acts in place of a task's own script, by level: ``"module:function"``, or
+            what takes an observation and gives an action, which acts in this process.
+        report: called after each file, with stage ``"collect TASK"`` and numbers of episodes.
+
+    Returns:
+        How many trajectories were made.
+
+    Raises:
+        UnknownNameError: there is no such task, level, setting, environment or policy.
+        InvalidValueError: a setting is out of range, or the tasks have different defaults.
+        NeedsError: a task names no environment, or one without a time limit.
+        FileFormatError: `out` was begun with other settings.
+        OSError: the disk is full, or a worker was killed; every finished file is kept.
+    """
+    specs = list({spec.name: spec for spec in map(get_task, tasks)}.values())
+    if not specs:
+        raise NeedsError("There is no task to collect; name at least one.")
+    acting = dict(policies or {})
+    plan = [(spec, k) for spec in specs for k in _check_levels(spec, levels, acting)]
+    whole = complete_settings(specs, settings or {})
+    for name, problem in unusable_settings(specs, whole).items():
+        raise InvalidValueError(f"{name}: {problem}")
+    collection = Collection.create(out, whole)
+    for spec in specs:
+        collection.note_task(spec, {k: name_policy(policy) for k, policy in acting.items()})
+    missing = [
+        (spec, level, collection.path(spec.name, level), whole, acting.get(level))
+        for spec, level in plan
+        if not collection.path(spec.name, level).exists()
+    ]
+    each, total = int(whole["episodes"]), len(missing) * int(whole["episodes"])
+    done = 0
+
+    def tell(spec: TaskSpec) -> None:
+        nonlocal done
+        done += each
+        if report is not None:
+            report(f"collect {spec.name}", done, total, math.nan)
+
+    _do(missing, workers, tell)
+    return total
+
+
+def levels_of(
+    spec: TaskSpec, policies: Mapping[str, str | Policy] | None = None
+) -> tuple[str, ...]:
+    """The levels a task has: those of its script, of these policies, and always random ones."""
+    own = spec.levels or (_RANDOM,)
+    return tuple(dict.fromkeys([*(policies or {}), *own]))
+
+
+def collect_level(
+    task: TaskSpec,
+    level: str,
+    path: Path,
+    settings: Mapping[str, Any],
+    policy: str | Policy | None = None,
+) -> None:
+    """Write one file: all episodes of a task and level.
+
+    Args:
+        task: whose episodes.
+        level: one of `levels_of`.
+        path: of the file.
+        settings: of `vlfeedback.collecting.complete_settings`.
+        policy: who acts in place of the task's own script.
+    """
+    first = first_seed(task.name, level, settings["seed"])
+    seeds = range(first, first + settings["episodes"])
+    if policy is not None or not task.rollout or level not in task.levels:
+        episodes = rollout.roll_out(task, level, seeds, settings, policy=policy)
+    else:
+        script = load_target(task.rollout, what=f"The rollout of task {task.name!r}")
+        episodes = script(task, level, seeds, settings)
+    write_trajectories(path, list(episodes))  # a killed worker then leaves no half file behind
+
+
+def _check_levels(
+    spec: TaskSpec, levels: Iterable[str] | None, policies: Mapping[str, str | Policy]
+) -> list[str]:
+    """The levels to collect, each of which somebody acts out."""
+    known = levels_of(spec, policies)
+    wanted = list(dict.fromkeys(known if levels is None else levels))
+    for level in wanted:
+        if level not in (*known, _RANDOM):
+            raise UnknownNameError(
+                f"Task {spec.name!r} has no level {level!r}. {suggest(level, known)}It has "
+                f"{', '.join(known)}; give a policy for another."
+            )
+        scripted = level not in policies and spec.rollout and level in spec.levels
+        if not scripted:
+            if not spec.env_id:
+                raise NeedsError(
+                    f"Task {spec.name!r} names no environment to collect episodes of; give its "
+                    "TaskSpec an env_id."
+                )
+            steps_of(spec.env_id)
+    for level, policy in policies.items():
+        if isinstance(policy, str) and level in wanted:
+            load_target(policy, what=f"The policy of level {level!r}")
+    return wanted
+
+
+_Job = tuple[TaskSpec, str, Path, Mapping[str, Any], str | Policy | None]
+
+
+def _do(jobs: Sequence[_Job], workers: int, tell: Callable[[TaskSpec], None]) -> None:
+    """Do all jobs, in no order; `tell` hears of the task of each as it is done."""
+    here = [job for job in jobs if workers == 0 or callable(job[-1])]
+    away = [job for job in jobs if job not in here]
+    for job in here:
+        collect_level(*job)
+        tell(job[0])
+    if not away:
+        return
+    with worker_pool(min(workers, len(away))) as pool:
+        submitted = {pool.submit(collect_level, *job): job for job in away}
+        try:
+            for done in as_completed(submitted):
+                done.result()
+                tell(submitted[done][0])
+        except BrokenProcessPool as error:
+            raise ChildProcessError(
+                "A worker was killed, most likely because memory ran out. Finished files are kept; "
+                "go on with the same command and fewer --workers."
+            ) from error
+        finally:
+            for pending in submitted:
+                pending.cancel()  # what is not begun; `worker_pool` sees to the rest

@@ -1,0 +1,157 @@
+"""Episodes of any Gymnasium environment, acted out by a policy or by random actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from jaxtyping import UInt8
+
+from vlfeedback.errors import InvalidValueError, NeedsError
+from vlfeedback.registry import load_target
+from vlfeedback.scoring.timing import is_pictured
+from vlfeedback.tasks import TaskSpec
+from vlfeedback.types import ArrayFrames, Trajectory
+from vlfeedback.wrappers.frames import render_picture
+
+__all__ = ["Policy", "name_policy", "roll_out"]
+
+Policy = Callable[[Any], Any]
+"""What acts: an observation as the environment gives it, and back an action of its space."""
+
+
+def roll_out(
+    task: TaskSpec,
+    level: str,
+    seeds: Sequence[int],
+    settings: Mapping[str, Any],
+    *,
+    policy: str | Policy | None = None,
+) -> Iterator[Trajectory]:
+    """One episode a seed, which begins its environment and its random actions.
+
+    An episode ends where the environment ends it, or is truncated after ``settings["horizon"]``
+    steps. Pictures are taken of the reset, after steps 0, stride, 2 stride ... and after the last
+    one; rewards and successes are the environment's own.
+
+    Args:
+        task: whose ``env_id`` is made.
+        level: what the episodes are called.
+        seeds: of the episodes.
+        settings: ``horizon``; ``frame_stride``, 0 for no pictures; ``frame_size``: pictures are
+            reduced by the greatest whole factor that leaves their shorter side as large, px.
+        policy: acts; a text is ``"module:function"``. By default the action space is sampled.
+
+    Raises:
+        UnknownNameError: there is no such policy.
+        NeedsError: the environment's observations are no arrays, or it has no action space of
+            numbers.
+        InvalidValueError: the policy's action is none of the environment's.
+        RenderError: the environment renders no pictures.
+    """
+    act = load_target(policy, what="The policy") if isinstance(policy, str) else policy
+    stride = settings["frame_stride"]
+    env: gym.Env[Any, Any] = gym.make(
+        task.env_id, render_mode="rgb_array" if stride else None, disable_env_checker=True
+    )
+    with closing(env):
+        _check_spaces(env, task)
+        for seed in seeds:
+            arrays = _episode(env, task, act, seed, settings)
+            yield Trajectory(
+                **arrays,
+                task=task.name,
+                id=f"{task.name}/{level}/{seed}",
+                level=level,
+                seed=seed,
+                instruction=task.instruction,
+                info={} if policy is None else {"policy": name_policy(policy)},
+            )
+
+
+def name_policy(policy: str | Policy) -> str:
+    """``"module:function"``, as files say who acted."""
+    if isinstance(policy, str):
+        return policy
+    named = policy if hasattr(policy, "__qualname__") else type(policy)
+    return f"{named.__module__}:{named.__qualname__}"
+
+
+def _episode(
+    env: gym.Env[Any, Any],
+    task: TaskSpec,
+    act: Policy | None,
+    seed: int,
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    stride, horizon = settings["frame_stride"], settings["horizon"]
+    # A stream of its own: an environment that draws its start from `seed` draws the same numbers.
+    env.action_space.seed(int(np.random.default_rng([seed, 1]).integers(2**31)))
+    observation, _ = env.reset(seed=seed)
+    observations, actions, rewards, successes = [observation], [], [], []
+    times, pictures = [], []
+    if stride:
+        times, pictures = [0], [_reduced(render_picture(env), settings["frame_size"])]
+    terminated = truncated = False
+    while not (terminated or truncated):
+        chosen = env.action_space.sample() if act is None else act(observation)
+        action = _as_action(chosen, env.action_space)
+        observation, reward, terminated, truncated, info = env.step(action)
+        actions.append(np.array(action))
+        observations.append(observation)
+        rewards.append(reward)
+        successes.append(info.get(task.success_key))
+        truncated = bool(truncated) or (len(actions) == horizon and not terminated)
+        if stride and is_pictured(len(actions) - 1, stride, ended=terminated or truncated):
+            times.append(len(actions))
+            pictures.append(_reduced(render_picture(env), settings["frame_size"]))
+    known = any(success is not None for success in successes)
+    return {
+        "observations": np.stack(observations),
+        "actions": np.stack(actions),
+        "env_rewards": np.asarray(rewards, dtype=np.float32),
+        "successes": np.array([bool(s) for s in successes]) if known else None,
+        "terminated": bool(terminated),
+        "truncated": bool(truncated),
+        "frames": ArrayFrames(np.asarray(times), np.stack(pictures)) if stride else None,
+    }
+
+
+def _check_spaces(env: gym.Env[Any, Any], task: TaskSpec) -> None:
+    arrays = (gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiBinary, gym.spaces.MultiDiscrete)
+    for name, space in (("observation", env.observation_space), ("action", env.action_space)):
+        if not isinstance(space, arrays):
+            raise NeedsError(
+                f"The {name} space of {task.env_id!r} is {space}; trajectories hold one array of "
+                f"{name}s. Register an id of your own with additional_wrappers, such as "
+                "gymnasium.wrappers.FlattenObservation, and collect that."
+            )
+
+
+def _as_action(chosen: Any, space: gym.Space[Any]) -> Any:
+    """A policy's answer as the environment takes it: its dtype, and its shape."""
+    if isinstance(space, gym.spaces.Discrete):
+        number = np.asarray(chosen)
+        action: Any = space.dtype.type(number.item()) if number.size == 1 else chosen
+    else:
+        action = np.asarray(chosen, dtype=space.dtype)
+    if not space.contains(action):
+        raise InvalidValueError(
+            f"The policy's action is {chosen!r}; expected one of {space}. Clip it there, if it "
+            "may lie outside."
+        )
+    return action
+
+
+def _reduced(picture: UInt8[np.ndarray, "H W 3"], size: int) -> UInt8[np.ndarray, "h w 3"]:
+    """Means of blocks; what a last row or column of blocks lacks is cut off."""
+    factor = max(1, min(picture.shape[:2]) // size)
+    if factor == 1:
+        return np.array(picture)
+    height, width = picture.shape[0] // factor, picture.shape[1] // factor
+    whole = picture[: height * factor, : width * factor]
+    blocks = whole.reshape(height, factor, width, factor, 3)
+    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32).round().astype(np.uint8))

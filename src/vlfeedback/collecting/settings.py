@@ -1,0 +1,121 @@
+"""What a collection depends on: what is asked for, and otherwise what its tasks are made for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+
+from vlfeedback.collecting.seeds import MAX_EPISODES
+from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
+from vlfeedback.registry import suggest
+from vlfeedback.tasks import TaskSpec
+
+__all__ = ["complete_settings", "steps_of", "unusable_settings"]
+
+_NAMES = ("episodes", "horizon", "random_actions", "frame_stride", "frame_size", "seed")
+_RANDOM_ACTIONS = ("u01", "box")
+
+
+def complete_settings(tasks: Sequence[TaskSpec], given: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of a collection: those given, and the tasks' own for the rest.
+
+    Args:
+        tasks: with the same defaults.
+        given: any of ``episodes`` (of a task and level, 1 to 1000), ``horizon`` (steps of an
+            episode), ``random_actions`` (of level random: ``"box"``, the whole action space, or
+            ``"u01"``), ``frame_stride`` (steps between pictures, 0 for none), ``frame_size``
+            (side of stored pictures, px) and ``seed`` (0 or more; by default 0).
+
+    Raises:
+        UnknownNameError: there is no such setting, or no such environment.
+        InvalidValueError: the tasks have different defaults.
+        NeedsError: an environment has no time limit, and no horizon is given.
+    """
+    for name in given:
+        if name not in _NAMES:
+            raise UnknownNameError(
+                f"Collections have no setting {name!r}. {suggest(name, _NAMES)}They have "
+                f"{', '.join(_NAMES)}."
+            )
+    first, *others = tasks
+    for other in others:
+        if other.collecting != first.collecting:
+            raise InvalidValueError(
+                f"{other.name} has settings of its own; collect it into another folder than "
+                f"{first.name}."
+            )
+    own = {name: getattr(first.collecting, name) for name in _NAMES if name != "seed"}
+    settings: dict[str, Any] = {**own, "seed": 0, **given}
+    if settings["horizon"] is None:
+        settings["horizon"] = max(_limit(task) for task in tasks)
+    return settings
+
+
+def unusable_settings(tasks: Sequence[TaskSpec], settings: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with which setting, as sentences; empty if all of them can be used.
+
+    Args:
+        tasks: that are to be collected.
+        settings: of `complete_settings`.
+    """
+    problems = {}
+    least = {"episodes": 1, "horizon": 1, "frame_stride": 0, "frame_size": 1, "seed": 0}
+    for name, smallest in least.items():
+        if settings[name] < smallest:
+            problems[name] = f"{settings[name]} is too few; expected at least {smallest}."
+    if settings["episodes"] > MAX_EPISODES:
+        problems["episodes"] = (
+            f"{settings['episodes']} episodes; a task and level has {MAX_EPISODES} seeds to "
+            "itself. Collect more with another seed, into another folder."
+        )
+    if settings["random_actions"] not in _RANDOM_ACTIONS:
+        problems["random_actions"] = (
+            f"{settings['random_actions']!r}; expected {' or '.join(map(repr, _RANDOM_ACTIONS))}."
+        )
+    for task in tasks:
+        made_for = task.collecting
+        if made_for.longest is not None and settings["horizon"] > made_for.longest:
+            problems["horizon"] = (
+                f"{settings['horizon']} steps; {task.name} ends at {made_for.longest}."
+            )
+        if settings["frame_stride"] < made_for.least_stride:
+            problems["frame_stride"] = (
+                f"Episodes of {task.name} come with pictures; expected at least "
+                f"{made_for.least_stride}."
+            )
+        if settings["random_actions"] == "u01" and not task.rollout:
+            problems["random_actions"] = (
+                f"'u01' is of scripts that know it, and {task.name} has none; expected 'box'."
+            )
+    return problems
+
+
+def steps_of(env_id: str) -> int | None:
+    """The time limit of a Gymnasium id, in steps; None if it has none.
+
+    Raises:
+        UnknownNameError: nothing is registered under this id.
+    """
+    module, _, bare = env_id.rpartition(":")
+    try:
+        if module:
+            importlib.import_module(module)
+        return gym.spec(bare).max_episode_steps
+    except (ModuleNotFoundError, gym.error.Error) as error:
+        raise UnknownNameError(
+            f"No environment {env_id!r}: {str(error).rstrip('.')}. Give a registered Gymnasium id, "
+            "with the module that registers it before a colon: 'my_package:MyEnv-v0'."
+        ) from error
+
+
+def _limit(task: TaskSpec) -> int:
+    steps = steps_of(task.env_id)
+    if steps is None:
+        raise NeedsError(
+            f"{task.env_id!r} has no time limit; say how many steps an episode of {task.name} has "
+            "(horizon)."
+        )
+    return steps

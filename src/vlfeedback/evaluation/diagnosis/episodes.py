@@ -1,0 +1,92 @@
+"""The episodes of a diagnosis: which of many, and which one shows the goal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vlfeedback.data.collection import Collection
+from vlfeedback.data.whole_files import new_file
+from vlfeedback.errors import NeedsError
+from vlfeedback.evaluation.diagnosis.inputs import LEVELS
+from vlfeedback.optional import require
+from vlfeedback.scoring.pictures import pictures_of
+from vlfeedback.types import SCATTERED, Trajectory
+
+__all__ = ["choose_episodes", "choose_goal_episode", "load_episodes", "write_goal"]
+
+
+def load_episodes(folder: Path, task: str) -> list[Trajectory]:
+    """A task's episodes in a folder of `vlfeedback collect`, scattered scenes left out.
+
+    Raises:
+        FileNotFoundError: there are none.
+    """
+    return [t for t in Collection.open(folder).load(task) if t.level != SCATTERED]
+
+
+def choose_episodes(
+    trajectories: Sequence[Trajectory], n: int
+) -> tuple[list[Trajectory], list[Trajectory]]:
+    """The first `n` episodes of each of `LEVELS`, and the rest.
+
+    Raises:
+        NeedsError: there are no expert or no random episodes; or an episode lacks rewards.
+    """
+    chosen = [t for level in LEVELS for t in [t for t in trajectories if t.level == level][:n]]
+    levels = {t.level for t in chosen}
+    for level in ("expert", "random"):
+        if level not in levels:
+            raise NeedsError(
+                f"None of {len(trajectories)} episodes has level == {level!r}, and a "
+                "diagnosis compares experts with random actions; `vlfeedback collect` makes both, "
+                "or give episodes of your own a level: dataclasses.replace(trajectory, level=...)."
+            )
+    for trajectory in chosen:
+        if trajectory.env_rewards is None:
+            raise NeedsError(
+                f"Trajectory {trajectory.id!r} has no rewards of the environment to compare a "
+                "source with; record it with env_rewards."
+            )
+    return chosen, [t for t in trajectories if t not in chosen]
+
+
+def choose_goal_episode(
+    evaluated: Sequence[Trajectory], rest: Sequence[Trajectory]
+) -> tuple[Trajectory, list[Trajectory]]:
+    """An expert episode whose last picture shows the goal, and the episodes left to evaluate.
+
+    One that succeeds, of those that are not evaluated; where there are none, the last expert is
+    evaluated no more.
+
+    Raises:
+        NeedsError: there is one expert episode alone.
+    """
+    spare = [t for t in rest if t.level == "expert"]
+    left = list(evaluated)
+    if not spare:
+        experts = [t for t in evaluated if t.level == "expert"]
+        if len(experts) < 2:
+            raise NeedsError(
+                "A picture of the goal is the end of an expert episode that is not evaluated, and "
+                f"there is {len(experts)}; collect at least 2, or set the source's goal yourself."
+            )
+        spare = experts[-1:]
+        left.remove(spare[0])
+    succeed = [t for t in spare if t.first_success is not None]
+    return (succeed or spare)[0], left
+
+
+def write_goal(trajectory: Trajectory, folder: Path) -> Path:
+    """Write an episode's last picture as PNG; where it is.
+
+    Raises:
+        NeedsError: the episode has no pictures.
+        MissingExtraError: Pillow is not installed.
+    """
+    image = require("PIL.Image", extra="vision", needed_by="A picture of a goal")
+    frames = pictures_of(trajectory)
+    path = folder / f"goal-{trajectory.task}.png"
+    with new_file(path) as partial:
+        image.fromarray(frames.read(frames.times[-1:])[0]).save(partial, format="png")
+    return path

@@ -1,0 +1,251 @@
+"""The library's own learners: how each gets from data to something that can be trained.
+
+Nothing of d3rlpy or torch is imported before a learner is made ready.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vlfeedback.data.whole_files import read_json, write_json
+from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
+from vlfeedback.offline.learners import Learner, LearnerInputs
+from vlfeedback.offline.settings import configured
+from vlfeedback.offline.training_loop import D3rlpyTraining, DiffusionTraining, Training
+from vlfeedback.optional import import_d3rlpy
+from vlfeedback.registry import suggest
+
+if TYPE_CHECKING:
+    from vlfeedback.models.reward.model import RewardModel
+
+__all__ = [
+    "BC",
+    "CPL",
+    "CPL_BC",
+    "CPL_KL",
+    "DIFFUSION",
+    "IPL",
+    "IQL",
+    "IQL_AVERAGE",
+    "IQL_D3RLPY",
+    "P_IQL",
+    "SFT",
+]
+
+_OFFLINE = "vlfeedback.offline"
+_SCALERS = {"standard": "StandardObservationScaler", "min-max": "MinMaxObservationScaler"}
+_OF_TRANSITIONS = ("standardise", "trust_terminals")  # settings of TransitionBuffer
+
+
+def _iql(inputs: LearnerInputs) -> Training:
+    settings, options = _split(inputs.settings, _OF_TRANSITIONS)
+    return _fit(
+        _config("iql:IQLConfig", settings, inputs.seed),
+        _load("transition_buffer:TransitionBuffer")(
+            inputs.trajectories, seed=inputs.seed, **options
+        ),
+        inputs,
+    )
+
+
+def _iql_average(inputs: LearnerInputs) -> Training:
+    """Every transition gets the mean of all the environment's rewards."""
+    trajectories = inputs.trajectories or ()
+    env_rewards = [t.env_rewards for t in trajectories if t.env_rewards is not None]
+    if not env_rewards or len(env_rewards) < len(trajectories):
+        raise NeedsError(
+            f"{len(trajectories) - len(env_rewards)} of {len(trajectories)} trajectories have no "
+            "env_rewards, whose mean this baseline learns from; record them."
+        )
+    mean = np.concatenate(env_rewards).mean(dtype=np.float64)
+    flat = [replace(t, rewards=np.full(len(t), mean, dtype=np.float32)) for t in trajectories]
+    return _iql(replace(inputs, trajectories=flat))
+
+
+def _iql_d3rlpy(inputs: LearnerInputs) -> Training:
+    """d3rlpy's own, with our names of settings."""
+    settings, options = _split(inputs.settings, _OF_TRANSITIONS)
+    ours = asdict(_config("iql:IQLConfig", settings, inputs.seed))
+    if ours["deterministic"]:
+        raise InvalidValueError(
+            "d3rlpy's IQL has a Gaussian policy; pass deterministic=False, or use 'iql'."
+        )
+    d3rlpy = import_d3rlpy(needed_by="learner 'iql-d3rlpy'")
+    encoder = partial(d3rlpy.models.VectorEncoderFactory, hidden_units=ours["hidden"])
+    cosine = None
+    if ours["cosine_steps"]:
+        cosine = d3rlpy.optimizers.CosineAnnealingLRFactory(T_max=ours["cosine_steps"])
+    shared = (
+        *("batch_size", "gamma", "tau", "n_critics", "expectile", "weight_temp", "max_weight"),
+        *("actor_learning_rate", "critic_learning_rate"),
+    )
+    config = d3rlpy.algos.IQLConfig(
+        **{name: ours[name] for name in shared},
+        actor_encoder_factory=encoder(dropout_rate=ours["dropout"] or None),
+        actor_optim_factory=d3rlpy.optimizers.AdamFactory(lr_scheduler_factory=cosine),
+        critic_encoder_factory=encoder(),
+        value_encoder_factory=encoder(),
+    )
+    buffer = _load("transition_buffer:TransitionBuffer")
+    return _fit(config, buffer(inputs.trajectories, seed=inputs.seed, **options), inputs)
+
+
+def _p_iql(inputs: LearnerInputs) -> Training:
+    """A reward model from the preferences, its rewards on the trajectories, then IQL."""
+    from vlfeedback.rewards.learned import LearnedReward
+    from vlfeedback.scoring.relabel import relabel
+
+    assert inputs.trajectories is not None  # `Learner.prepare`
+    settings, options = _split(inputs.settings, ("reward_model", "reward_training"))
+    model, found = _reward_model(inputs, options)
+    relabelled = list(
+        relabel(
+            inputs.trajectories,
+            LearnedReward(model),
+            resume=None if inputs.folder is None else inputs.folder / "rewards",
+            report=inputs.report,
+        )
+    )
+    training = _iql(replace(inputs, trajectories=relabelled, settings=settings))
+    training.notes["reward_model"] = found
+    training.files["reward.safetensors"] = model.save
+    return training
+
+
+def _reward_model(
+    inputs: LearnerInputs, options: Mapping[str, Any]
+) -> tuple[RewardModel, dict[str, Any]]:
+    """A model fitted to the preferences, or the one that was before a stop, and how it went."""
+    from vlfeedback.models.reward.fit import RewardTraining, fit_reward_model
+    from vlfeedback.models.reward.model import RewardModel
+    from vlfeedback.models.reward.networks import RewardModelConfig
+
+    assert inputs.preferences is not None  # `Learner.prepare`
+    kept, folder = "reward.safetensors", inputs.folder
+    if folder is not None and (folder / "reward.json").is_file():  # written last
+        found = read_json(folder / "reward.json", advice=f"Delete {folder} and start again.")
+        return RewardModel.load(folder / kept, device=inputs.device), found
+    model, fitted = fit_reward_model(
+        inputs.preferences,
+        config=configured(RewardModelConfig, options.get("reward_model", {})),
+        training=configured(RewardTraining, options.get("reward_training", {})),
+        rng=np.random.default_rng(inputs.seed),
+        device=inputs.device,
+        report=inputs.report,
+    )
+    # JSON has no NaN, which stands for what could not be measured.
+    found = {name: None if value != value else value for name, value in asdict(fitted).items()}
+    if folder is not None:
+        model.save(folder / kept)
+        write_json(folder / "reward.json", found)
+    return model, found
+
+
+def _bc(inputs: LearnerInputs) -> Training:
+    settings, options = _split(inputs.settings, _OF_TRANSITIONS)
+    buffer = _load("transition_buffer:TransitionBuffer")(
+        inputs.trajectories, rewards="none", seed=inputs.seed, **options
+    )
+    return _fit(_config("bc:BCConfig", settings, inputs.seed), buffer, inputs)
+
+
+def _on_pairs(config: str, inputs: LearnerInputs) -> Training:
+    settings, options = _split(inputs.settings, ("length",))
+    buffer = _load("preference_buffer:PreferenceBuffer")(
+        inputs.preferences, seed=inputs.seed, **options
+    )
+    return _fit(_config(config, settings, inputs.seed), buffer, inputs)
+
+
+def _ipl(inputs: LearnerInputs) -> Training:
+    """With ``replay=True`` also transitions of the trajectories, which no pair need show."""
+    settings, options = _split(inputs.settings, ("replay",))
+    training = _on_pairs("ipl:IPLConfig", replace(inputs, settings=settings))
+    if options.get("replay"):
+        if inputs.trajectories is None:
+            raise NeedsError("replay=True reads trajectories and got none; pass trajectories=...")
+        training.policy.replay = _load("transition_buffer:TransitionBuffer")(
+            inputs.trajectories, rewards="none", seed=inputs.seed
+        )
+    return training
+
+
+def _diffusion(inputs: LearnerInputs) -> Training:
+    config = _config("diffusion_policy:DiffusionPolicyConfig", inputs.settings, inputs.seed)
+    policy = _load("diffusion_policy:DiffusionPolicy")(config, device=inputs.device)
+    return DiffusionTraining(policy, inputs.trajectories or ())
+
+
+def _split(
+    settings: Mapping[str, Any], names: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings without these, and these."""
+    return (
+        {name: value for name, value in settings.items() if name not in names},
+        {name: settings[name] for name in names if name in settings},
+    )
+
+
+def _config(target: str, settings: Mapping[str, Any], seed: int) -> Any:
+    values = {"seed": seed, **settings}
+    if isinstance(values.get("observation_scaler"), str):
+        values["observation_scaler"] = _observation_scaler(values["observation_scaler"])
+    return configured(_load(target), values)
+
+
+def _observation_scaler(name: str) -> Any:
+    """d3rlpy's scaler of this name, so that a file of settings can ask for one."""
+    if name not in _SCALERS:
+        raise UnknownNameError(
+            f"No observation_scaler {name!r}. {suggest(name, _SCALERS)}There are: "
+            f"{', '.join(_SCALERS)}; or pass a scaler of d3rlpy's."
+        )
+    d3rlpy = import_d3rlpy(needed_by="observation_scaler")
+    return getattr(d3rlpy.preprocessing, _SCALERS[name])()
+
+
+def _fit(config: Any, buffer: Any, inputs: LearnerInputs) -> Training:
+    return D3rlpyTraining(config.create(device=inputs.device), buffer)
+
+
+def _load(target: str) -> Any:
+    """A class of this package, given as ``"module:Class"``."""
+    module, _, name = target.partition(":")
+    if module != "diffusion_policy":
+        import_d3rlpy(needed_by=f"vlfeedback.offline.{name}")
+    return getattr(importlib.import_module(f"{_OFFLINE}.{module}"), name)
+
+
+IQL = Learner("IQL on the trajectories' rewards", ("trajectories", "rewards"), _iql)
+IQL_AVERAGE = Learner(
+    "IQL where every step gets the mean reward of the environment",
+    ("trajectories",),
+    _iql_average,
+)
+IQL_D3RLPY = Learner("d3rlpy's own IQL", ("trajectories", "rewards"), _iql_d3rlpy)
+P_IQL = Learner(
+    "IQL on the rewards of a model that is fitted to the preferences first",
+    ("trajectories", "preferences"),
+    _p_iql,
+)
+IPL = Learner("Inverse Preference Learning", ("preferences",), _ipl)
+CPL = Learner(
+    "Contrastive Preference Learning", ("preferences",), partial(_on_pairs, "cpl:CPLConfig")
+)
+CPL_KL = Learner(
+    "CPL that measures against the cloned policy",
+    ("preferences",),
+    partial(_on_pairs, "cpl:CPLConfig"),
+)
+CPL_BC = Learner("CPL that goes on cloning", ("preferences",), partial(_on_pairs, "cpl:CPLConfig"))
+SFT = Learner(
+    "cloning of the preferred segments", ("preferences",), partial(_on_pairs, "sft:SFTConfig")
+)
+BC = Learner("behaviour cloning of all trajectories", ("trajectories",), _bc)
+DIFFUSION = Learner("Diffusion Policy", ("trajectories",), _diffusion)

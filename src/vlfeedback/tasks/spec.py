@@ -1,0 +1,84 @@
+"""What is known of a task: what it asks for in words, how it is seen, how it is acted out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from vlfeedback.errors import InvalidValueError
+from vlfeedback.registry import gym_name
+
+__all__ = ["CollectionDefaults", "TaskSpec", "check_name"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")  # names become parts of file names
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionDefaults:
+    """How episodes of a task are collected where nobody says otherwise."""
+
+    episodes: int = 32  # of each level, 1 to 1000
+    horizon: int | None = None  # steps of an episode; None: the environment's own limit
+    longest: int | None = None  # most steps an episode can have; None: no limit is known
+    random_actions: str = "box"  # of level random: "box", the whole action space, or "u01"
+    frame_stride: int = 7  # steps between pictures; 0 for none
+    least_stride: int = 0  # smallest `frame_stride`: 1 where episodes always have pictures
+    frame_size: int = 224  # side of stored pictures, px
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """One task, as everything that is done with it needs to know it.
+
+    ``"module:function"`` strings are imported when they are needed, and not before. A package of
+    yours adds a task by an entry point in the group ``vlfeedback.tasks``; see
+    `vlfeedback.tasks.TASKS`.
+
+    Raises:
+        InvalidValueError: a name that cannot be part of a file's, or an empty instruction.
+    """
+
+    name: str  # "drawer-close": letters, digits, "-" and "."
+    instruction: str  # what a person would say
+    env_id: str  # Gymnasium id of the environment, importable as "module:id"; "": none at hand
+    camera: str = ""  # what the environment calls the view its pictures show; "": it has one only
+    success_key: str = "success"  # key of `info` that is truthy once the task is done; "": none
+    wordings: tuple[str, ...] = ()  # other ways to say the instruction
+    scene: str = ""  # what its pictures show, as a language model is told; "": nothing
+    source: str = "env"  # reward source to begin with; `vlfeedback list tasks` shows its id
+    # Tasks of one suite are told apart by their instructions: those of the others are wrong ones.
+    suite: str = ""
+    # Of optimality, what `rollout` acts out, such as ("expert", "random"); ("random",) needs none.
+    levels: tuple[str, ...] = ()
+    # (task, level, seeds, settings) -> trajectories; see `vlfeedback.collecting`. "": actions drawn
+    # from the environment's action space, which is level "random".
+    rollout: str = ""
+    collecting: CollectionDefaults = field(default_factory=CollectionDefaults)
+    # (task, trajectories, camera, frame_size) -> the same episodes seen by another camera.
+    retake: str = ""
+    picture: str = ""  # (task) -> (H, W, 3) uint8, its scene; "": what a reset renders
+
+    def __post_init__(self) -> None:
+        check_name(self.name, what="A task's name")
+        if not self.instruction.strip():
+            raise InvalidValueError(
+                f"Task {self.name!r} has no instruction; say in a few words what is to be done."
+            )
+
+    @property
+    def gym_name(self) -> str:
+        """The name as it stands in a Gymnasium id: ``DrawerClose``."""
+        return gym_name(self.name)
+
+
+def check_name(name: str, *, what: str) -> None:
+    """Refuse a name that files cannot be called by.
+
+    Raises:
+        InvalidValueError: it has something else than letters, digits, "-" and ".".
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidValueError(
+            f"{what} is {name!r}; expected letters, digits, '-' and '.', since files are called "
+            "by it and underscores part names there."
+        )

@@ -1,0 +1,158 @@
+"""`vlfeedback train`, from the command line to a policy in a folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vlfeedback.adapters import npz
+from vlfeedback.cli import main
+from vlfeedback.data.sampling import sample_segment_pairs
+from vlfeedback.data.trajectories import write_trajectories
+from vlfeedback.offline import PolicyEvaluator, TrainedPolicy, train_policy
+from vlfeedback.preferences import make_preference_source
+from vlfeedback.scoring.labelling import label_pairs
+from vlfeedback.tasks import get_task
+from vlfeedback.types import Trajectory
+
+Run = Callable[..., tuple[int, str, str]]
+
+TASK = "cart-pole-balance"
+STATES = np.zeros((3, 4), np.float32)
+SMOKE = ("--preset", "smoke", "--steps", "6", "--eval-every", "4", "--episodes", "2")
+
+
+def episode(seed: int, length: int = 20) -> Trajectory:
+    rng = np.random.default_rng(seed)
+    rewards = rng.normal(size=length).astype(np.float32)
+    return Trajectory(
+        observations=rng.normal(size=(length + 1, 4)).astype(np.float32),
+        actions=rng.uniform(-1, 1, size=(length, 1)).astype(np.float32),
+        env_rewards=rewards,
+        rewards=rewards,
+        truncated=True,
+        id=f"{TASK}/{seed:06d}",
+        task=TASK,
+    )
+
+
+EPISODES = [episode(seed) for seed in range(6)]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["vlfeedback", "train", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_trajectories(Path("data.h5"), EPISODES)
+
+
+def evaluator(horizon: int | None = None) -> PolicyEvaluator:
+    return PolicyEvaluator(get_task(TASK).env_id, seeds=range(2), horizon=horizon)
+
+
+def test_a_policy_is_that_of_python_and_its_curve_is_shown(run: Run) -> None:
+    settings = ("--set", "hidden=[16]", "--set", "expectile=0.8", "--horizon", "5")
+    arguments = ("--learner", "iql", "--data", "data.h5", "--out", "policy", "--seed", "3")
+    code, said, message = run(*arguments, *SMOKE, *settings)
+    assert code == 0, message
+    expected = train_policy(
+        "iql",
+        trajectories=EPISODES,
+        preset="smoke",
+        n_steps=6,
+        seed=3,
+        eval_every=4,
+        evaluator=evaluator(5),
+        hidden=[16],
+        expectile=0.8,
+    )
+    trained = TrainedPolicy.load("policy")
+    assert trained.curve.to_json() == expected.curve.to_json()
+    assert trained.config == expected.config
+    np.testing.assert_array_equal(trained.algo.predict(STATES), expected.algo.predict(STATES))
+    rows = [line for line in said.splitlines() if line.startswith("│")]
+    for row, step, gain in zip(rows, (4, 6), trained.curve.means("return"), strict=True):
+        assert row.split("│")[1].strip() == str(step) and f"{gain:.4g}" in row
+    assert "policy = TrainedPolicy.load('policy').algo" in said
+
+
+def test_pairs_are_learnt_from_with_the_data_they_are_of(run: Run) -> None:
+    pairs = sample_segment_pairs(EPISODES, 10, 8, rng=np.random.default_rng(0))
+    label_pairs(pairs, make_preference_source("teacher"), save_to=Path("labels.parquet"))
+    arguments = ("--learner", "cpl", "--data", "data.h5", *SMOKE, "--out", "policy")
+    code, _, message = run(*arguments)
+    assert code == 1
+    assert "give --labels. To make some: vlfeedback label --data data.h5 --labeller" in message
+    code, _, message = run(*arguments, "--labels", "labels.parquet")
+    assert code == 0, message
+    assert TrainedPolicy.load("policy").config["preferences"] is not None
+
+
+def test_data_of_any_format_train_and_an_environment_may_be_named(run: Run) -> None:
+    npz.write(Path("data.npz"), EPISODES)
+    arguments = ("--learner", "bc", "--data", "data.npz", *SMOKE, "--out", "policy")
+    code, said, message = run(*arguments)
+    assert code == 0, message
+    assert "The data name no known task; the policy is not judged. Say --task or --env." in said
+    assert len(TrainedPolicy.load("policy").curve) == 0
+    for place, option in (
+        ("by-id", ("--env", get_task(TASK).env_id)),
+        ("by-task", ("--task", TASK)),
+    ):
+        assert run(*arguments[:-1], place, *option)[0] == 0
+        assert TrainedPolicy.load(place).curve.steps == (4, 6)
+
+
+def test_no_episodes_are_no_evaluation(run: Run) -> None:
+    code, said, _ = run("--learner", "bc", "--data", "data.h5", *SMOKE[:-1], "0", "--out", "policy")
+    assert code == 0 and "return" not in said
+    assert len(TrainedPolicy.load("policy").curve) == 0
+
+
+def test_what_cannot_be_trained_is_said_with_what_to_do(run: Run) -> None:
+    bare = [replace(t, rewards=None) for t in EPISODES]
+    write_trajectories(Path("bare.h5"), bare)
+    code, _, message = run("--learner", "iql", "--data", "bare.h5", "--out", "p")
+    assert (
+        code == 1
+        and (
+            "iql learns from a source's rewards and bare.h5 has none. Give it some, such as the "
+            "environment's own: vlfeedback relabel --data bare.h5 --source env --out relabelled"
+        )
+        in message
+    )
+    for option, text in (
+        (("--learner", "iqr"), "No learner 'iqr'. Did you mean 'iql'"),
+        (("--preset", "vpl"), "No preset 'vpl'. Did you mean 'vlp'"),
+        (("--set", "expectil=1"), "IQLConfig has no setting 'expectil'. Did you mean"),
+        (("--set", "hidden=32"), "IQLConfig has hidden=32; expected list, such as [256, 256]."),
+        (("--set", "expectile"), "sets nothing; expected key=value"),
+        (("--task", "drawer-close"), "and none of 'drawer-close'"),
+    ):
+        code, _, message = run("--learner", "iql", "--data", "data.h5", "--out", "p", *option)
+        assert code == 1 and text in message, message
+
+
+def test_a_folder_of_another_training_is_refused_and_a_failed_begin_is_not(run: Run) -> None:
+    arguments = ("--learner", "iql", "--data", "data.h5", *SMOKE, "--out", "p")
+    assert run(*arguments, "--set", "expectile=2.0")[0] == 1
+    assert run(*arguments)[0] == 0
+    code, _, message = run(*arguments, "--seed", "5")
+    assert code == 1
+    assert "p was begun with other settings: seed was 0 and is 5. Choose another" in message
