@@ -22,7 +22,7 @@ from jaxtyping import Float32
 from safetensors.numpy import save_file
 
 from vlfeedback.encoders.words import WORDS_FORMAT
-from vlfeedback.errors import MissingExtraError, NeedsError
+from vlfeedback.errors import InvalidValueError, MissingExtraError
 
 __all__ = ["CONTEXTS", "HANDLING_WORDS", "distil_words", "select_tokens", "write_words"]
 
@@ -135,11 +135,11 @@ def distil_words(
         dim: length of a vector; at most E and at most V.
 
     Raises:
-        NeedsError: `dim` is larger than the encodings or the vocabulary allow.
+        InvalidValueError: `dim` is larger than the encodings or the vocabulary allow.
     """
     encodings = np.mean([_centred(encode, vocabulary, context) for context in CONTEXTS], axis=0)
     if not 0 < dim <= min(encodings.shape):
-        raise NeedsError(
+        raise InvalidValueError(
             f"dim is {dim}; {len(vocabulary)} tokens encoded in {encodings.shape[1]} numbers give "
             f"at most {min(encodings.shape)} components. Pass a smaller dim or more tokens."
         )

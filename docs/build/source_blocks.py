@@ -8,7 +8,7 @@ from results import number, percent
 
 from vlfeedback.cli.listing import rows_of_rewards
 from vlfeedback.reports.published import vlp_label_tables
-from vlfeedback.rewards.released import RELEASED
+from vlfeedback.rewards import released
 from vlfeedback.tasks import VLP_TEST_TASKS
 
 __all__ = ["SOURCE_BLOCKS"]
@@ -21,12 +21,13 @@ def reward_sources() -> str:
         "| licence of the weights | what it is |",
         "|---|---|---|---|---|---|---|",
     ]
+    weights, _ = released.released_weights()
     for row in rows_of_rewards():
-        released = RELEASED.get(row["source"])
+        card = weights.get(row["source"])
         reads = ", ".join(need.replace("_", " ") for need in row["needs"]) or "-"
         cost = ("-", "-", "-")
-        if released is not None:
-            cost = (released.parameters, f"{released.teraflops:g}", released.weights_licence)
+        if card is not None:
+            cost = (card.parameters, f"{card.teraflops:g}", card.weights_licence)
         cells = [f"`{row['source']}`", reads, row["granularity"] or "-", *cost, row["summary"]]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -54,11 +55,11 @@ def released_weights() -> str:
         "| source | file | MB, about | passed as | from |",
         "|---|---|---|---|---|",
     ]
-    for released in RELEASED.values():
-        for file in released.files:
+    for source, card in released.released_weights()[0].items():
+        for file in card.files:
             given = "" if file.setting == "pretrained" else f"{file.setting}=..."
             passed = " ".join(filter(None, [given, file.choose]))
-            cells = [f"`{released.source}`", f"`{file.name}`", f"{file.megabytes:g}"]
+            cells = [f"`{source}`", f"`{file.name}`", f"{file.megabytes:g}"]
             lines.append(f"| {' | '.join([*cells, f'`{passed}`', file.where])} |")
     return "\n".join(lines)
 

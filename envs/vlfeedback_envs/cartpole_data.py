@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float32, Int64, UInt8
 
-from vlfeedback.errors import NeedsError, UnknownNameError
+from vlfeedback.errors import InvalidValueError, UnknownNameError
 from vlfeedback.tasks import TaskSpec
 from vlfeedback.types import Trajectory, rows_of
 from vlfeedback_envs import CARTPOLE_STEPS
@@ -81,10 +81,10 @@ def with_pictures(trajectory: Trajectory, *, stride: int = 1, size: int = 200) -
         size: side of a picture, px.
 
     Raises:
-        NeedsError: the episode is of another task.
+        InvalidValueError: the episode is of another task.
     """
     if trajectory.task != "cart-pole-balance":
-        raise NeedsError(
+        raise InvalidValueError(
             f"Trajectory {trajectory.id!r} is of task {trajectory.task!r}; only pictures of "
             "'cart-pole-balance' can be drawn from observations. Record the others with pictures."
         )

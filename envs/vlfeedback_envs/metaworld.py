@@ -44,9 +44,9 @@ class MetaWorldView(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
         goal_observable: give the goal in the observation (MT1), or zeros (ML1).
 
     Raises:
-        UnknownNameError: no such task.
+        UnknownNameError: no such task, camera or quality.
         MissingExtraError: Meta-World is not installed.
-        RenderError: unknown camera or quality, or no OpenGL driver at the first picture.
+        RenderError: another render mode, or no OpenGL driver at the first picture.
     """
 
     # Gymnasium declares it as an instance variable.

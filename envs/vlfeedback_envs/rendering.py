@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from vlfeedback.errors import RenderError
+from vlfeedback.errors import RenderError, UnknownNameError
 from vlfeedback.optional import require
 
 if sys.platform == "linux" and not os.environ.get("DISPLAY") and "mujoco" not in sys.modules:
@@ -82,10 +82,12 @@ class SceneRenderer:
         self, model: Any, *, camera: str, size: int, quality: str, hide_goal: bool
     ) -> None:
         if quality not in QUALITIES:
-            raise RenderError(f"No render quality {quality!r}; choose one of {sorted(QUALITIES)}.")
+            raise UnknownNameError(
+                f"No render quality {quality!r}; choose one of {sorted(QUALITIES)}."
+            )
         cameras = sorted(model.camera(i).name for i in range(model.ncam))
         if camera not in cameras:
-            raise RenderError(f"No camera {camera!r}; this model has {cameras}.")
+            raise UnknownNameError(f"No camera {camera!r}; this model has {cameras}.")
         self._model = model
         self._camera = camera
         self._size = size

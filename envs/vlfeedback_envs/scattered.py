@@ -13,7 +13,7 @@ import mujoco
 import numpy as np
 from jaxtyping import Float
 
-from vlfeedback.errors import ShapeError
+from vlfeedback.errors import InvalidValueError
 from vlfeedback.types import SCATTERED, ArrayFrames, Trajectory
 from vlfeedback_envs.metaworld import MetaWorldView
 from vlfeedback_envs.scripted import shrink_pictures
@@ -45,11 +45,11 @@ def scatter_scenes(
         frame_size: side of the pictures, in pixels.
 
     Raises:
-        ValueError: the view's picture size is no multiple of `frame_size`.
-        ShapeError: fewer than 2 scenes are asked for.
+        InvalidValueError: the view's picture size is no multiple of `frame_size`, or fewer than 2
+            scenes are asked for.
     """
     if n_scenes < 2:
-        raise ShapeError(f"n_scenes={n_scenes}; a trajectory has 2 states or more.")
+        raise InvalidValueError(f"n_scenes={n_scenes}; a trajectory has 2 states or more.")
     rng = np.random.default_rng(seed)
     simulation = view.simulation
     observations, states = [], []

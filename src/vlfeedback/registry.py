@@ -1,7 +1,8 @@
-"""Names of sources and where their classes live: the library's own, and those of plugins.
+"""Names of sources and all that is known of them: the library's own, and those of plugins.
 
-A plugin is one entry point, ``name = "module:Class"``. Names are read without importing what
-they name, so a broken plugin harms nobody until it is asked for.
+A plugin is one entry point, ``name = "module:Class"``, or ``name = "module:ENTRY"`` for an `Entry`
+of its own with the same fields as the library's. Names are read without importing what they
+name, so a broken plugin harms nobody until it is asked for.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property, reduce
 from importlib.metadata import entry_points
@@ -19,33 +20,65 @@ from typing import Any, Generic, TypeVar, cast
 from vlfeedback.errors import (
     BrokenPluginError,
     InvalidValueError,
+    MissingExtraError,
     UnknownNameError,
     VLFeedbackError,
 )
 from vlfeedback.optional import require
+from vlfeedback.types.released import Released
 
-__all__ = ["Entry", "Registry", "gym_name", "load_target", "suggest"]
+__all__ = ["OWN", "Entry", "Registry", "gym_name", "imported", "load_target", "suggest"]
 
 T = TypeVar("T")
 
-_OWN = "vlfeedback"  # the distribution that built-ins come from
+OWN = "vlfeedback"
+"""The distribution that the library's own entries come from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One name, and all that is known of it without importing anything."""
+    """One name of a registry, and all that is known of it without importing what it names.
 
-    name: str  # "my-source"
-    target: str  # "module:Class"
-    summary: str = ""  # one line for people; empty for plugins
-    gym_name: str = ""  # as it stands in a Gymnasium id: "MySource"
-    distribution: str = _OWN  # what `pip show` knows it by
-    extra: str = ""  # of vlfeedback, which installs what the class imports
-    problem: str = ""  # why the name cannot be used; empty if nothing is known against it
+    Attributes:
+        name: ``"my-source"``.
+        target: ``"module:Class"``, what the name stands for.
+        summary: one line for people.
+        gym_name: as it stands in a Gymnasium id: ``"MySource"``, which is the default.
+        distribution: what ``pip show`` knows its package by; filled in for plugins.
+        extra: of vlfeedback, which installs what the class imports: ``"vision"``.
+        weights: of a source whose weights others have trained: the files and their licences.
+        recogniser: ``"module:function"`` that tells whether a file holds weights of this source:
+            ``(Weights) -> Recognised | None``, see `vlfeedback.encoders.recognise`.
+        loader: ``"module:function"`` that loads such a file, and raises where it cannot:
+            ``(Path, settings) -> object``, with `Recognised.settings`.
+        problem: why the name cannot be used; filled in, empty if nothing is known against it.
+
+    Raises:
+        InvalidValueError: one of recogniser and loader, without the other.
+    """
+
+    name: str
+    target: str
+    summary: str = ""
+    gym_name: str = ""
+    distribution: str = OWN
+    extra: str = ""
+    weights: Released | None = None
+    recogniser: str = ""
+    loader: str = ""
+    problem: str = ""
 
     def __post_init__(self) -> None:
+        if bool(self.recogniser) != bool(self.loader):
+            raise InvalidValueError(
+                f"Entry {self.name!r} has recogniser={self.recogniser!r} and "
+                f"loader={self.loader!r}; a file of weights is told by the one and tried with the "
+                "other, so give both or neither."
+            )
         if not self.gym_name:
             object.__setattr__(self, "gym_name", gym_name(self.name))
+        if self.weights is not None:
+            object.__setattr__(self, "weights", replace(self.weights, source=self.name))
 
 
 class Registry(Generic[T]):
@@ -121,20 +154,30 @@ class Registry(Generic[T]):
             MissingExtraError: a package it needs is not installed; the message names the extra.
             BrokenPluginError: a plugin is broken; the message names its distribution.
         """
+        entry = self.full_entry(name)
+        if _key(name) in self._values:
+            return self._values[_key(name)]
+        return cast("T", imported(entry, self.kind))
+
+    def full_entry(self, name: str) -> Entry:
+        """All that is known of a name; imports a plugin, whose entry may have more to say.
+
+        Raises:
+            UnknownNameError: see `load`, as all others.
+            MissingExtraError: see above.
+            BrokenPluginError: see above; or its own entry goes by another name.
+        """
         entry = self.entry(name)
         if entry.problem:
             raise UnknownNameError(entry.problem)
-        if _key(name) in self._values:
-            return self._values[_key(name)]
-        module, _, attribute = entry.target.partition(":")
-        loaded = _import(module, entry, self.kind)
-        try:
-            return cast("T", reduce(getattr, attribute.split("."), loaded))
-        except AttributeError as error:
-            raise BrokenPluginError(
-                f"{self.kind.capitalize()} {name!r} of {entry.distribution!r} is broken: {error}. "
-                f"Its entry point is {entry.target!r}; expected 'module:Class'. {_ADVICE}"
-            ) from error
+        if entry.distribution == OWN or _key(name) in self._values:
+            return entry
+        own = imported(entry, self.kind)
+        return _completed(entry, own, self.kind) if isinstance(own, Entry) else entry
+
+    def entries(self) -> list[Entry]:
+        """What is known of all names, the library's own first; imports nothing."""
+        return list(self._entries.values())
 
     @cached_property
     def _entries(self) -> dict[str, Entry]:
@@ -160,14 +203,8 @@ class Registry(Generic[T]):
             f"Two {self.kind}s have one name: {given}. Uninstall one of them, or rename its "
             f"entry point in the group {self.group!r}."
         )
-        return Entry(
-            first.name,
-            first.target,
-            summary=first.summary,
-            gym_name=first.gym_name,
-            distribution=", ".join(dict.fromkeys(e.distribution for e in same)),
-            problem=problem,
-        )
+        distributions = ", ".join(dict.fromkeys(e.distribution for e in same))
+        return replace(first, distribution=distributions, problem=problem)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -210,18 +247,70 @@ def load_target(target: str, *, what: str) -> Any:
 _ADVICE = "Update it or tell its authors; to go on without it, uninstall it."
 
 
+def imported(entry: Entry, kind: str, target: str = "") -> Any:
+    """Import what an entry names.
+
+    Args:
+        entry: whose; a plugin's mistakes are reported with its distribution.
+        kind: what the name stands for: ``"reward source"``.
+        target: ``"module:attribute"``, such as its recogniser; by default the entry's target.
+
+    Raises:
+        MissingExtraError: a package it needs is not installed; the message names the extra.
+        BrokenPluginError: a plugin is broken, in whatever way.
+    """
+    path = target or entry.target
+    module, _, attribute = path.partition(":")
+    loaded = _import(module, entry, kind)
+    try:
+        return reduce(getattr, attribute.split("."), loaded)
+    except Exception as error:
+        if entry.distribution == OWN and not isinstance(error, AttributeError):
+            raise
+        raise BrokenPluginError(
+            f"{_whose(entry, kind)} is broken: reading {attribute!r} raised {_said(error)}. It is "
+            f"to be found at {path!r}; expected 'module:Class' or 'module:ENTRY'. {_ADVICE}"
+        ) from error
+
+
 def _import(module: str, entry: Entry, kind: str) -> ModuleType:
-    if entry.distribution == _OWN:
+    try:
         if entry.extra:
             return require(module, extra=entry.extra, needed_by=f"{kind} {entry.name!r}")
         return importlib.import_module(module)
-    try:
-        return importlib.import_module(module)
-    except Exception as error:  # whatever a stranger's module raises, with its name put to it
+    except MissingExtraError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever a plugin raises, with its name put to it
+        if entry.distribution == OWN:
+            raise
         raise BrokenPluginError(
-            f"{kind.capitalize()} {entry.name!r} of {entry.distribution!r} is broken: importing "
-            f"{module!r} raised {type(error).__name__}: {error}. {_ADVICE}"
+            f"{_whose(entry, kind)} is broken: importing {module!r} raised {_said(error)}. "
+            f"{_ADVICE}"
         ) from error
+
+
+def _completed(entry: Entry, own: Entry, kind: str) -> Entry:
+    """A plugin's own entry, with what its entry point says of it."""
+    problem = ""
+    if _key(own.name) != _key(entry.name):
+        problem = f"its entry is called {own.name!r}; give both one name"
+    elif own.gym_name != entry.gym_name:
+        # Ids are registered before anything is imported: by the name of the entry point.
+        problem = (
+            f"its entry says gym_name={own.gym_name!r}, and ids go by the capitals of its entry "
+            f"point, {entry.name!r}, which give {entry.gym_name!r}; write those of gym_name there"
+        )
+    if problem:
+        raise BrokenPluginError(f"{_whose(entry, kind)} is broken: {problem}. {_ADVICE}")
+    return replace(own, name=entry.name, distribution=entry.distribution)
+
+
+def _whose(entry: Entry, kind: str) -> str:
+    return f"{kind.capitalize()} {entry.name!r} of {entry.distribution!r}"
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _key(name: str) -> str:

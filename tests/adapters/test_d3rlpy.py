@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vlfeedback.adapters import d3rlpy as adapter
-from vlfeedback.errors import FileFormatError, NeedsError, ShapeError
+from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.types import Trajectory
 
 pytest.importorskip("d3rlpy")
@@ -194,29 +194,29 @@ def test_rewards_that_are_missing_name_the_way_out() -> None:
 def test_a_number_that_is_none_is_named(name: str) -> None:
     broken = getattr(episode(0, 4), name).copy()
     broken[2] = np.nan
-    with pytest.raises(FileFormatError, match=f"'episode/0': {name} has a number .* in row 2"):
+    with pytest.raises(InvalidValueError, match=f"'episode/0': {name} has a number .* in row 2"):
         adapter.to_replay_buffer([episode(0, 4, **{name: broken})])
 
 
 def test_a_number_that_float32_cannot_hold_is_none() -> None:
     wide = np.zeros((5, 3))
     wide[1] = 1e300
-    with np.errstate(over="ignore"), pytest.raises(FileFormatError, match="infinite in row 1"):
+    with np.errstate(over="ignore"), pytest.raises(InvalidValueError, match="infinite in row 1"):
         adapter.to_replay_buffer([episode(0, 4, observations=wide)])
 
 
 @pytest.mark.parametrize("make", [adapter.to_replay_buffer, adapter.to_mdp_dataset])
 def test_terminals_on_every_time_out_are_refused_unless_trusted(make: Any) -> None:
     posing = [episode(seed, 4, terminated=True) for seed in range(3)]
-    with pytest.raises(FileFormatError, match="all 3 episodes terminate after exactly 4 steps"):
+    with pytest.raises(InvalidValueError, match="all 3 episodes terminate after exactly 4 steps"):
         make(posing)
     buffer = make(posing, trust_terminals=True)
     assert sum(transition.terminal for transition in transitions(buffer)) == 3
-    with pytest.raises(FileFormatError, match="trust_terminals=True"):
+    with pytest.raises(InvalidValueError, match="trust_terminals=True"):
         adapter.from_replay_buffer(buffer)
     assert len(adapter.from_replay_buffer(buffer, trust_terminals=True)) == 3
 
 
 def test_no_trajectory_is_refused() -> None:
-    with pytest.raises(ShapeError, match="No trajectory"):
+    with pytest.raises(NeedsError, match="No trajectory"):
         adapter.to_replay_buffer([])

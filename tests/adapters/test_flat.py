@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vlfeedback.adapters import hdf5, npz
-from vlfeedback.errors import FileFormatError, NeedsError, ShapeError
+from vlfeedback.errors import FileFormatError, InvalidValueError, NeedsError, ShapeError
 from vlfeedback.types import Trajectory
 
 
@@ -176,16 +176,7 @@ def test_rows_after_the_last_end_are_kept(tmp_path: Path, adapter: Any, name: st
         ({"observations": None}, "has no observations"),
         ({"actions": np.zeros((7, 2))}, "actions has 7 rows and observations 8"),
         ({"timeouts": np.zeros(3)}, "timeouts has 3 rows and observations 8"),
-        (
-            {"rewards": np.array([0, 0, 0, 0, 0, 0, np.nan, 0])},
-            "rewards has a number .* in row 6",
-        ),
-        ({"observations": np.full((8, 3), np.inf)}, "observations has a number .* in row 0"),
         ({"next_observations": np.zeros((8, 3))}, "of row 0 is not the observation of row 1"),
-        (
-            {"terminals": np.arange(8) % 4 == 3, "timeouts": None},
-            "all 2 episodes terminate after exactly 4 steps",
-        ),
     ],
 )
 def test_what_is_wrong_with_a_file_is_named(
@@ -193,6 +184,29 @@ def test_what_is_wrong_with_a_file_is_named(
 ) -> None:
     save(tmp_path / name, **d4rl(**changes))
     with pytest.raises(FileFormatError, match=f"{name}.*{message}"):
+        list(adapter.read(tmp_path / name))
+
+
+@each_format
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"rewards": np.array([0, 0, 0, 0, 0, 0, np.nan, 0])},
+            "rewards has a number .* in row 6",
+        ),
+        ({"observations": np.full((8, 3), np.inf)}, "observations has a number .* in row 0"),
+        (
+            {"terminals": np.arange(8) % 4 == 3, "timeouts": None},
+            "all 2 episodes terminate after exactly 4 steps",
+        ),
+    ],
+)
+def test_values_that_cannot_be_learnt_from_are_named(
+    tmp_path: Path, adapter: Any, name: str, changes: Any, message: str
+) -> None:
+    save(tmp_path / name, **d4rl(**changes))
+    with pytest.raises(InvalidValueError, match=f"{name}.*{message}"):
         list(adapter.read(tmp_path / name))
 
 
@@ -225,7 +239,7 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path: Path, adapter: Any, nam
     mixed = [EPISODES[0], episode(1, 2, rewards=np.zeros(2, np.float32))]
     with pytest.raises(NeedsError, match=r"differ in .*env_rewards"):
         adapter.write(tmp_path / name, mixed)
-    with pytest.raises(ShapeError, match="No trajectory"):
+    with pytest.raises(NeedsError, match="No trajectory"):
         adapter.write(tmp_path / name, [])
     assert list(tmp_path.iterdir()) == []
 

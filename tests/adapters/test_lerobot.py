@@ -13,7 +13,13 @@ import pytest
 
 from vlfeedback.adapters import lerobot as adapter
 from vlfeedback.adapters.formats import open_dataset
-from vlfeedback.errors import FileFormatError, NeedsError, ShapeError, UnknownNameError
+from vlfeedback.errors import (
+    FileFormatError,
+    InvalidValueError,
+    NeedsError,
+    ShapeError,
+    UnknownNameError,
+)
 from vlfeedback.scoring.relabel import relabel
 from vlfeedback.testing import BrightnessEmbedder, BrightnessReward
 from vlfeedback.types import Frames, Trajectory
@@ -211,7 +217,7 @@ def test_the_last_picture_is_lacking_and_the_last_reward_held(dataset: Path) -> 
 
 def test_several_cameras_ask_for_a_choice(tmp_path: Path) -> None:
     root = lay_out(tmp_path / "robot", cameras=(CAMERA, "observation.images.wrist"))
-    with pytest.raises(UnknownNameError, match=r"camera='observation.images.top', or none"):
+    with pytest.raises(NeedsError, match=r"camera='observation.images.top', or none"):
         adapter.read(root)
     assert next(adapter.read(root, camera="")).frames is None
     assert next(adapter.read(root, camera="observation.images.wrist")).frames is not None
@@ -268,7 +274,7 @@ def test_rows_that_are_wrong_are_named(dataset: Path) -> None:
     rewards = np.zeros(35)
     rewards[7] = np.nan
     change_rows(dataset, "next.reward", rewards)
-    with pytest.raises(FileFormatError, match=r"episode 1: next.reward has a number .* in row 2"):
+    with pytest.raises(InvalidValueError, match=r"episode 1: next.reward has a number .* in row 2"):
         list(adapter.read(dataset))
     change_rows(dataset, "episode_index", np.repeat([0, 1], [6, 29]))
     with pytest.raises(FileFormatError, match=r"has 6 rows of episode 0, and .* say 5"):

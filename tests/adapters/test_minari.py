@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from vlfeedback.adapters import minari as adapter
-from vlfeedback.errors import FileFormatError, NeedsError, ShapeError, UnknownNameError
+from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError, UnknownNameError
 from vlfeedback.scoring.relabel import relabel
 from vlfeedback.testing import BrightnessReward
 from vlfeedback.types import Trajectory
@@ -201,10 +201,12 @@ def test_a_missing_dataset_is_named() -> None:
 
 def test_numbers_that_are_none_and_time_outs_that_pose_as_terminals_are_refused() -> None:
     create("bad/nan-v0", rewards=[0.0, np.nan, 0.0], lengths=(3,))
-    with pytest.raises(FileFormatError, match=r"bad/nan-v0/000000: rewards has a number .* row 1"):
+    with pytest.raises(
+        InvalidValueError, match=r"bad/nan-v0/000000: rewards has a number .* row 1"
+    ):
         list(adapter.read("bad/nan-v0"))
     create("bad/posing-v0", lengths=(4, 4), terminated=(0, 1))
-    with pytest.raises(FileFormatError, match="all 2 episodes terminate after exactly 4 steps"):
+    with pytest.raises(InvalidValueError, match="all 2 episodes terminate after exactly 4 steps"):
         list(adapter.read("bad/posing-v0"))
     assert len(list(adapter.read("bad/posing-v0", trust_terminals=True))) == 2
 
@@ -239,8 +241,8 @@ def test_other_trajectories_are_refused_and_nothing_is_left(kind: str, message: 
     ("new_id", "error", "message"),
     [
         ("point/test-v0", FileExistsError, "already; choose another id"),
-        ("point/test", UnknownNameError, "with a version"),
-        ("point test-v0", UnknownNameError, "no id of Minari"),
+        ("point/test", InvalidValueError, "with a version"),
+        ("point test-v0", InvalidValueError, "no id of Minari"),
     ],
 )
 def test_an_id_that_cannot_be_written_is_refused(

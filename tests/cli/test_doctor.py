@@ -5,7 +5,7 @@ import typer
 from typer.testing import CliRunner
 
 from vlfeedback.cli import doctor as module
-from vlfeedback.cli.doctor import Finding
+from vlfeedback.cli.doctor import Check
 
 
 def use(monkeypatch: pytest.MonkeyPatch, working: set[str]) -> None:
@@ -21,7 +21,7 @@ def use(monkeypatch: pytest.MonkeyPatch, working: set[str]) -> None:
 
 def test_a_picture_that_comes_out_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, {"egl"})
-    assert module.check_rendering() == Finding(
+    assert module.check_rendering() == Check(
         "off-screen picture", "ok", "(224, 224, 3) with MUJOCO_GL=egl"
     )
 
@@ -39,12 +39,12 @@ def test_without_any_backend_the_fix_names_the_drivers(monkeypatch: pytest.Monke
 
 
 def test_extras_are_reported_with_versions_and_how_to_install_the_rest() -> None:
-    findings = {finding.subject: finding for finding in module.check_extras()}
-    assert findings["extra vision"].state == "ok"
-    assert "torch 2" in findings["extra vision"].detail
-    absent = [f for f in findings.values() if f.state == "absent"]
+    checks = {check.subject: check for check in module.check_extras()}
+    assert checks["extra vision"].state == "ok"
+    assert "torch 2" in checks["extra vision"].detail
+    absent = [f for f in checks.values() if f.state == "absent"]
     assert all(f.fix == f'pip install "vlfeedback[{f.subject[6:]}]"' for f in absent)
-    assert not {"extra dev", "extra all"} & findings.keys()
+    assert not {"extra dev", "extra all"} & checks.keys()
 
 
 def test_a_process_reports_its_last_line_its_error_or_its_signal() -> None:
@@ -59,7 +59,7 @@ def test_the_exit_status_tells_whether_something_is_broken(
     monkeypatch: pytest.MonkeyPatch, state: str, status: int
 ) -> None:
     for check in ("check_rendering", "check_torch", "check_weights"):
-        monkeypatch.setattr(module, check, lambda: Finding("it", state, "[x] seen", "fix [it]"))  # type: ignore[arg-type]
+        monkeypatch.setattr(module, check, lambda: Check("it", state, "[x] seen", "fix [it]"))  # type: ignore[arg-type]
     app = typer.Typer()
     app.command()(module.doctor)
     result = CliRunner().invoke(app)

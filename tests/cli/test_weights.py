@@ -11,14 +11,16 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+import vlfeedback
 from vlfeedback.cli.app import app
 from vlfeedback.encoders.clip import load_clip
 from vlfeedback.encoders.resnet import ResNet
 from vlfeedback.errors import CheckpointError, UnknownNameError
 from vlfeedback.models.vlp.weights import load_vlp
-from vlfeedback.rewards import REWARD_SOURCES, released
+from vlfeedback.rewards import REWARD_SOURCES
+from vlfeedback.rewards.released import released_for
 
-WEIGHTS = Path(released.__file__).parents[1] / "weights"
+WEIGHTS = Path(vlfeedback.__file__).parent / "weights"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,8 +58,8 @@ def test_every_source_of_ours_that_takes_weights_of_others_is_listed() -> None:
 def test_a_licence_that_forbids_commerce_is_said() -> None:
     said = run("list", "--source", "vip-distance")
     assert "CC BY-NC" in said and "not for commercial use" in said
-    assert released.released_for("vip-potential").non_commercial
-    assert not released.released_for("dino-goal").non_commercial
+    assert released_for("vip-potential").non_commercial
+    assert not released_for("dino-goal").non_commercial
 
 
 def test_an_unknown_source_is_refused() -> None:
@@ -90,9 +92,10 @@ def test_a_file_with_a_published_hash_is_named(
     path = tmp_path / "clip.pt"
     torch.save(load_clip("tiny-deep", random_weights_seed=0).model.state_dict(), path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    entry = released.RELEASED["clip"]
-    known = replace(entry, files=(replace(entry.files[0], name="ours.pt", sha256=digest[:8]),))
-    monkeypatch.setitem(released.RELEASED, "clip", known)
+    weights = released_for("clip")
+    known = replace(weights, files=(replace(weights.files[0], name="ours.pt", sha256=digest[:8]),))
+    entry = replace(REWARD_SOURCES.entry("clip"), weights=known)
+    monkeypatch.setitem(REWARD_SOURCES._entries, "clip", entry)
     assert checked(path)["known_as"] == "ours.pt"
     assert f"sha256 {digest} = ours.pt" in run("check", str(path))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vlfeedback.data.cut_off import cut_off
-from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.types import ArrayFrames, Trajectory
 
 
@@ -51,5 +51,5 @@ def test_one_that_is_short_enough_is_left_alone(trajectory: Trajectory) -> None:
 
 
 def test_nothing_is_no_trajectory(trajectory: Trajectory) -> None:
-    with pytest.raises(ShapeError, match="length=0"):
+    with pytest.raises(InvalidValueError, match="length=0"):
         cut_off(trajectory, 0)

@@ -6,7 +6,7 @@ from vlfeedback.data.learning_checks import (
     check_terminals,
     rewards_of,
 )
-from vlfeedback.errors import FileFormatError, NeedsError
+from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.types import Trajectory
 
 
@@ -36,7 +36,7 @@ def test_rewards_that_are_missing_name_the_first_and_the_way_out() -> None:
 def test_whole_numbers_and_finite_ones_pass_and_others_are_placed() -> None:
     check_finite(np.zeros((2, 1), dtype=np.int64), name="x", where="here", first=0)
     check_finite(np.zeros(2), name="x", where="here", first=0)
-    with pytest.raises(FileFormatError, match=r"here: x has a number .* in row 6"):
+    with pytest.raises(InvalidValueError, match=r"here: x has a number .* in row 6"):
         check_finite(np.array([[0, 0], [0, np.inf]]), name="x", where="here", first=5)
 
 
@@ -44,5 +44,5 @@ def test_only_episodes_that_all_terminate_at_one_length_are_refused() -> None:
     for lengths, terminated in (([4], [True]), ([4, 5], [True] * 2), ([4, 4], [True, False])):
         check_terminals(lengths, terminated, where="here", trusted=False)
     check_terminals([4, 4], [True, True], where="here", trusted=True)
-    with pytest.raises(FileFormatError, match=r"here: all 2 episodes .* exactly 4 steps"):
+    with pytest.raises(InvalidValueError, match=r"here: all 2 episodes .* exactly 4 steps"):
         check_terminals([4, 4], [True, True], where="here", trusted=False)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vlfeedback.data.video import read_video, read_video_episode, write_video
-from vlfeedback.errors import DtypeError, FileFormatError, NeedsError, ShapeError
+from vlfeedback.errors import DtypeError, FileFormatError, InvalidValueError, NeedsError, ShapeError
 
 RED, GREEN, BLUE = (220, 40, 30), (30, 200, 60), (40, 60, 210)
 
@@ -104,7 +104,7 @@ def test_large_pictures_are_scaled_down_as_they_are_read(tmp_path: Path) -> None
 
 def test_a_video_that_does_not_fit_into_memory_is_refused_with_a_way_out(tmp_path: Path) -> None:
     write_video(tmp_path / "clip.mp4", _plain(48, 64), fps=12.5)
-    with pytest.raises(FileFormatError, match=r"more than 2 pictures.*every=2"):
+    with pytest.raises(InvalidValueError, match=r"more than 2 pictures.*every=2"):
         read_video(tmp_path / "clip.mp4", at_most=2)
 
 

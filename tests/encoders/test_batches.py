@@ -17,7 +17,7 @@ from vlfeedback.encoders import frozen
 from vlfeedback.encoders.batches import PictureEncoder
 from vlfeedback.encoders.preprocess import Preprocess
 from vlfeedback.encoders.sharing import derived
-from vlfeedback.errors import DtypeError, NeedsError, ShapeError
+from vlfeedback.errors import DtypeError, InvalidValueError, ShapeError
 
 SIDE = 8
 
@@ -135,7 +135,7 @@ def test_what_is_no_stack_of_byte_pictures_is_refused() -> None:
     ],
 )
 def test_impossible_settings_are_refused(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(NeedsError, match=said):
+    with pytest.raises(InvalidValueError, match=said):
         encoder(Small(), **settings)
 
 

@@ -11,7 +11,7 @@ import pytest
 from open_clip.tokenizer import canonicalize_text
 
 from vlfeedback.encoders.clip_tokenizer import load_tokenizer
-from vlfeedback.errors import FileFormatError, NeedsError
+from vlfeedback.errors import FileFormatError, InvalidValueError
 
 TINY = Path(__file__).parent / "tiny_tokenizer"  # 71 tokens in the layout of Gemma's 256,000
 
@@ -35,13 +35,13 @@ def copied(folder: Path) -> Path:
 
 @pytest.mark.parametrize("text", ["&nbsp;", "\x00\x07", "&amp;nbsp;"])
 def test_a_text_that_clips_cleaning_takes_away_is_refused(text: str) -> None:
-    with pytest.raises(NeedsError, match=r"Nothing is left of the text .* it becomes ''"):
+    with pytest.raises(InvalidValueError, match=r"Nothing is left of the text .* it becomes ''"):
         load_tokenizer("tiny")([text])
 
 
 def test_one_empty_text_among_others_is_named() -> None:
     tokenize = load_tokenizer("tiny-siglip2", TINY)
-    with pytest.raises(NeedsError, match=r"text '\?!'"):
+    with pytest.raises(InvalidValueError, match=r"text '\?!'"):
         tokenize(["open drawer", "?!"])
 
 
@@ -111,5 +111,5 @@ def test_the_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_clip_needs_no_folder() -> None:
-    with pytest.raises(NeedsError, match="leave it out"):
+    with pytest.raises(InvalidValueError, match="leave it out"):
         load_tokenizer("tiny", TINY)

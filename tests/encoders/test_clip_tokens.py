@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from vlfeedback.encoders.clip_tokens import CLIPTokens, load_clip_tokens
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError
 
 TINY = "tiny-quickgelu"
 
@@ -89,7 +89,7 @@ def test_one_identity_stands_for_equal_weights_whatever_the_file(
 
 
 def test_a_resnet_which_has_no_patches_is_refused() -> None:
-    with pytest.raises(NeedsError, match=r"'tiny-resnet' is no CLIP of two transformers"):
+    with pytest.raises(InvalidValueError, match=r"'tiny-resnet' is no CLIP of two transformers"):
         load_clip_tokens("tiny-resnet", random_weights_seed=0)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vlfeedback.encoders.dino import load_dino
 from vlfeedback.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
-from vlfeedback.errors import CheckpointError, NeedsError, UnknownNameError
+from vlfeedback.errors import CheckpointError, InvalidValueError, UnknownNameError
 
 SIZE = 28  # px: four patches
 Tensors = dict[str, Tensor]
@@ -261,7 +261,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
 def test_settings_out_of_range_are_named(
     architecture: str, settings: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(NeedsError, match=message):
+    with pytest.raises(InvalidValueError, match=message):
         load_dino(architecture, random_weights_seed=0, **settings)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from vlfeedback.encoders.frozen import FrozenNetwork
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError
 
 
 class Doubling:
@@ -94,5 +94,5 @@ def test_where_bfloat16_points_elsewhere_float32_is_used() -> None:
     ],
 )
 def test_impossible_settings_are_refused(settings: Any, said: str) -> None:
-    with pytest.raises(NeedsError, match=said):
+    with pytest.raises(InvalidValueError, match=said):
         frozen(Doubling(), **settings)

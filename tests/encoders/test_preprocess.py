@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from vlfeedback.encoders.preprocess import CLIP_MEAN, CLIP_STD, Preprocess
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError
 
 MEAN, STD = (0.5, 0.25, 0.0), (0.5, 0.25, 1.0)
 
@@ -110,5 +110,5 @@ def test_a_picture_does_not_depend_on_the_others() -> None:
     ],
 )
 def test_what_no_encoder_does_is_refused(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(NeedsError, match=said):
+    with pytest.raises(InvalidValueError, match=said):
         levels(noise(1, 32, 32), **settings)

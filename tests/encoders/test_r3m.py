@@ -11,7 +11,7 @@ from torchvision import models
 
 from vlfeedback.encoders.distilbert import distilbert, mean_of_tokens
 from vlfeedback.encoders.r3m import LanguageNetwork, LanguageReward, load_r3m_language
-from vlfeedback.errors import CheckpointError, NeedsError, ShapeError
+from vlfeedback.errors import CheckpointError, FileFormatError, InvalidValueError, ShapeError
 
 Tensors = dict[str, Tensor]
 
@@ -117,7 +117,7 @@ def test_a_sentence_is_the_mean_of_its_tokens_from_the_files_own_weights(
 
 def test_a_sentence_longer_than_the_text_encoder_reads_is_refused(language: LanguageReward) -> None:
     assert language.embed_text("open " * 6).shape == (L,)  # with its two marks, 8 tokens
-    with pytest.raises(NeedsError, match=r"has 9 tokens .* reads 8 at most"):
+    with pytest.raises(InvalidValueError, match=r"has 9 tokens .* reads 8 at most"):
         language.embed_text("open " * 7)
 
 
@@ -169,5 +169,5 @@ def test_a_head_without_a_text_encoder_is_refused(
 def test_a_vocabulary_of_another_text_encoder_is_refused(checkpoint: Path) -> None:
     other = checkpoint.with_name("cased.txt")
     other.write_text("\n".join([*WORDS, "Open"]) + "\n")
-    with pytest.raises(NeedsError, match=r"cased\.txt holds 11 tokens .* knows 10"):
+    with pytest.raises(FileFormatError, match=r"cased\.txt holds 11 tokens .* knows 10"):
         load_r3m_language(18, checkpoint=checkpoint, tokenizer=other)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
-from vlfeedback.encoders.recognise import recognise
-from vlfeedback.rewards import list_reward_sources
+from vlfeedback.encoders import recognise
+from vlfeedback.encoders.weights import Weights
 
 
 def named(**shapes: tuple[int, ...]) -> dict[str, Tensor]:
@@ -83,26 +85,55 @@ def test_every_kind_is_told_by_its_names_and_shapes(
     tensors: dict[str, Tensor], top_key: str, said: str, prefix: str
 ) -> None:
     prefixed = {prefix + key: tensor for key, tensor in tensors.items()}
-    assert recognise(prefixed, top_key).what.startswith(said)
+    assert recognise.recognise(prefixed, top_key).what.startswith(said)
+
+
+READERS = {
+    "r3m": (recognise.r3m, recognise.r3m_pictures),
+    "r3m without language": (recognise.r3m_pictures,),
+    "vip": (recognise.vip,),
+    "s3d": (recognise.s3d,),
+    "clip": (recognise.clip,),
+    "liv": (recognise.liv,),
+    "siglip": (recognise.siglip,),
+    "dino": (recognise.dino,),
+    "": (),
+}
+ALL = {recogniser for readers in READERS.values() for recogniser in readers}
+
+
+def file_of(tensors: dict[str, Tensor], top_key: str = "", format: str = "") -> Weights:
+    return Weights(Path("weights.pt"), tensors, False, {}, top_key, format)
 
 
 @pytest.mark.parametrize(("tensors", "top_key", "said"), KINDS, ids=[said for *_, said in KINDS])
-def test_the_sources_that_read_a_kind_are_there(
+def test_the_recognisers_of_a_kind_know_it_and_the_others_do_not(
     tensors: dict[str, Tensor], top_key: str, said: str
 ) -> None:
-    assert set(recognise(tensors, top_key).sources) <= set(list_reward_sources())
+    kind = recognise.recognise(tensors, top_key).kind
+    weights = file_of(tensors, top_key)
+    assert {recogniser for recogniser in ALL if recogniser(weights)} == set(READERS[kind])
+
+
+def test_a_file_of_ours_is_known_by_the_format_in_its_header_alone() -> None:
+    weights = file_of(CLIP_B32, format="vlfeedback-vlp")
+    found = recognise.vlp(weights)
+    assert found is not None and found.what == "weights of `vlfeedback fit vlp`"
+    assert not recognise.clip(weights)
+    assert not recognise.vlp_clip(weights) and not recognise.reward_model(weights)
+    assert not recognise.vlp(file_of(CLIP_B32))
 
 
 def test_an_r3m_names_its_size_and_a_clip_the_architectures_it_may_be() -> None:
-    r3m = recognise(resnet(18) | LANGUAGE)
-    assert r3m.sources == ("r3m", "r3m-goal")
+    r3m = recognise.recognise(resnet(18) | LANGUAGE)
+    assert r3m.kind == "r3m"
     assert r3m.settings == {"size": 18}
-    assert recognise(CLIP_B32).architectures == ("ViT-B-32", "ViT-B-32-quickgelu")
+    assert recognise.recognise(CLIP_B32).architectures == ("ViT-B-32", "ViT-B-32-quickgelu")
     larger = CLIP_B32 | named(visual__positional_embedding=(65, 768))
-    assert recognise(larger).architectures == ("ViT-B-32-256",)
-    assert recognise(CLIP_RN50).architectures == ("RN50", "RN50-quickgelu")
+    assert recognise.recognise(larger).architectures == ("ViT-B-32-256",)
+    assert recognise.recognise(CLIP_RN50).architectures == ("RN50", "RN50-quickgelu")
 
 
 def test_a_clip_that_stands_under_model_is_one_too() -> None:
     wrapped = {f"model.{key}": tensor for key, tensor in CLIP_B32.items()}
-    assert recognise(wrapped).sources == recognise(CLIP_B32).sources
+    assert recognise.recognise(wrapped).kind == recognise.recognise(CLIP_B32).kind == "clip"

@@ -17,7 +17,7 @@ from vlfeedback.encoders.batches import PictureEncoder
 from vlfeedback.encoders.recognise import recognise
 from vlfeedback.encoders.resnet import ResNet, check_size, load_resnet, read_resnet_file
 from vlfeedback.encoders.weights_files import read_weights, tensors_digest
-from vlfeedback.errors import CheckpointError, NeedsError, UnknownNameError
+from vlfeedback.errors import CheckpointError, InvalidValueError, NeedsError, UnknownNameError
 
 Tensors = dict[str, Tensor]
 
@@ -65,9 +65,11 @@ def save_without_counters(tensors: Tensors, path: Path) -> None:
     torch.save({"r3m": kept}, path)
 
 
-def load(path: Path | None = None, source: str = "r3m-goal", **changes: Any) -> PictureEncoder:
+def load(
+    path: Path | None = None, source: str = "r3m-goal", *, family: str = "r3m", **changes: Any
+) -> PictureEncoder:
     settings: dict[str, Any] = {"checkpoint": path, "random_weights_seed": None}
-    return load_resnet("r3m", 18, source=source, **(settings | changes))
+    return load_resnet(family, 18, source=source, **(settings | changes))
 
 
 @pytest.fixture
@@ -155,7 +157,7 @@ def test_a_dark_picture_is_not_taken_for_one_of_another_scale(
 
 
 def test_another_preprocessing_is_refused() -> None:
-    with pytest.raises(NeedsError, match=r"preprocess='fast'; expected 'paper' or 'pil'"):
+    with pytest.raises(InvalidValueError, match=r"preprocess='fast'; expected 'paper' or 'pil'"):
         load(random_weights_seed=0, preprocess="fast")
 
 
@@ -254,18 +256,24 @@ def test_a_missing_tensor_and_one_too_many_are_named(tmp_path: Path) -> None:
 def test_a_file_of_another_size_is_named(tmp_path: Path) -> None:
     save_r3m(official(34), tmp_path / "model.pt")
     with pytest.raises(CheckpointError, match=r"ResNet-34\).*got size=50; pass size=34"):
-        read_resnet_file(tmp_path / "model.pt", source="r3m-goal", size=50)
+        read_resnet_file(tmp_path / "model.pt", family="r3m", source="r3m-goal", size=50)
     with pytest.raises(CheckpointError, match=r"ResNet-34\).*got size=18; pass size=34"):
         load(tmp_path / "model.pt")
 
 
-def test_files_of_the_other_method_are_named(tmp_path: Path) -> None:
+def test_files_of_the_other_method_are_named_with_how_to_learn_who_reads_them(
+    tmp_path: Path,
+) -> None:
     torch.save({"vip": official(18, 16)}, tmp_path / "vip.pt")
-    with pytest.raises(CheckpointError, match=r"VIP checkpoint.*use vip-distance or vip-potential"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"is a VIP checkpoint \(ResNet-18\), which 'r3m' does not read; "
+        r"`vlfeedback weights check .*vip\.pt` names the sources that do",
+    ):
         load(tmp_path / "vip.pt", source="r3m")
     save_r3m(official(18) | LANGUAGE, tmp_path / "r3m.pt")
-    with pytest.raises(CheckpointError, match=r"R3M checkpoint.*use r3m or r3m-goal"):
-        load(tmp_path / "r3m.pt", source="vip-distance")
+    with pytest.raises(CheckpointError, match=r"an R3M checkpoint.*'vip-distance' does not read"):
+        load(tmp_path / "r3m.pt", source="vip-distance", family="vip")
 
 
 def test_r3m_without_its_language_head_is_for_r3m_goal(tmp_path: Path) -> None:
@@ -285,7 +293,7 @@ def test_a_file_is_recognised_in_every_layout(save: Any, tmp_path: Path) -> None
     save(official(18, 1024), tmp_path / "model.pt")
     weights = read_weights(tmp_path / "model.pt")
     found = recognise(weights.tensors, weights.top_key)
-    assert found.sources == ("vip-distance", "vip-potential")
+    assert found.kind == "vip"
 
 
 @pytest.mark.parametrize("choice", [{}, {"path": "a.pt", "random_weights_seed": 0}])

@@ -280,7 +280,7 @@ def test_files_that_do_not_fit_are_refused_by_name(official: Tensors, tmp_path: 
 
 def test_its_file_is_recognised_wherever_it_is_given(official: Tensors) -> None:
     found = recognise(official)
-    assert found.sources == ("roboclip",)
+    assert found.kind == "s3d"
     assert "HowTo100M" in found.what
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vlfeedback.encoders.s3d_words import WordList, hashed_words
-from vlfeedback.errors import FileFormatError, NeedsError
+from vlfeedback.errors import FileFormatError, InvalidValueError
 
 WORDS = ["the", "open", "drawer", "don't", "café", "2"]
 
@@ -47,7 +47,7 @@ def test_unknown_words_are_left_out_and_named(words: WordList) -> None:
 
 @pytest.mark.parametrize("text", ["gripper", "Drawers, opened", "", "?!"])
 def test_a_text_without_a_known_word_is_refused(words: WordList, text: str) -> None:
-    with pytest.raises(NeedsError, match="knows no word"):
+    with pytest.raises(InvalidValueError, match="knows no word"):
         words(text)
 
 
@@ -101,5 +101,5 @@ def test_without_a_list_rows_are_hashes() -> None:
     expected = [1 + zlib.crc32(word) % 66249 for word in (b"open", b"the", b"drawer")]
     np.testing.assert_array_equal(rows, expected + [0] * 13)
     assert rows[0] == 1 + 2758837156 % 66249  # the same everywhere and always
-    with pytest.raises(NeedsError, match="there is none in"):
+    with pytest.raises(InvalidValueError, match="there is none in"):
         hashed_words("...")

@@ -25,7 +25,7 @@ from vlfeedback.encoders.weights_files import (
     read_weights,
     tensors_digest,
 )
-from vlfeedback.errors import CheckpointError, NeedsError
+from vlfeedback.errors import CheckpointError, InvalidValueError, NeedsError
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 PUBLISHED = b"what was published"
@@ -145,7 +145,9 @@ def test_without_a_network_the_cache_is_read_and_what_it_lacks_is_named(
 def test_an_address_without_a_file_or_a_revision_is_refused_unasked(
     address: str, hub: list[str]
 ) -> None:
-    with pytest.raises(NeedsError, match=r"no address of one file at one revision; .*@revision"):
+    with pytest.raises(
+        InvalidValueError, match=r"no address of one file at one revision; .*@revision"
+    ):
         locate(address)
     assert hub == []
 

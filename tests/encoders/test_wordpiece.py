@@ -11,7 +11,7 @@ from vlfeedback.encoders.wordpiece import (
     find_vocabulary,
     read_vocabulary,
 )
-from vlfeedback.errors import FileFormatError, NeedsError
+from vlfeedback.errors import FileFormatError, InvalidValueError
 
 # Lines of the released vocab.txt; the others are filled with tokens that occur in no sentence.
 RELEASED = {
@@ -76,7 +76,7 @@ def test_an_unknown_word_is_one_unknown_token(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["sesame", "​", "\x00", "[SEP]"])
 def test_a_text_without_a_known_word_is_refused(text: str, tmp_path: Path) -> None:
-    with pytest.raises(NeedsError, match="'r3m' knows no word of the instruction"):
+    with pytest.raises(InvalidValueError, match="'r3m' knows no word of the instruction"):
         tokens(save(tmp_path, "open"), text)
 
 

@@ -7,7 +7,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from vlfeedback.encoders.words import BUNDLED_WORDS, WORDS_FORMAT, WordVectors
-from vlfeedback.errors import CheckpointError, NeedsError, ShapeError
+from vlfeedback.errors import (
+    CheckpointError,
+    InvalidTypeError,
+    InvalidValueError,
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,17 +72,17 @@ def test_no_texts_give_an_empty_batch(words: WordVectors) -> None:
 
 @pytest.mark.parametrize("text", ["", "  \t\n", "?!...", "关上抽屉"])
 def test_a_text_without_a_known_word_is_refused(words: WordVectors, text: str) -> None:
-    with pytest.raises(NeedsError, match="Pass a phrase in English"):
+    with pytest.raises(InvalidValueError, match="Pass a phrase in English"):
         words.encode(["close the drawer", text])
 
 
 def test_one_string_in_place_of_a_list_is_refused(words: WordVectors) -> None:
-    with pytest.raises(NeedsError, match=r"pass a list: \['close'\]"):
+    with pytest.raises(InvalidTypeError, match=r"pass a list: \['close'\]"):
         words.encode("close")
 
 
 def test_room_for_no_token_is_refused(words: WordVectors) -> None:
-    with pytest.raises(ShapeError, match="max_tokens is 0"):
+    with pytest.raises(InvalidValueError, match="max_tokens is 0"):
         words.encode(["close"], max_tokens=0)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vlfeedback.data.trajectories import read_trajectories, write_trajectories
-from vlfeedback.errors import NeedsError, UnknownNameError
+from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
 from vlfeedback.tasks import TASKS
 from vlfeedback.types import Frames, Trajectory
 from vlfeedback_envs.cartpole_data import CONTROLLERS, rollout_cart_pole, with_pictures
@@ -135,7 +135,9 @@ def test_pictures_are_the_same_whether_they_were_stored_or_drawn_later(tmp_path:
 
 def test_pictures_of_another_task_cannot_be_drawn() -> None:
     reach = Trajectory(np.zeros((3, 39)), np.zeros((2, 4)), task="reach", id="reach/random/0")
-    with pytest.raises(NeedsError, match="'reach/random/0' is of task 'reach'; only pictures of"):
+    with pytest.raises(
+        InvalidValueError, match="'reach/random/0' is of task 'reach'; only pictures of"
+    ):
         with_pictures(reach)
 
 

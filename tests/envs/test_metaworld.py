@@ -160,7 +160,7 @@ def test_a_task_may_be_spelt_as_in_a_gym_id() -> None:
 
 
 def test_an_unknown_camera_is_refused_before_anything_is_rendered() -> None:
-    with pytest.raises(RenderError, match="No camera 'front'"):
+    with pytest.raises(UnknownNameError, match="No camera 'front'"):
         MetaWorldView("reach", camera="front")
 
 

@@ -15,7 +15,7 @@ pytest.importorskip("metaworld")
 
 import mujoco
 
-from vlfeedback.errors import RenderError
+from vlfeedback.errors import UnknownNameError
 from vlfeedback.tasks import METAWORLD_TASKS
 from vlfeedback_envs.metaworld import MetaWorldView
 from vlfeedback_envs.rendering import QUALITIES, SceneRenderer, SimulatorState
@@ -391,10 +391,12 @@ def test_a_missing_simulator_names_the_extra() -> None:
 
 
 def test_an_unknown_quality_is_answered_with_the_known_ones(reach: MetaWorldView) -> None:
-    with pytest.raises(RenderError, match=r"'best'; choose one of \['encoder', 'paper', 'vlm'\]"):
+    with pytest.raises(
+        UnknownNameError, match=r"'best'; choose one of \['encoder', 'paper', 'vlm'\]"
+    ):
         renderer_of(reach, quality="best")
 
 
 def test_an_unknown_camera_is_answered_with_the_models_own(reach: MetaWorldView) -> None:
-    with pytest.raises(RenderError, match=r"No camera 'front'; .*'corner2', 'corner3'"):
+    with pytest.raises(UnknownNameError, match=r"No camera 'front'; .*'corner2', 'corner3'"):
         renderer_of(reach, camera="front")

@@ -9,7 +9,7 @@ pytest.importorskip("metaworld")
 
 import mujoco
 
-from vlfeedback.errors import ShapeError
+from vlfeedback.errors import InvalidValueError
 from vlfeedback.types import SCATTERED, Trajectory
 from vlfeedback_envs.metaworld import MetaWorldView
 from vlfeedback_envs.rendering import SimulatorState
@@ -103,7 +103,7 @@ def test_a_view_works_as_before_once_scenes_were_scattered(view: MetaWorldView) 
 
 @pytest.mark.parametrize("n_scenes", [0, 1])
 def test_fewer_than_two_scenes_are_refused(view: MetaWorldView, n_scenes: int) -> None:
-    with pytest.raises(ShapeError, match=f"n_scenes={n_scenes}; a trajectory has 2 states"):
+    with pytest.raises(InvalidValueError, match=f"n_scenes={n_scenes}; a trajectory has 2 states"):
         scatter_scenes(view, seed=0, n_scenes=n_scenes)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vlfeedback import LearnedReward, RewardFromSource, make_reward_source
-from vlfeedback.errors import CheckpointError, NeedsError, UnknownNameError
+from vlfeedback.errors import CheckpointError, InvalidValueError, NeedsError, UnknownNameError
 from vlfeedback.models.reward.model import RewardModel
 from vlfeedback.models.reward.networks import RewardModelConfig
 from vlfeedback.rewards import source_from_json, source_to_json
@@ -100,7 +100,7 @@ def test_pictures_are_scored_when_they_are_embedded() -> None:
 
 
 def test_states_cannot_be_embedded(states: RewardModel) -> None:
-    with pytest.raises(NeedsError, match="reads state-action, no pictures"):
+    with pytest.raises(InvalidValueError, match="reads state-action, no pictures"):
         LearnedReward(states).embed(np.zeros((1, 48, 48, 3), np.uint8))
 
 

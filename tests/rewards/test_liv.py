@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from vlfeedback import RewardFromSource, make_reward_source
-from vlfeedback.errors import CheckpointError, NeedsError, ShapeError
+from vlfeedback.errors import CheckpointError, InvalidValueError, NeedsError, ShapeError
 from vlfeedback.rewards import REWARD_SOURCES
 from vlfeedback.rewards.liv import LIVConfig, LIVReward
 from vlfeedback.testing import PointReachEnv, RewardSourceContract
@@ -125,7 +125,7 @@ def test_a_goal_that_is_not_there_is_named() -> None:
 
 
 def test_an_unknown_metric_and_a_foreign_file_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(NeedsError, match=r"metric='dot'; expected 'cos' or 'l2'"):
+    with pytest.raises(InvalidValueError, match=r"metric='dot'; expected 'cos' or 'l2'"):
         source_with(metric="dot")
     torch.save({"visual.proj": torch.zeros(1)}, tmp_path / "other.pt")
     with pytest.raises(CheckpointError, match="no LIV checkpoint"):

@@ -1,15 +1,19 @@
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, Literal
 
+import numpy as np
 import pytest
 
 from vlfeedback import make_reward_source
-from vlfeedback.errors import FileFormatError, UnknownNameError
+from vlfeedback.errors import FileFormatError, InvalidTypeError, InvalidValueError, UnknownNameError
 from vlfeedback.registry import Entry, Registry
 from vlfeedback.rewards import REWARD_SOURCES, source_from_json, source_to_json
 from vlfeedback.rewards.make import describe, make, rebuild
 from vlfeedback.rewards.random import RandomConfig
+from vlfeedback.rewards.setting_types import is_of_type
 from vlfeedback.types import SourceNeeds
 
 
@@ -85,7 +89,7 @@ def test_a_name_with_a_dot_is_not_a_variant(lenses: Registry[Lens]) -> None:
 
 
 def test_a_variant_and_its_setting_together_are_refused(lenses: Registry[Lens]) -> None:
-    with pytest.raises(UnknownNameError, match=r"'lens\.crown' and glass='flint' choose the same"):
+    with pytest.raises(InvalidValueError, match=r"'lens\.crown' and glass='flint' choose the same"):
         made(lenses, "lens.crown", glass="flint")
 
 
@@ -100,6 +104,54 @@ def test_an_unknown_setting_suggests_the_nearest_and_lists_all(lenses: Registry[
         match=r"'lens' has no setting 'glas'\. Did you mean 'glass'\? It has: glass, sizes\.",
     ):
         made(lenses, "lens", glas="crown")
+
+
+@pytest.mark.parametrize(
+    ("source", "settings", "complaint"),
+    [
+        ("random", {"seed": "a"}, r"'seed' of source 'random' is 'a', a str; expected int\."),
+        ("random", {"seed": True}, r"'seed' of source 'random' is True, a bool; expected int\."),
+        ("random", {"seed": None}, r"is None, a NoneType; expected int\."),
+        ("clip", {"frame_stride": 2.5}, r"'frame_stride' .* is 2\.5, a float; expected int\."),
+        ("clip", {"checkpoint": 3}, r"is 3, a int; expected str \| None\."),
+        ("vlm_rm", {"alpha": "0.5"}, r"is '0\.5', a str; expected float\."),
+        ("vlm_rm", {"target": [1]}, r"is \[1\], a list; expected str \| Sequence\[str\]\."),
+    ],
+)
+def test_a_setting_of_the_wrong_type_is_refused_before_anything_is_loaded(
+    source: str, settings: dict[str, object], complaint: str
+) -> None:
+    with pytest.raises(InvalidTypeError, match=complaint):
+        make_reward_source(source, **settings)  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_and_paths_are_taken_as_what_they_stand_for(
+    lenses: Registry[Lens],
+) -> None:
+    assert make_reward_source("random", seed=np.int64(3)).config == RandomConfig(3)  # type: ignore[attr-defined]
+    assert made(lenses, "lens", glass=Path("flint.pt")).config.glass == "flint.pt"
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "fits"),
+    [
+        (1, float, True),
+        (True, float, False),
+        (1, bool, False),
+        ([1, 2], tuple[int, int], True),
+        ([1], tuple[int, int], False),
+        ([1, "a"], list[int], False),
+        ("ab", Sequence[str], True),
+        ("ab", list[str], False),
+        ({"a": 1}, dict[str, int], True),
+        ({"a": "b"}, Mapping[str, int], False),
+        ("c", Literal["a", "b"], True),
+        (1, Literal["a", "b"], False),
+        (object(), object, True),
+    ],
+)
+def test_a_value_fits_a_hint_or_does_not(value: object, hint: object, fits: bool) -> None:
+    assert is_of_type(value, hint) is fits
 
 
 def test_a_source_without_settings_says_so() -> None:

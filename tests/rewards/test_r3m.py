@@ -22,7 +22,7 @@ from vlfeedback.encoders import resnet
 from vlfeedback.encoders.distilbert import distilbert, mean_of_tokens
 from vlfeedback.encoders.r3m import LanguageNetwork, LanguageReward
 from vlfeedback.encoders.resnet import ResNet
-from vlfeedback.errors import CheckpointError, NeedsError, UnknownNameError
+from vlfeedback.errors import CheckpointError, InvalidValueError, NeedsError, UnknownNameError
 from vlfeedback.rewards import source_from_json, source_to_json
 from vlfeedback.rewards.r3m import R3MConfig, R3MReward
 from vlfeedback.rewards.r3m_goal import R3MGoalReward
@@ -288,12 +288,14 @@ def test_a_missing_picture_of_the_reset_is_asked_for(source: R3MReward) -> None:
 
 def test_a_text_without_a_known_word_is_refused(source: R3MReward) -> None:
     for text, message in (("  ", "in words"), ("pull", "knows no word of the instruction 'pull'")):
-        with pytest.raises(NeedsError, match=message):
+        with pytest.raises(InvalidValueError, match=message):
             source.rewards(batch(instructions=[text]))
 
 
 def test_an_unknown_setting_is_named(checkpoint: str) -> None:
-    with pytest.raises(NeedsError, match=r"first_frame='reset'; expected 'episode' or 'segment'"):
+    with pytest.raises(
+        InvalidValueError, match=r"first_frame='reset'; expected 'episode' or 'segment'"
+    ):
         R3MReward(R3MConfig(size=18, checkpoint=checkpoint, first_frame="reset"))
     with pytest.raises(UnknownNameError, match=r"'101'.*18, 34 and 50"):
         make_reward_source("r3m.101", checkpoint=checkpoint)

@@ -98,5 +98,5 @@ def test_a_file_of_another_size_or_method_is_named(goal: str, tmp_path: Path) ->
     with pytest.raises(CheckpointError, match=r"ResNet-34.*got size=50; pass size=34"):
         make_reward_source("r3m-goal.50", checkpoint=str(tmp_path / "model.pt"), goal=goal)
     torch.save({"vip": tensors}, tmp_path / "vip.pt")
-    with pytest.raises(CheckpointError, match=r"VIP checkpoint.*use vip-distance"):
+    with pytest.raises(CheckpointError, match=r"VIP checkpoint.*'r3m-goal' does not read"):
         make_reward_source("r3m-goal.34", checkpoint=str(tmp_path / "vip.pt"), goal=goal)

@@ -11,7 +11,7 @@ from vlfeedback import make_reward_source
 from vlfeedback.data.video import read_video, write_video
 from vlfeedback.encoders.s3d import S3D, load_s3d
 from vlfeedback.encoders.s3d_words import hashed_words
-from vlfeedback.errors import FileFormatError, NeedsError, ShapeError
+from vlfeedback.errors import FileFormatError, InvalidValueError, NeedsError, ShapeError
 from vlfeedback.rewards.roboclip import RoboCLIPConfig, RoboCLIPReward
 from vlfeedback.testing import RewardSourceContract
 from vlfeedback.types import SegmentBatch
@@ -87,7 +87,7 @@ def test_the_reward_is_the_scalar_product_of_text_and_clip(tmp_path: Path) -> No
     with pytest.warns(UserWarning, match="does not know 'slowly'"):
         again = last(source, frames, "slowly open the drawer")
     np.testing.assert_allclose(again, v @ z, rtol=1e-4)
-    with pytest.raises(NeedsError, match="knows no word of 'push'"):
+    with pytest.raises(InvalidValueError, match="knows no word of 'push'"):
         last(source, frames, "push")
 
 
@@ -216,12 +216,16 @@ def test_its_name_makes_it() -> None:
         ({"crop": 225}, "crop=225"),
         ({"value_range": "0-2"}, "value_range='0-2'; expected '0-1'"),
         ({"batch_size": 0}, "batch_size=0; expected at least 1 of the clips"),
-        ({"random_weights_seed": None}, "S3D got no weights"),
     ],
 )
 def test_impossible_settings_are_refused(settings: Any, said: str) -> None:
-    with pytest.raises(NeedsError, match=said):
+    with pytest.raises(InvalidValueError, match=said):
         small(**settings)
+
+
+def test_without_weights_they_are_asked_for() -> None:
+    with pytest.raises(NeedsError, match="S3D got no weights"):
+        small(random_weights_seed=None)
 
 
 def test_files_that_are_not_there_are_named(network: S3D, tmp_path: Path) -> None:
@@ -236,7 +240,7 @@ def test_files_that_are_not_there_are_named(network: S3D, tmp_path: Path) -> Non
 def test_a_list_of_words_may_be_given_to_random_weights(network: S3D, tmp_path: Path) -> None:
     np.save(tmp_path / "words.npy", np.array(["open"]))
     source = small(words=str(tmp_path / "words.npy"))
-    with pytest.raises(NeedsError, match="knows no word of 'close'"):
+    with pytest.raises(InvalidValueError, match="knows no word of 'close'"):
         last(source, pictures(1, 4), "close")
 
 

@@ -10,7 +10,7 @@ from open_clip.transform import image_transform
 from PIL import Image
 
 from vlfeedback import make_reward_source
-from vlfeedback.errors import CheckpointError, NeedsError
+from vlfeedback.errors import CheckpointError, InvalidValueError
 from vlfeedback.rewards import REWARD_SOURCES
 from vlfeedback.rewards.siglip2 import SigLIP2Config, SigLIP2Reward
 from vlfeedback.testing import RewardSourceContract
@@ -86,7 +86,7 @@ def test_case_and_punctuation_make_no_difference_and_words_do() -> None:
 @pytest.mark.parametrize("text", ["?!", "...", "_"])
 def test_a_text_of_punctuation_alone_is_refused(text: str) -> None:
     batch = SegmentBatch(frames=pictures(1, 1), instructions=[text])
-    with pytest.raises(NeedsError, match=r"Nothing is left of the text .* it becomes ''"):
+    with pytest.raises(InvalidValueError, match=r"Nothing is left of the text .* it becomes ''"):
         source_with().rewards(batch)
 
 
@@ -114,7 +114,7 @@ def test_without_its_tokenizer_the_message_says_what_to_fetch() -> None:
 
 
 def test_a_clip_is_refused_by_its_architecture_and_by_its_file(tmp_path: Path) -> None:
-    with pytest.raises(NeedsError, match=r"'tiny' is no SigLIP"):
+    with pytest.raises(InvalidValueError, match=r"'tiny' is no SigLIP"):
         SigLIP2Reward(SigLIP2Config(architecture="tiny", random_weights_seed=0))
     tensors = open_clip.create_model("tiny").state_dict()
     torch.save(tensors, tmp_path / "clip.pt")

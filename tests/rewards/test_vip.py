@@ -291,5 +291,5 @@ def test_a_file_of_r3m_is_named(goal: str, tmp_path: Path) -> None:
     network.fc = torch.nn.Identity()
     tensors = {f"module.convnet.{key}": t for key, t in network.state_dict().items()}
     torch.save({"r3m": tensors}, tmp_path / "model.pt")
-    with pytest.raises(CheckpointError, match=r"R3M checkpoint \(ResNet-18\).*use r3m-goal"):
+    with pytest.raises(CheckpointError, match=r"R3M checkpoint \(ResNet-18\).*does not read"):
         make_reward_source("vip-distance", checkpoint=str(tmp_path / "model.pt"), goal=goal)

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from vlfeedback import make_reward_source
-from vlfeedback.errors import CheckpointError, NeedsError
+from vlfeedback.errors import CheckpointError, InvalidValueError, NeedsError
 from vlfeedback.rewards import REWARD_SOURCES, source_from_json, source_to_json
 from vlfeedback.rewards.clip import CLIPConfig, CLIPReward
 from vlfeedback.rewards.vlm_rm import VLMRMConfig, VLMRMReward, goal_baseline_rewards
@@ -141,7 +141,7 @@ def test_with_clips_pictures_and_no_projection_it_is_clip_and_shares_its_feature
 def test_a_baseline_that_equals_the_target_is_refused(texts: dict[str, Any]) -> None:
     source = source_with(**texts)
     batch = SegmentBatch(frames=pictures(1, 1), instructions=["open drawer"])
-    with pytest.raises(NeedsError, match=r"are the same to the network.*such as 'drawer'"):
+    with pytest.raises(InvalidValueError, match=r"are the same to the network.*such as 'drawer'"):
         source.rewards(batch)
 
 
@@ -158,9 +158,26 @@ def test_a_target_without_a_place_for_the_instruction_needs_none() -> None:
 
 def test_an_instruction_that_says_nothing_is_refused_inside_a_target_too() -> None:
     source = source_with(target="a photo of a robot told to {}")
-    for text, message in (("  ", "in words"), ("&nbsp;", "Nothing is left")):
-        with pytest.raises(NeedsError, match=message):
+    for text, error, message in (
+        ("  ", NeedsError, "in words"),
+        ("&nbsp;", InvalidValueError, "Nothing is left"),
+    ):
+        with pytest.raises(error, match=message):
             source.rewards(SegmentBatch(frames=pictures(1, 1), instructions=[text]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"baseline": None}, r"needs a text of the scene.*baseline='drawer'.*Or pass alpha=0"),
+        ({"baseline": ()}, "needs a text of the scene"),
+        ({"baseline": " "}, "in words"),
+        ({"target": ()}, "no target text"),
+    ],
+)
+def test_a_missing_text_is_asked_for(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(NeedsError, match=message):
+        source_with(**settings)
 
 
 @pytest.mark.parametrize(
@@ -169,15 +186,11 @@ def test_an_instruction_that_says_nothing_is_refused_inside_a_target_too() -> No
         ({"alpha": 1.1}, r"alpha=1\.1; expected a number from 0"),
         ({"alpha": -0.1}, r"alpha=-0\.1"),
         ({"alpha": float("nan")}, "alpha=nan"),
-        ({"baseline": None}, r"needs a text of the scene.*baseline='drawer'.*Or pass alpha=0"),
-        ({"baseline": ()}, "needs a text of the scene"),
-        ({"baseline": " "}, "in words"),
-        ({"target": ()}, "no target text"),
         ({"preprocess": "pil"}, r"'pil'; expected 'vlmrm' or 'openclip'"),
     ],
 )
 def test_settings_out_of_range_are_named(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(NeedsError, match=message):
+    with pytest.raises(InvalidValueError, match=message):
         source_with(**settings)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from vlfeedback.errors import DtypeError, NeedsError, ShapeError
+from vlfeedback.errors import DtypeError, InvalidValueError, NeedsError, ShapeError
 from vlfeedback.models.vlp.network import VLPArchitecture, VLPNetwork
 from vlfeedback.models.vlp.weights import VLPWeights, save_vlp
 from vlfeedback.rewards.vlp import VLPConfig, VLPReward
@@ -199,7 +199,7 @@ def test_embeddings_of_another_source_are_refused(
 def test_an_instruction_without_a_known_word_is_refused_and_shown(
     source: VLPReward, text: str
 ) -> None:
-    with pytest.raises(NeedsError) as refusal:
+    with pytest.raises(InvalidValueError) as refusal:
         last(source, clips(), text)
     assert f"No known word in the instruction {text!r}. Pass a phrase in English" in str(
         refusal.value
@@ -207,7 +207,7 @@ def test_an_instruction_without_a_known_word_is_refused_and_shown(
 
 
 def test_a_long_instruction_that_is_refused_is_shown_in_part(source: VLPReward) -> None:
-    with pytest.raises(NeedsError) as refusal:
+    with pytest.raises(InvalidValueError) as refusal:
         last(source, clips(), "закрой ящик " * 1000)
     assert "'закрой ящик закрой" in str(refusal.value) and len(str(refusal.value)) < 250
 

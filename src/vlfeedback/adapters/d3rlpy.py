@@ -20,7 +20,7 @@ from vlfeedback.data.learning_checks import (
     reward_field,
     rewards_of,
 )
-from vlfeedback.errors import ShapeError
+from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.optional import import_d3rlpy
 from vlfeedback.types import Trajectory
 
@@ -51,11 +51,9 @@ def to_replay_buffer(
             did not run into a time limit.
 
     Raises:
-        NeedsError: a trajectory has no such rewards.
-        FileFormatError: a reward, observation or action is no finite number, or time-outs are
-            marked as terminals.
-        ShapeError: there is no trajectory.
-        ValueError: `rewards` is another word.
+        NeedsError: there is no trajectory, or one has no such rewards.
+        InvalidValueError: a reward, observation or action is no finite number, time-outs are
+            marked as terminals, or `rewards` is another word.
         MissingExtraError: d3rlpy is not installed.
     """
     dataset = import_d3rlpy(needed_by=_NEEDED_BY).dataset
@@ -102,9 +100,9 @@ def from_replay_buffer(
         trust_terminals: see `to_replay_buffer`.
 
     Raises:
-        FileFormatError: a number is not finite, or time-outs are marked as terminals.
+        InvalidValueError: a number is not finite, time-outs are marked as terminals, or `rewards`
+            is another word.
         ShapeError: observations are tuples.
-        ValueError: `rewards` is another word.
     """
     field = reward_field(rewards)
     episodes = [episode for episode in buffer.episodes if episode.transition_count]
@@ -121,7 +119,7 @@ def _to_episodes(
     trajectories: list[Trajectory], rewards: str, trust_terminals: bool
 ) -> list[Episode]:
     if not trajectories:
-        raise ShapeError("No trajectory was given; a buffer needs at least one.")
+        raise NeedsError("No trajectory was given; a buffer needs at least one.")
     check_terminals(
         [len(t) for t in trajectories],
         [t.terminated for t in trajectories],

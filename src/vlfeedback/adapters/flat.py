@@ -50,8 +50,9 @@ def find_episodes(
         trust_terminals: see `check_terminals`.
 
     Raises:
-        FileFormatError: observations or actions are not there, no flag is set, arrays differ in
-            the number of rows, or time-outs are marked as terminals.
+        FileFormatError: observations or actions are not there, no flag is set, or arrays differ in
+            the number of rows.
+        InvalidValueError: time-outs are marked as terminals.
     """
     missing = [key for key in ("observations", "actions") if key not in arrays]
     if missing:
@@ -104,8 +105,8 @@ def trajectory_of(
         where: the file, for messages.
 
     Raises:
-        FileFormatError: a number is not finite, or ``next_observations`` are not the
-            observations of the rows below.
+        FileFormatError: ``next_observations`` are not the observations of the rows below.
+        InvalidValueError: a number is not finite.
     """
     first = episode.rows.start
     for key in ("observations", "actions", "rewards"):

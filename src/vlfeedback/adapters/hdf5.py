@@ -13,7 +13,7 @@ import numpy as np
 
 from vlfeedback.adapters import flat
 from vlfeedback.data.hdf5_files import new_hdf5, open_hdf5
-from vlfeedback.errors import ShapeError
+from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.types import Trajectory
 
 __all__ = ["read", "write"]
@@ -31,8 +31,8 @@ def read(path: Path, *, trust_terminals: bool = False) -> Iterator[Trajectory]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        FileFormatError: it is damaged, lacks observations or actions, has a number that is not
-            finite, or time-outs are marked as terminals.
+        FileFormatError: it is damaged, or lacks observations or actions.
+        InvalidValueError: a number is not finite, or time-outs are marked as terminals.
     """
     with open_hdf5(path) as file:
         episodes = flat.find_episodes(file, where=str(path), trust_terminals=trust_terminals)
@@ -50,8 +50,9 @@ def write(path: Path, trajectories: Iterable[Trajectory]) -> None:
     """Write trajectories to a file, whole or not at all; their pictures and tasks are left out.
 
     Raises:
-        ShapeError: there is no trajectory, or one differs in the shape of its observations.
-        NeedsError: some of them were relabelled, or have successes, and others not.
+        ShapeError: a trajectory differs in the shape of its observations.
+        NeedsError: there is no trajectory; or some were relabelled, or have successes, and others
+            not.
         OSError: the disk is full or not writable; what was at `path` before is untouched.
     """
     with new_hdf5(path) as new:
@@ -65,7 +66,7 @@ def write(path: Path, trajectories: Iterable[Trajectory]) -> None:
                     _append(file[key], part, trajectory.id)
             keys.update(rows)
         if not keys:
-            raise ShapeError("No trajectory was given; a flat file needs at least one.")
+            raise NeedsError("No trajectory was given; a flat file needs at least one.")
 
 
 def _create(file: h5py.File, key: str, like: np.ndarray) -> None:

@@ -33,7 +33,7 @@ from vlfeedback.adapters.lerobot_layout import (
 from vlfeedback.adapters.relabelled_copies import reward_rows, rewards_for_copy, split_rewards
 from vlfeedback.data.learning_checks import check_finite
 from vlfeedback.data.whole_files import new_folder
-from vlfeedback.errors import FileFormatError, ShapeError, UnknownNameError
+from vlfeedback.errors import FileFormatError, NeedsError, ShapeError, UnknownNameError
 from vlfeedback.optional import require
 from vlfeedback.types import Trajectory
 
@@ -64,8 +64,10 @@ def read(
 
     Raises:
         FileNotFoundError: there is no dataset, or a file of it is missing.
-        UnknownNameError: it has no such array or camera, or several cameras.
-        FileFormatError: it is of another version, damaged, or has a number that is not finite.
+        UnknownNameError: it has no such array or camera.
+        NeedsError: it has several cameras, and none was chosen.
+        FileFormatError: it is of another version, or damaged.
+        InvalidValueError: a number is not finite.
         MissingExtraError: pyarrow is not installed.
     """
     folder = LeRobotFolder.open(root)
@@ -115,7 +117,7 @@ def write_relabelled(root: Path, trajectories: Iterable[Trajectory], *, origin: 
 def _camera(folder: LeRobotFolder, camera: str | None) -> str:
     cameras = folder.cameras
     if camera is None and len(cameras) > 1:
-        raise UnknownNameError(
+        raise NeedsError(
             f"{folder.root} has the cameras {cameras}; choose one with camera={cameras[0]!r}, or "
             "none with camera=''."
         )

@@ -22,7 +22,13 @@ from vlfeedback.adapters.relabelled_copies import (
 )
 from vlfeedback.data.learning_checks import check_finite, check_terminals
 from vlfeedback.data.whole_files import new_folder
-from vlfeedback.errors import NeedsError, ShapeError, UnknownNameError
+from vlfeedback.errors import (
+    InvalidTypeError,
+    InvalidValueError,
+    NeedsError,
+    ShapeError,
+    UnknownNameError,
+)
 from vlfeedback.optional import require
 from vlfeedback.types import ArrayFrames, Trajectory
 
@@ -71,8 +77,8 @@ def read(
         FileNotFoundError: there is no such local dataset.
         NeedsError: observations are dictionaries and none of their arrays was chosen.
         UnknownNameError: they have no such array.
-        ShapeError: observations are neither arrays nor dictionaries of them.
-        FileFormatError: a number is not finite, or time-outs are marked as terminals.
+        InvalidTypeError: observations are neither arrays nor dictionaries of them.
+        InvalidValueError: a number is not finite, or time-outs are marked as terminals.
         MissingExtraError: Minari is not installed.
     """
     opened = _open(dataset)
@@ -106,7 +112,7 @@ def write_relabelled(
 
     Raises:
         FileExistsError: there is a local dataset of this id.
-        UnknownNameError: `new_id` is none that Minari takes.
+        InvalidValueError: `new_id` is none that Minari takes.
         NeedsError: a trajectory has no rewards.
         ShapeError: trajectories are not the origin's episodes.
     """
@@ -127,7 +133,7 @@ def check_new_id(new_id: str) -> Path:
 
     Raises:
         FileExistsError: there is a local dataset of this id.
-        UnknownNameError: it is no id that Minari takes.
+        InvalidValueError: it is no id that Minari takes.
         MissingExtraError: Minari is not installed.
     """
     require("minari", extra="offline", needed_by=_NEEDED_BY)
@@ -137,7 +143,7 @@ def check_new_id(new_id: str) -> Path:
     try:
         parse_dataset_id(new_id)
     except (ValueError, TypeError) as error:
-        raise UnknownNameError(
+        raise InvalidValueError(
             f"{new_id!r} is no id of Minari; expected such as 'door/human-vlp-v0', of letters, "
             "digits, - and _, with a version."
         ) from error
@@ -221,7 +227,7 @@ def _check_choice(space: Any, observation: str | None, pictures: str | None, nam
     if not keys or not hasattr(space, "keys"):
         if observation is None and pictures is None and space.shape is not None:
             return
-        raise ShapeError(
+        raise InvalidTypeError(
             f"Observations of {name} are {space}; expected arrays, of which there is nothing to "
             "choose, or a dictionary of arrays."
         )

@@ -13,7 +13,7 @@ import numpy as np
 
 from vlfeedback.adapters import flat
 from vlfeedback.data.whole_files import new_file
-from vlfeedback.errors import FileFormatError, ShapeError
+from vlfeedback.errors import FileFormatError, NeedsError
 from vlfeedback.types import Trajectory
 
 __all__ = ["read", "write"]
@@ -29,8 +29,8 @@ def read(path: Path, *, trust_terminals: bool = False) -> Iterator[Trajectory]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        FileFormatError: it is damaged, holds Python objects, lacks observations or actions, has
-            a number that is not finite, or time-outs are marked as terminals.
+        FileFormatError: it is damaged, holds Python objects, or lacks observations or actions.
+        InvalidValueError: a number is not finite, or time-outs are marked as terminals.
     """
     if not path.is_file():
         raise FileNotFoundError(f"No dataset {path}.")
@@ -58,14 +58,14 @@ def write(path: Path, trajectories: Iterable[Trajectory]) -> None:
     """Write trajectories to a file, whole or not at all; their pictures and tasks are left out.
 
     Raises:
-        ShapeError: there is no trajectory.
-        NeedsError: some of them were relabelled, or have successes, and others not.
+        NeedsError: there is no trajectory; or some were relabelled, or have successes, and others
+            not.
     """
     parts: list[dict[str, np.ndarray]] = []
     for trajectory in trajectories:
         parts.append(flat.rows_of(trajectory, parts[0] if parts else None))
     if not parts:
-        raise ShapeError("No trajectory was given; a flat file needs at least one.")
+        raise NeedsError("No trajectory was given; a flat file needs at least one.")
     with new_file(path) as partial, partial.open("wb") as file:
         joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
         np.savez_compressed(file, **joined)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from vlfeedback.registry import Registry
 
-__all__ = ["Finding", "check_extras", "check_plugins", "check_rendering", "check_weights", "doctor"]
+__all__ = ["Check", "check_extras", "check_plugins", "check_rendering", "check_weights", "doctor"]
 
 _TIMEOUT_S = 180  # a first import of torch from a cold disk takes a minute
 
@@ -38,13 +38,20 @@ _DRIVERS = "sudo apt-get install libegl1 libosmesa6 libgl1-mesa-dri"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report."""
+class Check:
+    """What one check of the installation found: a line of the table.
+
+    Attributes:
+        subject: what was checked: ``"extra vision"``.
+        state: ``"absent"`` is not installed, and nobody has to install it.
+        detail: versions, or what is wrong.
+        fix: what to type; empty where nothing is wrong.
+    """
 
     subject: str
-    state: Literal["ok", "absent", "broken"]  # absent: not installed, and nobody has to
+    state: Literal["ok", "absent", "broken"]
     detail: str
-    fix: str = ""  # what to type
+    fix: str = ""
 
 
 def doctor() -> None:
@@ -54,35 +61,36 @@ def doctor() -> None:
     """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
     table = Table("", "what", "found", "fix")
     marks = {"ok": "[green]ok[/]", "absent": "[dim]--[/]", "broken": "[red]BROKEN[/]"}
     with console.status("Rendering a picture, importing torch ..."):
-        findings = [
-            Finding("python", "ok", f"{sys.version.split()[0]} at {sys.executable}"),
+        checks = [
+            Check("python", "ok", f"{sys.version.split()[0]} at {sys.executable}"),
             *check_extras(),
             check_rendering(),
             check_torch(),
             check_weights(),
             *check_plugins(),
         ]
-    for finding in findings:
-        row = (finding.subject, finding.detail, finding.fix)
-        table.add_row(marks[finding.state], *(text.replace("[", r"\[") for text in row))
+    for check in checks:
+        row = (check.subject, check.detail, check.fix)
+        table.add_row(marks[check.state], *map(Text, row))
     console.print(table)
-    raise typer.Exit(1 if any(finding.state == "broken" for finding in findings) else 0)
+    raise typer.Exit(1 if any(check.state == "broken" for check in checks) else 0)
 
 
-def check_extras() -> list[Finding]:
+def check_extras() -> list[Check]:
     """Which extras have all their packages, and in which versions."""
     from importlib.metadata import PackageNotFoundError, requires, version
 
     try:
         requirements = requires("vlfeedback") or []
-        findings = [Finding("vlfeedback", "ok", version("vlfeedback"))]
+        checks = [Check("vlfeedback", "ok", version("vlfeedback"))]
     except PackageNotFoundError:
-        return [Finding("vlfeedback", "broken", "not installed", "pip install vlfeedback")]
+        return [Check("vlfeedback", "broken", "not installed", "pip install vlfeedback")]
     packages: dict[str, list[str]] = {}
     for requirement in requirements:
         match = re.fullmatch(r"([\w.-]+).*;.*\bextra == ['\"]([\w-]+)['\"].*", requirement)
@@ -97,45 +105,45 @@ def check_extras() -> list[Finding]:
                 missing.append(f"no {name}")
         fix = f'pip install "vlfeedback[{extra}]"' if missing else ""
         detail = ", ".join(found + missing)
-        findings.append(Finding(f"extra {extra}", "absent" if missing else "ok", detail, fix))
-    return findings
+        checks.append(Check(f"extra {extra}", "absent" if missing else "ok", detail, fix))
+    return checks
 
 
-def check_rendering() -> Finding:
+def check_rendering() -> Check:
     """Whether a picture of a task can be taken without a screen; tried in a process of its own."""
     from importlib.util import find_spec
 
     subject = "off-screen picture"
     if find_spec("metaworld") is None:
         fix = 'pip install "vlfeedback[metaworld]"'
-        return Finding(subject, "absent", "no simulator to try it with", fix)
+        return Check(subject, "absent", "no simulator to try it with", fix)
     asked = os.environ.get("MUJOCO_GL", "")
     works, said = _run(_RENDER)
     if works:
-        return Finding(subject, "ok", f"{said} with MUJOCO_GL={asked or '(unset)'}")
+        return Check(subject, "ok", f"{said} with MUJOCO_GL={asked or '(unset)'}")
     for backend in ("egl", "osmesa"):
         if backend != asked and _run(_RENDER, {"MUJOCO_GL": backend})[0]:
-            return Finding(subject, "broken", said, f"export MUJOCO_GL={backend}")
-    return Finding(subject, "broken", said, f"{_DRIVERS}; export MUJOCO_GL=egl")
+            return Check(subject, "broken", said, f"export MUJOCO_GL={backend}")
+    return Check(subject, "broken", said, f"{_DRIVERS}; export MUJOCO_GL=egl")
 
 
-def check_torch() -> Finding:
+def check_torch() -> Check:
     """Whether torch, torchvision and open_clip import together, and on which device."""
     from importlib.util import find_spec
 
     missing = [m for m in ("torch", "torchvision", "open_clip") if find_spec(m) is None]
     fix = 'pip install "vlfeedback[vision]"'
     if missing:
-        return Finding("torch device", "absent", f"no {', '.join(missing)}", fix)
+        return Check("torch device", "absent", f"no {', '.join(missing)}", fix)
     works, said = _run(_TORCH)
     if works:
-        return Finding("torch device", "ok", said)
+        return Check("torch device", "ok", said)
     # A torchvision built for another torch fails on import, and so does a CPU-only torch.
     fix = "pip install --force-reinstall torch torchvision"
-    return Finding("torch device", "broken", said, fix)
+    return Check("torch device", "broken", said, fix)
 
 
-def check_weights() -> Finding:
+def check_weights() -> Check:
     """Whether the weights that come with the package are there and can be read."""
     from importlib.resources import files
     from pathlib import Path
@@ -150,34 +158,35 @@ def check_weights() -> Finding:
             with safe_open(path, framework="numpy"):
                 pass
         except (SafetensorError, OSError) as error:
-            return Finding("bundled weights", "broken", f"{path.name}: {error}", fix)
+            return Check("bundled weights", "broken", f"{path.name}: {error}", fix)
     sizes = ", ".join(f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in found)
     if not any(path.name.startswith("vlp.") for path in found):
-        return Finding("bundled weights", "broken", f"no vlp.*.safetensors in {folder}", fix)
-    return Finding("bundled weights", "ok", sizes)
+        return Check("bundled weights", "broken", f"no vlp.*.safetensors in {folder}", fix)
+    return Check("bundled weights", "ok", sizes)
 
 
-def check_plugins() -> list[Finding]:
+def check_plugins() -> list[Check]:
     """Whether each source that another package adds can be imported."""
     from vlfeedback.preferences import PREFERENCE_SOURCES
+    from vlfeedback.registry import OWN
     from vlfeedback.rewards import REWARD_SOURCES
 
-    findings = []
+    checks = []
     registries: tuple[Registry[Any], ...] = (REWARD_SOURCES, PREFERENCE_SOURCES)
     for registry in registries:
         for name in registry.names():
             entry = registry.entry(name)
-            if entry.distribution == "vlfeedback":
+            if entry.distribution == OWN:
                 continue
             subject = f"{registry.kind} {name}"
             try:
                 registry.load(name)
-            except (LookupError, ImportError) as error:
+            except Exception as error:  # a plugin may fail in any way
                 fix = f"pip uninstall {entry.distribution.rpartition(', ')[2]}"
-                findings.append(Finding(subject, "broken", str(error), fix))
+                checks.append(Check(subject, "broken", str(error), fix))
             else:
-                findings.append(Finding(subject, "ok", f"of {entry.distribution}"))
-    return findings
+                checks.append(Check(subject, "ok", f"of {entry.distribution}"))
+    return checks
 
 
 def _run(code: str, environment: Mapping[str, str] | None = None) -> tuple[bool, str]:

@@ -69,7 +69,7 @@ def eval_vlp(
     from vlfeedback.evaluation.labels import evaluate_labels
     from vlfeedback.evaluation.labels.episodes import fresh_settings
     from vlfeedback.evaluation.labels.throughput import segments_per_cpu_second
-    from vlfeedback.reports.vlp_paper import PAPER
+    from vlfeedback.reports.published import vlp_label_tables
     from vlfeedback.rewards import make_reward_source
 
     names = choose_tasks(split, tasks)
@@ -95,7 +95,7 @@ def eval_vlp(
             report=stack.enter_context(one_bar("evaluating")),
         )["vlp"]
     figures |= {
-        "paper": PAPER,
+        "paper": vlp_label_tables(),
         "parameters": model.n_parameters,
         "trained_on": len(model.weights.tasks),
         "unseen_tasks": [name for name in names if name not in model.weights.tasks],

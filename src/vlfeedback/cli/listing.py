@@ -8,6 +8,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from vlfeedback.errors import VLFeedbackError
+from vlfeedback.registry import Entry, Registry
+from vlfeedback.types import SourceNeeds
+
 __all__ = [
     "list_names",
     "rows_of_learners",
@@ -93,31 +97,43 @@ def rows_of_tasks() -> list[dict[str, Any]]:
     return rows
 
 
-def _describe(registry: Any, name: str) -> dict[str, Any]:
-    """What is known of a source; one that cannot be imported says why in ``problem``."""
-    entry = registry.entry(name)
+def _describe(registry: Registry[Any], name: str) -> dict[str, Any]:
+    """What is known of a source; one that fails, in whatever way, says why in ``problem``."""
+    listed = registry.entry(name)
     row = {
         "source": name,
         "needs": [],
         "granularity": "",
-        "summary": entry.summary,
-        "distribution": entry.distribution,
+        "summary": listed.summary,
+        "distribution": listed.distribution,
         "problem": "",
     }
     try:
-        cls = registry.load(name)
-    except (LookupError, ImportError) as error:
-        return row | {"problem": str(error)}
-    needs = getattr(cls, "needs", None)  # some sources know it only once they are made
-    if needs is not None:
-        row["needs"] = [f.name for f in fields(needs) if getattr(needs, f.name) is True]
-        row["granularity"] = needs.granularity
-    return row | {"summary": entry.summary or (cls.__doc__ or "").strip().partition("\n")[0]}
+        entry = registry.full_entry(name)
+        return row | _needs_of(registry.load(name)) | {"summary": _summary(registry, entry)}
+    except Exception as error:
+        ours = isinstance(error, VLFeedbackError)
+        return row | {"problem": str(error) if ours else f"{type(error).__name__}: {error}"}
+
+
+def _needs_of(cls: Any) -> dict[str, Any]:
+    """What a class says it reads; some sources know it only once they are made."""
+    needs = getattr(cls, "needs", None)
+    if not isinstance(needs, SourceNeeds):
+        return {}
+    read = [field.name for field in fields(needs) if getattr(needs, field.name) is True]
+    return {"needs": read, "granularity": needs.granularity}
+
+
+def _summary(registry: Registry[Any], entry: Entry) -> str:
+    docstring = registry.load(entry.name).__doc__
+    return entry.summary or (docstring or "").strip().partition("\n")[0]
 
 
 def _print_table(what: str, rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
     columns = {
@@ -130,7 +146,7 @@ def _print_table(what: str, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         cells = (row[column] for column in columns)
         texts = (", ".join(cell) if isinstance(cell, list) else cell for cell in cells)
-        table.add_row(*texts, style="red" if row.get("problem") else None)
+        table.add_row(*map(Text, texts), style="red" if row.get("problem") else None)
     console.print(table)
     for row in rows:
         if row.get("problem"):

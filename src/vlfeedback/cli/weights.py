@@ -28,14 +28,18 @@ def list_weights(
 
     Example: vlfeedback weights list --source r3m
     """
-    from vlfeedback.rewards.released import RELEASED, released_for
+    from vlfeedback.rewards.released import released_for, released_weights
 
-    shown = [released_for(source)] if source else list(RELEASED.values())
+    weights, problems = ({source: released_for(source)}, {}) if source else released_weights()
+    shown = list(weights.values())
+    for problem in problems.values():
+        typer.secho(problem, fg="red", err=True)
     if as_json:
         typer.echo(json.dumps([asdict(released) for released in shown], indent=2))
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
     table = Table("source", "file", "MB", "pass as", "licence of the weights", "from")
@@ -43,15 +47,15 @@ def list_weights(
         licence = released.weights_licence
         style = "yellow" if released.non_commercial else None
         if not released.files:
-            table.add_row(released.source, "bundled", "", "", licence, "the library", style=style)
+            cells = (released.source, "bundled", "", "", licence, "the library")
+            table.add_row(*map(Text, cells), style=style)
         for row, file in enumerate(released.files):
             passed = " ".join(filter(None, [f"{file.setting}=...", file.choose]))
             if file.setting == "pretrained":
                 passed = file.choose
-            name, said = ("", "") if row else (released.source, licence)
-            table.add_row(
-                name, file.name, f"{file.megabytes:g}", passed, said, file.where, style=style
-            )
+            name, once = ("", "") if row else (released.source, licence)
+            cells = (name, file.name, f"{file.megabytes:g}", passed, once, file.where)
+            table.add_row(*map(Text, cells), style=style)
     console.print(table)
     for released in shown:
         if released.note:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from vlfeedback.errors import ShapeError
+from vlfeedback.errors import InvalidValueError
 from vlfeedback.types import Frames, Trajectory, rows_of
 
 __all__ = ["cut_off"]
@@ -23,10 +23,10 @@ def cut_off(trajectory: Trajectory, length: int) -> Trajectory:
     One that is no longer than that is returned as it is.
 
     Raises:
-        ShapeError: `length` is less than 1.
+        InvalidValueError: `length` is less than 1.
     """
     if length < 1:
-        raise ShapeError(f"length={length}; a trajectory needs at least one step.")
+        raise InvalidValueError(f"length={length}; a trajectory needs at least one step.")
     if length >= len(trajectory):
         return trajectory
     arrays: dict[str, Any] = {

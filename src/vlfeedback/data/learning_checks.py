@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float32, Shaped
 
-from vlfeedback.errors import FileFormatError, InvalidValueError, NeedsError
+from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.types import Trajectory
 
 __all__ = [
@@ -76,13 +76,13 @@ def check_finite(rows: Shaped[np.ndarray, "L ..."], *, name: str, where: str, fi
         first: number of the first row there.
 
     Raises:
-        FileFormatError: one is NaN or infinite; the message names the row.
+        InvalidValueError: one is NaN or infinite; the message names the row.
     """
     if rows.dtype.kind not in "fc":
         return
     bad = np.flatnonzero(~np.isfinite(rows).reshape(len(rows), -1).all(axis=1))
     if len(bad):
-        raise FileFormatError(
+        raise InvalidValueError(
             f"{where}: {name} has a number that is NaN or infinite in row {first + bad[0]}. Mend "
             "or leave out that episode; learners would turn to NaN with it."
         )
@@ -103,11 +103,11 @@ def check_terminals(
         trusted: the user says that they are what they claim.
 
     Raises:
-        FileFormatError: two or more episodes all terminate, after the same number of steps.
+        InvalidValueError: two or more episodes all terminate, after the same number of steps.
     """
     if trusted or len(lengths) < 2 or not all(terminated) or len(set(lengths)) > 1:
         return
-    raise FileFormatError(
+    raise InvalidValueError(
         f"{where}: all {len(lengths)} episodes terminate after exactly {lengths[0]} steps. That is "
         "a time limit marked as terminal, and a learner would take the value after it to be zero. "
         "Mark them as time-outs (terminated=False, truncated=True); or pass trust_terminals=True "

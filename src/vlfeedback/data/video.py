@@ -89,7 +89,8 @@ def read_video(
 
     Raises:
         FileNotFoundError: there is no such file.
-        FileFormatError: the file holds no video that can be read, or too many pictures.
+        FileFormatError: the file holds no video that can be read.
+        InvalidValueError: it has more than `at_most` pictures.
         MissingExtraError: PyAV is not installed.
     """
     path = Path(path)
@@ -103,7 +104,7 @@ def read_video(
                 if index % every:
                     continue
                 if len(frames) == at_most:
-                    raise FileFormatError(
+                    raise InvalidValueError(
                         f"{path} has more than {at_most} pictures; read fewer of them: "
                         f"every={2 * every}, or cut it."
                     )

@@ -37,7 +37,7 @@ class PictureEncoder:
         batch_size: pictures at once, see `FrozenNetwork`; None: what suits the device.
 
     Raises:
-        NeedsError: there is no such precision, or `batch_size` is less than 1.
+        InvalidValueError: there is no such precision, or `batch_size` is less than 1.
     """
 
     def __init__(

@@ -31,7 +31,7 @@ from vlfeedback.encoders.clip_weights import (
 from vlfeedback.encoders.preprocess import Preprocess
 from vlfeedback.encoders.sharing import file_key, shared
 from vlfeedback.encoders.weights_files import Weights, check_one_choice, locate, read_weights
-from vlfeedback.errors import NeedsError, UnknownNameError
+from vlfeedback.errors import InvalidValueError, UnknownNameError
 from vlfeedback.optional import require
 from vlfeedback.registry import suggest
 
@@ -70,7 +70,7 @@ class CLIPEncoder:
         """Features of length 1; what exceeds the context length (77 tokens) is cut off.
 
         Raises:
-            NeedsError: the text tokenises to nothing.
+            InvalidValueError: the text tokenises to nothing.
         """
         features = self.model.encode_text(self.tokenize([text]).to(self.device))  # type: ignore[operator]
         return np.asarray(_normalise(features)[0].cpu().numpy(), dtype=np.float32)
@@ -185,12 +185,14 @@ def picture_side(model: Any) -> int:
     """Height and width of the pictures that a model of open_clip reads, px.
 
     Raises:
-        NeedsError: they are not square.
+        InvalidValueError: they are not square.
     """
     size = model.visual.image_size
     height, width = (size, size) if isinstance(size, int) else size
     if height != width:
-        raise NeedsError(f"This CLIP reads pictures of {size} px; only square ones are supported.")
+        raise InvalidValueError(
+            f"This CLIP reads pictures of {size} px; only square ones are supported."
+        )
     return int(height)
 
 

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from vlfeedback.errors import FileFormatError, NeedsError
+from vlfeedback.errors import FileFormatError, InvalidValueError
 from vlfeedback.optional import require
 
 __all__ = ["CLIPTokenizer", "load_tokenizer"]
@@ -45,12 +45,12 @@ class CLIPTokenizer:
         """Tokens of each text, cut off or padded to the context length M.
 
         Raises:
-            NeedsError: a text tokenises to nothing.
+            InvalidValueError: a text tokenises to nothing.
         """
         tokens: Tensor = self._tokenize(texts)
         for text, row in zip(texts, tokens, strict=True):
             if torch.equal(row, self._nothing):
-                raise NeedsError(
+                raise InvalidValueError(
                     f"Nothing is left of the text {text!r} once it is cleaned for the network: it "
                     f"becomes {self._tokenize.clean_fn(text)!r}. Say in words what is to be done."
                 )
@@ -70,7 +70,7 @@ def load_tokenizer(architecture: str, folder: str | Path | None = None) -> CLIPT
         folder: of the tokenizer's files; None: CLIP's own, or what the hub cache has.
 
     Raises:
-        NeedsError: a folder is given, and the architecture reads CLIP's own tokens.
+        InvalidValueError: a folder is given, and the architecture reads CLIP's own tokens.
         FileNotFoundError: the files are not here; the message says how to get them.
         FileFormatError: the files are damaged, or of another model.
         MissingExtraError: the transformers library is needed, and is not installed.
@@ -80,7 +80,7 @@ def load_tokenizer(architecture: str, folder: str | Path | None = None) -> CLIPT
     name = text.get("hf_tokenizer_name")
     if not name:
         if folder is not None:
-            raise NeedsError(
+            raise InvalidValueError(
                 f"{architecture!r} reads CLIP's own tokens, which come with open_clip, and got "
                 f"tokenizer={str(folder)!r}; leave it out."
             )

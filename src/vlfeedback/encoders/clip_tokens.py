@@ -21,7 +21,7 @@ from torch import Tensor
 
 from vlfeedback.encoders.clip import CLIPEncoder, load_clip
 from vlfeedback.encoders.weights_files import tensors_digest
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError
 from vlfeedback.optional import require
 
 __all__ = ["CLIPIdentity", "CLIPTokens", "half_precision", "load_clip_tokens"]
@@ -121,7 +121,7 @@ def load_clip_tokens(
     """Load a CLIP for its tokens; arguments and errors are those of `load_clip`.
 
     Raises:
-        NeedsError: the architecture is no pair of transformers with one token a patch.
+        InvalidValueError: the architecture is no pair of transformers with one token a patch.
     """
     encoder = load_clip(
         architecture,
@@ -137,7 +137,7 @@ def load_clip_tokens(
         and isinstance(model.visual, open_clip.transformer.VisionTransformer)
         and model.text_pool_type == "argmax"
     ):
-        raise NeedsError(
+        raise InvalidValueError(
             f"{architecture!r} is no CLIP of two transformers as OpenAI built it, whose tokens "
             "are read here; use a ViT such as 'ViT-B-16-quickgelu'."
         )

@@ -25,7 +25,7 @@ from vlfeedback.encoders.preprocess import Preprocess
 from vlfeedback.encoders.recognise import recognise
 from vlfeedback.encoders.sharing import file_key, shared
 from vlfeedback.encoders.weights_files import Weights, check_one_choice, fill, locate, read_weights
-from vlfeedback.errors import CheckpointError, NeedsError, UnknownNameError
+from vlfeedback.errors import CheckpointError, InvalidValueError, UnknownNameError
 from vlfeedback.optional import require
 from vlfeedback.registry import suggest
 
@@ -63,8 +63,9 @@ def load_dino(
         device: where it computes.
 
     Raises:
-        NeedsError: not exactly one of the two weights is given, no such features, the size is no
-            multiple of the patch's, or the architecture has no class token.
+        NeedsError: not exactly one of the two weights is given.
+        InvalidValueError: no such features, the size is no multiple of the patch's, or the
+            architecture has no class token.
         UnknownNameError: timm has no such architecture.
         FileNotFoundError: the file is not there.
         CheckpointError: the file is damaged, or of another architecture.
@@ -72,7 +73,7 @@ def load_dino(
     """
     check_one_choice("DINO", _CHOICES, checkpoint=checkpoint, seed=random_weights_seed)
     if features not in _FEATURES:
-        raise NeedsError(f"features={features!r}; expected 'class' or 'patches'.")
+        raise InvalidValueError(f"features={features!r}; expected 'class' or 'patches'.")
     _check_known(architecture)
     path = None if checkpoint is None else locate(checkpoint)
     weights = random_weights_seed if path is None else file_key(path)
@@ -125,13 +126,13 @@ def _build(architecture: str, image_size: int) -> nn.Module:
     with torch.device("meta"):  # takes no memory
         outline = timm.create_model(architecture, pretrained=False, num_classes=0)
     if getattr(outline, "cls_token", None) is None:
-        raise NeedsError(
+        raise InvalidValueError(
             f"{architecture!r} has no class token, and is compared by none; use a DINO such as "
             "'vit_base_patch14_dinov2.lvd142m'."
         )
     patch = outline.patch_embed.patch_size[0]
     if image_size < patch or image_size % patch:
-        raise NeedsError(
+        raise InvalidValueError(
             f"image_size={image_size}; {architecture!r} reads patches of {patch} px, so expected a "
             f"multiple of that, such as {224 // patch * patch}."
         )

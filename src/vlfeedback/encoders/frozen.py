@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError
 
 __all__ = ["FrozenNetwork", "Precision"]
 
@@ -38,7 +38,7 @@ class FrozenNetwork:
             warning says so.
 
     Raises:
-        NeedsError: there is no such precision, or `batch_size` is less than 1.
+        InvalidValueError: there is no such precision, or `batch_size` is less than 1.
     """
 
     def __init__(
@@ -54,11 +54,13 @@ class FrozenNetwork:
         batch_size: int,
     ) -> None:
         if precision not in get_args(Precision):
-            raise NeedsError(
+            raise InvalidValueError(
                 f"precision={precision!r}; expected one of {', '.join(get_args(Precision))}."
             )
         if batch_size < 1:
-            raise NeedsError(f"batch_size={batch_size}; expected at least 1 of the {inputs}.")
+            raise InvalidValueError(
+                f"batch_size={batch_size}; expected at least 1 of the {inputs}."
+            )
         self.device = device
         self.batch_size = batch_size
         self._bfloat16 = precision == "bfloat16" or (precision == "auto" and _has_bfloat16(device))

@@ -25,7 +25,7 @@ from vlfeedback.encoders.preprocess import CLIP_MEAN, CLIP_STD, Preprocess
 from vlfeedback.encoders.recognise import recognise
 from vlfeedback.encoders.sharing import file_key, shared
 from vlfeedback.encoders.weights_files import Weights, check_one_choice, locate, read_weights
-from vlfeedback.errors import CheckpointError, NeedsError
+from vlfeedback.errors import CheckpointError, InvalidValueError
 
 __all__ = ["LIVEncoder", "load_liv", "read_liv"]
 
@@ -58,7 +58,7 @@ class LIVEncoder:
         """Features as the network gives them; what exceeds 77 tokens is cut off.
 
         Raises:
-            NeedsError: the text tokenises to nothing.
+            InvalidValueError: the text tokenises to nothing.
         """
         tokens = self.tokenize([text]).to(self.pictures.device)
         features = self.model.encode_text(tokens)  # type: ignore[operator]
@@ -91,7 +91,8 @@ def load_liv(
         device: where it computes.
 
     Raises:
-        NeedsError: not exactly one of the two weights is given, or no such preprocessing.
+        NeedsError: not exactly one of the two weights is given.
+        InvalidValueError: no such preprocessing.
         UnknownNameError: open_clip has no such architecture.
         FileNotFoundError: the file is not there.
         CheckpointError: the file is damaged, no LIV, or of another architecture; or the
@@ -100,7 +101,7 @@ def load_liv(
     """
     check_one_choice("LIV", _CHOICES, checkpoint=checkpoint, seed=random_weights_seed)
     if preprocess not in _PREPROCESS:
-        raise NeedsError(
+        raise InvalidValueError(
             f"preprocess={preprocess!r}; expected one of {', '.join(map(repr, _PREPROCESS))}."
         )
     architecture = known_architecture(architecture)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError
 
 __all__ = ["CLIP_MEAN", "CLIP_STD", "IMAGENET_MEAN", "IMAGENET_STD", "Preprocess"]
 
@@ -34,7 +34,7 @@ class Preprocess:
     along the edge that shrinks more; where that is the height, noise differs by up to 7 levels.
 
     Raises:
-        NeedsError: a mode is none of those below, or less is resized to than is cut out.
+        InvalidValueError: a mode is none of those below, or less is resized to than is cut out.
     """
 
     size: int  # side of the picture the network reads, px
@@ -55,12 +55,12 @@ class Preprocess:
             ("arithmetic", _ARITHMETIC),
         ):
             if getattr(self, name) not in known:
-                raise NeedsError(
+                raise InvalidValueError(
                     f"Pictures are to be prepared with {name}={getattr(self, name)!r}; supported "
                     f"are {', '.join(map(repr, known))}."
                 )
         if self.resize is not None and self.resize < self.size:
-            raise NeedsError(
+            raise InvalidValueError(
                 f"Pictures are to be prepared with resize={self.resize} px before a square of "
                 f"{self.size} px is cut out; expected at least as many."
             )

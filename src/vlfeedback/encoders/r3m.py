@@ -26,7 +26,7 @@ from vlfeedback.encoders.wordpiece import (
     find_vocabulary,
     read_vocabulary,
 )
-from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.errors import FileFormatError, InvalidValueError, ShapeError
 
 __all__ = ["LanguageNetwork", "LanguageReward", "load_language_network", "load_r3m_language"]
 
@@ -91,11 +91,11 @@ class LanguageReward:
         """Features of a sentence, read alone.
 
         Raises:
-            NeedsError: no word of it is known, or it is longer than the text encoder reads.
+            InvalidValueError: no word of it is known, or it is longer than the text encoder reads.
         """
         ids = self.tokenize(text)
         if len(ids) > self.network.n_positions:
-            raise NeedsError(
+            raise InvalidValueError(
                 f"The instruction {text[:40]!r}... has {len(ids)} tokens and R3M's text encoder "
                 f"reads {self.network.n_positions} at most; shorten it."
             )
@@ -152,8 +152,7 @@ def load_r3m_language(
     Raises:
         FileNotFoundError: the file, or a vocabulary, is not there.
         CheckpointError: the file is damaged, or of another network or method.
-        FileFormatError: the vocabulary is none.
-        NeedsError: the vocabulary belongs to another text encoder.
+        FileFormatError: the vocabulary is none, or belongs to another text encoder.
         MissingExtraError: transformers is not installed.
     """
     path = None if checkpoint is None else locate(checkpoint)
@@ -167,7 +166,7 @@ def load_r3m_language(
     tokenize = WordPiece(read_vocabulary(vocabulary), source="r3m")
     known = network.lang_enc["model"].embeddings.word_embeddings.num_embeddings  # type: ignore[union-attr]
     if tokenize.n_tokens != known:
-        raise NeedsError(
+        raise FileFormatError(
             f"{vocabulary} holds {tokenize.n_tokens} tokens and the text encoder knows {known}: "
             "each would be taken for another. Pass the vocab.txt of distilbert-base-uncased."
         )
@@ -180,7 +179,9 @@ def load_language_network(path: Path | None, size: int, seed: int = 0) -> Langua
     Raises:
         CheckpointError: the file is damaged, or of another network or method.
     """
-    weights = None if path is None else read_resnet_file(path, source="r3m", size=size)
+    weights = (
+        None if path is None else read_resnet_file(path, family="r3m", source="r3m", size=size)
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = _network_for({} if weights is None else weights.tensors, size)

@@ -1,17 +1,38 @@
-"""What a file of named tensors is, told by its names and shapes alone."""
+"""What a weights file is, told by the names and shapes of its tensors alone.
+
+`recognise` tells the kind of any file. A recogniser is a function
+``(Weights) -> Recognised | None`` that tells the files of one kind from all others; the entry of
+a reward source names the one for its files, which is how it is known who reads a file.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
+from vlfeedback.encoders.weights import Weights
 from vlfeedback.optional import require
 
-__all__ = ["Recognised", "recognise"]
+__all__ = [
+    "Recognised",
+    "Recogniser",
+    "clip",
+    "dino",
+    "liv",
+    "r3m",
+    "r3m_pictures",
+    "recognise",
+    "reward_model",
+    "s3d",
+    "siglip",
+    "vip",
+    "vlp",
+    "vlp_clip",
+]
 
 _IMAGENET_CLASSES = 1000
 _CLIP_RESNETS = {1024: "RN50", 512: "RN101", 640: "RN50x4", 768: "RN50x16"}  # by embedding
@@ -21,12 +42,23 @@ _RESNETS = {(64, 2, 512): 18, (64, 3, 512): 34, (256, 3, 2048): 50}
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """A kind of weights, and which sources read it."""
+    """What a weights file is.
 
-    what: str  # as a sentence says it: "an R3M checkpoint (ResNet-50)"
-    sources: tuple[str, ...] = ()  # ids; empty where none of ours does
-    settings: Mapping[str, Any] = field(default_factory=dict)  # of the source, which the file fixes
-    architectures: tuple[str, ...] = ()  # that it may be, where a source has several to choose from
+    Attributes:
+        what: as a sentence says it: ``"an R3M checkpoint (ResNet-50)"``.
+        kind: what recognisers go by: ``"r3m"``; ``""`` for what no source reads.
+        settings: of a source that reads it, which the file fixes: ``{"size": 50}``.
+        architectures: that it may be, where a source has several to choose from.
+    """
+
+    what: str
+    kind: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    architectures: tuple[str, ...] = ()
+
+
+Recogniser = Callable[[Weights], Recognised | None]
+"""Tells what a file is if it is of one kind; None if it is another's."""
 
 
 def recognise(tensors: Mapping[str, Tensor], top_key: str = "") -> Recognised:
@@ -48,6 +80,36 @@ def recognise(tensors: Mapping[str, Tensor], top_key: str = "") -> Recognised:
     )
 
 
+def _of_others(*kinds: str) -> Recogniser:
+    def recogniser(weights: Weights) -> Recognised | None:
+        if weights.format:
+            return None
+        found = recognise(weights.tensors, weights.top_key)
+        return found if found.kind in kinds else None
+
+    return recogniser
+
+
+def _of_ours(format: str, what: str) -> Recogniser:
+    def recogniser(weights: Weights) -> Recognised | None:
+        return Recognised(what, format) if weights.format == format else None
+
+    return recogniser
+
+
+clip = _of_others("clip")
+liv = _of_others("liv")
+siglip = _of_others("siglip")
+dino = _of_others("dino")
+s3d = _of_others("s3d")
+vip = _of_others("vip")
+r3m = _of_others("r3m")
+r3m_pictures = _of_others("r3m", "r3m without language")  # the language head may be there or not
+vlp = _of_ours("vlfeedback-vlp", "weights of `vlfeedback fit vlp`")
+vlp_clip = _of_ours("vlfeedback-vlp-clip", "weights of `vlfeedback fit vlp-clip`")
+reward_model = _of_ours("vlfeedback-reward-model", "a reward model of `vlfeedback fit reward`")
+
+
 def _resnet(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
     if "layer1.0.conv1.weight" in tensors:  # torchvision's names, saved from inside R3M or VIP
         tensors = {
@@ -62,13 +124,13 @@ def _resnet(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
     if classes is not None and len(classes) == _IMAGENET_CLASSES and top_key != "vip":
         return Recognised(f"a classifier of ImageNet ({network}), which no source reads")
     if classes is not None or top_key == "vip":
-        return Recognised(f"a VIP checkpoint ({network})", ("vip-distance", "vip-potential"))
+        return Recognised(f"a VIP checkpoint ({network})", "vip")
     settings = {"size": size} if size else {}
     if {"lang_enc", "lang_rew"} <= {key.partition(".")[0] for key in tensors}:
         what = f"an R3M checkpoint ({network}, with its language head)"
-        return Recognised(what, ("r3m", "r3m-goal"), settings)
+        return Recognised(what, "r3m", settings)
     what = f"an R3M checkpoint ({network}) without its language head, for 'r3m-goal' alone"
-    return Recognised(what, ("r3m-goal",), settings)
+    return Recognised(what, "r3m without language", settings)
 
 
 def _resnet_size(tensors: Mapping[str, Tensor]) -> int | None:
@@ -92,7 +154,7 @@ def _s3d(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
         and "mixed_5c.conv_b0.conv1.weight" not in tensors
     ):
         return None
-    return Recognised("an S3D checkpoint of MIL-NCE (HowTo100M)", ("roboclip",))
+    return Recognised("an S3D checkpoint of MIL-NCE (HowTo100M)", "s3d")
 
 
 def _clip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
@@ -101,14 +163,13 @@ def _clip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
     if patches is None or projection is None:
         return None
     if top_key == "liv":
-        return Recognised("a LIV checkpoint (CLIP ResNet-50)", ("liv",))
+        return Recognised("a LIV checkpoint (CLIP ResNet-50)", "liv")
     embedding = projection.shape[-1]
-    sources = ("clip", "vlm_rm")
     if "visual.class_embedding" not in named:
         name = _CLIP_RESNETS.get(embedding)
         return Recognised(
             f"a CLIP ResNet with embeddings of {embedding}",
-            sources,
+            "clip",
             architectures=(name, f"{name}-quickgelu") if name else (),
         )
     width, _, patch, _ = patches.shape
@@ -122,7 +183,7 @@ def _clip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
         if _shape_of(configs[name]) == wanted and _reads_the_same(configs[name], named)
     ]
     what = " or ".join(names[:4]) or f"a ViT with (embedding, width, patch, layers) {wanted}"
-    return Recognised(what, sources, architectures=tuple(names))
+    return Recognised(what, "clip", architectures=tuple(names))
 
 
 def _shape_of(config: dict[str, Any]) -> tuple[Any, ...]:
@@ -163,7 +224,7 @@ def _siglip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
         == (patch, places.shape[1], words.shape[0], words.shape[1])
     ]
     what = f"a SigLIP of open_clip (width {width})" + (f": {' or '.join(names)}" if names else "")
-    return Recognised(what, ("siglip2",), architectures=tuple(names))
+    return Recognised(what, "siglip", architectures=tuple(names))
 
 
 def _siglip_shape(config: dict[str, Any]) -> tuple[int, int, int, int]:
@@ -189,7 +250,7 @@ def _dino(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
         8: f"vit_{size}_patch8_224.dino",
     }
     known = size is not None and patch in names
-    return Recognised(what, ("dino-goal",), architectures=(names[patch],) if known else ())
+    return Recognised(what, "dino", architectures=(names[patch],) if known else ())
 
 
 def _distilbert(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from vlfeedback.encoders.batches import PictureEncoder
 from vlfeedback.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
-from vlfeedback.encoders.recognise import Recognised, recognise
+from vlfeedback.encoders.recognise import r3m, r3m_pictures, recognise, vip
 from vlfeedback.encoders.sharing import file_key, shared
 from vlfeedback.encoders.weights_files import (
     Weights,
@@ -28,7 +28,7 @@ from vlfeedback.encoders.weights_files import (
     locate,
     read_weights,
 )
-from vlfeedback.errors import CheckpointError, NeedsError, UnknownNameError
+from vlfeedback.errors import CheckpointError, InvalidValueError, UnknownNameError
 from vlfeedback.optional import require
 
 __all__ = ["WEIGHTS_CHOICES", "ResNet", "check_size", "load_resnet", "read_resnet_file"]
@@ -110,7 +110,8 @@ def load_resnet(
         device: where it computes.
 
     Raises:
-        NeedsError: not exactly one of the two weights is given, or `preprocess` is neither.
+        NeedsError: not exactly one of the two weights is given.
+        InvalidValueError: `preprocess` is neither.
         FileNotFoundError: the file is not there.
         CheckpointError: the file is damaged, or of another network or method.
         MissingExtraError: torchvision is not installed.
@@ -122,11 +123,13 @@ def load_resnet(
         random_weights_seed=random_weights_seed,
     )
     if preprocess not in _ARITHMETIC:
-        raise NeedsError(f"{source!r} got preprocess={preprocess!r}; expected 'paper' or 'pil'.")
+        raise InvalidValueError(
+            f"{source!r} got preprocess={preprocess!r}; expected 'paper' or 'pil'."
+        )
     path = None if checkpoint is None else locate(checkpoint)
     network = shared(
         (family, size, device, random_weights_seed if path is None else file_key(path)),
-        lambda: _load(path, source, size, n_outputs, random_weights_seed or 0).to(device),
+        lambda: _load(path, family, source, size, n_outputs, random_weights_seed or 0).to(device),
     )
     return PictureEncoder(
         network,
@@ -146,8 +149,14 @@ def load_resnet(
     )
 
 
-def read_resnet_file(path: Path, *, source: str, size: int) -> Weights:
+def read_resnet_file(path: Path, *, family: str, source: str, size: int) -> Weights:
     """A file of R3M or VIP, its names as the repositories have them: ``convnet.*``, ``lang_*``.
+
+    Args:
+        path: of the file.
+        family: ``"r3m"`` or ``"vip"``: whose file it has to be.
+        source: see `load_resnet`; ``"r3m"`` needs the language head too.
+        size: 18, 34 or 50, which it has to be.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -160,31 +169,40 @@ def read_resnet_file(path: Path, *, source: str, size: int) -> Weights:
             for key, tensor in weights.tensors.items()
         }
         weights = replace(weights, tensors=named)
-    _check_kind(recognise(weights.tensors, weights.top_key), path, source, size)
+    _check_kind(weights, family, source, size)
     return weights
 
 
-def _check_kind(found: Recognised, path: Path, source: str, size: int) -> None:
-    if not found.sources:
+def _check_kind(weights: Weights, family: str, source: str, size: int) -> None:
+    found = recognise(weights.tensors, weights.top_key)
+    if not found.kind:
         return  # a damaged copy of ours may be among these: `fill` names what it lacks
-    if source not in found.sources:
-        readers = " or ".join(found.sources)
-        found_as, advice = found.what, f"use {readers}; {source} reads other weights"
-        if source == "r3m" and "r3m-goal" in found.sources:
-            found_as = "visual-only R3M"
-            advice = f"use {readers}, or a file with lang_enc.* and lang_rew.*"
-        raise CheckpointError(f"{path} is {found_as}: {advice}.")
+    if source == "r3m" and found.kind == "r3m without language":
+        raise CheckpointError(
+            f"{weights.path} is visual-only R3M: use r3m-goal, or a file with lang_enc.* and "
+            "lang_rew.*."
+        )
+    reads = vip if family == "vip" else r3m if source == "r3m" else r3m_pictures
+    if reads(weights) is None:
+        raise CheckpointError(
+            f"{weights.path} is {found.what}, which {source!r} does not read; "
+            f"`vlfeedback weights check {weights.path}` names the sources that do."
+        )
     in_file = found.settings.get("size", size)
     if in_file != size:
-        raise CheckpointError(f"{path} is {found.what}: got size={size}; pass size={in_file}.")
+        raise CheckpointError(
+            f"{weights.path} is {found.what}: got size={size}; pass size={in_file}."
+        )
 
 
-def _load(path: Path | None, source: str, size: int, n_outputs: int | None, seed: int) -> ResNet:
+def _load(
+    path: Path | None, family: str, source: str, size: int, n_outputs: int | None, seed: int
+) -> ResNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = ResNet(size, n_outputs)
     if path is not None:
-        weights = read_resnet_file(path, source=source, size=size)
+        weights = read_resnet_file(path, family=family, source=source, size=size)
         language = [key for key in weights.tensors if key.startswith(_LANGUAGE)]
         fill(network, weights, f"ResNet-{size} of {source!r}", unread=language)
     # Channels last is up to a quarter faster on a CPU, and equal but for the order of sums.

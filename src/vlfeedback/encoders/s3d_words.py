@@ -12,7 +12,7 @@ from jaxtyping import Int64
 
 from vlfeedback.encoders.array_files import read_array
 from vlfeedback.encoders.s3d import N_WORDS
-from vlfeedback.errors import FileFormatError, NeedsError
+from vlfeedback.errors import FileFormatError, InvalidValueError
 
 __all__ = ["N_SLOTS", "WordList", "hashed_words"]
 
@@ -51,12 +51,12 @@ class WordList:
         Words that are not in the list are left out, and a warning names them.
 
         Raises:
-            NeedsError: no word of the text is in the list.
+            InvalidValueError: no word of the text is in the list.
         """
         words = _words(text)
         unknown = [word for word in words if word not in self._rows]
         if len(unknown) == len(words):
-            raise NeedsError(
+            raise InvalidValueError(
                 f"S3D knows no word of {text!r}; say it in other English words, such as "
                 "'robot opening a drawer'."
             )
@@ -75,11 +75,11 @@ def hashed_words(text: str) -> Int64[np.ndarray, " 16"]:
     For random weights, to which one row is as good as another. Every word has one, always the same.
 
     Raises:
-        NeedsError: the text has no word.
+        InvalidValueError: the text has no word.
     """
     words = _words(text)
     if not words:
-        raise NeedsError(f"S3D reads words, and there is none in {text!r}.")
+        raise InvalidValueError(f"S3D reads words, and there is none in {text!r}.")
     return _filled([1 + zlib.crc32(word.encode()) % (N_WORDS - 1) for word in words])
 
 

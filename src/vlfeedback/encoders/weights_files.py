@@ -14,17 +14,17 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from vlfeedback.encoders.recognise import recognise
-from vlfeedback.errors import CheckpointError, NeedsError
+from vlfeedback.encoders.weights import Weights
+from vlfeedback.errors import CheckpointError, InvalidValueError, NeedsError
 from vlfeedback.optional import require
 
 __all__ = [
@@ -44,31 +44,6 @@ _UNREADABLE = (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, 
 _UNREAD = ("num_batches_tracked", "position_ids")  # ends of names that evaluation never reads
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Weights:
-    """The tensors of a file, and what else it tells."""
-
-    path: Path
-    tensors: dict[str, Tensor]
-    is_openai_archive: bool
-    config: dict[str, Any]  # of the open_clip_config.json beside it; empty without one
-    top_key: str = ""  # under which the file held the tensors; "" for none
-
-    def without_prefix(self, *prefixes: str) -> Weights:
-        """The tensors under the names that follow the first prefix which all of them have."""
-        for prefix in prefixes:
-            if self.tensors and all(key.startswith(prefix) for key in self.tensors):
-                return replace(
-                    self, tensors={k.removeprefix(prefix): t for k, t in self.tensors.items()}
-                )
-        return self
-
-    def only(self, prefix: str) -> Weights:
-        """The tensors whose names begin so, without that beginning."""
-        kept = {k.removeprefix(prefix): t for k, t in self.tensors.items() if k.startswith(prefix)}
-        return replace(self, tensors=kept)
-
-
 def locate(reference: str | Path) -> Path:
     """The file that a path, or an address on the Hugging Face hub, names.
 
@@ -78,7 +53,7 @@ def locate(reference: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: there is no such file, or the hub cannot be reached.
-        NeedsError: an address without a revision.
+        InvalidValueError: an address without a revision.
         MissingExtraError: huggingface_hub is not installed.
     """
     if not str(reference).startswith("hf://"):
@@ -88,7 +63,7 @@ def locate(reference: str | Path) -> Path:
         return path
     match = _ADDRESS.fullmatch(str(reference))
     if match is None or match["revision"] is None:
-        raise NeedsError(
+        raise InvalidValueError(
             f"{str(reference)!r} is no address of one file at one revision; expected "
             "hf://owner/name/file@revision, with a commit from the repository's history."
         )
@@ -117,6 +92,7 @@ def read_weights(path: Path) -> Weights:
     is_archive = _is_torchscript(path)
     try:
         loaded: Any = _load_archive(path) if is_archive else _load_tensors(path)
+        own_format = _own_format(path) if path.suffix == ".safetensors" else ""
     except _UNREADABLE as error:
         raise CheckpointError(
             f"{path} is no readable weights file; it is truncated or of another format. Copy it "
@@ -129,7 +105,7 @@ def read_weights(path: Path) -> Weights:
         loaded = loaded[top_key]
     if not isinstance(loaded, Mapping) or not all(isinstance(v, Tensor) for v in loaded.values()):
         raise CheckpointError(f"{path} holds a {type(loaded).__name__}; expected named tensors.")
-    weights = Weights(path, dict(loaded), is_archive, config_beside(path), top_key)
+    weights = Weights(path, dict(loaded), is_archive, config_beside(path), top_key, own_format)
     return weights.without_prefix("module.")
 
 
@@ -212,6 +188,16 @@ def tensors_digest(network: nn.Module) -> str:
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().float().cpu().contiguous().numpy().data)
     return digest.hexdigest()
+
+
+def _own_format(path: Path) -> str:
+    with safe_open(path, framework="pt") as file:
+        written = (file.metadata() or {}).get("vlfeedback", "{}")
+    try:
+        header = json.loads(written)
+    except ValueError:
+        header = None
+    return str(header.get("format", "")) if isinstance(header, dict) else ""
 
 
 def _first_line(error: Exception) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vlfeedback.encoders.words import WordVectors
-from vlfeedback.errors import FileFormatError, NeedsError
+from vlfeedback.errors import FileFormatError, InvalidValueError
 from vlfeedback.optional import require
 
 __all__ = ["WordPiece", "any_vocabulary", "find_vocabulary", "read_vocabulary"]
@@ -45,11 +45,11 @@ class WordPiece:
         """Numbers of the tokens, those of ``[CLS]`` and ``[SEP]`` around them.
 
         Raises:
-            NeedsError: no word of the text is known.
+            InvalidValueError: no word of the text is known.
         """
         ids: list[int] = self._tokenizer.encode(text).ids
         if self._without_meaning.issuperset(ids):
-            raise NeedsError(
+            raise InvalidValueError(
                 f"{self._source!r} knows no word of the instruction {text!r}. Pass a phrase in "
                 "English that says what should happen, such as 'close the drawer'."
             )

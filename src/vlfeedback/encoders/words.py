@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 from safetensors import SafetensorError, safe_open
 
-from vlfeedback.errors import CheckpointError, NeedsError, ShapeError
+from vlfeedback.errors import CheckpointError, InvalidTypeError, InvalidValueError, ShapeError
 
 __all__ = ["BUNDLED_WORDS", "WORDS_FORMAT", "WordVectors"]
 
@@ -101,14 +101,14 @@ class WordVectors:
             tokens; M is the number of tokens of the longest text, at most `max_tokens`.
 
         Raises:
-            NeedsError: a text has no known word: it is empty, only spaces or punctuation, or
-                in a script of which no piece is known; or `texts` is one string, not a list.
-            ShapeError: `max_tokens` is below 1.
+            InvalidValueError: a text has no known word: it is empty, only spaces or punctuation,
+                or in a script of which no piece is known; or `max_tokens` is below 1.
+            InvalidTypeError: `texts` is one string, not a list.
         """
         if isinstance(texts, str):
-            raise NeedsError(f"texts is the one string {texts!r}; pass a list: [{texts!r}].")
+            raise InvalidTypeError(f"texts is the one string {texts!r}; pass a list: [{texts!r}].")
         if max_tokens < 1:
-            raise ShapeError(f"max_tokens is {max_tokens}; expected at least 1.")
+            raise InvalidValueError(f"max_tokens is {max_tokens}; expected at least 1.")
         rows = [self._known_rows(text)[:max_tokens] for text in texts]
         longest = max(map(len, rows), default=0)
         vectors = np.zeros((len(rows), longest, self.dim), dtype=np.float32)
@@ -122,7 +122,7 @@ class WordVectors:
         rows = [self._rows[token] for token in self.tokenize(text)]
         if not rows:
             shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ..."
-            raise NeedsError(
+            raise InvalidValueError(
                 f"No known word in the instruction {shown!r}. Pass a phrase in English that says "
                 "what should happen, such as 'close the drawer'."
             )

@@ -58,7 +58,7 @@ class Windows:
     Raises:
         NeedsError: there is no trajectory.
         ShapeError: observations or actions are no vectors, or differ in size.
-        FileFormatError: a number is NaN or infinite.
+        InvalidValueError: a number is NaN or infinite.
     """
 
     observations: Float32[Tensor, "M D"]

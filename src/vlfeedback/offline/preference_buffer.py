@@ -64,7 +64,7 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
 
     Raises:
         ValueError: no pair is answered, all tie, or an action lies outside [-1, 1].
-        FileFormatError: a number is NaN or infinite.
+        InvalidValueError: a number is NaN or infinite.
         ShapeError: segments are shorter than `length`, or no vectors.
 
     Source: CPL's code (clipping, passes without replacement, the short batch). It draws one start

@@ -54,9 +54,9 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
 
     Raises:
         NeedsError: there is no trajectory, no transition, or no such rewards.
-        FileFormatError: all trajectories terminate at the same length, which is what a time limit
-            marked as termination looks like; or a number is NaN or infinite.
-        ValueError: `rewards` is another word.
+        InvalidValueError: all trajectories terminate at the same length, which is what a time
+            limit marked as termination looks like; a number is NaN or infinite; or `rewards` is
+            another word.
         ShapeError: trajectories differ in the shapes of observations or actions.
 
     Source: time limits are no ends: every paper here bootstraps through them (Meta-World never

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from vlfeedback.registry import Entry, Registry
+from vlfeedback.registry import Registry
+from vlfeedback.rewards.catalogue import BUILT_INS
 from vlfeedback.rewards.make import describe, make, rebuild
 from vlfeedback.types import RewardSource
 
@@ -36,113 +37,7 @@ REWARD_SOURCES: Registry[type[RewardSource]] = Registry(
     "reward source",
     group="vlfeedback.reward_sources",
     listed_by="vlfeedback list rewards",
-    built_ins=(
-        Entry(
-            "vlp",
-            "vlfeedback.rewards.vlp:VLPReward",
-            "bundled preference model: do the last 50 steps follow the instruction?",
-            "VLP",
-            extra="vision",
-        ),
-        Entry(
-            "vlp.clip",
-            "vlfeedback.rewards.vlp_clip:VLPClipReward",
-            "the preference model of the VLP paper, on CLIP; train it with `vlfeedback fit`",
-            "VLPClip",
-            extra="vision",
-        ),
-        Entry(
-            "clip",
-            "vlfeedback.rewards.clip:CLIPReward",
-            "cosine of picture and instruction, any open_clip model",
-            "CLIP",
-            extra="vision",
-        ),
-        Entry(
-            "vlm_rm",
-            "vlfeedback.rewards.vlm_rm:VLMRMReward",
-            "closeness to the instruction, seen from a text of the bare scene; any open_clip model",
-            "VLMRM",
-            extra="vision",
-        ),
-        Entry(
-            "siglip2",
-            "vlfeedback.rewards.siglip2:SigLIP2Reward",
-            "cosine of picture and instruction, or the chance that they match, by SigLIP 2",
-            "SigLIP2",
-            extra="vision",
-        ),
-        Entry(
-            "liv",
-            "vlfeedback.rewards.liv:LIVReward",
-            "closeness of picture and instruction, or picture of the goal, by LIV",
-            "LIV",
-            extra="vision",
-        ),
-        Entry(
-            "dino-goal",
-            "vlfeedback.rewards.dino_goal:DINOGoalReward",
-            "minus the distance of DINO's features to those of a picture of the goal",
-            "DINOGoal",
-            extra="vision",
-        ),
-        Entry(
-            "roboclip",
-            "vlfeedback.rewards.roboclip:RoboCLIPReward",
-            "likeness of a whole episode's video and an instruction or a demonstration, by S3D",
-            "RoboCLIP",
-            extra="vision",
-        ),
-        Entry(
-            "r3m",
-            "vlfeedback.rewards.r3m:R3MReward",
-            "does what happened since the reset look like the instruction, by R3M's language head",
-            "R3M",
-            extra="vision",
-        ),
-        Entry(
-            "r3m-goal",
-            "vlfeedback.rewards.r3m_goal:R3MGoalReward",
-            "minus the distance of R3M's features to those of a picture of the goal",
-            "R3MGoal",
-            extra="vision",
-        ),
-        Entry(
-            "vip-distance",
-            "vlfeedback.rewards.vip:VIPDistanceReward",
-            "minus VIP's distance to a picture of the goal; weights not for commercial use",
-            "VIPDistance",
-            extra="vision",
-        ),
-        Entry(
-            "vip-potential",
-            "vlfeedback.rewards.vip:VIPPotentialReward",
-            "how much nearer VIP sees a picture of the goal; weights not for commercial use",
-            "VIPPotential",
-            extra="vision",
-        ),
-        Entry(
-            "learned",
-            "vlfeedback.rewards.learned:LearnedReward",
-            "a reward model learnt from preferences; train it with `vlfeedback fit reward`",
-            extra="vision",
-        ),
-        Entry(
-            "picture-energy",
-            "vlfeedback.rewards.picture_energy:PictureEnergyReward",
-            "how much the picture changed; no language, a trivial baseline",
-        ),
-        Entry(
-            "env",
-            "vlfeedback.rewards.env_reward:EnvReward",
-            "the environment's own reward, as a reference",
-        ),
-        Entry(
-            "random",
-            "vlfeedback.rewards.random:RandomReward",
-            "noise in [-1, 1), the same for the same action",
-        ),
-    ),
+    built_ins=BUILT_INS,
 )
 """All reward sources by name; see the module's header for how to add one."""
 

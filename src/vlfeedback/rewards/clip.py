@@ -61,8 +61,9 @@ class CLIPReward:
         """Cosine of the instruction and the newest picture at each step; zero on padding.
 
         Raises:
-            NeedsError: pictures or instructions are missing or empty, nothing is left of one once
-                it is cleaned, or the first picture comes after the first step.
+            NeedsError: pictures or instructions are missing or empty, or the first picture comes
+                after the first step.
+            InvalidValueError: nothing is left of an instruction once it is cleaned.
         """
         texts = self._texts.of(batch)
         pictures = picture_features(batch, self.embed, source="clip")

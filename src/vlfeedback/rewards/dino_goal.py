@@ -50,8 +50,8 @@ class DINOGoalReward:
     """Negative distance of each picture to the goal; see the module's header.
 
     Raises:
-        NeedsError: there is no goal, not exactly one of `checkpoint` and `random_weights_seed`, or
-            a setting is out of range.
+        NeedsError: there is no goal, or not exactly one of `checkpoint` and `random_weights_seed`.
+        InvalidValueError: a setting is out of range.
         UnknownNameError: timm has no such architecture.
         FileNotFoundError: the weights or the goal picture are not here.
         FileFormatError: the goal is no picture.

@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from vlfeedback.errors import CheckpointError, NeedsError, UnknownNameError
+from vlfeedback.errors import CheckpointError, InvalidValueError, NeedsError, UnknownNameError
 from vlfeedback.models.reward.inputs import embed_frames, read_steps
 from vlfeedback.models.reward.model import RewardModel
 from vlfeedback.rewards import REWARD_SOURCES, make_reward_source
+from vlfeedback.rewards.make import name_of_target
 from vlfeedback.types import EmbeddingSource, SegmentBatch, SourceNeeds, embedding_id
 
 __all__ = ["LearnedConfig", "LearnedReward"]
@@ -101,13 +102,15 @@ class LearnedReward:
         """What is kept of each picture: its embedding, or (B, K) the members' rewards for it.
 
         Raises:
-            NeedsError: the model reads no pictures.
+            InvalidValueError: the model reads no pictures.
             ShapeError: it was trained on pictures of another size.
         """
         if self._encoder is not None:
             return self._encoder.embed(frames)
         if not self.needs.frames:
-            raise NeedsError(f"This reward model reads {self.model.config.inputs}, no pictures.")
+            raise InvalidValueError(
+                f"This reward model reads {self.model.config.inputs}, no pictures."
+            )
         steps = read_steps(SegmentBatch(frames=frames[:, None]), self.model.config)
         return np.ascontiguousarray(self.model.score(steps[:, 0]).T)
 
@@ -151,17 +154,17 @@ def _load(config: LearnedConfig, device: str) -> RewardModel:
 def _make_encoder(model: RewardModel, device: str) -> EmbeddingSource:
     """The source that embedded the pictures the model was trained on."""
     target = model.config.encoder.get("source", "")
-    # Looked up and not imported: a weights file must not choose what code is run.
-    names = [n for n in REWARD_SOURCES.names() if REWARD_SOURCES.entry(n).target == target]
-    if not names:
+    # Looked up among the registered: a weights file must not choose what code is run.
+    name = name_of_target(REWARD_SOURCES, target)
+    if name is None:
         raise UnknownNameError(
             f"This reward model reads embeddings of {target!r}, which is no reward source known "
             "here. Install what brings it, or pass it: LearnedReward(model, encoder=...)."
         )
-    source = make_reward_source(names[0], device=device, **model.config.encoder["config"])
+    source = make_reward_source(name, device=device, **model.config.encoder["config"])
     if not isinstance(source, EmbeddingSource):
         raise UnknownNameError(
-            f"This reward model reads embeddings of {names[0]!r}, which has none in this release. "
+            f"This reward model reads embeddings of {name!r}, which has none in this release. "
             "Pass what it was trained with: LearnedReward(model, encoder=...)."
         )
     return source

@@ -23,7 +23,7 @@ from jaxtyping import Float, Float32, UInt8
 from vlfeedback.encoders.goals import Goal
 from vlfeedback.encoders.liv import load_liv
 from vlfeedback.encoders.segments import EncodingConfig, TextCache, hold_scores, picture_features
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError
 from vlfeedback.types import SegmentBatch, SourceNeeds
 
 __all__ = ["LIVConfig", "LIVReward"]
@@ -47,8 +47,8 @@ class LIVReward:
     """Cosine, or distance, of each picture and the goal; see the module's header.
 
     Raises:
-        NeedsError: not exactly one of `checkpoint` and `random_weights_seed`, or there is no such
-            metric or preprocessing.
+        NeedsError: not exactly one of `checkpoint` and `random_weights_seed`.
+        InvalidValueError: there is no such metric or preprocessing.
         FileNotFoundError: the weights or the goal picture are not here.
         FileFormatError: the goal is no picture.
         CheckpointError: the file is damaged, no LIV, or of another architecture.
@@ -60,7 +60,7 @@ class LIVReward:
     def __init__(self, config: LIVConfig | None = None, *, device: str = "cpu") -> None:
         self.config = config = config or LIVConfig()
         if config.metric not in _METRICS:
-            raise NeedsError(f"metric={config.metric!r}; expected 'cos' or 'l2'.")
+            raise InvalidValueError(f"metric={config.metric!r}; expected 'cos' or 'l2'.")
         self.needs = replace(
             self.needs, frame_stride=config.frame_stride, instruction=config.goal is None
         )

@@ -1,17 +1,21 @@
-"""From an id and settings to a live source, and back to JSON; for sources of either kind."""
+"""Make a source from an id and settings, and describe it as JSON; for sources of either kind."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
+from pathlib import PurePath
 from typing import Any
 
-from vlfeedback.errors import FileFormatError, InvalidTypeError, UnknownNameError
-from vlfeedback.registry import Registry, suggest
+import numpy as np
+
+from vlfeedback.errors import FileFormatError, InvalidTypeError, InvalidValueError, UnknownNameError
+from vlfeedback.registry import Entry, Registry, suggest
+from vlfeedback.rewards.setting_types import is_of_type, setting_types, type_in_words
 from vlfeedback.types import unwrapped
 
-__all__ = ["describe", "make", "rebuild"]
+__all__ = ["describe", "make", "name_of_target", "rebuild"]
 
 _VERSION = 1  # of the description's layout
 
@@ -30,8 +34,11 @@ def make(
 
     Raises:
         UnknownNameError: no such source, variant or setting.
+        InvalidValueError: the variant and a setting choose the same.
         MissingExtraError: see `Registry.load`.
-        TypeError: the class does not follow the rules in `vlfeedback.rewards`.
+        BrokenPluginError: see `Registry.load`.
+        InvalidTypeError: a setting is of another type than the field of the config; or the class
+            does not follow the rules in `vlfeedback.rewards`.
     """
     name, variant = (source, "") if source in registry else _split(source)
     cls = registry.load(name)
@@ -46,7 +53,7 @@ def make(
     settings = dict(config)
     if variant:
         settings |= _choose_variant(config_type, name, variant, settings)
-    _check_settings(config_type, name, settings)
+    settings = _checked_settings(config_type, name, settings)
     made = cls(config_type(**settings), device=device)
     for member in ("needs", "config"):
         _check_has(made, member, where)
@@ -87,6 +94,21 @@ def rebuild(
     return make(registry, description["type"], device=device, config=config, method=method)
 
 
+def name_of_target(registry: Registry[Any], target: str) -> str | None:
+    """The name whose entry stands for ``"module:Class"``; None where there is none.
+
+    Only plugins of that package are imported, to see whether they name it in an entry of their
+    own.
+    """
+    for entry in registry.entries():
+        if entry.target == target and not entry.problem:
+            return entry.name
+    for entry in _entries_of_package(registry, target):
+        if registry.full_entry(entry.name).target == target:
+            return entry.name
+    return None
+
+
 def _split(source: str) -> tuple[str, str]:
     name, _, variant = source.partition(".")
     return name, variant
@@ -102,21 +124,44 @@ def _choose_variant(
             f"{variant!r}. Use {name!r}."
         )
     if field in settings:
-        raise UnknownNameError(
+        raise InvalidValueError(
             f"{name + '.' + variant!r} and {field}={settings[field]!r} choose the same setting; "
             f"use one of them."
         )
     return {field: variant}
 
 
-def _check_settings(config_type: Any, name: str, settings: Mapping[str, Any]) -> None:
+def _checked_settings(config_type: Any, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings as JSON values, which is what a config holds.
+
+    Raises:
+        UnknownNameError: the source has no setting of one of these names.
+        InvalidTypeError: one is of another type than its field.
+    """
     known = [field.name for field in fields(config_type) if field.init]
-    for key in settings:
+    types = setting_types(config_type)
+    checked = {key: _as_json(value) for key, value in settings.items()}
+    for key, value in checked.items():
         if key not in known:
             raise UnknownNameError(
                 f"Source {name!r} has no setting {key!r}. {suggest(key, known)}"
                 f"It has: {', '.join(known) or 'none'}."
             )
+        if key in types and not is_of_type(value, types[key]):
+            raise InvalidTypeError(
+                f"Setting {key!r} of source {name!r} is {value!r}, a {type(value).__name__}; "
+                f"expected {type_in_words(types[key])}."
+            )
+    return checked
+
+
+def _as_json(value: Any) -> Any:
+    """Paths as text and numpy's numbers as Python's, alone or in a list."""
+    if type(value) in (list, tuple):
+        return type(value)(map(_as_json, value))
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value) if isinstance(value, PurePath) else value
 
 
 def _check_has(owner: Any, member: str, where: str) -> None:
@@ -128,18 +173,24 @@ def _check_has(owner: Any, member: str, where: str) -> None:
 
 
 def _name_of(registry: Registry[Any], cls: type) -> str:
-    entries = [registry.entry(name) for name in registry.names()]
     full = f"{cls.__module__}:{cls.__qualname__}"
-    for entry in entries:
-        if entry.target == full and not entry.problem:
-            return entry.name
+    name = name_of_target(registry, full)
+    if name is not None:
+        return name
     # A plugin may name its class by a shorter path than the module that defines it.
-    package = cls.__module__.partition(".")[0]
-    for entry in entries:
-        shares_package = entry.target.startswith((package + ".", package + ":"))
-        if shares_package and not entry.problem and registry.load(entry.name) is cls:
+    for entry in _entries_of_package(registry, full):
+        if registry.load(entry.name) is cls:
             return entry.name
     raise UnknownNameError(
         f"{full} has no name among the {registry.kind}s, so it cannot be made from JSON. Give it "
         f"one with an entry point in the group {registry.group!r}."
     )
+
+
+def _entries_of_package(registry: Registry[Any], target: str) -> list[Entry]:
+    package = target.partition(":")[0].partition(".")[0]
+    return [
+        entry
+        for entry in registry.entries()
+        if not entry.problem and entry.target.startswith((package + ".", package + ":"))
+    ]

@@ -30,7 +30,7 @@ from vlfeedback.encoders.segments import (
     hold_scores,
     picture_features,
 )
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError
 from vlfeedback.types import SegmentBatch, SourceNeeds
 
 __all__ = ["FirstFrame", "R3MConfig", "R3MReward"]
@@ -61,8 +61,9 @@ class R3MReward:
     """R3M's score of each picture under the instruction; see the module's header.
 
     Raises:
-        NeedsError: not exactly one of `checkpoint` and `random_weights_seed`, another value of a
-            setting than those above, or a vocabulary of another text encoder.
+        NeedsError: not exactly one of `checkpoint` and `random_weights_seed`.
+        InvalidValueError: another value of a setting than those above.
+        FileFormatError: the vocabulary is none, or belongs to another text encoder.
         UnknownNameError: there is no ResNet of this size.
         FileNotFoundError: the weights or a vocabulary are not here; the message says how to get it.
         CheckpointError: the file is damaged, of another size or method, or without language head.
@@ -74,7 +75,7 @@ class R3MReward:
     def __init__(self, config: R3MConfig | None = None, *, device: str = "cpu") -> None:
         self.config = config or R3MConfig()
         if self.config.first_frame not in get_args(FirstFrame):
-            raise NeedsError(
+            raise InvalidValueError(
                 f"'r3m' got first_frame={self.config.first_frame!r}; expected 'episode' or "
                 "'segment'."
             )
@@ -117,9 +118,9 @@ class R3MReward:
         """Score of the newest picture at each step; zero on padding.
 
         Raises:
-            NeedsError: pictures, those of the reset or instructions are missing, no word of an
-                instruction is known, it is longer than 510 tokens, or the first picture comes
-                after the first step.
+            NeedsError: pictures, those of the reset or instructions are missing, or the first
+                picture comes after the first step.
+            InvalidValueError: no word of an instruction is known, or it is longer than 510 tokens.
             ShapeError: embeddings are not those of `embed`.
         """
         texts = self._texts.of(batch)

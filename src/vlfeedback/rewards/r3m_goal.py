@@ -47,8 +47,8 @@ class R3MGoalReward:
     """Minus the distance of each picture to the goal; see the module's header.
 
     Raises:
-        NeedsError: there is no goal, or not exactly one of `checkpoint` and `random_weights_seed`,
-            or another value of a setting than those above.
+        NeedsError: there is no goal, or not exactly one of `checkpoint` and `random_weights_seed`.
+        InvalidValueError: another value of a setting than those above.
         UnknownNameError: there is no ResNet of this size.
         FileNotFoundError: the weights, or a picture of the goal, are not here.
         FileFormatError: a picture of the goal is none.

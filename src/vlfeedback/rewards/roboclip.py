@@ -34,7 +34,7 @@ from vlfeedback.encoders.s3d import load_s3d
 from vlfeedback.encoders.s3d_words import WordList, hashed_words
 from vlfeedback.encoders.segments import EncodingConfig, TextCache
 from vlfeedback.encoders.weights_files import locate
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.types import SegmentBatch, SourceNeeds
 
 __all__ = ["RoboCLIPConfig", "RoboCLIPReward", "ValueRange"]
@@ -78,8 +78,8 @@ class RoboCLIPReward:
     Any number of episodes may come at once: memory is needed for a few at a time.
 
     Raises:
-        NeedsError: not exactly one of `checkpoint` and `random_weights_seed`, or a setting is out
-            of its range.
+        NeedsError: not exactly one of `checkpoint` and `random_weights_seed`.
+        InvalidValueError: a setting is out of its range.
         FileNotFoundError: the weights, the words or the demonstration are not there.
         CheckpointError: the weights are damaged, or of another network.
         FileFormatError: the words or the demonstration cannot be read.
@@ -125,7 +125,8 @@ class RoboCLIPReward:
         """Scalar product of each clip and its target at the last real step, zeros before.
 
         Raises:
-            NeedsError: pictures or instructions are missing, or S3D knows no word of one.
+            NeedsError: pictures or instructions are missing.
+            InvalidValueError: S3D knows no word of an instruction.
             ShapeError: pictures are narrower than 2 px.
         """
         rewards = np.zeros((len(batch), batch.n_steps), dtype=np.float32)
@@ -171,9 +172,9 @@ def _check(config: RoboCLIPConfig) -> None:
     for name in ("n_frames", "crop"):
         value = getattr(config, name)
         if value < 2 or value % 2:
-            raise NeedsError(f"{name}={value}; S3D reads an even number of at least 2.")
+            raise InvalidValueError(f"{name}={value}; S3D reads an even number of at least 2.")
     if config.value_range not in get_args(ValueRange):
-        raise NeedsError(
+        raise InvalidValueError(
             f"value_range={config.value_range!r}; expected '0-1', as the network was trained, or "
             "'0-255', as RoboCLIP was released for Meta-World."
         )

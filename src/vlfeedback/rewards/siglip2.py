@@ -25,7 +25,7 @@ from scipy.special import expit
 from vlfeedback.encoders.clip_settings import CLIPSettings, load_chosen_clip
 from vlfeedback.encoders.preprocess import Preprocess
 from vlfeedback.encoders.segments import TextCache, hold_scores, picture_features
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError
 from vlfeedback.types import SegmentBatch, SourceNeeds
 
 __all__ = ["SigLIP2Config", "SigLIP2Reward"]
@@ -49,8 +49,8 @@ class SigLIP2Reward:
     """Match of each picture and the instruction; see the module's header.
 
     Raises:
-        NeedsError: not exactly one of `checkpoint`, `pretrained` and `random_weights_seed`, or the
-            architecture is no SigLIP.
+        NeedsError: not exactly one of `checkpoint`, `pretrained` and `random_weights_seed`.
+        InvalidValueError: the architecture is no SigLIP.
         UnknownNameError: open_clip has no such architecture or tag.
         FileNotFoundError: the weights or the tokenizer are not here; the message says how to get
             them.
@@ -68,7 +68,7 @@ class SigLIP2Reward:
         self._texts = TextCache("siglip2", self._encoder.embed_text)
         model: Any = self._encoder.model
         if getattr(model, "logit_bias", None) is None:
-            raise NeedsError(
+            raise InvalidValueError(
                 f"{self.config.architecture!r} is no SigLIP: it has no bias; use 'clip' for it, or "
                 "an architecture such as 'ViT-B-16-SigLIP2'."
             )
@@ -87,8 +87,9 @@ class SigLIP2Reward:
         """Match of the instruction and the newest picture at each step; zero on padding.
 
         Raises:
-            NeedsError: pictures or instructions are missing or empty, nothing is left of one
-                without punctuation, or the first picture comes after the first step.
+            NeedsError: pictures or instructions are missing or empty, or the first picture comes
+                after the first step.
+            InvalidValueError: nothing is left of an instruction without punctuation.
         """
         texts = self._texts.of(batch)
         pictures = picture_features(batch, self.embed, source="siglip2")

@@ -89,8 +89,8 @@ class VIPDistanceReward(_VIP):
     """Minus the distance of each picture to the goal; see the module's header.
 
     Raises:
-        NeedsError: there is no goal, or not exactly one of `checkpoint` and `random_weights_seed`,
-            or another value of a setting than those above.
+        NeedsError: there is no goal, or not exactly one of `checkpoint` and `random_weights_seed`.
+        InvalidValueError: another value of a setting than those above.
         FileNotFoundError: the weights, or a picture of the goal, are not here.
         FileFormatError: a picture of the goal is none.
         CheckpointError: the weights file is damaged, or of another method.
@@ -121,8 +121,8 @@ class VIPPotentialReward(_VIP):
     that they add up to s times as much.
 
     Raises:
-        NeedsError: there is no goal, or not exactly one of `checkpoint` and `random_weights_seed`,
-            or another value of a setting than those above.
+        NeedsError: there is no goal, or not exactly one of `checkpoint` and `random_weights_seed`.
+        InvalidValueError: another value of a setting than those above.
         FileNotFoundError: the weights, or a picture of the goal, are not here.
         FileFormatError: a picture of the goal is none.
         CheckpointError: the weights file is damaged, or of another method.

@@ -24,7 +24,7 @@ from jaxtyping import Float, Float32, Float64, UInt8
 from vlfeedback.encoders.clip_settings import CLIPSettings, load_chosen_clip
 from vlfeedback.encoders.preprocess import CLIP_MEAN, CLIP_STD, Preprocess
 from vlfeedback.encoders.segments import TextCache, hold_scores, picture_features
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.types import SegmentBatch, SourceNeeds
 
 __all__ = ["VLMRMConfig", "VLMRMReward", "goal_baseline_rewards"]
@@ -51,8 +51,9 @@ class VLMRMReward:
     """Goal-baseline regularised CLIP reward; see the module's header.
 
     Raises:
-        NeedsError: not exactly one of the three weights, alpha is not in [0, 1], there is no
-            baseline or target, there is no such preprocessing, or a text is empty.
+        NeedsError: not exactly one of the three weights, there is no baseline or target, or a text
+            is empty.
+        InvalidValueError: alpha is not in [0, 1], or there is no such preprocessing.
         UnknownNameError: open_clip has no such architecture or tag.
         FileNotFoundError: the weights or the tokenizer are not here; the message says how to get
             them.
@@ -92,8 +93,9 @@ class VLMRMReward:
         """Reward of the newest picture at each step; zero on padding.
 
         Raises:
-            NeedsError: pictures or instructions are missing or empty, nothing is left of one once
-                it is cleaned, the first picture comes after the first step, or target and
+            NeedsError: pictures or instructions are missing or empty, or the first picture comes
+                after the first step.
+            InvalidValueError: nothing is left of an instruction once it is cleaned, or target and
                 baseline texts are the same to the network.
         """
         texts: Sequence[str] = [""] * len(batch)
@@ -110,7 +112,7 @@ class VLMRMReward:
             texts = [text.replace(_PLACE, instruction) for text in self._targets]
             goal = self._mean(texts)
             if self._baseline is not None and _is_same(goal, self._baseline):
-                raise NeedsError(
+                raise InvalidValueError(
                     f"Target {texts} and baseline {list(self._baselines)} are the same to the "
                     "network, and no line leads from one to the other. Let the baseline describe "
                     "the scene without the goal, such as 'drawer' for 'close drawer'."
@@ -151,9 +153,13 @@ def goal_baseline_rewards(
 
 def _check(config: VLMRMConfig, targets: Sequence[str], baselines: Sequence[str]) -> None:
     if not 0 <= config.alpha <= 1:
-        raise NeedsError(f"alpha={config.alpha}; expected a number from 0 (CLIP's cosine) to 1.")
+        raise InvalidValueError(
+            f"alpha={config.alpha}; expected a number from 0 (CLIP's cosine) to 1."
+        )
     if config.preprocess not in ("vlmrm", "openclip"):
-        raise NeedsError(f"preprocess={config.preprocess!r}; expected 'vlmrm' or 'openclip'.")
+        raise InvalidValueError(
+            f"preprocess={config.preprocess!r}; expected 'vlmrm' or 'openclip'."
+        )
     if not targets:
         raise NeedsError("'vlm_rm' got no target text; leave target out for the instruction alone.")
     if not baselines and config.alpha > 0:

@@ -114,7 +114,8 @@ class VLPReward:
         """Standardised score of each clip at its last step, zeros before.
 
         Raises:
-            NeedsError: pictures or instructions are missing, or an instruction has no words.
+            NeedsError: pictures or instructions are missing.
+            InvalidValueError: an instruction has no known word.
             ShapeError: embeddings are not those of `embed`.
         """
         if batch.instructions is None:

@@ -3,63 +3,63 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
-from vlfeedback.encoders.clip import build_clip
-from vlfeedback.encoders.dino import load_dino
-from vlfeedback.encoders.liv import load_liv
-from vlfeedback.encoders.r3m import load_language_network
 from vlfeedback.encoders.recognise import Recognised, recognise
-from vlfeedback.encoders.resnet import load_resnet
-from vlfeedback.encoders.s3d import load_s3d
-from vlfeedback.encoders.weights_files import Weights, read_weights
-from vlfeedback.errors import CheckpointError, NeedsError, UnknownNameError
-from vlfeedback.models.reward.model import RewardModel
-from vlfeedback.models.vlp.weights import load_vlp
-from vlfeedback.models.vlp_clip.weights import describe_vlp_clip
-from vlfeedback.rewards.released import RELEASED
+from vlfeedback.encoders.weights import Weights
+from vlfeedback.encoders.weights_files import read_weights
+from vlfeedback.errors import VLFeedbackError
+from vlfeedback.registry import OWN, Entry, imported
+from vlfeedback.rewards import REWARD_SOURCES
+from vlfeedback.rewards.released import released_weights
 
-__all__ = ["CheckedFile", "check"]
-
-_VIP_FEATURES = 1024  # numbers a picture, of the released weights
-
-Load = Callable[[Path, Mapping[str, Any]], object]
+__all__ = ["CheckedFile", "check", "readers"]
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
-    """All that a file tells of itself."""
+    """What a weights file tells of itself, and which sources can use it.
+
+    Attributes:
+        path: of the file.
+        what: it is, as a sentence says it.
+        megabytes: of 10**6 bytes.
+        n_tensors: in the file.
+        n_parameters: numbers in all tensors.
+        dtypes: of the tensors, each once, sorted.
+        sha256: of the file, all digits.
+        known_as: the released file with this hash; ``""`` where none is known.
+        settings: of the source, to load it.
+        loads: by source that reads such files: ``""``, or why it does not load.
+    """
 
     path: str
-    what: str  # as a sentence says it
-    megabytes: float  # of 10**6 bytes
+    what: str
+    megabytes: float
     n_tensors: int
-    n_parameters: int  # numbers in all tensors
+    n_parameters: int
     dtypes: tuple[str, ...]
     sha256: str
-    known_as: str  # the released file with this hash; "" where none is known
-    settings: dict[str, Any] = field(default_factory=dict)  # of the source, to load it
-    loads: dict[str, str] = field(default_factory=dict)  # by source: "" or why it does not load
+    known_as: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    loads: dict[str, str] = field(default_factory=dict)
 
 
 def check(path: Path) -> CheckedFile:
     """Read a file, tell what it is, and load it for every source that reads such files.
 
-    Nothing in it is executed.
+    Nothing in it is executed. A plugin that fails is named in `loads`, and the others are asked.
 
     Raises:
         FileNotFoundError: there is no such file.
         CheckpointError: it is truncated, or no file of weights.
     """
     weights = read_weights(path)
-    own = _own_format(path)
-    found = _OURS.get(own) or recognise(weights.tensors, weights.top_key)
+    found_by, problems = readers(weights)
+    found = next(iter(found_by.values()), None) or recognise(weights.tensors, weights.top_key)
     settings = dict(found.settings)
     if found.architectures:
         settings["architecture"] = _architecture(found, weights)
@@ -76,17 +76,50 @@ def check(path: Path) -> CheckedFile:
         sha256=digest,
         known_as=_known_as(digest),
         settings=settings,
-        loads={source: _problem(_LOADERS[source], path, settings) for source in found.sources},
+        loads={name: _problem(name, path, settings) for name in found_by} | problems,
     )
 
 
-def _problem(load: Load, path: Path, settings: Mapping[str, Any]) -> str:
+def readers(weights: Weights) -> tuple[dict[str, Recognised], dict[str, str]]:
+    """The sources that read such a file, by what their entries' recognisers say.
+
+    Returns:
+        by source id what the file is to it, the library's own first; and by source id why a
+        plugin could not be asked.
+    """
+    found: dict[str, Recognised] = {}
+    problems: dict[str, str] = {}
+    for listed in REWARD_SOURCES.entries():
+        try:
+            entry = REWARD_SOURCES.full_entry(listed.name)
+            if entry.recogniser:
+                recognised = imported(entry, REWARD_SOURCES.kind, entry.recogniser)(weights)
+                if isinstance(recognised, Recognised):
+                    found[entry.name] = recognised
+                elif recognised is not None:
+                    problems[entry.name] = f"{entry.recogniser} gave {recognised!r}, no Recognised"
+        except Exception as error:
+            if listed.distribution == OWN:
+                raise
+            problems[listed.name] = _said(error)
+    return found, problems
+
+
+def _problem(name: str, path: Path, settings: Mapping[str, Any]) -> str:
     """Why a file does not load; empty where it does."""
+    entry: Entry = REWARD_SOURCES.full_entry(name)
     try:
-        load(path, settings)
-    except (CheckpointError, NeedsError, UnknownNameError) as error:
-        return str(error)
+        imported(entry, REWARD_SOURCES.kind, entry.loader)(path, settings)
+    except Exception as error:
+        if entry.distribution == OWN and not isinstance(error, VLFeedbackError):
+            raise
+        return _said(error)
     return ""
+
+
+def _said(error: Exception) -> str:
+    ours = isinstance(error, VLFeedbackError)
+    return str(error) if ours else f"{type(error).__name__}: {error}"
 
 
 def _architecture(found: Recognised, weights: Weights) -> str:
@@ -98,77 +131,8 @@ def _architecture(found: Recognised, weights: Weights) -> str:
 def _known_as(digest: str) -> str:
     names = {
         file.name
-        for released in RELEASED.values()
+        for released in released_weights()[0].values()
         for file in released.files
         if file.sha256 and digest.startswith(file.sha256)
     }
     return ", ".join(sorted(names))
-
-
-def _own_format(path: Path) -> str:
-    """The format that a file of ours names in its header; "" for a file of others."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("vlfeedback", "{}"))
-    except SafetensorError:
-        return ""
-    return str(header.get("format", ""))
-
-
-def _load_clip(path: Path, settings: Mapping[str, Any]) -> object:
-    if "architecture" not in settings:
-        raise CheckpointError(
-            "Its shapes are those of none of open_clip's architectures; pass architecture=... if "
-            "you know which it is."
-        )
-    return build_clip(settings["architecture"], read_weights(path), seed=0)
-
-
-def _load_resnet(family: str, source: str, n_outputs: int | None) -> Load:
-    def load(path: Path, settings: Mapping[str, Any]) -> object:
-        return load_resnet(
-            family,
-            settings.get("size", 50),
-            source=source,
-            checkpoint=path,
-            random_weights_seed=None,
-            n_outputs=n_outputs,
-        )
-
-    return load
-
-
-def _load_r3m(path: Path, settings: Mapping[str, Any]) -> object:
-    pictures = _load_resnet("r3m", "r3m", None)(path, settings)
-    return pictures, load_language_network(path, settings.get("size", 50))
-
-
-def _load_dino(path: Path, settings: Mapping[str, Any]) -> object:
-    if "architecture" not in settings:
-        raise CheckpointError("Its shapes are those of no DINO; pass architecture=... of timm.")
-    return load_dino(settings["architecture"], checkpoint=path)
-
-
-_LOADERS: Mapping[str, Load] = {
-    "clip": _load_clip,
-    "vlm_rm": _load_clip,
-    "siglip2": _load_clip,
-    "liv": lambda path, _: load_liv(checkpoint=path),
-    "r3m": _load_r3m,
-    "r3m-goal": _load_resnet("r3m", "r3m-goal", None),
-    "vip-distance": _load_resnet("vip", "vip-distance", _VIP_FEATURES),
-    "vip-potential": _load_resnet("vip", "vip-potential", _VIP_FEATURES),
-    "roboclip": lambda path, _: load_s3d(checkpoint=path),
-    "dino-goal": _load_dino,
-    "vlp": lambda path, _: load_vlp(str(path)),
-    "vlp.clip": lambda path, _: describe_vlp_clip(path),
-    "learned": lambda path, _: RewardModel.load(path),
-}
-
-_OURS: Mapping[str, Recognised] = {
-    "vlfeedback-vlp": Recognised("weights of `vlfeedback fit vlp`", ("vlp",)),
-    "vlfeedback-vlp-clip": Recognised("weights of `vlfeedback fit vlp-clip`", ("vlp.clip",)),
-    "vlfeedback-reward-model": Recognised(
-        "a reward model of `vlfeedback fit reward`", ("learned",)
-    ),
-}

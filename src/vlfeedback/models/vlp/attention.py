@@ -58,7 +58,8 @@ def read_attention(weights: str, segment: SegmentBatch) -> SegmentAttention:
         segment: one segment with pictures and its instruction, as the source `vlp` reads it.
 
     Raises:
-        NeedsError: pictures or the instruction are missing, or no word of it is known.
+        NeedsError: pictures or the instruction are missing.
+        InvalidValueError: no word of the instruction is known.
         ShapeError: it is not exactly one segment.
         UnknownNameError: no such weights.
         CheckpointError: the weights file is truncated or of another architecture.
