@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vlfeedback.cli.settings import parse_json_object
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
@@ -97,12 +97,7 @@ def explain(
 
 
 def _settings(source_config: str, weights: str) -> dict[str, Any]:
-    try:
-        settings = dict(json.loads(source_config))
-    except (ValueError, TypeError) as error:
-        raise typer.BadParameter(
-            f"--source-config is {source_config!r}; expected a JSON object ({error})."
-        ) from error
+    settings = parse_json_object("--source-config", source_config)
     return settings | ({"weights": weights} if weights else {})
 
 
