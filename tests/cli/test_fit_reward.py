@@ -10,7 +10,7 @@ from vlfeedback.cli.app import app
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.sampling import sample_segment_pairs
 from vlfeedback.data.trajectories import write_trajectories
-from vlfeedback.errors import FileFormatError, NeedsError
+from vlfeedback.errors import FileFormatError, VLFeedbackError
 from vlfeedback.models.reward.networks import RewardModelConfig
 from vlfeedback.types import ArrayFrames, PreferenceLabels, Trajectory
 
@@ -122,12 +122,12 @@ def test_an_empty_folder_and_an_encoder_that_is_none_are_refused(
     labelled: Path, tmp_path: Path
 ) -> None:
     for options, complaint in (
-        (["--data", str(tmp_path)], "has no *.h5 file"),
+        (["--data", str(tmp_path)], "is a folder without episodes (*.h5)"),
         (["--encoder", "random"], "keeps no embeddings"),
-        (["--encoder", "vlp", "--encoder-config", "{"], "is no JSON object"),
+        (["--encoder", "vlp", "--encoder-config", "{"], "expected a JSON object"),
     ):
         run = fit(labelled, tmp_path / "x", *options)
-        assert isinstance(run.exception, NeedsError)
+        assert isinstance(run.exception, VLFeedbackError)
         assert complaint in str(run.exception)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vlfeedback.cli.settings import parse_json_object
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def explain(
     texts = list(dict.fromkeys(instruction or ([get_task(task).instruction] if task else [])))
     if not texts:
         raise NeedsError("Say what should happen: --instruction 'close the drawer'.")
-    made: Any = make_reward_source(source, **_settings(source_config, weights))
+    scorer: Any = make_reward_source(source, **_settings(source_config, weights))
     steps = steps_with_pictures(trajectory)
-    scores = score_along(made, trajectory, texts, steps)
+    scores = score_along(scorer, trajectory, texts, steps)
     figure = draw_reward_curve(
         trajectory,
         steps,
@@ -85,24 +85,19 @@ def explain(
     out.mkdir(parents=True, exist_ok=True)
     written = [out / "rewards.png"]
     figure.savefig(written[0], dpi=150)
-    if isinstance(made, VLPReward):
+    if isinstance(scorer, VLPReward):
         end = choose_end(trajectory)
         if start is not None:
-            end = min(start + made.needs.context, len(trajectory)) - 1
+            end = min(start + scorer.needs.context, len(trajectory)) - 1
         for number, text in enumerate(texts, start=1):
             slug = re.sub(r"\W+", "-", text.lower()).strip("-")[:50]
-            explanation = explain_window(made, trajectory, end, text, word=word or None)
+            explanation = explain_window(scorer, trajectory, end, text, word=word or None)
             written += _write(explanation, out / f"attention-{number}-{slug}")
     typer.echo("Look at:\n" + "\n".join(f"  {path}" for path in written))
 
 
 def _settings(source_config: str, weights: str) -> dict[str, Any]:
-    try:
-        settings = dict(json.loads(source_config))
-    except (ValueError, TypeError) as error:
-        raise typer.BadParameter(
-            f"--source-config is {source_config!r}; expected a JSON object ({error})."
-        ) from error
+    settings = parse_json_object("--source-config", source_config)
     return settings | ({"weights": weights} if weights else {})
 
 

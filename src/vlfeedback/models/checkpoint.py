@@ -145,10 +145,10 @@ def _opened(path: Path, file_format: CheckpointFormat) -> Iterator[tuple[Any, di
 def _check_format(
     path: Path, description: dict[str, Any], names: list[str], file_format: CheckpointFormat
 ) -> None:
-    found = description.get("format", "something else")
-    if found != file_format.name:
+    name = description.get("format", "something else")
+    if name != file_format.name:
         raise CheckpointError(
-            f"{path} holds no {file_format.model} but {found!r} ({len(names)} tensors, first: "
+            f"{path} holds no {file_format.model} but {name!r} ({len(names)} tensors, first: "
             f"{names[:3]}); pass weights saved by: {file_format.made_by}"
         )
     version = description["version"]

@@ -117,10 +117,10 @@ class TrainingState:
             index, _, name = key.partition(".")
             state.setdefault(int(index), {})[name] = tensor
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-        drawn = _under(_GENERATOR, tensors)
+        generator_states = _under(_GENERATOR, tensors)
         for place, generator in enumerate(generators):
             if isinstance(generator, torch.Generator):
-                generator.set_state(drawn[str(place)])
+                generator.set_state(generator_states[str(place)])
             else:
                 generator.bit_generator.state = header["generators"][str(place)]
         self.notes = header.get("notes", {})

@@ -132,7 +132,7 @@ def fit_reward_model(
     if not trainer.measure_rewards(np.unique([pairs.first, pairs.second])):
         warnings.append("Every step gets the same reward: nothing was learnt from these labels.")
     probability = preference_probability(gaps.mean(axis=0), 1.0)
-    made = FitReport(
+    outcome = FitReport(
         train_accuracy=curves.accuracy,
         validation_accuracy=float(right.mean()) if len(right) else math.nan,
         calibration_error=expected_calibration_error(reliability_bins(probability, prefer_second)),
@@ -152,7 +152,7 @@ def fit_reward_model(
     if save_to is not None:
         model.save(save_to)
         state.remove()
-    return model, made
+    return model, outcome
 
 
 def _state(

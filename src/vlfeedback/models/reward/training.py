@@ -165,8 +165,8 @@ class RewardTrainer:
             for network, order in zip(networks, orders, strict=True):
                 rows = order[start : start + self._batch]
                 gap = self._gap(network, self._read(pairs, rows))
-                wanted = self._targets(pairs.prefer_second[rows])
-                loss = bradley_terry(torch.zeros_like(gap), gap, wanted)
+                targets = self._targets(pairs.prefer_second[rows])
+                loss = bradley_terry(torch.zeros_like(gap), gap, targets)
                 loss.backward()  # adds up over members, none of which sees another's
                 total += float(loss.detach()) * len(rows)
                 right.append(told_right(gap.detach().cpu().numpy(), pairs.prefer_second[rows]))
@@ -212,8 +212,8 @@ class RewardTrainer:
 
     def _loss(self, pairs: PairRows) -> float:
         gaps = torch.from_numpy(self.gaps(pairs))
-        wanted = self._targets(pairs.prefer_second).double().cpu().expand_as(gaps)
-        return float(bradley_terry(torch.zeros_like(gaps), gaps, wanted))
+        targets = self._targets(pairs.prefer_second).double().cpu().expand_as(gaps)
+        return float(bradley_terry(torch.zeros_like(gaps), gaps, targets))
 
     def _targets(self, prefer_second: Float32[np.ndarray, " n"]) -> Float32[Tensor, " n"]:
         margin = self._training.label_margin

@@ -75,11 +75,11 @@ def read_attention(weights: str, segment: SegmentBatch) -> SegmentAttention:
     last = np.searchsorted(segment.picture_steps, segment.last_steps[0], side="right") - 1
     read = np.rint(np.linspace(0, last, architecture.n_frames)).astype(np.int64)
 
-    seen: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
     hooks = (
-        network.encoder.body[-2].register_forward_pre_hook(_keep(seen, "map")),
+        network.encoder.body[-2].register_forward_pre_hook(_record(inputs, "map")),
         network.relevance.text_reads_video.register_forward_pre_hook(
-            _keep(seen, "words and places")
+            _record(inputs, "words and places")
         ),
     )
     first_frame = segment.frames[:, 0] if segment.first_frames is None else segment.first_frames
@@ -90,18 +90,18 @@ def read_attention(weights: str, segment: SegmentBatch) -> SegmentAttention:
     score = network.score(segment_read, text)
     for hook in hooks:
         hook.remove()
-    (gradient,) = torch.autograd.grad(score.sum(), seen["map"][0])
+    (gradient,) = torch.autograd.grad(score.sum(), inputs["map"][0])
     return SegmentAttention(
         tokens=tuple(vectors.tokenize(segment.instructions[0])[: architecture.max_words]),
         read=read,
-        attention=_attention(network, *seen["words and places"][:2]),
-        saliency=_grad_cam(seen["map"][0], gradient),
+        attention=_attention(network, *inputs["words and places"][:2]),
+        saliency=_grad_cam(inputs["map"][0], gradient),
     )
 
 
-def _keep(seen: dict[str, Any], name: str) -> Any:
+def _record(inputs: dict[str, Any], name: str) -> Any:
     def hook(_: torch.nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        seen[name] = arguments
+        inputs[name] = arguments
 
     return hook
 

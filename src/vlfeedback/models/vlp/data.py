@@ -69,16 +69,16 @@ def choose_tasks(
         NeedsError: there are fewer than two to train on.
         UnknownNameError: there is no such task.
     """
-    left_out = [get_task(name).name for name in excluded]
-    wanted = collection.tasks() if tasks is None else [get_task(name).name for name in tasks]
-    names = [name for name in wanted if name not in left_out]
+    exclusions = [get_task(name).name for name in excluded]
+    candidates = collection.tasks() if tasks is None else [get_task(name).name for name in tasks]
+    names = [name for name in candidates if name not in exclusions]
     if len(names) < 2:
         raise NeedsError(
             f"{collection.root} has {len(names)} tasks that are not excluded; what an instruction "
             "means is learnt from two or more. Collect others with: vlfeedback collect, or train "
             "on all with excluded=(), on the command line --exclude none."
         )
-    return names, left_out
+    return names, exclusions
 
 
 def load_episodes(

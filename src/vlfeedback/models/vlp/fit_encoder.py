@@ -71,9 +71,9 @@ def fit_encoder(
         target = target.clamp(-_ROOM, _ROOM) / positions.scale
         with torch.autocast(device, torch.bfloat16):
             tokens = encoder(torch.from_numpy(_jitter(shown, rng)).to(device))
-            found = positions.standardised(tokens)
+            estimate = positions.standardised(tokens)
             state_loss = heads(tokens[: len(episode)], episodes, episode, picture)
-        loss = functional.smooth_l1_loss(found.float(), target, beta=0.3) + state_loss
+        loss = functional.smooth_l1_loss(estimate.float(), target, beta=0.3) + state_loss
         optimiser.step(loss)
         state.done(step + 1, steps)
         report("reading pictures", step + 1, steps, float(loss.detach()))
@@ -92,13 +92,13 @@ class _StateHeads(nn.Module):
     def forward(
         self, tokens: Tensor, episodes: EpisodeSet, episode: np.ndarray, picture: np.ndarray
     ) -> Tensor:
-        seen = self.norm(tokens.flatten(1))
-        states = torch.from_numpy(episodes.states[episode, picture]).to(seen.device)
-        state_loss = functional.smooth_l1_loss(self.state(seen).float(), states)
+        features = self.norm(tokens.flatten(1))
+        states = torch.from_numpy(episodes.states[episode, picture]).to(features.device)
+        state_loss = functional.smooth_l1_loss(self.state(features).float(), states)
         # Ranks from 0 to 1 as numbers of deviation 1.
         rank = np.sqrt(12.0) * (episodes.reward[episode, picture] - 0.5)
-        reward = (seen * self.reward[torch.from_numpy(episodes.task[episode])]).sum(dim=-1)
-        target = torch.from_numpy(rank.astype(np.float32)).to(seen.device)
+        reward = (features * self.reward[torch.from_numpy(episodes.task[episode])]).sum(dim=-1)
+        target = torch.from_numpy(rank.astype(np.float32)).to(features.device)
         reward_loss = functional.smooth_l1_loss(reward.float(), target)
         return _STATE_WEIGHT * state_loss + _REWARD_WEIGHT * reward_loss
 

@@ -145,8 +145,8 @@ def _show(batch: WindowBatch, training: VLPTraining, device: str) -> _Shown:
     """Hide the reset of some segments, as of a video that is cut out of an episode."""
     tokens, reset = batch.tokens.to(device), batch.first.to(device)
     unknown = torch.rand(len(reset), 1, 1, device=reset.device) < training.unknown_reset
-    begun = (torch.where(unknown, picture, reset) for picture in (tokens[:, 0], tokens[:, -1]))
-    return _Shown(tokens, *begun)
+    starts = (torch.where(unknown, picture, reset) for picture in (tokens[:, 0], tokens[:, -1]))
+    return _Shown(tokens, *starts)
 
 
 def _judge_progress(
@@ -180,8 +180,8 @@ def _read_texts(
     device: str,
 ) -> ReadText:
     """An instruction of each task, then of the task before each."""
-    drawn = [texts.draw(task, rng) for task in (batch.task, np.roll(batch.task, 1))]
-    words, mask = disturbance.words(texts, np.concatenate(drawn))
+    rows = [texts.draw(task, rng) for task in (batch.task, np.roll(batch.task, 1))]
+    words, mask = disturbance.words(texts, np.concatenate(rows))
     return network.read_text(words.to(device), mask.to(device))
 
 

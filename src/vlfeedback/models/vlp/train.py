@@ -99,9 +99,9 @@ def train_vlp(
         "instructions": "" if instructions is None else instructions.name,
         "encoder": encoder,
     }
-    begun = {name: getattr(training, name) for name in _STAGE_1}
+    stage_1 = {name: getattr(training, name) for name in _STAGE_1}
     stages = (
-        TrainingState(state_path(out, "stage1"), {**data, **begun}, every=state_every),
+        TrainingState(state_path(out, "stage1"), {**data, **stage_1}, every=state_every),
         TrainingState(
             state_path(out, "stage2"),
             {**data, **texts_and_encoder, **asdict(training)},
@@ -159,9 +159,9 @@ def _fit(
     scenes = load_scenes(collection, tasks, share)
     how: dict[str, Any] = {"device": device, "report": report}
     if encoder:
-        ready, _ = load_vlp(encoder)
-        network.encoder.load_state_dict(ready.encoder.state_dict())
-        network.positions.load_state_dict(ready.positions.state_dict())
+        donor, _ = load_vlp(encoder)
+        network.encoder.load_state_dict(donor.encoder.state_dict())
+        network.positions.load_state_dict(donor.positions.state_dict())
     else:
         fit_encoder(network, episodes, scenes, training, **how, state=stages[0])
         _round(network)

@@ -63,8 +63,8 @@ class CrossModal(nn.Module):
         self, tokens: Float[Tensor, "N F P D"], first: Float[Tensor, "N P D"]
     ) -> Float[Tensor, "N FP D"]:
         """Self-attention over all tokens of a segment, which know their time and place."""
-        shown, begun = self.token_norm(tokens), self.token_norm(first).unsqueeze(1)
-        changed: Tensor = self.change(torch.cat([shown, shown - begun], dim=-1))
+        pictures, reset = self.token_norm(tokens), self.token_norm(first).unsqueeze(1)
+        changed: Tensor = self.change(torch.cat([pictures, pictures - reset], dim=-1))
         x = (changed + self.time + self.place).flatten(1, 2)
         for layer in self.video_layers:
             x = layer(x, x)
@@ -86,12 +86,12 @@ class CrossModal(nn.Module):
         mask: Bool[Tensor, "N M"],
     ) -> Float[Tensor, "N F"]:
         """One number a picture, from what `read_video` and `read_text` gave."""
-        seen = self.video_reads_text(video, text, mask)
-        seen = seen.unflatten(1, (self.n_frames, self.places)).mean(dim=2)
+        video_read = self.video_reads_text(video, text, mask)
+        video_read = video_read.unflatten(1, (self.n_frames, self.places)).mean(dim=2)
         read = self.text_reads_video(text, video)
         weights = mask.to(read.dtype).unsqueeze(-1)
-        said = (read * weights).sum(dim=1) / weights.sum(dim=1)
-        both = torch.cat([seen, said.unsqueeze(1).expand_as(seen)], dim=-1)
+        meaning = (read * weights).sum(dim=1) / weights.sum(dim=1)
+        both = torch.cat([video_read, meaning.unsqueeze(1).expand_as(video_read)], dim=-1)
         numbers: Tensor = self.head(both)
         return numbers.squeeze(-1)
 

@@ -127,8 +127,8 @@ class VLPClipNetwork(nn.Module):
         for by_video, by_text in zip(self.video_reads_text, self.text_reads_video, strict=True):
             video, text = by_video(video, text, mask), by_text(text, video)
         weights = mask.to(text.dtype).unsqueeze(-1)
-        said = (text * weights).sum(dim=1) / weights.sum(dim=1)
-        scores: Tensor = self.head(torch.cat([video.mean(dim=1), said], dim=-1)).squeeze(-1)
+        meaning = (text * weights).sum(dim=1) / weights.sum(dim=1)
+        scores: Tensor = self.head(torch.cat([video.mean(dim=1), meaning], dim=-1)).squeeze(-1)
         return scores.sigmoid() if self.architecture.sigmoid else scores
 
 

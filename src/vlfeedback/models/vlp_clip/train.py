@@ -81,7 +81,7 @@ def train_vlp_clip(
             f"CLIP's pictures and texts have {clip.picture_width} and {clip.text_width}; build it "
             "with these widths."
         )
-    names, left_out = choose_tasks(collection, tasks, excluded)
+    names, exclusions = choose_tasks(collection, tasks, excluded)
     state = TrainingState(
         state_path(out),
         {
@@ -108,7 +108,7 @@ def train_vlp_clip(
     fit_vlp_clip(network, pairs, phrases, training, device=device, report=report, state=state)
     mean, std = score_statistics(network, pairs, phrases, seed=training.seed, device=device)
     notes = {
-        "excluded": left_out,
+        "excluded": exclusions,
         "collection": dict(collection.settings),
         **asdict(training),
         "seconds_of_last_run": round(time.monotonic() - start),

@@ -85,13 +85,13 @@ def _weights(description: dict[str, Any]) -> VLPClipWeights:
     )
 
 
-def _check_clip(path: Path, wanted: CLIPIdentity, given: CLIPIdentity) -> None:
-    if wanted == given:
+def _check_clip(path: Path, trained_on: CLIPIdentity, clip: CLIPIdentity) -> None:
+    if trained_on == clip:
         return
     differing = [
-        f"{name} {getattr(wanted, name)!r} and this one {getattr(given, name)!r}"
+        f"{name} {getattr(trained_on, name)!r} and this one {getattr(clip, name)!r}"
         for name in CLIPIdentity.__slots__
-        if getattr(wanted, name) != getattr(given, name)
+        if getattr(trained_on, name) != getattr(clip, name)
     ]
     raise CheckpointError(
         f"{path} was trained on another CLIP, so that its scores would mean nothing here. Its own "
