@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options
 from vlfeedback.cli.fit_report import print_fit
 from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.cli.settings import parse_json_object
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
-    from vlfeedback.types import EmbeddingSource, Trajectory
+    from vlfeedback.types import EmbeddingSource
 
 __all__ = ["fit_reward"]
 
 
 def fit_reward(
-    data: Annotated[
-        Path,
-        typer.Option(help="Trajectories that were labelled: an .h5 file, or a folder of them."),
-    ],
+    data: Annotated[str, typer.Option(help=f"What was labelled. {DATA_HELP}")],
     labels: Annotated[Path, typer.Option(help="Labels: a .parquet file of PreferenceDataset.")],
     out: Annotated[Path, typer.Option(help="Weights file to write, *.safetensors.")],
     network: Annotated[
@@ -67,6 +66,7 @@ def fit_reward(
     label_margin: Annotated[float, typer.Option(help="Soften labels by this much.")] = 0.0,
     bf16: Annotated[bool, typer.Option(help="Train in bfloat16.")] = False,
     seed: Annotated[int, typer.Option(help="Same seed and hardware, same weights.")] = 0,
+    reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Train a reward model on preferences, and say how well it tells pairs apart.
@@ -77,6 +77,7 @@ def fit_reward(
     """
     import numpy as np
 
+    from vlfeedback.adapters.formats import open_dataset
     from vlfeedback.data.preferences import PreferenceDataset
     from vlfeedback.models.reward.fit import RewardTraining, fit_reward_model
     from vlfeedback.models.reward.networks import RewardModelConfig, inputs_read_by
@@ -99,7 +100,8 @@ def fit_reward(
         patience=patience,
         bf16=bf16,
     )
-    dataset = PreferenceDataset.load(labels, _read(data))
+    trajectories = open_dataset(data, parse_json_object("--reading", reading)).read()
+    dataset = PreferenceDataset.load(labels, list(trajectories))
     with LossBars() as report:
         _, fitted = fit_reward_model(
             dataset,
@@ -112,23 +114,11 @@ def fit_reward(
             save_to=out,
         )
     print_fit(fitted)
-    relabel = ["vlfeedback", "relabel", "--data", str(data), "--source", "learned"]
+    relabel = ["vlfeedback", "relabel", *data_options(data, reading), "--source", "learned"]
     relabel += ["--source-config", json.dumps({"path": str(out)}), "--out", "relabelled"]
     typer.echo(
         f"{out}: {members} networks, trained in {fitted.seconds:.0f} s. Next: {shlex.join(relabel)}"
     )
-
-
-def _read(data: Path) -> list[Trajectory]:
-    from vlfeedback.data.trajectories import read_trajectories
-
-    paths = sorted(data.rglob("*.h5")) if data.is_dir() else [data]
-    if not paths:
-        raise NeedsError(
-            f"{data} has no *.h5 file; pass the trajectories that were labelled, as "
-            "`vlfeedback collect` or vlfeedback.data.trajectories.write_trajectories wrote them."
-        )
-    return [trajectory for path in paths for trajectory in read_trajectories(path)]
 
 
 def _make_encoder(name: str, config: str, device: str) -> EmbeddingSource | None:
@@ -137,10 +127,7 @@ def _make_encoder(name: str, config: str, device: str) -> EmbeddingSource | None
 
     if not name:
         return None
-    try:
-        settings = dict(json.loads(config))
-    except (ValueError, TypeError) as error:
-        raise NeedsError(f"--encoder-config {config!r} is no JSON object ({error}).") from error
+    settings = parse_json_object("--encoder-config", config)
     source = make_reward_source(name, device=device, **settings)
     if not isinstance(source, EmbeddingSource):
         raise NeedsError(f"--encoder {name!r} keeps no embeddings of pictures; take vlp or clip.")
