@@ -33,6 +33,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]
     "file",
     [
         "vlfeedback/__init__.py",
+        "vlfeedback/__init__.pyi",
         "vlfeedback/py.typed",
         "vlfeedback/testing/__init__.py",
         "vlfeedback_envs/__init__.py",

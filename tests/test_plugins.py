@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from vlfeedback.data.collection import Collection
+from vlfeedback.data.preferences import PreferenceDataset
 
 PLUGIN = Path(__file__).parent / "plugin"
 
@@ -459,6 +460,21 @@ def test_episodes_of_a_plugins_task_judge_its_source(
         site=installed,
     )
     assert "brightness: good" in " ".join(said.split())
+
+
+def test_a_plugins_labeller_labels_episodes_of_its_task(
+    installed: Path, episodes: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "labels.parquet"
+    command(
+        *("label", "--data", episodes, "--labeller", "brighter", "--task", "lamp-reach"),
+        *("--pairs", "12", "--length", "5", "--set", "margin=0.01", "--out", out),
+        site=installed,
+    )
+    collection = Collection.open(episodes)
+    dataset = PreferenceDataset.load(out, collection.load("lamp-reach"))
+    assert len(dataset) == 12 and dataset.labels.answered.all()
+    assert set(dataset.labels.prefer_second.tolist()) <= {0.0, 0.5, 1.0}
 
 
 TASK_ERRORS = """

@@ -4,8 +4,9 @@ from collections import Counter
 import pytest
 
 from vlfeedback import registry as registry_module
-from vlfeedback.errors import MissingExtraError, UnknownNameError
+from vlfeedback.errors import InvalidValueError, MissingExtraError, UnknownNameError
 from vlfeedback.registry import Entry, Registry
+from vlfeedback.types.released import Released
 
 
 class Point:
@@ -140,3 +141,28 @@ def test_two_plugins_with_one_name_are_refused(plugins: list[Point]) -> None:
 )
 def test_the_name_in_a_gymnasium_id_is_in_capitals(name: str, gym_name: str) -> None:
     assert Entry(name, "a:B").gym_name == gym_name
+
+
+def test_a_recogniser_without_a_loader_is_refused() -> None:
+    with pytest.raises(InvalidValueError, match=r"'square' has recogniser='a:b' and loader=''"):
+        Entry("square", "a:B", recogniser="a:b")
+
+
+def test_a_plugins_own_entry_is_completed_by_its_entry_point(
+    plugins: list[Point], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Entry("big-cube", "collections:Counter", "a cube", "BigCUBE")
+    monkeypatch.setattr(registry_module, "ENTRY", own, raising=False)
+    plugins.append(Point("Big-CUBE", "vlfeedback.registry:ENTRY", "cubes"))
+    registry = make_registry()
+    assert registry.entry("big-cube").summary == ""
+    full = registry.full_entry("big-cube")
+    assert (full.name, full.summary, full.gym_name) == ("Big-CUBE", "a cube", "BigCUBE")
+    assert full.distribution == "cubes"
+    assert registry.load("big-cube") is Counter
+
+
+def test_released_weights_know_the_source_they_belong_to() -> None:
+    weights = Released(code_licence="", weights_licence="", parameters="1", teraflops=1.0)
+    card = Entry("square", "a:B", weights=weights).weights
+    assert card is not None and card.source == "square"

@@ -18,6 +18,7 @@ __all__ = [
     "SourceAnswerError",
     "UnknownNameError",
     "VLFeedbackError",
+    "reason_of",
 ]
 
 
@@ -71,3 +72,13 @@ class FileFormatError(VLFeedbackError, ValueError):
 
 class CheckpointError(FileFormatError):
     """A weights file is truncated, or belongs to another architecture."""
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error says, on one line of a table: the library's own alone, others' with the type.
+
+    >>> reason_of(NeedsError("Pass a goal.")), reason_of(OSError("disk gone"))
+    ('Pass a goal.', 'OSError: disk gone')
+    """
+    ours = isinstance(error, VLFeedbackError)
+    return str(error) if ours else f"{type(error).__name__}: {error}"

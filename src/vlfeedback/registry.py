@@ -23,6 +23,7 @@ from vlfeedback.errors import (
     MissingExtraError,
     UnknownNameError,
     VLFeedbackError,
+    reason_of,
 )
 from vlfeedback.optional import require
 from vlfeedback.types.released import Released
@@ -238,9 +239,9 @@ def load_target(target: str, *, what: str) -> Any:
         raise
     except (AttributeError, ModuleNotFoundError) as error:
         raise UnknownNameError(f"{expected}, and: {error}.") from error
-    except Exception as error:  # whatever a stranger's module raises, with its name put to it
+    except (Exception, SystemExit) as error:  # whatever another's module raises
         raise BrokenPluginError(
-            f"{what} is {target!r}; importing {module!r} raised {type(error).__name__}: {error}."
+            f"{what} is {target!r}; importing {module!r} raised {reason_of(error)}."
         ) from error
 
 
@@ -268,8 +269,8 @@ def imported(entry: Entry, kind: str, target: str = "") -> Any:
         if entry.distribution == OWN and not isinstance(error, AttributeError):
             raise
         raise BrokenPluginError(
-            f"{_whose(entry, kind)} is broken: reading {attribute!r} raised {_said(error)}. It is "
-            f"to be found at {path!r}; expected 'module:Class' or 'module:ENTRY'. {_ADVICE}"
+            f"{_whose(entry, kind)} is broken: {reason_of(error)}, at {path!r}; expected "
+            f"'module:Class' or 'module:ENTRY'. {_ADVICE}"
         ) from error
 
 
@@ -284,7 +285,7 @@ def _import(module: str, entry: Entry, kind: str) -> ModuleType:
         if entry.distribution == OWN:
             raise
         raise BrokenPluginError(
-            f"{_whose(entry, kind)} is broken: importing {module!r} raised {_said(error)}. "
+            f"{_whose(entry, kind)} is broken: importing {module!r} raised {reason_of(error)}. "
             f"{_ADVICE}"
         ) from error
 
@@ -307,10 +308,6 @@ def _completed(entry: Entry, own: Entry, kind: str) -> Entry:
 
 def _whose(entry: Entry, kind: str) -> str:
     return f"{kind.capitalize()} {entry.name!r} of {entry.distribution!r}"
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 def _key(name: str) -> str:

@@ -29,8 +29,8 @@ LABEL = (
     "--out labels.parquet"
 )
 FIT = (
-    "fit reward --data cartpole --labels labels.parquet --members 1 --epochs 30 "
-    "--out reward.safetensors"
+    "fit reward --data cartpole --labels labels.parquet --members 1 --epochs 200 "
+    "--target-accuracy 1 --out reward.safetensors"
 )
 RELABEL = (
     'relabel --data cartpole --source learned --source-config \'{"path": "reward.safetensors"}\' '
@@ -53,7 +53,7 @@ CHAIN: list[tuple[str, str, Callable[[Path], bool], str]] = [
     (
         FIT,
         "reward.safetensors",
-        lambda at: True,  # it keeps nothing until it is done, and begins anew
+        lambda at: (at / "reward.training.safetensors").is_file(),
         "vlfeedback relabel --data cartpole --source learned --source-config "
         '\'{"path": "reward.safetensors"}\'',
     ),

@@ -266,7 +266,7 @@ def test_any_environment_is_collected_by_a_policy_and_at_random(tmp_path: Path) 
     )
     assert done.returncode == 0, done.stderr
     assert "6 trajectories collected" in done.stdout
-    assert "vlfeedback eval source --source env --task grey-walk --data out" in done.stdout
+    assert "vlfeedback label --data out --labeller teacher" in done.stdout
     collection = Collection.open(tmp_path / "out")
     assert collection.task("grey-walk").instruction == "make it white"
     levels = {t.level: t for t in collection.load("grey-walk")}

@@ -74,3 +74,21 @@ def test_a_broken_plugin_is_explained_beneath_the_others(broken: None) -> None:
     printed = " ".join(run("rewards").split())
     assert "bad: Reward source 'bad' of 'flaky-rewards' is broken" in printed
     assert "No module named 'no_such_module'" in printed
+
+
+def test_a_name_that_looks_like_markup_is_printed_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registry: Registry[RewardSource] = Registry(
+        "reward source",
+        group="no.such.group",
+        listed_by="vlfeedback list rewards",
+        built_ins=[
+            Entry("[/b]x", "vlfeedback.rewards.env_reward:EnvReward", "a [red]summary :warning:"),
+            Entry("[/i]y", "no_such_module:Bad", distribution="flaky [/u] rewards"),
+        ],
+    )
+    monkeypatch.setattr(rewards, "REWARD_SOURCES", registry)
+    printed = run("rewards")
+    assert "[/b]x" in printed and "a [red]summary :warning:" in printed
+    assert "[/i]y: Reward source '[/i]y' of 'flaky [/u] rewards' is broken" in printed

@@ -17,6 +17,7 @@ from vlfeedback.encoders.clip import load_clip
 from vlfeedback.encoders.resnet import ResNet
 from vlfeedback.errors import CheckpointError, UnknownNameError
 from vlfeedback.models.vlp.weights import load_vlp
+from vlfeedback.registry import Entry, imported
 from vlfeedback.rewards import REWARD_SOURCES
 from vlfeedback.rewards.released import released_for
 
@@ -53,6 +54,29 @@ def test_every_source_of_ours_that_takes_weights_of_others_is_listed() -> None:
         config = getattr(REWARD_SOURCES.load(name), "config_type", None)
         if config is not None and "checkpoint" in config.__dataclass_fields__:
             assert name in listed
+
+
+def test_every_recogniser_and_loader_that_an_entry_names_is_there() -> None:
+    for entry in REWARD_SOURCES.entries():
+        for target in filter(None, (entry.recogniser, entry.loader)):
+            assert callable(imported(entry, "reward source", target))
+
+
+def test_the_sources_that_read_a_file_are_those_whose_entries_recognise_it(
+    tmp_path: Path,
+) -> None:
+    torch.save({"vip": ResNet(18, 1024).state_dict()}, tmp_path / "vip.pt")
+    assert checked(tmp_path / "vip.pt")["loads"] == {"vip-distance": "", "vip-potential": ""}
+
+
+def test_a_plugin_that_cannot_be_asked_is_named_beside_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entry = Entry("bad", "no_such_module:Bad", distribution="flaky-rewards")
+    monkeypatch.setitem(REWARD_SOURCES._entries, "bad", entry)
+    said = checked(WEIGHTS / "vlp.mt50.safetensors")
+    assert said["loads"]["vlp"] == "" and "'flaky-rewards' is broken" in said["loads"]["bad"]
+    assert "'flaky-rewards' is broken" in run("list")
 
 
 def test_a_licence_that_forbids_commerce_is_said() -> None:

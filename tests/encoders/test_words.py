@@ -7,11 +7,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from vlfeedback.encoders.words import BUNDLED_WORDS, WORDS_FORMAT, WordVectors
-from vlfeedback.errors import (
-    CheckpointError,
-    InvalidTypeError,
-    InvalidValueError,
-)
+from vlfeedback.errors import CheckpointError, InvalidTypeError, InvalidValueError
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from vlfeedback.errors import FileFormatError, NeedsError, ShapeError
+from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError
 from vlfeedback.offline.diffusion_windows import Range, Windows
 from vlfeedback.types import Trajectory
 
@@ -79,7 +79,7 @@ def with_nan() -> Trajectory:
     [
         ([], NeedsError, "no demonstration to imitate"),
         ([pictures(3)], ShapeError, r"observations of 'seen' have shape \(4, 8, 8, 3\)"),
-        ([with_nan()], FileFormatError, "'broken': actions has a number .* in row 2"),
+        ([with_nan()], InvalidValueError, "'broken': actions has a number .* in row 2"),
         (
             [episode(2), Trajectory(np.zeros((3, 2)), np.zeros((2, 5)))],
             ShapeError,

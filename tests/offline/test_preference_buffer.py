@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.errors import FileFormatError, NeedsError, ShapeError
+from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError
 from vlfeedback.offline.preference_buffer import PreferenceBuffer
 from vlfeedback.types import PreferenceLabels, Trajectory
 
@@ -119,7 +119,7 @@ def test_pieces_longer_than_the_segments_are_refused(make_preferences: Make) -> 
 def test_numbers_that_are_not_finite_are_refused_with_their_place() -> None:
     observations = np.zeros((4, 2))
     observations[2, 1] = np.nan
-    with pytest.raises(FileFormatError, match=r"'a': observations has a number .* in row 2"):
+    with pytest.raises(InvalidValueError, match=r"'a': observations has a number .* in row 2"):
         PreferenceBuffer(of_one_pair(observations, np.zeros((3, 1))))
 
 

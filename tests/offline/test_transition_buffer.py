@@ -7,7 +7,7 @@ from d3rlpy.constants import ActionSpace
 from d3rlpy.preprocessing import StandardObservationScaler
 
 from vlfeedback.adapters.d3rlpy import to_replay_buffer
-from vlfeedback.errors import FileFormatError, NeedsError, ShapeError
+from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError
 from vlfeedback.offline import TransitionBuffer
 from vlfeedback.types import Trajectory
 
@@ -113,7 +113,7 @@ def test_nothing_but_unknown_transitions_is_refused() -> None:
 
 def test_what_looks_like_a_time_limit_marked_as_termination_is_refused() -> None:
     trap = [episode(i, 4, terminated=True) for i in range(3)]
-    with pytest.raises(FileFormatError, match=r"all 3 .* exactly 4 .*trust_terminals=True"):
+    with pytest.raises(InvalidValueError, match=r"all 3 .* exactly 4 .*trust_terminals=True"):
         TransitionBuffer(trap)
     buffer = TransitionBuffer(trap, trust_terminals=True)
     assert buffer.sample_transition_batch(100).terminals.any()
@@ -152,7 +152,7 @@ def test_standardised_rewards_have_mean_0_and_deviation_1() -> None:
 def test_numbers_that_are_not_finite_are_refused_with_their_place(name: str) -> None:
     bad = getattr(episode(2), name).copy()
     bad[3] = np.nan
-    with pytest.raises(FileFormatError, match=f"'e2': {name} has a number .* in row 3"):
+    with pytest.raises(InvalidValueError, match=f"'e2': {name} has a number .* in row 3"):
         TransitionBuffer([episode(1), episode(2, **{name: bad})])
 
 

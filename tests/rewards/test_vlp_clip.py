@@ -106,6 +106,12 @@ def test_scores_are_standardised_with_the_statistics_of_the_weights(
     np.testing.assert_allclose(last(four, clips(3, 8)), last(one, clips(3, 8)) / 4, rtol=1e-5)
 
 
+def test_gaps_of_scores_are_log_odds_by_the_statistics_of_the_weights(
+    clip: CLIPTokens, tmp_path: Path
+) -> None:
+    assert load(save(tmp_path / "wide.safetensors", clip, std=4.0)).log_odds_scale == 4.0
+
+
 def test_the_class_token_is_read_where_the_weights_say_so(clip: CLIPTokens, tmp_path: Path) -> None:
     source = load(save(tmp_path / "class.st", clip, replace(SMALL, class_token=True)))
     assert source.embed(clips(1, 3)[0]).shape == (3, 5, 32)

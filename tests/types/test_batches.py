@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vlfeedback.errors import DtypeError, NeedsError, ShapeError
+from vlfeedback.errors import DtypeError, InvalidTypeError, NeedsError, ShapeError
 from vlfeedback.types import SegmentBatch, SegmentPairs
 
 
@@ -47,7 +47,7 @@ def test_channels_first_pictures_are_refused() -> None:
 
 
 def test_one_string_as_instructions_is_refused() -> None:
-    with pytest.raises(ShapeError, match=r"one string; expected 2.*\['ab'\] \* 2"):
+    with pytest.raises(InvalidTypeError, match=r"one string; expected 2.*\['ab'\] \* 2"):
         batch(2, instructions="ab")
 
 

@@ -167,6 +167,7 @@ def check_weights() -> Check:
 
 def check_plugins() -> list[Check]:
     """Whether each source that another package adds can be imported."""
+    from vlfeedback.errors import reason_of
     from vlfeedback.preferences import PREFERENCE_SOURCES
     from vlfeedback.registry import OWN
     from vlfeedback.rewards import REWARD_SOURCES
@@ -183,7 +184,7 @@ def check_plugins() -> list[Check]:
                 registry.load(name)
             except Exception as error:  # a plugin may fail in any way
                 fix = f"pip uninstall {entry.distribution.rpartition(', ')[2]}"
-                checks.append(Check(subject, "broken", str(error), fix))
+                checks.append(Check(subject, "broken", reason_of(error), fix))
             else:
                 checks.append(Check(subject, "ok", f"of {entry.distribution}"))
     return checks

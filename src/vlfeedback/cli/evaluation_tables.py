@@ -73,7 +73,7 @@ def _accuracy(
         for edge in of_source["intervals"][pairing][name]["mean"]
     )
     mean = _percent(of_source[f"{pairing}_pairs"][name]["mean"])
-    return f"{mean} [{low}, {high}]{' +' if beats else ''}"
+    return f"{mean}{' +' if beats else ''}\n[{low}, {high}]"
 
 
 def _by_task(figures: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -22,7 +22,7 @@ __all__ = ["fit_reward"]
 
 
 def fit_reward(
-    data: Annotated[str, typer.Option(help=f"What was labelled. {DATA_HELP}")],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
     labels: Annotated[Path, typer.Option(help="Labels: a .parquet file of PreferenceDataset.")],
     out: Annotated[Path, typer.Option(help="Weights file to write, *.safetensors.")],
     network: Annotated[
@@ -65,8 +65,8 @@ def fit_reward(
     ] = 0.1,
     label_margin: Annotated[float, typer.Option(help="Soften labels by this much.")] = 0.0,
     bf16: Annotated[bool, typer.Option(help="Train in bfloat16.")] = False,
-    seed: Annotated[int, typer.Option(help="Same seed and hardware, same weights.")] = 0,
     reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
+    seed: Annotated[int, typer.Option(help="Same seed and hardware, same weights.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Train a reward model on preferences, and say how well it tells pairs apart.
@@ -82,6 +82,7 @@ def fit_reward(
     from vlfeedback.models.reward.fit import RewardTraining, fit_reward_model
     from vlfeedback.models.reward.networks import RewardModelConfig, inputs_read_by
 
+    recorded = open_dataset(data, parse_json_object("--reading", reading))
     config = RewardModelConfig(
         inputs=inputs_read_by(network, embeds=bool(encoder)) if inputs == "auto" else inputs,
         network=network,
@@ -100,8 +101,7 @@ def fit_reward(
         patience=patience,
         bf16=bf16,
     )
-    trajectories = open_dataset(data, parse_json_object("--reading", reading)).read()
-    dataset = PreferenceDataset.load(labels, list(trajectories))
+    dataset = PreferenceDataset.load(labels, recorded.read())
     with LossBars() as report:
         _, fitted = fit_reward_model(
             dataset,

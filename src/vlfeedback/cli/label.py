@@ -74,6 +74,7 @@ def label(
     """
     import numpy as np
 
+    from vlfeedback.cli.one_task import task_of_data
     from vlfeedback.data.sampling import sample_clustered_pairs, sample_segment_pairs
     from vlfeedback.preferences import make_preference_source
     from vlfeedback.scoring.labelling import label_pairs
@@ -88,7 +89,8 @@ def label(
         rng=np.random.default_rng(seed),
         start_multiple=start_multiple or _picture_distance(trajectories, asked),
     )
-    texts = _instructions(drawn, task, instruction, asked)
+    told = instruction or (task_of_data(task, data).instruction if task else "")
+    texts = _instructions(drawn, told, asked)
     if dry_run:
         _describe(drawn, texts, labeller, asked)
         return
@@ -125,13 +127,13 @@ def _picture_distance(trajectories: Sequence[Trajectory], labeller: PreferenceSo
 
 
 def _instructions(
-    pairs: SegmentPairList, task: str, instruction: str, labeller: PreferenceSource
+    pairs: SegmentPairList, instruction: str, labeller: PreferenceSource
 ) -> list[str] | None:
     """What is said of each pair; None where nothing is."""
     from vlfeedback.tasks import get_task, list_tasks
 
-    if instruction or task:
-        return [instruction or get_task(task).instruction] * len(pairs)
+    if instruction:
+        return [instruction] * len(pairs)
     known = set(list_tasks())
     texts = []
     for trajectory in (first.trajectory for first, _ in pairs):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from vlfeedback.errors import VLFeedbackError
+from vlfeedback.errors import reason_of
 from vlfeedback.registry import Entry, Registry
 from vlfeedback.types import SourceNeeds
 
@@ -74,8 +74,8 @@ def rows_of_learners() -> list[dict[str, Any]]:
         try:
             learner = get_learner(name)
             rows.append(row | {"reads": list(learner.reads), "summary": learner.summary})
-        except (LookupError, ImportError) as error:
-            rows.append(row | {"problem": str(error)})
+        except Exception as error:  # a plugin may fail in any way
+            rows.append(row | {"problem": reason_of(error)})
     return rows
 
 
@@ -88,12 +88,11 @@ def rows_of_tasks() -> list[dict[str, Any]]:
     for name in TASKS:
         try:
             spec = TASKS.load(name)
-        except (LookupError, ImportError) as error:
-            rows.append({"task": name, "instruction": "", "id": "", "problem": str(error)})
-            continue
-        source = REWARD_SOURCES.entry(spec.source).gym_name
-        id = f"{source}Reward-{spec.gym_name}-v0"
-        rows.append({"task": name, "instruction": spec.instruction, "id": id})
+            id = f"{REWARD_SOURCES.entry(spec.source).gym_name}Reward-{spec.gym_name}-v0"
+            rows.append({"task": name, "instruction": spec.instruction, "id": id})
+        except Exception as error:  # a plugin may fail in any way
+            problem = reason_of(error)
+            rows.append({"task": name, "instruction": "", "id": "", "problem": problem})
     return rows
 
 
@@ -111,9 +110,8 @@ def _describe(registry: Registry[Any], name: str) -> dict[str, Any]:
     try:
         entry = registry.full_entry(name)
         return row | _needs_of(registry.load(name)) | {"summary": _summary(registry, entry)}
-    except Exception as error:
-        ours = isinstance(error, VLFeedbackError)
-        return row | {"problem": str(error) if ours else f"{type(error).__name__}: {error}"}
+    except Exception as error:  # a plugin may fail in any way
+        return row | {"problem": reason_of(error)}
 
 
 def _needs_of(cls: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import typer
 from vlfeedback.data.collection import Collection
 from vlfeedback.tasks import TaskSpec, get_task, own_task
 
-__all__ = ["parse_task"]
+__all__ = ["parse_task", "task_of_data"]
 
 
 def parse_task(name: str, *, env_id: str, instruction: str, data: Path | None) -> TaskSpec:
@@ -38,3 +38,16 @@ def parse_task(name: str, *, env_id: str, instruction: str, data: Path | None) -
         )
     spec = get_task(name) if data is None else Collection.open(data).task(name)
     return replace(spec, instruction=instruction) if instruction else spec
+
+
+def task_of_data(name: str, data: str) -> TaskSpec:
+    """The task of this name, which the data may know alone where they are a collection.
+
+    Raises:
+        UnknownNameError: there is no such task; the message suggests the nearest.
+    """
+    try:
+        collection = Collection.open(Path(data))
+    except FileNotFoundError:  # an .h5 file, "minari:ID" ...
+        return get_task(name)
+    return collection.task(name)

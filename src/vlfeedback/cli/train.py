@@ -99,7 +99,7 @@ def train(
             preset=preset,
             n_steps=steps or protocol.n_steps,
             seed=seed,
-            evaluator=_evaluator(trajectories, task, env, n_episodes, horizon),
+            evaluator=_evaluator(trajectories, data, task, env, n_episodes, horizon),
             eval_every=eval_every or protocol.eval_every,
             device=device,
             out=out,
@@ -121,23 +121,30 @@ def _command(name: str, data: str, reading: str, others: str) -> str:
 
 
 def _evaluator(
-    trajectories: list[Trajectory], task: str, env: str, n_episodes: int, horizon: int | None
+    trajectories: list[Trajectory],
+    data: str,
+    task: str,
+    env: str,
+    n_episodes: int,
+    horizon: int | None,
 ) -> PolicyEvaluator | None:
     """What judges the policy; None where nothing says in which environment."""
+    from vlfeedback.cli.one_task import task_of_data
+    from vlfeedback.errors import UnknownNameError
     from vlfeedback.offline import PolicyEvaluator
-    from vlfeedback.tasks import get_task, list_tasks
 
     if n_episodes == 0:
         return None
     if env:
         return PolicyEvaluator(env, seeds=range(n_episodes), horizon=horizon)
     named = {trajectory.task for trajectory in trajectories}
-    if not task and named <= set(list_tasks()):
-        (task,) = named
-    if not task:
+    try:
+        spec = task_of_data(task or (named.pop() if len(named) == 1 else ""), data)
+    except UnknownNameError:
+        if task:
+            raise
         typer.echo("The data name no known task; the policy is not judged. Say --task or --env.")
         return None
-    spec = get_task(task)
     return PolicyEvaluator(
         spec.env_id, seeds=range(n_episodes), horizon=horizon, success_key=spec.success_key
     )

@@ -138,11 +138,11 @@ def _reward_model(
         rng=np.random.default_rng(inputs.seed),
         device=inputs.device,
         report=inputs.report,
+        save_to=None if folder is None else folder / kept,
     )
     # JSON has no NaN, which stands for what could not be measured.
     found = {name: None if value != value else value for name, value in asdict(fitted).items()}
     if folder is not None:
-        model.save(folder / kept)
         write_json(folder / "reward.json", found)
     return model, found
 

@@ -1,19 +1,27 @@
-"""Reward sources: what turns pictures, an instruction, or a simulator's secrets into rewards.
+"""Reward sources: rewards from pictures, instructions, actions, or the simulator's own state.
 
 A source is a class that follows four rules; ours do, and so does a plugin's:
 
 - ``config_type``: a frozen dataclass of its settings, all of them JSON values, one comment a
   field. If an id such as ``"vlp.mt45"`` may choose one of the settings, its name stands in
-  ``config_type.variant_field: ClassVar[str]``.
+  ``config_type.variant_field: ClassVar[str]``. Settings are checked against its type hints.
 - ``Class(config, *, device="cpu")`` makes it.
 - attributes ``config`` and ``needs`` (`SourceNeeds`; on the class too, where settings leave it
   alone, so that listings can show it).
 - ``rewards(batch) -> (N, T)`` float32.
 
+All that is known of the library's own stands in `vlfeedback.rewards.catalogue`, an `Entry` each.
 A package of your own adds one with an entry point, and nothing is imported before it is used::
 
     [project.entry-points."vlfeedback.reward_sources"]
     my-source = "my_package:MyReward"
+
+It may name an `Entry` in place of the class, with the same fields as ours: a summary, released
+weights with their licence, and how a file of them is recognised and loaded::
+
+    my-CLIP = "my_package:ENTRY"    # its capitals are those of MyCLIPReward-DrawerClose-v0
+
+    ENTRY = Entry("my-clip", "my_package.reward:MyReward", "what it is", "MyCLIP", weights=...)
 """
 
 from __future__ import annotations
@@ -58,8 +66,11 @@ def make_reward_source(source: str, *, device: str = "cpu", **config: Any) -> Re
     Raises:
         UnknownNameError: there is no such source, variant or setting; the message suggests the
             nearest.
-        MissingExtraError: a package it needs is not installed, or a plugin is broken.
-        TypeError: a plugin's class does not follow the rules; the message names what is missing.
+        InvalidTypeError: a setting is of the wrong type; or a plugin's class does not follow the
+            rules, and the message names what is missing.
+        InvalidValueError: a setting is out of range, or the variant and a setting choose the same.
+        MissingExtraError: a package it needs is not installed.
+        BrokenPluginError: a plugin is broken.
 
     >>> make_reward_source("random", seed=3).config
     RandomConfig(seed=3)

@@ -96,6 +96,11 @@ class VLPClipReward:
         }
         return f"vlp.clip {json.dumps(clip)}"
 
+    @property
+    def log_odds_scale(self) -> float:
+        """What a difference of two scores is multiplied by to be the log-odds of a preference."""
+        return float(self.weights.score_std)
+
     def embed(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B P E"]:
         """CLIP's tokens of each picture: (B, 196, 768) for ViT-B/16."""
         return self._read(frames).cpu().numpy()

@@ -11,7 +11,7 @@ from typing import Any
 from vlfeedback.encoders.recognise import Recognised, recognise
 from vlfeedback.encoders.weights import Weights
 from vlfeedback.encoders.weights_files import read_weights
-from vlfeedback.errors import VLFeedbackError
+from vlfeedback.errors import VLFeedbackError, reason_of
 from vlfeedback.registry import OWN, Entry, imported
 from vlfeedback.rewards import REWARD_SOURCES
 from vlfeedback.rewards.released import released_weights
@@ -101,7 +101,7 @@ def readers(weights: Weights) -> tuple[dict[str, Recognised], dict[str, str]]:
         except Exception as error:
             if listed.distribution == OWN:
                 raise
-            problems[listed.name] = _said(error)
+            problems[listed.name] = reason_of(error)
     return found, problems
 
 
@@ -113,13 +113,8 @@ def _problem(name: str, path: Path, settings: Mapping[str, Any]) -> str:
     except Exception as error:
         if entry.distribution == OWN and not isinstance(error, VLFeedbackError):
             raise
-        return _said(error)
+        return reason_of(error)
     return ""
-
-
-def _said(error: Exception) -> str:
-    ours = isinstance(error, VLFeedbackError)
-    return str(error) if ours else f"{type(error).__name__}: {error}"
 
 
 def _architecture(found: Recognised, weights: Weights) -> str:

@@ -1,4 +1,4 @@
-"""What sources and models eat: batches and pairs of segments, and what a source reads of them."""
+"""Batches and pairs of segments, which sources and models take, and what a source reads of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
 
-from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError
+from vlfeedback.errors import InvalidTypeError, InvalidValueError, NeedsError, ShapeError
 from vlfeedback.types.trajectories import Segment, check_length, check_pictures
 
 __all__ = ["Granularity", "SegmentBatch", "SegmentPairs", "SourceNeeds"]
@@ -23,17 +23,39 @@ _PER_SEGMENT = ("first_frames", "first_embeddings")  # arrays (N, ...)
 
 @dataclass(frozen=True, slots=True)
 class SourceNeeds:
-    """What a source reads, and how often: wrappers render and store nothing else."""
+    """What a source reads, and how often: wrappers render and store nothing else.
+
+    Attributes:
+        frames: pictures taken after actions.
+        first_frame: also the picture of the reset that the episode began with; needs `frames`.
+        observations: the environment's observations before each action.
+        actions: the actions.
+        instruction: a text for each segment.
+        env_rewards: the environment's own rewards; only scripted teachers and the source `env` may
+            ask for them.
+        granularity: a score for each step, for a window of the last steps, or for an episode; the
+            scores of windows and episodes sit at a segment's last step, zeros before.
+        context: steps of the past that one score looks at, its own step included; 1 or more, and
+            1 where each step has a score.
+        frame_stride: steps from one picture that is read to the next, 1 or more.
+
+    Raises:
+        InvalidValueError: one of them is out of its range, or two contradict each other.
+
+    >>> needs = SourceNeeds(frames=True, granularity="window", context=50, frame_stride=7)
+    >>> needs.context_frames
+    8
+    """
 
     frames: bool = False
-    first_frame: bool = False  # also the picture of the reset the episode began with
+    first_frame: bool = False
     observations: bool = False
     actions: bool = False
     instruction: bool = False
-    env_rewards: bool = False  # only teachers and the env's own reward may ask for it
+    env_rewards: bool = False
     granularity: Granularity = "step"
-    context: int = 1  # steps of the past one score looks at, its own step included
-    frame_stride: int = 1  # steps from one picture that is read to the next
+    context: int = 1
+    frame_stride: int = 1
 
     def __post_init__(self) -> None:
         if self.context < 1 or self.frame_stride < 1:
@@ -67,25 +89,56 @@ class SourceNeeds:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SegmentBatch:
-    """Arrays of N segments of equal length T: what sources and models eat.
+    """N segments of equal length T as arrays: what sources and models take.
 
-    Only what the source needs has to be there. Pictures may be sparse: `frame_steps` says
-    after which steps they were taken. A wrapper that keeps embeddings instead of pictures
-    passes `embeddings` (see `EmbeddingSource`). `first_frames` show how each segment's episode
-    began, before the segment itself.
+    Only what the source needs has to be there; at least one of frames, embeddings, observations,
+    actions, env_rewards and mask.
+
+    Attributes:
+        frames: pictures (N, F, H, W, 3), uint8 0-255, RGB, in the order of their steps.
+        observations: (N, T, ...), the environment's before each action.
+        actions: (N, T, ...).
+        env_rewards: (N, T) float32, the environment's own.
+        embeddings: (N, F, ...) float32, what `EmbeddingSource.embed` gave for the pictures, where
+            a wrapper keeps them in place of `frames`.
+        first_frames: (N, H, W, 3) uint8, the picture of the reset that each segment's episode
+            began with, which may lie before the segment.
+        first_embeddings: (N, ...) float32, embeddings of `first_frames` in place of them.
+        instructions: N texts.
+        frame_steps: (F,) int64, ascending: after which steps of the segment the pictures were
+            taken; by default after each, and then F is T.
+        mask: (N, T) bool, True on each segment's steps, False on the padding after its end; by
+            default there is no padding.
+        length: T; needed only where pictures are sparse and nothing else tells.
+
+    Raises:
+        ShapeError: the arrays do not belong to N segments of T steps, or there is none.
+        DtypeError: pictures are not uint8.
+        InvalidTypeError: instructions is one string.
+
+    >>> batch = SegmentBatch(
+    ...     frames=np.zeros((2, 2, 64, 64, 3), np.uint8),  # after the steps 0 and 3
+    ...     frame_steps=np.array([0, 3]),
+    ...     actions=np.zeros((2, 5, 4), np.float32),
+    ...     instructions=["close the drawer"] * 2,
+    ... )
+    >>> batch
+    SegmentBatch(N=2, T=5, frames=(2, 64, 64, 3) uint8, actions=(5, 4) float32)
+    >>> batch.newest_pictures(), batch.last_steps
+    (array([0, 0, 0, 1, 1]), array([4, 4]))
     """
 
     frames: UInt8[np.ndarray, "N F H W 3"] | None = None
-    observations: Shaped[np.ndarray, "N T ..."] | None = None  # before each action
+    observations: Shaped[np.ndarray, "N T ..."] | None = None
     actions: Shaped[np.ndarray, "N T ..."] | None = None
     env_rewards: Float32[np.ndarray, "N T"] | None = None
     embeddings: Float32[np.ndarray, "N F ..."] | None = None
     first_frames: UInt8[np.ndarray, "N H W 3"] | None = None
     first_embeddings: Float32[np.ndarray, "N ..."] | None = None
-    instructions: Sequence[str] | None = None  # N texts
-    frame_steps: Int64[np.ndarray, " F"] | None = None  # default: a picture after each step
-    mask: Bool[np.ndarray, "N T"] | None = None  # False: padding after a segment's end
-    length: int | None = None  # T; needed only where pictures are sparse and nothing else is there
+    instructions: Sequence[str] | None = None
+    frame_steps: Int64[np.ndarray, " F"] | None = None
+    mask: Bool[np.ndarray, "N T"] | None = None
+    length: int | None = None
 
     def __post_init__(self) -> None:
         if self.frames is not None:
@@ -113,7 +166,7 @@ class SegmentBatch:
             if np.any(self.mask != (np.arange(t) < steps)):
                 raise ShapeError("mask must be True for each segment's steps (one or more) first.")
         if isinstance(self.instructions, str):
-            raise ShapeError(
+            raise InvalidTypeError(
                 f"instructions is one string; expected {n} of them: "
                 f"instructions=[{self.instructions!r}] * {n}."
             )
@@ -244,7 +297,19 @@ class SegmentBatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentPairs:
-    """N pairs of segments: row i of `first` is to be compared with row i of `second`."""
+    """N pairs of segments to compare: row i of `first` with row i of `second`.
+
+    Attributes:
+        first: N segments; a label of 0 prefers this one.
+        second: as many; a label of 1 prefers this one.
+
+    Raises:
+        ShapeError: one has more segments than the other.
+
+    >>> one = SegmentBatch(actions=np.zeros((3, 5, 4), np.float32))
+    >>> len(SegmentPairs(first=one, second=one))
+    3
+    """
 
     first: SegmentBatch
     second: SegmentBatch

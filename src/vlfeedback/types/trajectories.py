@@ -82,25 +82,58 @@ def rows_of(
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Trajectory:
-    """One episode: L actions, and the L + 1 states around them."""
+    """One episode: L actions, and the L + 1 states around them.
 
-    observations: Shaped[np.ndarray, "L1 ..."]  # (L + 1, *obs)
-    actions: Shaped[np.ndarray, "L ..."]  # (L, *act)
-    env_rewards: Float32[np.ndarray, " L"] | None = None  # the environment's own
-    rewards: Float32[np.ndarray, " L"] | None = None  # a source's, from relabelling: learnt from
+    Attributes:
+        observations: (L + 1, ...), one before each action and one after the last.
+        actions: (L, ...).
+        env_rewards: (L,) float32, the environment's own, one for each action.
+        rewards: (L,) float32, a source's, from relabelling; learners learn from these.
+        successes: (L,) bool, whether the task is done after each action.
+        terminated: the episode ended in a state whose value is zero, such as the goal.
+        truncated: it was cut off, such as by a time limit, and could have gone on.
+        frames: pictures of some of the states.
+        task: name in `vlfeedback.tasks`, such as ``"drawer-close"``; ``""`` for none.
+        id: unique among those that are used together; labels refer to it.
+        info: JSON values that files keep and nothing here reads.
+        level: of optimality: ``"expert"``, ``"medium"``, ``"random"`` or `SCATTERED`; ``""`` where
+            it is not known.
+        seed: that the environment was reset with and actions were drawn from.
+        stopped_at: step from which the actor rests; L where it never did.
+        instruction: what the recording says the task is.
+        last_observation_repeated: the last observation is the one before it once more, since the
+            format keeps none after the last action. Of a truncated episode the last transition
+            must then not be learnt from.
+
+    Raises:
+        ShapeError: there is no action, or the arrays do not belong to L actions.
+
+    >>> trajectory = Trajectory(
+    ...     observations=np.zeros((6, 3), np.float32),
+    ...     actions=np.zeros((5, 2), np.float32),
+    ...     successes=np.array([False, False, False, True, True]),
+    ...     truncated=True,
+    ...     id="reach/0",
+    ... )
+    >>> trajectory.first_success, trajectory.segment(1, 3)
+    (3, Segment('reach/0', steps 1-4))
+    """
+
+    observations: Shaped[np.ndarray, "L1 ..."]
+    actions: Shaped[np.ndarray, "L ..."]
+    env_rewards: Float32[np.ndarray, " L"] | None = None
+    rewards: Float32[np.ndarray, " L"] | None = None
     successes: Bool[np.ndarray, " L"] | None = None
     terminated: bool = False
     truncated: bool = False
     frames: Frames | None = None
-    task: str = ""  # name in vlfeedback.tasks, such as "drawer-close"
+    task: str = ""
     id: str = ""
-    info: dict[str, Any] = field(default_factory=dict)  # JSON values that nothing here reads
-    level: str = ""  # of optimality: "expert", "medium", "random", `SCATTERED`; "": not known
-    seed: int | None = None  # what it was begun and drawn with
-    stopped_at: int | None = None  # step from which the actor rests; L where it never did
-    instruction: str = ""  # what the recording says the task is
-    # The last observation is the one before it once more: the format keeps none after the last
-    # action. Of a truncated episode the last transition must then not be learnt from.
+    info: dict[str, Any] = field(default_factory=dict)
+    level: str = ""
+    seed: int | None = None
+    stopped_at: int | None = None
+    instruction: str = ""
     last_observation_repeated: bool = False
 
     def __post_init__(self) -> None:

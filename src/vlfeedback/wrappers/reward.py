@@ -46,6 +46,15 @@ class RewardFromSource(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
         RenderError: the source reads pictures and `env` gives none.
         DtypeError: (from `step` and `reset`) `env` renders something else than uint8.
         ValueError: unknown mode, or one that the source cannot be used in.
+
+    >>> from vlfeedback.testing import PointReachEnv
+    >>> dot = PointReachEnv(steps=5, render_mode="rgb_array")  # brighter by 51 with each action
+    >>> env = RewardFromSource(dot, "picture-energy")
+    >>> _ = env.reset(seed=0)
+    >>> for _ in range(3):
+    ...     _, reward, _, _, info = env.step(np.ones(1, np.float32))
+    >>> reward, round(info["env_reward"], 1)
+    (51.0, -0.4)
     """
 
     def __init__(

@@ -40,4 +40,7 @@ def test_a_task_of_ones_own_has_pairs_of_its_own_words_and_no_other_wording(
     again = prepare_diagnosis(trajectories, task, n_pairs=10, length=16, seed=0)
     assert inputs.instruction == "fold the towel"
     assert inputs.wordings == ()
+    sides = inputs.pairings["instruction"]
+    texts = {clip.instruction for side in (sides.first, sides.second) for clip in side}
+    assert "fold the towel" in texts and len(texts) > 1  # and wrong ones beside it
     assert inputs.pairings["random"].first == again.pairings["random"].first
