@@ -1,6 +1,6 @@
 """Trains VLP with other loss weights and with less data: Tables 13 and 14 of the VLP paper.
 
-Every row is `train_vlp` on the same collection, then `vlfeedback eval vlp` on the same fresh clips
+Every row is `train_vlp` on the same collection, then `evaluate_labels` on the same fresh episodes
 of the five test tasks. Weights and evaluations that are already in the folder are used again, so a
 run that was cut off goes on; the evaluation of changed options needs a new one.
 
@@ -10,9 +10,7 @@ run that was cut off goes on; the evaluation of changed options needs a new one.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -21,10 +19,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from vlfeedback import make_reward_source
+from vlfeedback.cli.evaluation_episodes import collect_fresh, load_fresh
 from vlfeedback.cli.loss_bars import LossBars
 from vlfeedback.data.collection import Collection
+from vlfeedback.data.provenance import describe_machine
+from vlfeedback.data.whole_files import read_json, write_json
+from vlfeedback.evaluation.labels import evaluate_labels
 from vlfeedback.models.vlp import VLPTraining, train_vlp
 from vlfeedback.reports.published import vlp_tables_of_training
+from vlfeedback.tasks import VLP_TEST_TASKS
 
 RESULT = Path(__file__).parent / "results" / "vlp_ablations.json"
 METRICS = ("itp_accuracy", "ivp_accuracy", "ilp_loss", "average_loss")
@@ -89,16 +93,33 @@ def evaluate(row: Row, weights: Path, args: argparse.Namespace) -> dict[str, Any
     """All figures of these weights on the test tasks, measured unless they are there."""
     path: Path = args.out / f"{row.name}.eval{args.eval_seed}x{args.repeats}.json"
     if not path.exists():
-        options = ["--repeats", str(args.repeats), "--seed", str(args.eval_seed), "--language"]
-        clips = ["--clips", str(args.out / "clips"), "--json", str(path), *args.evaluate]
-        run("eval", "vlp", "--weights", str(weights), *options, *clips)
-    figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return figures
+        root = args.evaluate.clips or args.out / "clips"
+        fresh = {"seed": args.eval_seed, "repeats": args.repeats}
+        episodes, pairs = args.evaluate.episodes, args.evaluate.pairs
+        collect_fresh(
+            root, VLP_TEST_TASKS, episodes=episodes, workers=args.evaluate.workers, **fresh
+        )
+        figures = evaluate_labels(
+            {"vlp": make_reward_source("vlp", weights=str(weights))},
+            lambda seed: load_fresh(root, VLP_TEST_TASKS, seed, others=True),
+            tasks=VLP_TEST_TASKS,
+            n_pairs=pairs,
+            language=True,
+            **fresh,
+        )["vlp"]
+        settings = {"tasks": VLP_TEST_TASKS, "episodes": episodes, "pairs": pairs, **fresh}
+        write_json(path, {**figures, "settings": settings, **describe_machine()})
+    return read_json(path, advice="Delete it to evaluate again.")
 
 
-def run(*arguments: str) -> None:
-    code = "from vlfeedback.cli import main; main()"
-    subprocess.run([sys.executable, "-c", code, *arguments], check=True)
+def parse_evaluate(text: str) -> argparse.Namespace:
+    """How all rows are evaluated, in the words of `vlfeedback eval vlp`."""
+    parser = argparse.ArgumentParser(prog="--evaluate", description="of vlfeedback eval vlp")
+    parser.add_argument("--clips", type=Path)
+    parser.add_argument("--episodes", type=int, default=32)
+    parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    return parser.parse_args(text.split())
 
 
 def of_table_6(figures: dict[str, Any]) -> dict[str, float]:
@@ -116,7 +137,7 @@ def main() -> None:
     parser.add_argument("--eval-seed", type=int, default=0, help="of the first repeat")
     parser.add_argument("--repeats", type=int, default=3, help="evaluations on fresh clips")
     parser.add_argument("--fit", type=parse_fit, default="", help="more options: --fit='--steps 9'")
-    parser.add_argument("--evaluate", type=str.split, default=[], help="the same for eval")
+    parser.add_argument("--evaluate", type=parse_evaluate, default="", help="the same for eval")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -143,7 +164,7 @@ def main() -> None:
         "hardware": figures["hardware"],
         "versions": figures["versions"],
     }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_json(RESULT, result)
     show(rows)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vlfeedback.encoders.words import WordVectors
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError
 
 _SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "docs" / "build" / "distil_words.py"))
 distil_words, select_tokens = _SCRIPT["distil_words"], _SCRIPT["select_tokens"]
@@ -47,5 +47,5 @@ def test_three_orthogonal_words_come_out_at_equal_angles() -> None:
 
 
 def test_more_components_than_tokens_are_refused() -> None:
-    with pytest.raises(NeedsError, match="at most 3 components"):
+    with pytest.raises(InvalidValueError, match="at most 3 components"):
         distil_words(one_hot, ["a", "b", "c"], dim=4)

@@ -75,6 +75,6 @@ def test_what_is_not_there_is_refused_with_what_is(tiny_dataset: Path, tmp_path:
         explain(*data, "--task", "drawer-close", "--level", "export")
     with pytest.raises(UnknownNameError, match="has 2 episodes"):
         explain(*data, "--task", "drawer-close", "--episode", "2")
-    with pytest.raises(InvalidValueError, match="expected a JSON object"):
+    with pytest.raises(InvalidValueError, match="--source-config is 'seed=3'; expected a JSON"):
         explain(*data, "--task", "drawer-close", "--source-config", "seed=3")
     assert not (tmp_path / "out").exists()

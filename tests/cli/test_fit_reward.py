@@ -6,11 +6,17 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from vlfeedback import RewardModel, make_reward_source
+from vlfeedback.adapters.formats import open_dataset
 from vlfeedback.cli.app import app
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.sampling import sample_segment_pairs
 from vlfeedback.data.trajectories import write_trajectories
-from vlfeedback.errors import FileFormatError, VLFeedbackError
+from vlfeedback.errors import (
+    FileFormatError,
+    InvalidValueError,
+    NeedsError,
+    UnknownNameError,
+)
 from vlfeedback.models.reward.networks import RewardModelConfig
 from vlfeedback.types import ArrayFrames, PreferenceLabels, Trajectory
 
@@ -121,14 +127,40 @@ def test_trajectories_that_were_not_labelled_are_refused(labelled: Path, tmp_pat
 def test_an_empty_folder_and_an_encoder_that_is_none_are_refused(
     labelled: Path, tmp_path: Path
 ) -> None:
-    for options, complaint in (
-        (["--data", str(tmp_path)], "is a folder without episodes (*.h5)"),
-        (["--encoder", "random"], "keeps no embeddings"),
-        (["--encoder", "vlp", "--encoder-config", "{"], "expected a JSON object"),
-    ):
+    refusals: list[tuple[list[str], type[Exception], str]] = [
+        (["--data", str(tmp_path)], UnknownNameError, "is a folder without episodes (*.h5)"),
+        (["--encoder", "random"], NeedsError, "keeps no embeddings"),
+        (["--encoder", "vlp", "--encoder-config", "{"], InvalidValueError, "a JSON object"),
+    ]
+    for options, error, complaint in refusals:
         run = fit(labelled, tmp_path / "x", *options)
-        assert isinstance(run.exception, VLFeedbackError)
+        assert isinstance(run.exception, error)
         assert complaint in str(run.exception)
+
+
+def test_arrays_of_another_format_are_read_as_they_were_labelled(
+    labelled: Path, tmp_path: Path
+) -> None:
+    rng, path = np.random.default_rng(0), tmp_path / "flat.npz"
+    timeouts = np.arange(1, 121) % 6 == 0
+    np.savez(
+        path,
+        observations=rng.normal(size=(120, 2)).astype(np.float32),
+        actions=rng.normal(size=(120, 2)).astype(np.float32),
+        rewards=np.zeros(120, np.float32),
+        terminals=np.zeros(120, dtype=np.bool_),
+        timeouts=timeouts,
+    )
+    trajectories = list(open_dataset(path).read())
+    pairs = sample_segment_pairs(trajectories, 20, 3, rng=rng)
+    prefer_second = np.arange(20, dtype=np.float32) % 2
+    labels = PreferenceLabels(prefer_second, np.ones(20, dtype=np.bool_))
+    PreferenceDataset(pairs, labels).save(tmp_path / "labels.parquet")
+    out = tmp_path / "model.safetensors"
+    data = ["--data", str(path), "--labels", str(tmp_path / "labels.parquet")]
+    run = fit(labelled, out, *data, "--network", "mlp")
+    assert run.exit_code == 0, run.output
+    assert RewardModel.load(out).shape == (4,)
 
 
 def test_its_help_has_an_example() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vlfeedback.cli.one_task import parse_task
 from vlfeedback.cli.settings import parse_json_object
 from vlfeedback.errors import NeedsError
 
@@ -66,13 +67,17 @@ def explain(
     from vlfeedback.rewards.vlp import VLPReward
     from vlfeedback.scoring.steps import score_along
     from vlfeedback.scoring.timing import steps_with_pictures
-    from vlfeedback.tasks import get_task
 
     trajectory = _episode(data, task, level, episode, video, every)
-    texts = list(dict.fromkeys(instruction or ([get_task(task).instruction] if task else [])))
+    texts = list(dict.fromkeys(instruction or ()))
+    if task and not texts:
+        texts = [parse_task(task, env_id="", instruction="", data=data).instruction]
     if not texts:
         raise NeedsError("Say what should happen: --instruction 'close the drawer'.")
-    scorer: Any = make_reward_source(source, **_settings(source_config, weights))
+    settings = parse_json_object("--source-config", source_config)
+    if weights:
+        settings["weights"] = weights
+    scorer: Any = make_reward_source(source, **settings)
     steps = steps_with_pictures(trajectory)
     scores = score_along(scorer, trajectory, texts, steps)
     figure = draw_reward_curve(
@@ -94,11 +99,6 @@ def explain(
             explanation = explain_window(scorer, trajectory, end, text, word=word or None)
             written += _write(explanation, out / f"attention-{number}-{slug}")
     typer.echo("Look at:\n" + "\n".join(f"  {path}" for path in written))
-
-
-def _settings(source_config: str, weights: str) -> dict[str, Any]:
-    settings = parse_json_object("--source-config", source_config)
-    return settings | ({"weights": weights} if weights else {})
 
 
 def _episode(

@@ -12,7 +12,6 @@ from jaxtyping import Float, Float32, Int64, Shaped, UInt8
 
 from vlfeedback.data.collection import Collection
 from vlfeedback.errors import NeedsError, ShapeError
-from vlfeedback.tasks import get_task
 from vlfeedback.types import SCATTERED, Frames, Report, Trajectory
 
 __all__ = [
@@ -69,8 +68,10 @@ def choose_tasks(
         NeedsError: there are fewer than two to train on.
         UnknownNameError: there is no such task.
     """
-    exclusions = [get_task(name).name for name in excluded]
-    candidates = collection.tasks() if tasks is None else [get_task(name).name for name in tasks]
+    exclusions = [collection.task(name).name for name in excluded]
+    candidates = collection.tasks()
+    if tasks is not None:
+        candidates = [collection.task(name).name for name in tasks]
     names = [name for name in candidates if name not in exclusions]
     if len(names) < 2:
         raise NeedsError(
