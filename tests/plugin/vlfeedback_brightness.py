@@ -95,7 +95,8 @@ class LampReach(gym.Env[np.ndarray, np.ndarray]):
         return np.full((self.size, self.size, 3), round(255 * (1 - far)), dtype=np.uint8)
 
 
-gym.register("brightness/LampReach-v0", "vlfeedback_brightness:LampReach", max_episode_steps=20)
+if "brightness/LampReach-v0" not in gym.registry:
+    gym.register("brightness/LampReach-v0", "vlfeedback_brightness:LampReach", max_episode_steps=20)
 
 
 def roll_out(

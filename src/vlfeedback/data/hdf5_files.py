@@ -17,7 +17,7 @@ from typing import Any
 
 import h5py
 
-from vlfeedback.data.whole_files import partial_path
+from vlfeedback.data.whole_files import new_file
 from vlfeedback.errors import FileFormatError, ShapeError
 
 __all__ = ["NewHDF5", "new_hdf5", "open_hdf5"]
@@ -63,22 +63,16 @@ def new_hdf5(path: Path) -> Iterator[NewHDF5]:
     Raises:
         OSError: the disk is full or not writable; what was at `path` before is untouched.
     """
-    partial = partial_path(path)
-    try:
+    with contextlib.ExitStack() as stack:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            disk = _Disk(partial)
+            partial = stack.enter_context(new_file(path))
+            disk = stack.enter_context(_Disk(partial))
         except OSError as error:
             raise _could_not_write(path, error) from error
-        with disk:
-            new = NewHDF5(path, disk)
-            yield new
-            disk.sync()
+        new = NewHDF5(path, disk)
+        yield new
+        disk.sync()
         new.check()
-        partial.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

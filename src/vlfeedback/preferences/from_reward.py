@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
+from vlfeedback.data.calibration import preference_probability
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.scoring import ask
 from vlfeedback.types import (
@@ -84,7 +84,7 @@ class PreferenceFromReward:
         )
         gap = second - first
         tied = np.abs(gap) <= self.config.tie_margin
-        sure = gap > 0 if self._scale is None else expit(self._scale * gap)
+        sure = gap > 0 if self._scale is None else preference_probability(gap, self._scale)
         prefer_second = np.where(tied, 0.5, sure).astype(np.float32)
         return PreferenceLabels(prefer_second, np.full(len(pairs), Outcome.ANSWERED, np.uint8))
 

@@ -29,6 +29,7 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from vlfeedback.data.calibration import preference_probability
 from vlfeedback.data.sampling import SegmentPairList, gather_pairs
 from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
 from vlfeedback.registry import suggest
@@ -209,8 +210,7 @@ class ScriptedTeacher:
         gap = second - first
         if config.beta > 0:
             chance = _chances(pairs, config.seed)[:, 0]
-            # sigmoid(x) as tanh: large gaps overflow no exponential.
-            return chance < 0.5 + 0.5 * np.tanh(config.beta * gap / 2), tied, skipped
+            return chance < preference_probability(gap, config.beta), tied, skipped
         even = 0.0 if config.bpref_compat else 0.5
         return np.where(gap == 0, even, gap > 0), tied, skipped
 

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from vlfeedback.scoring import ask
 from vlfeedback.types import RewardSource, SegmentBatch
 
 __all__ = ["segments_per_cpu_second"]
@@ -27,9 +28,9 @@ def segments_per_cpu_second(source: RewardSource, *, picture_size: int) -> float
     batch = SegmentBatch(
         frames=frames, instructions=["close the drawer"] * 64, frame_steps=np.arange(0, 50, 7)
     )
-    source.rewards(batch)
+    ask(source, batch)
     start = time.process_time()
-    source.rewards(batch)
+    ask(source, batch)
     seconds = time.process_time() - start
     torch.set_num_threads(threads)
     return len(batch) / seconds
