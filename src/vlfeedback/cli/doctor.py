@@ -166,14 +166,16 @@ def check_weights() -> Check:
 
 
 def check_plugins() -> list[Check]:
-    """Whether each source that another package adds can be imported."""
+    """Whether each source, learner and task that another package adds can be imported."""
     from vlfeedback.errors import reason_of
+    from vlfeedback.offline import LEARNERS
     from vlfeedback.preferences import PREFERENCE_SOURCES
     from vlfeedback.registry import OWN
     from vlfeedback.rewards import REWARD_SOURCES
+    from vlfeedback.tasks import TASKS
 
     checks = []
-    registries: tuple[Registry[Any], ...] = (REWARD_SOURCES, PREFERENCE_SOURCES)
+    registries: tuple[Registry[Any], ...] = (REWARD_SOURCES, PREFERENCE_SOURCES, LEARNERS, TASKS)
     for registry in registries:
         for name in registry.names():
             entry = registry.entry(name)
