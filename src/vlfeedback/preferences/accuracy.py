@@ -45,5 +45,5 @@ def label_accuracy(labels: PreferenceLabels, truth: PreferenceLabels) -> float:
 
     Source: VLP paper, appendix B, Table 15 (which is silent on ties).
     """
-    right = agreement(labels, truth)
-    return float(np.mean(right)) if len(right) else float("nan")
+    agreements = agreement(labels, truth)
+    return float(np.mean(agreements)) if len(agreements) else float("nan")
