@@ -57,17 +57,17 @@ def language_preferences(
     ilp_weight: float = 0.1,
     ivp_weight: float = 0.5,
 ) -> Float[Tensor, ""]:
-    """VLP's loss of N pairs of clips of one task: ITP + lambda 1 * ILP + lambda 2 * IVP.
+    """VLP's loss of N pairs of segments of one task: ITP + lambda 1 * ILP + lambda 2 * IVP.
 
-    ITP compares the two clips under their own instruction. ILP holds that under another task's
-    instruction neither is preferred. IVP holds that each is preferred to another task's clip.
+    ITP compares the two segments under their own instruction. ILP holds that under another task's
+    instruction neither is preferred. IVP holds that each is preferred to another task's segment.
 
     Args:
-        own_first: score of each pair's first clip under the pair's own instruction, unbounded.
+        own_first: score of each pair's first segment under the pair's own instruction, unbounded.
         own_second: likewise for the second.
-        foreign: score of a clip of another task under the pair's own instruction; with a leading
+        foreign: score of a segment of another task under the pair's own instruction; with a leading
             axis for several of them, over which the mean is taken.
-        other_first: score of the first clip under an instruction of another task; several as
+        other_first: score of the first segment under an instruction of another task; several as
             for `foreign`.
         other_second: likewise for the second.
         prefer_second: ITP's labels in [0, 1]: 0 first, 1 second, 0.5 tie.
@@ -155,7 +155,7 @@ def contrastive_ranking(
 
 
 def expectile(difference: Float[Tensor, "*N"], tau: float = 0.7) -> Float[Tensor, ""]:
-    """Mean of |tau - 1[u < 0]| u^2: least squares that minds positive differences tau.
+    """Mean of |tau - 1[u < 0]| u^2: least squares with weight tau on positive differences.
 
     Args:
         difference: u, target minus prediction.

@@ -14,7 +14,7 @@ def level(t: float) -> float:
 
 
 def test_the_data_s_share_is_a_squared_cosine_until_a_step_would_leave_nothing() -> None:
-    kept = NoiseSchedule(100).kept
+    kept = NoiseSchedule(100).alpha_bar
     expected = [level((t + 1) / 100) / level(0) for t in range(99)]
     torch.testing.assert_close(kept[:99], torch.tensor(expected))
     assert kept[99].item() == pytest.approx(expected[98] * (1 - 0.999), rel=1e-5)
@@ -38,7 +38,7 @@ def test_who_knows_the_noise_recovers_the_data(n_steps: int) -> None:
     data = torch.rand(3, 4, 2, generator=rng) * 2 - 1
 
     def know(noisy: Tensor, steps: Tensor) -> Tensor:
-        kept = schedule.kept[steps][:, None, None]
+        kept = schedule.alpha_bar[steps][:, None, None]
         return (noisy - kept.sqrt() * data) / (1 - kept).sqrt()
 
     noise = torch.randn(data.shape, generator=rng)

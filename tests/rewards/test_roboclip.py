@@ -173,13 +173,13 @@ def test_of_the_released_size_the_released_part_is_read(network: S3D) -> None:
 
 def test_few_clips_are_encoded_at_a_time(network: S3D, monkeypatch: pytest.MonkeyPatch) -> None:
     source, sizes = small(batch_size=2), []
-    prepare = source._clips._prepare
+    prepare = source._videos._prepare
 
     def noting(clips: Tensor) -> Tensor:
         sizes.append(len(clips))
         return prepare(clips)
 
-    monkeypatch.setattr(source._clips, "_prepare", noting)
+    monkeypatch.setattr(source._videos, "_prepare", noting)
     rewards = last(source, pictures(5, 4))
     assert sizes == [2, 2, 1]
     np.testing.assert_allclose(rewards, last(small(), pictures(5, 4)), rtol=1e-4, atol=1e-4)

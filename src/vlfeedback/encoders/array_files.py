@@ -26,9 +26,9 @@ def read_array(path: Path, expected: str) -> np.ndarray:
     advice = f"Expected {expected}, saved with numpy.save."
     try:
         with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
+            array = np.load(file, allow_pickle=False)
     except (ValueError, EOFError, BadZipFile) as error:
         raise FileFormatError(f"{path} cannot be read as an array ({error}). {advice}") from error
-    if not isinstance(loaded, np.ndarray):
+    if not isinstance(array, np.ndarray):
         raise FileFormatError(f"{path} is an archive of several arrays. {advice}")
-    return loaded
+    return array

@@ -1,4 +1,4 @@
-"""Pictures through a frozen network, and the name of all that their features depend on."""
+"""An encoder of pictures on a frozen network, with an identity of all its features depend on."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class PictureEncoder:
         )
         self._network = network
         self._name = name
-        self._asked = (name, preprocess, precision)
+        self._settings = (name, preprocess, precision)
 
     @property
     def device(self) -> str:
@@ -76,12 +76,12 @@ class PictureEncoder:
 
     @property
     def bfloat16(self) -> bool:
-        """Whether it computes in bfloat16; the first of a network's encoders finds it out."""
+        """Whether it computes in bfloat16; decided once for all encoders of a network."""
         return self._settle()
 
     @property
     def batch_size(self) -> int:
-        """Pictures at once; less than asked for where so many did not fit into memory."""
+        """Pictures at once; less than `batch_size` where so many did not fit into memory."""
         return self._frozen.batch_size
 
     @property
@@ -101,17 +101,17 @@ class PictureEncoder:
         """
         check_pictures(frames, 4, "frames", "(B, H, W, 3)")
         if not len(frames):
-            # Few networks take no picture at all, and only one that computes tells the shape.
+            # Few networks accept an empty batch, and the shape of features shows only in a result.
             return self._frozen(_coloured_blocks()[:1])[:0]
         self._settle()
         return self._frozen(frames)
 
     def _settle(self) -> bool:
         settled = derived(self._network).settled
-        if self._asked not in settled:
-            settled[self._asked] = self._frozen.bfloat16
-        self._frozen.settle(settled[self._asked])
-        return settled[self._asked]
+        if self._settings not in settled:
+            settled[self._settings] = self._frozen.bfloat16
+        self._frozen.settle(settled[self._settings])
+        return settled[self._settings]
 
 
 class _Swappable(nn.Module):
@@ -133,10 +133,10 @@ class _Swappable(nn.Module):
 
     def in_bfloat16(self, prepared: Float32[Tensor, "B 3 S S"]) -> Tensor:
         """With the network's weights, and all that it computes, in bfloat16."""
-        made = derived(self.network)
-        weights = {f"network.{name}": tensor for name, tensor in made.bfloat16.items()}
+        shared_state = derived(self.network)
+        weights = {f"network.{name}": tensor for name, tensor in shared_state.bfloat16.items()}
         pictures = prepared.to(torch.bfloat16, memory_format=torch.channels_last)
-        with made.lock:
+        with shared_state.lock:
             # `weights` has every name once. Were tied names looked for, tensors of an `encode` that
             # is the network itself would be swapped twice, and not come back.
             features: Tensor = functional_call(self, weights, (pictures,), tie_weights=False)

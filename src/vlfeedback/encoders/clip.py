@@ -1,4 +1,4 @@
-"""CLIP of open_clip with its own preprocessing and tokenizer, from files that are already here.
+"""CLIP models of open_clip with their preprocessing and tokenizers, from local files.
 
 Code read: mlfoundations/open_clip 3.3.0, which only warns when weights and architecture disagree
 about QuickGELU, and then computes something else than the weights were trained for: here that
@@ -39,13 +39,13 @@ __all__ = ["CLIPEncoder", "build_clip", "known_architecture", "load_clip", "pict
 
 _CHOICES = (
     "checkpoint='path of a weights file', pretrained='a tag of open_clip whose file is in your hub "
-    "cache, such as openai', or random_weights_seed=0 for weights that know nothing"
+    "cache, such as openai', or random_weights_seed=0 for untrained weights"
 )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CLIPEncoder:
-    """A frozen CLIP model: pictures and texts to directions in one space."""
+    """A frozen CLIP model: pictures and texts to unit vectors in one space."""
 
     model: nn.Module
     pictures: PictureEncoder
@@ -95,7 +95,7 @@ def load_clip(
         checkpoint: a weights file: an OpenAI archive, a state dict, or safetensors; or an address
             of the hub, see `locate`.
         pretrained: a tag of open_clip; its file must be in the hub cache.
-        random_weights_seed: random weights, as open_clip initialises them: they know nothing.
+        random_weights_seed: random weights, as open_clip initialises them, untrained.
         preprocess: what is done to pictures, from the side of what the network reads, in px;
             default: what the weights were trained with.
         tokenizer: folder of the tokenizer's files, see `load_tokenizer`.
@@ -159,7 +159,7 @@ def known_architecture(name: str) -> str:
 
 
 def build_clip(architecture: str, weights: Weights | None, seed: int) -> nn.Module:
-    """A frozen model in evaluation mode, in float32, on the CPU.
+    """A frozen CLIP model in evaluation mode, in float32, on the CPU.
 
     Args:
         architecture: a name of ``open_clip.list_models()``.
@@ -171,8 +171,8 @@ def build_clip(architecture: str, weights: Weights | None, seed: int) -> nn.Modu
     """
     open_clip = require("open_clip", extra="vision", needed_by="CLIP")
     if weights is not None:
-        trained = trained_with_quick_gelu(weights)
-        check_quick_gelu(architecture, str(weights.path), trained=trained)
+        quick_gelu = trained_with_quick_gelu(weights)
+        check_quick_gelu(architecture, str(weights.path), trained=quick_gelu)
     with _silenced_open_clip(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: nn.Module = open_clip.create_model(architecture, pretrained_text=False)

@@ -1,4 +1,4 @@
-"""What every source on an open_clip model lets its user choose."""
+"""Settings that all reward sources on a model of open_clip share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CLIPSettings(EncodingConfig):
     architecture: str = "ViT-B-32-quickgelu"  # any of open_clip; this one is OpenAI's smallest ViT
     checkpoint: str | None = None  # path of a weights file, or hf://owner/name/file@revision
     pretrained: str | None = None  # a tag of open_clip, such as "openai"; read from the hub cache
-    random_weights_seed: int | None = None  # weights that know nothing, for tests and demos
+    random_weights_seed: int | None = None  # untrained weights, for tests and demos
     tokenizer: str | None = None  # folder of the tokenizer's files; None: CLIP's, or the hub cache
 
 

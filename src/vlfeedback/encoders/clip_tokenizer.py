@@ -1,8 +1,8 @@
-"""Texts as the numbers that an open_clip model reads, from files that are already here.
+"""Tokenizers of the models of open_clip, from local files.
 
 CLIP's byte pairs come with open_clip. Others, such as SigLIP's, are files of the transformers
 library, in a folder of yours or in the hub cache. Code read: open_clip 3.3.0 `get_tokenizer`;
-transformers 5.24, which makes a tokenizer that knows no word where the vocabulary is missing.
+transformers 5.24, which makes a tokenizer without words where the vocabulary is missing.
 """
 
 from __future__ import annotations
@@ -87,21 +87,21 @@ def load_tokenizer(architecture: str, folder: str | Path | None = None) -> CLIPT
         return _own_tokenizer(architecture)
     require("transformers", extra="vision", needed_by=f"The tokenizer of {architecture!r}")
     fetch = f"`hf download {name} {_VOCABULARIES[0]} {_CONFIG}`"
-    found = _in_hub_cache(name) if folder is None else Path(folder).expanduser()
-    if found is None:
+    files = _in_hub_cache(name) if folder is None else Path(folder).expanduser()
+    if files is None:
         raise FileNotFoundError(
             f"The tokenizer of {architecture!r} is not in the hub cache, and nothing is downloaded "
             f"without being asked to. Fetch it once with {fetch}, or copy these files here and "
             "pass tokenizer='their folder'."
         )
-    if not any((found / file).is_file() for file in _VOCABULARIES):
+    if not any((files / file).is_file() for file in _VOCABULARIES):
         raise FileNotFoundError(
-            f"No vocabulary, such as {_VOCABULARIES[0]}, in the folder {str(found)!r} of the "
+            f"No vocabulary, such as {_VOCABULARIES[0]}, in the folder {str(files)!r} of the "
             f"tokenizer of {architecture!r}; fetch one with {fetch}."
         )
     try:
         tokenizer = open_clip.tokenizer.HFTokenizer(
-            str(found),
+            str(files),
             context_length=text.get("context_length", open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH),
             tokenizer_mode=text.get("tokenizer_mode"),
             local_files_only=True,
@@ -109,14 +109,14 @@ def load_tokenizer(architecture: str, folder: str | Path | None = None) -> CLIPT
         )
     except (OSError, ValueError, KeyError) as error:
         raise FileFormatError(
-            f"The tokenizer in {str(found)!r} cannot be read ({type(error).__name__}: {error}). "
+            f"The tokenizer in {str(files)!r} cannot be read ({type(error).__name__}: {error}). "
             f"Fetch it again with {fetch}."
         ) from error
-    known, wanted = len(tokenizer.tokenizer), text.get("vocab_size")
-    if wanted is not None and abs(known / wanted - 1) > _SAME_VOCABULARY:
+    n_tokens, n_embeddings = len(tokenizer.tokenizer), text.get("vocab_size")
+    if n_embeddings is not None and abs(n_tokens / n_embeddings - 1) > _SAME_VOCABULARY:
         raise FileFormatError(
-            f"The tokenizer in {str(found)!r} knows {known} tokens and {architecture!r} reads "
-            f"{wanted}: it belongs to another model. Fetch its own with {fetch}."
+            f"The tokenizer in {str(files)!r} knows {n_tokens} tokens and {architecture!r} reads "
+            f"{n_embeddings}: it belongs to another model. Fetch its own with {fetch}."
         )
     return CLIPTokenizer(tokenizer)
 

@@ -1,7 +1,7 @@
-"""Tokens of a frozen CLIP: what its two towers know of a picture's patches and a text's words.
+"""Tokens of a frozen CLIP: last hidden states of its picture and its text transformer.
 
 Code read: mlfoundations/open_clip 3.3.0, `CLIP.forward_intermediates`; amberxie88/lapp at f0b2941,
-which feeds the same hidden states to a transformer of its own: pictures before the last norm,
+which gives the same hidden states to a transformer of its own: pictures before the last norm,
 texts after it.
 """
 
@@ -33,11 +33,11 @@ _TEXT_BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class CLIPIdentity:
-    """What two CLIPs must share for one to stand in for the other."""
+    """Architecture, weights and preprocessing of a CLIP; equal ones give equal tokens."""
 
     architecture: str  # a name of open_clip
     sha256: str  # of the tensors, whatever file they came in; see `tensors_digest`
-    preprocess: dict[str, Any]  # the fields of `Preprocess`, as JSON knows them
+    preprocess: dict[str, Any]  # the fields of `Preprocess`, as JSON values
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""CLIP weights: those in the hub's cache, the activation they want, and their preprocessing.
+"""CLIP weights: their file in the hub cache, their activation, and their preprocessing.
 
 OpenAI's TorchScript archives were always trained with QuickGELU. Code read: open_clip 3.3.0
 `factory.load_state_dict`, openai/CLIP.
@@ -30,7 +30,7 @@ _ARCHIVE_EXTRAS = ("input_resolution", "context_length", "vocab_size")  # number
 
 
 def trained_with_quick_gelu(weights: Weights) -> bool | None:
-    """Whether they were trained with QuickGELU; None where the file does not tell."""
+    """Whether they were trained with QuickGELU; None where the file does not say."""
     if weights.is_openai_archive:
         return True
     model = weights.config.get("model_cfg")
@@ -49,18 +49,18 @@ def cached_weights(architecture: str, tag: str) -> Path:
     hub = require("huggingface_hub", extra="vision", needed_by="CLIP")
     config = open_clip.get_pretrained_cfg(architecture, tag)
     if not config:
-        known = open_clip.list_pretrained_tags_by_model(architecture)
+        tags = open_clip.list_pretrained_tags_by_model(architecture)
         raise UnknownNameError(
-            f"open_clip has no weights {tag!r} for {architecture!r}. {suggest(tag, known)}"
-            f"It has: {', '.join(known) or 'none'}."
+            f"open_clip has no weights {tag!r} for {architecture!r}. {suggest(tag, tags)}"
+            f"It has: {', '.join(tags) or 'none'}."
         )
     check_quick_gelu(architecture, tag, trained=bool(config.get("quick_gelu", False)))
     repository, _, name = config["hf_hub"].rpartition("/")
     names = [name] if name else ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"]
     for candidate in names:
-        found = hub.try_to_load_from_cache(repository, candidate)
-        if isinstance(found, str):
-            return Path(found)
+        path = hub.try_to_load_from_cache(repository, candidate)
+        if isinstance(path, str):
+            return Path(path)
     raise FileNotFoundError(
         f"The weights {tag!r} of {architecture!r} are not in the hub cache, and nothing is "
         f"downloaded without being asked to. Fetch them once with `hf download {repository} "
@@ -73,22 +73,22 @@ def check_quick_gelu(architecture: str, weights: str, *, trained: bool | None) -
 
     Args:
         architecture: a name of open_clip.
-        weights: tag or path, as the message should name them.
+        weights: tag or path, as messages name them.
         trained: whether they were trained with QuickGELU; None is unknown, and passes.
 
     Raises:
         CheckpointError: they differ.
     """
     open_clip = require("open_clip", extra="vision", needed_by="CLIP")
-    computed = bool(open_clip.get_model_config(architecture).get("quick_gelu", False))
-    if trained is None or trained == computed:
+    quick_gelu = bool(open_clip.get_model_config(architecture).get("quick_gelu", False))
+    if trained is None or trained == quick_gelu:
         return
     names = {True: "QuickGELU", False: "plain GELU"}
     other = architecture + _QUICK if trained else architecture.removesuffix(_QUICK)
     advice = f" Use architecture={other!r}." if other in open_clip.list_models() else ""
     raise CheckpointError(
         f"{weights!r} was trained with {names[trained]} and {architecture!r} computes "
-        f"{names[computed]}: the numbers would be wrong.{advice}"
+        f"{names[quick_gelu]}: the numbers would be wrong.{advice}"
     )
 
 
@@ -106,17 +106,17 @@ def preprocess_of(architecture: str, tag: str | None, path: Path | None, size: i
     """
     open_clip = require("open_clip", extra="vision", needed_by="CLIP")
     defaults = open_clip.transform.PreprocessCfg()
-    wanted = {f.name: getattr(defaults, f.name) for f in fields(defaults)}
+    settings = {f.name: getattr(defaults, f.name) for f in fields(defaults)}
     tags = [tag] if tag else open_clip.list_pretrained_tags_by_model(architecture)[:1]
-    given = {} if path is None else config_beside(path).get("preprocess_cfg", {})
-    for source in (*(open_clip.get_pretrained_cfg(architecture, t) for t in tags), given):
-        wanted |= {key: value for key, value in source.items() if key in wanted}
+    file_settings = {} if path is None else config_beside(path).get("preprocess_cfg", {})
+    for source in (*(open_clip.get_pretrained_cfg(architecture, t) for t in tags), file_settings):
+        settings |= {key: value for key, value in source.items() if key in settings}
     return Preprocess(
         size,
-        tuple(wanted["mean"]),
-        tuple(wanted["std"]),
-        interpolation=wanted["interpolation"],
-        resize_mode=wanted["resize_mode"],
+        tuple(settings["mean"]),
+        tuple(settings["std"]),
+        interpolation=settings["interpolation"],
+        resize_mode=settings["resize_mode"],
     )
 
 

@@ -1,4 +1,4 @@
-"""Videos that show a task done: from a video file, or from pictures that numpy saved."""
+"""Demonstrations: pictures read from a video file, or from an array that NumPy saved."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_demo(path: Path) -> UInt8[np.ndarray, "F H W 3"]:
 
     Args:
         path: an ``.npy`` file of (F, H, W, 3) uint8 RGB, or a video of any format that FFmpeg
-            knows: mp4, gif ...; at most 3000 pictures of it.
+            reads: mp4, gif ...; at most 3000 pictures of it.
 
     Raises:
         FileNotFoundError: there is no such file.

@@ -31,9 +31,7 @@ from vlfeedback.registry import suggest
 
 __all__ = ["load_dino"]
 
-_CHOICES = (
-    "checkpoint='path of a weights file', or random_weights_seed=0 for weights that know nothing"
-)
+_CHOICES = "checkpoint='path of a weights file', or random_weights_seed=0 for untrained weights"
 _PATCHES = "patch_embed.proj.weight"
 _FEATURES = ("class", "patches")
 
@@ -54,7 +52,7 @@ def load_dino(
     Args:
         architecture: a name of timm, such as ``vit_base_patch14_dinov2.lvd142m``.
         checkpoint: a weights file of timm or Meta, or an address of the hub, see `locate`.
-        random_weights_seed: random weights, as timm initialises them: they know nothing.
+        random_weights_seed: random weights, as timm initialises them, untrained.
         image_size: side of the picture the network reads, px; a multiple of the patch's.
         features: ``"class"``: the class token after the last norm, (B, D). ``"patches"``: those of
             the patches, row by row, (B, P, D).
@@ -101,12 +99,12 @@ def load_dino(
 def _check_known(architecture: str) -> None:
     timm = require("timm", extra="vision", needed_by="DINO")
     name, _, tag = architecture.partition(".")
-    tagged = timm.list_pretrained(f"{name}.*")
-    if timm.is_model(name) and (not tag or architecture in tagged):
+    variants = timm.list_pretrained(f"{name}.*")
+    if timm.is_model(name) and (not tag or architecture in variants):
         return
-    known = tagged if timm.is_model(name) else timm.list_models("*dino*")
+    names = variants if timm.is_model(name) else timm.list_models("*dino*")
     raise UnknownNameError(
-        f"timm has no vision transformer {architecture!r}. {suggest(architecture, known)}"
+        f"timm has no vision transformer {architecture!r}. {suggest(architecture, names)}"
         "`python -c 'import timm; print(timm.list_models(\"*dino*\"))'` shows DINO's."
     )
 
@@ -144,12 +142,12 @@ def _build(architecture: str, image_size: int) -> nn.Module:
 
 def _converted(weights: Weights, network: Any, architecture: str) -> Weights:
     """The tensors under timm's names, for this size of picture."""
-    wanted = network.state_dict()[_PATCHES].shape
+    expected = network.state_dict()[_PATCHES].shape
     patches = weights.tensors.get(_PATCHES)
-    if patches is None or patches.shape != wanted:  # timm would stretch patches of another size
+    if patches is None or patches.shape != expected:  # timm would stretch patches of another size
         raise CheckpointError(
             f"{weights.path} is no {architecture!r}, whose tensor {_PATCHES!r} has the shape "
-            f"{tuple(wanted)}. It looks like {recognise(weights.tensors, weights.top_key).what}."
+            f"{tuple(expected)}. It looks like {recognise(weights.tensors, weights.top_key).what}."
         )
     module = require(type(network).__module__, extra="vision", needed_by="DINO")
     with contextlib.redirect_stdout(io.StringIO()):  # it prints what it leaves out

@@ -30,7 +30,7 @@ def distilbert(
     """A DistilBERT with random weights from torch's generator; defaults: the released one's.
 
     Args:
-        vocabulary: tokens it knows.
+        vocabulary: number of tokens.
         positions: most tokens of a sentence, ``[CLS]`` and ``[SEP]`` among them.
         width: numbers of a token's features; of each 64 of them an attention head is made.
         hidden: width inside the feed-forward layers.
@@ -57,7 +57,7 @@ def distilbert_like(tensors: Mapping[str, Tensor]) -> nn.Module:
     """A DistilBERT of the architecture whose tensors these are; its weights are random still.
 
     Args:
-        tensors: by name, such as ``embeddings.word_embeddings.weight``. Where those that tell a
+        tensors: by name, such as ``embeddings.word_embeddings.weight``. Where those that show a
             width are missing, it is the released one's, so that what fills it can name them.
     """
     sizes: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Inputs through a frozen network: in batches that fit, in the precision asked for."""
+"""A frozen network applied in batches that fit into memory, in float32 or bfloat16."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _AGREEMENT = 0.995  # least cosine between both
 
 
 class FrozenNetwork:
-    """What turns each picture, or each clip, into features, independently of the others.
+    """A frozen network that turns each picture, or each video, into features of its own.
 
     Args:
         prepare: inputs (B, ...) uint8, on the device, as `encode` reads them; in float32.
         encode: to features (B, ...); in evaluation mode.
         in_bfloat16: the same with products in bfloat16; None: `encode` under autocast.
         probe: inputs that are computed both ways before bfloat16 is used; None: the first ones.
-            Where the directions disagree, float32 is used, and a warning says so.
+            Where the directions disagree, float32 is used, with a warning.
         inputs: what they are, for messages: ``"pictures"``.
         device: where it computes, such as ``"cuda"``.
         precision: see `Precision`.
-        batch_size: inputs at once. What does not fit into memory is halved until it does, and a
-            warning says so.
+        batch_size: inputs at once. What does not fit into memory is halved until it does, with a
+            warning.
 
     Raises:
         InvalidValueError: there is no such precision, or `batch_size` is less than 1.
@@ -73,7 +73,7 @@ class FrozenNetwork:
 
     @property
     def bfloat16(self) -> bool:
-        """Whether it computes in bfloat16; the probe is computed if that is still to be found out.
+        """Whether it computes in bfloat16; the probe decides, if that is still open.
 
         Without a probe, the first inputs may still change it.
         """
@@ -82,7 +82,7 @@ class FrozenNetwork:
         return self._bfloat16
 
     def settle(self, bfloat16: bool) -> None:
-        """Compute in bfloat16, or do not, without the probe: its outcome is known."""
+        """Compute in bfloat16, or do not, without the probe, whose outcome is known."""
         self._bfloat16 = bfloat16
         self._is_checked = True
 
@@ -129,9 +129,9 @@ class FrozenNetwork:
         self, inputs: UInt8[np.ndarray, "B ..."], bfloat16: bool
     ) -> Float32[np.ndarray, "B ..."]:
         # torch warns of arrays that cannot be written to.
-        given = torch.from_numpy(np.require(inputs, requirements=("C", "W"))).to(self.device)
+        tensor = torch.from_numpy(np.require(inputs, requirements=("C", "W"))).to(self.device)
         encode = self._in_bfloat16 if bfloat16 else self._encode
-        return np.asarray(encode(self._prepare(given)).float().cpu().numpy())
+        return np.asarray(encode(self._prepare(tensor)).float().cpu().numpy())
 
     def _autocast(self, prepared: Tensor) -> Tensor:
         with torch.autocast(torch.device(self.device).type, torch.bfloat16):
@@ -171,14 +171,14 @@ def _has_bfloat16(device: str) -> bool:
     kind = torch.device(device).type
     if kind == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    ask: Callable[[], Any] | None = getattr(torch.cpu, "get_capabilities", None)
-    if kind != "cpu" or ask is None:  # older releases of PyTorch cannot tell
+    get_capabilities: Callable[[], Any] | None = getattr(torch.cpu, "get_capabilities", None)
+    if kind != "cpu" or get_capabilities is None:  # older releases of PyTorch lack it
         return False
-    capabilities = ask()
+    capabilities = get_capabilities()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return "can't allocate memory" in str(error)  # what torch says on a CPU
+    return "can't allocate memory" in str(error)  # torch's message on a CPU

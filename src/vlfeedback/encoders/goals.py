@@ -1,4 +1,4 @@
-"""Goals shown by pictures: read from files, encoded once, averaged."""
+"""Goal pictures: read from files, encoded once, their features averaged."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class Goal:
     @cached_property
     def features(self) -> Float32[np.ndarray, "..."]:
         """Mean of the goal pictures' features; of one picture, its own."""
-        each = np.stack([self._embed(picture[None])[0] for picture in self.pictures])
-        return np.asarray(each.mean(axis=0), dtype=np.float32)
+        features = np.stack([self._embed(picture[None])[0] for picture in self.pictures])
+        return np.asarray(features.mean(axis=0), dtype=np.float32)
 
     def distances(self, features: Float32[np.ndarray, "*B D"]) -> Float32[np.ndarray, "*B"]:
         """Euclidean distance of each picture's features to the goal's.

@@ -31,7 +31,7 @@ __all__ = ["LIVEncoder", "load_liv", "read_liv"]
 
 _CHOICES = (
     "checkpoint='path of model.pt' (`hf download jasonyma/LIV model.pt` prints it), or "
-    "random_weights_seed=0 for weights that know nothing"
+    "random_weights_seed=0 for untrained weights"
 )
 _KEY = "liv"  # under which its files hold the tensors
 
@@ -82,7 +82,7 @@ def load_liv(
             released one is a ResNet-50.
         checkpoint: a file that its authors or their training wrote, of float32 or float16; or an
             address of the hub, see `locate`.
-        random_weights_seed: random weights: they know nothing.
+        random_weights_seed: random weights, untrained.
         preprocess: ``"paper"``: shortest edge bilinear in floats, no antialiasing, then the centre:
             what its code does to tensors. ``"clip"``: bicubic as CLIP, what it does to PIL
             pictures.

@@ -1,4 +1,4 @@
-"""From pictures of any size to what a network reads: resize, crop, normalise.
+"""Preprocessing of pictures for a network: resize, crop, normalise.
 
 Every published encoder fixes these steps, and no two agree: each loader states its own.
 """
@@ -34,7 +34,7 @@ class Preprocess:
     along the edge that shrinks more; where that is the height, noise differs by up to 7 levels.
 
     Raises:
-        InvalidValueError: a mode is none of those below, or less is resized to than is cut out.
+        InvalidValueError: a mode is none of those below, or `resize` is less than `size`.
     """
 
     size: int  # side of the picture the network reads, px
@@ -49,15 +49,15 @@ class Preprocess:
     antialias: bool = True  # filter before shrinking; PIL always does
 
     def __post_init__(self) -> None:
-        for name, known in (
+        for name, supported in (
             ("interpolation", _INTERPOLATIONS),
             ("resize_mode", _RESIZE_MODES),
             ("arithmetic", _ARITHMETIC),
         ):
-            if getattr(self, name) not in known:
+            if getattr(self, name) not in supported:
                 raise InvalidValueError(
                     f"Pictures are to be prepared with {name}={getattr(self, name)!r}; supported "
-                    f"are {', '.join(map(repr, known))}."
+                    f"are {', '.join(map(repr, supported))}."
                 )
         if self.resize is not None and self.resize < self.size:
             raise InvalidValueError(

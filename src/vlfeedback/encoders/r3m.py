@@ -2,7 +2,7 @@
 
 Paper: Nair et al. 2022, arXiv 2203.12601. Code read: facebookresearch/r3m at b2334e7. The released
 files hold a DistilBERT and the language head beside the picture encoder; the repository's own
-loader throws them away, others load them from the same files (ademiadeniji/r3m_lamp).
+loader leaves them out, others load them from the same files (ademiadeniji/r3m_lamp).
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def load_r3m_language(
     Args:
         size: of the picture encoder: 18, 34 or 50.
         checkpoint: a file with the language head, or an address of the hub, see `locate`.
-        random_weights_seed: random weights instead: they know nothing.
+        random_weights_seed: random weights instead, untrained.
         tokenizer: path of the ``vocab.txt`` of distilbert-base-uncased, or of its folder; default:
             beside the checkpoint, else in the hub cache. Random weights need none.
         device: where it computes.
@@ -164,10 +164,10 @@ def load_r3m_language(
         return LanguageReward(network, WordPiece(any_vocabulary(), source="r3m"), device=device)
     vocabulary = find_vocabulary(tokenizer, checkpoint=path or Path("vocab.txt"))
     tokenize = WordPiece(read_vocabulary(vocabulary), source="r3m")
-    known = network.lang_enc["model"].embeddings.word_embeddings.num_embeddings  # type: ignore[union-attr]
-    if tokenize.n_tokens != known:
+    n_rows = network.lang_enc["model"].embeddings.word_embeddings.num_embeddings  # type: ignore[union-attr]
+    if tokenize.n_tokens != n_rows:
         raise FileFormatError(
-            f"{vocabulary} holds {tokenize.n_tokens} tokens and the text encoder knows {known}: "
+            f"{vocabulary} holds {tokenize.n_tokens} tokens and the text encoder knows {n_rows}: "
             "each would be taken for another. Pass the vocab.txt of distilbert-base-uncased."
         )
     return LanguageReward(network, tokenize, device=device)

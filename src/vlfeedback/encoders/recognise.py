@@ -1,8 +1,8 @@
-"""What a weights file is, told by the names and shapes of its tensors alone.
+"""Recognition of weights files by the names and shapes of their tensors.
 
-`recognise` tells the kind of any file. A recogniser is a function
-``(Weights) -> Recognised | None`` that tells the files of one kind from all others; the entry of
-a reward source names the one for its files, which is how it is known who reads a file.
+`recognise` finds the kind of any file. A recogniser is a function
+``(Weights) -> Recognised | None`` that recognises the files of one kind, and gives None for all
+others; the entry of a reward source names the one for its files, by which readers are found.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _RESNETS = {(64, 2, 512): 18, (64, 3, 512): 34, (256, 3, 2048): 50}
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """What a weights file is.
+    """Kind of a weights file, and the settings that it fixes.
 
     Attributes:
-        what: as a sentence says it: ``"an R3M checkpoint (ResNet-50)"``.
+        what: in words: ``"an R3M checkpoint (ResNet-50)"``.
         kind: what recognisers go by: ``"r3m"``; ``""`` for what no source reads.
         settings: of a source that reads it, which the file fixes: ``{"size": 50}``.
         architectures: that it may be, where a source has several to choose from.
@@ -58,56 +58,56 @@ class Recognised:
 
 
 Recogniser = Callable[[Weights], Recognised | None]
-"""Tells what a file is if it is of one kind; None if it is another's."""
+"""Function that says what a file of one kind is; None for files of other kinds."""
 
 
 def recognise(tensors: Mapping[str, Tensor], top_key: str = "") -> Recognised:
-    """Tell what these tensors are.
+    """Recognise the network that has these tensors.
 
     Args:
         tensors: by name, as the file has them; a leading ``module.`` makes no difference.
         top_key: under which the file held them, ``""`` for none.
     """
-    named = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
-    for tell in (_resnet, _s3d, _clip, _siglip, _dino, _distilbert, _of_transformers):
-        found = tell(named, top_key)
-        if found is not None:
-            return found
-    first = sorted(named)[:1]
+    by_name = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
+    for kind in (_resnet, _s3d, _clip, _siglip, _dino, _distilbert, _of_transformers):
+        match = kind(by_name, top_key)
+        if match is not None:
+            return match
+    first = sorted(by_name)[:1]
     return Recognised(
-        f"none of the known kinds; it holds {len(named)} tensors"
+        f"none of the known kinds; it holds {len(by_name)} tensors"
         + (f", such as {first[0]!r}" if first else "")
     )
 
 
-def _of_others(*kinds: str) -> Recogniser:
+def _by_tensors(*kinds: str) -> Recogniser:
     def recogniser(weights: Weights) -> Recognised | None:
         if weights.format:
             return None
-        found = recognise(weights.tensors, weights.top_key)
-        return found if found.kind in kinds else None
+        match = recognise(weights.tensors, weights.top_key)
+        return match if match.kind in kinds else None
 
     return recogniser
 
 
-def _of_ours(format: str, what: str) -> Recogniser:
+def _by_format(format: str, what: str) -> Recogniser:
     def recogniser(weights: Weights) -> Recognised | None:
         return Recognised(what, format) if weights.format == format else None
 
     return recogniser
 
 
-clip = _of_others("clip")
-liv = _of_others("liv")
-siglip = _of_others("siglip")
-dino = _of_others("dino")
-s3d = _of_others("s3d")
-vip = _of_others("vip")
-r3m = _of_others("r3m")
-r3m_pictures = _of_others("r3m", "r3m without language")  # the language head may be there or not
-vlp = _of_ours("vlfeedback-vlp", "weights of `vlfeedback fit vlp`")
-vlp_clip = _of_ours("vlfeedback-vlp-clip", "weights of `vlfeedback fit vlp-clip`")
-reward_model = _of_ours("vlfeedback-reward-model", "a reward model of `vlfeedback fit reward`")
+clip = _by_tensors("clip")
+liv = _by_tensors("liv")
+siglip = _by_tensors("siglip")
+dino = _by_tensors("dino")
+s3d = _by_tensors("s3d")
+vip = _by_tensors("vip")
+r3m = _by_tensors("r3m")
+r3m_pictures = _by_tensors("r3m", "r3m without language")  # the language head may be there or not
+vlp = _by_format("vlfeedback-vlp", "weights of `vlfeedback fit vlp`")
+vlp_clip = _by_format("vlfeedback-vlp-clip", "weights of `vlfeedback fit vlp-clip`")
+reward_model = _by_format("vlfeedback-reward-model", "a reward model of `vlfeedback fit reward`")
 
 
 def _resnet(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
@@ -158,14 +158,14 @@ def _s3d(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
 
 
 def _clip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
-    named = {key.removeprefix("model."): tensor for key, tensor in tensors.items()}
-    patches, projection = named.get("visual.conv1.weight"), named.get("text_projection")
+    by_name = {key.removeprefix("model."): tensor for key, tensor in tensors.items()}
+    patches, projection = by_name.get("visual.conv1.weight"), by_name.get("text_projection")
     if patches is None or projection is None:
         return None
     if top_key == "liv":
         return Recognised("a LIV checkpoint (CLIP ResNet-50)", "liv")
     embedding = projection.shape[-1]
-    if "visual.class_embedding" not in named:
+    if "visual.class_embedding" not in by_name:
         name = _CLIP_RESNETS.get(embedding)
         return Recognised(
             f"a CLIP ResNet with embeddings of {embedding}",
@@ -173,16 +173,16 @@ def _clip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
             architectures=(name, f"{name}-quickgelu") if name else (),
         )
     width, _, patch, _ = patches.shape
-    blocks = {key.split(".")[3] for key in named if key.startswith("visual.transformer.resbl")}
-    wanted = (embedding, width, patch, len(blocks))
+    blocks = {key.split(".")[3] for key in by_name if key.startswith("visual.transformer.resbl")}
+    shape = (embedding, width, patch, len(blocks))
     open_clip = require("open_clip", extra="vision", needed_by="CLIP")
     configs = {name: open_clip.get_model_config(name) for name in open_clip.list_models()}
     names = [
         name
         for name in sorted(configs, key=lambda name: (len(name), name))
-        if _shape_of(configs[name]) == wanted and _reads_the_same(configs[name], named)
+        if _shape_of(configs[name]) == shape and _reads_the_same(configs[name], by_name)
     ]
-    what = " or ".join(names[:4]) or f"a ViT with (embedding, width, patch, layers) {wanted}"
+    what = " or ".join(names[:4]) or f"a ViT with (embedding, width, patch, layers) {shape}"
     return Recognised(what, "clip", architectures=tuple(names))
 
 
@@ -192,7 +192,7 @@ def _shape_of(config: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _reads_the_same(config: dict[str, Any], tensors: Mapping[str, Tensor]) -> bool:
-    """Whether pictures of this size and texts of these words are read, as far as tensors tell."""
+    """Whether pictures of this size and texts of these words are read, as far as tensors show."""
     if config.get("custom_text") or "multimodal_cfg" in config:
         return False  # its text encoder has other names
     vision, text = config["vision_cfg"], config["text_cfg"]
@@ -249,8 +249,8 @@ def _dino(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
         16: f"vit_{size}_patch16_{'dinov3' if registers else '224.dino'}",
         8: f"vit_{size}_patch8_224.dino",
     }
-    known = size is not None and patch in names
-    return Recognised(what, "dino", architectures=(names[patch],) if known else ())
+    has_name = size is not None and patch in names
+    return Recognised(what, "dino", architectures=(names[patch],) if has_name else ())
 
 
 def _distilbert(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:

@@ -34,8 +34,7 @@ from vlfeedback.optional import require
 __all__ = ["WEIGHTS_CHOICES", "ResNet", "check_size", "load_resnet", "read_resnet_file"]
 
 WEIGHTS_CHOICES = (
-    "checkpoint='path of the released model.pt', or random_weights_seed=0 for weights that know "
-    "nothing"
+    "checkpoint='path of the released model.pt', or random_weights_seed=0 for untrained weights"
 )
 """How weights of either method are passed, as `check_one_choice` shows it."""
 
@@ -99,9 +98,9 @@ def load_resnet(
     Args:
         family: ``"r3m"`` or ``"vip"``; sources of one family share features.
         size: 18, 34 or 50.
-        source: id of the source that asks, for messages and to tell whether it reads the file.
+        source: id of the reward source, for messages and for whether it reads the file.
         checkpoint: a file of either layout, or an address of the hub, see `locate`.
-        random_weights_seed: random weights, as torchvision initialises them: they know nothing.
+        random_weights_seed: random weights, as torchvision initialises them, untrained.
         n_outputs: see `ResNet`.
         preprocess: ``"paper"``: as published, in whole batches, within 2 grey levels of 255 of
             PIL; or ``"pil"``: exactly as published, one picture at a time.
@@ -160,24 +159,24 @@ def read_resnet_file(path: Path, *, family: str, source: str, size: int) -> Weig
 
     Raises:
         FileNotFoundError: there is no such file.
-        CheckpointError: it is damaged, or the message says what it is instead.
+        CheckpointError: it is damaged, or another kind of file, which the message names.
     """
     weights = read_weights(path)
     if "layer1.0.conv1.weight" in weights.tensors:  # saved from inside the wrapper
-        named = {
+        tensors = {
             key if key.startswith(_LANGUAGE) else f"convnet.{key}": tensor
             for key, tensor in weights.tensors.items()
         }
-        weights = replace(weights, tensors=named)
+        weights = replace(weights, tensors=tensors)
     _check_kind(weights, family, source, size)
     return weights
 
 
 def _check_kind(weights: Weights, family: str, source: str, size: int) -> None:
-    found = recognise(weights.tensors, weights.top_key)
-    if not found.kind:
+    recognised = recognise(weights.tensors, weights.top_key)
+    if not recognised.kind:
         return  # a damaged copy of ours may be among these: `fill` names what it lacks
-    if source == "r3m" and found.kind == "r3m without language":
+    if source == "r3m" and recognised.kind == "r3m without language":
         raise CheckpointError(
             f"{weights.path} is visual-only R3M: use r3m-goal, or a file with lang_enc.* and "
             "lang_rew.*."
@@ -185,13 +184,13 @@ def _check_kind(weights: Weights, family: str, source: str, size: int) -> None:
     reads = vip if family == "vip" else r3m if source == "r3m" else r3m_pictures
     if reads(weights) is None:
         raise CheckpointError(
-            f"{weights.path} is {found.what}, which {source!r} does not read; "
+            f"{weights.path} is {recognised.what}, which {source!r} does not read; "
             f"`vlfeedback weights check {weights.path}` names the sources that do."
         )
-    in_file = found.settings.get("size", size)
+    in_file = recognised.settings.get("size", size)
     if in_file != size:
         raise CheckpointError(
-            f"{weights.path} is {found.what}: got size={size}; pass size={in_file}."
+            f"{weights.path} is {recognised.what}: got size={size}; pass size={in_file}."
         )
 
 

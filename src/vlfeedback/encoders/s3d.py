@@ -1,4 +1,4 @@
-"""S3D-G: clips and texts to vectors in one space, trained on narrated videos (HowTo100M).
+"""S3D-G: videos and texts to vectors in one space, trained on narrated videos (HowTo100M).
 
 Paper:     Xie et al. 2018 (S3D-G); Miech et al. 2020, "End-to-End Learning of Visual
            Representations from Uncurated Instructional Videos" (MIL-NCE), the weights
@@ -23,19 +23,17 @@ __all__ = ["N_WORDS", "S3D", "load_s3d", "pool_same", "space_to_depth"]
 
 N_WORDS = 66_250  # rows of the table of words; row 0 stands for no word
 
-_CHOICES = (
-    "checkpoint='path of s3d_howto100m.pth', or random_weights_seed=0 for weights that know nothing"
-)
+_CHOICES = "checkpoint='path of s3d_howto100m.pth', or random_weights_seed=0 for untrained weights"
 _Size = tuple[int, int, int]  # time, height, width
 _Widths = tuple[int, int, int, int, int, int]
 
 
 class S3D(nn.Module):
-    """Both towers, with the tensors' names of the released file.
+    """Video and text encoder of S3D-G, with the tensors' names of the released file.
 
-    A clip becomes (B, 512): blocks of 2 x 2 x 2 values are stacked as channels, three
+    A video becomes (B, 512): blocks of 2 x 2 x 2 values are stacked as channels, three
     convolutions and nine inception blocks follow, and the mean over time and place is projected.
-    Each block weighs its own channels by what it sees in the whole clip ("gating", the G).
+    Each block weighs its own channels by their means over the whole video ("gating", the G).
     """
 
     def __init__(self) -> None:
@@ -56,16 +54,16 @@ class S3D(nn.Module):
         self.fc = nn.Linear(1024, 512)
         self.text_module = _Text()
 
-    def forward(self, clips: Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B 512"]:
-        """Clips to vectors, whose scalar product with those of texts is what was trained.
+    def forward(self, videos: Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B 512"]:
+        """Videos to vectors, whose scalar product with those of texts is what was trained.
 
         Args:
-            clips: T, H and W even. Trained on values in [0, 1], T=32, and H and W of 200 to 256.
+            videos: T, H and W even. Trained on values in [0, 1], T=32, and H and W of 200 to 256.
 
         Raises:
             ShapeError: T, H or W is odd or 0.
         """
-        x = self.conv1(space_to_depth(clips))
+        x = self.conv1(space_to_depth(videos))
         # Padded on both sides, a kernel of even size gives one value too many. TensorFlow, where
         # the weights were trained, pads more at the end, and has not the first of them.
         x = pool_same(x[:, :, 1:, 1:, 1:], (1, 3, 3), (1, 2, 2))
@@ -100,7 +98,7 @@ def load_s3d(
     Args:
         checkpoint: path of s3d_howto100m.pth or a copy of it, also as safetensors; or an address
             of the hub, see `locate`.
-        random_weights_seed: random weights: they know nothing.
+        random_weights_seed: random weights, untrained.
         device: where it computes.
 
     Raises:
@@ -118,7 +116,7 @@ def load_s3d(
     )
 
 
-def space_to_depth(clips: Float[Tensor, "B C T H W"]) -> Float[Tensor, "B K T2 H2 W2"]:
+def space_to_depth(videos: Float[Tensor, "B C T H W"]) -> Float[Tensor, "B K T2 H2 W2"]:
     """Stack the values of each block of 2 x 2 x 2 as channels.
 
     A channel is numbered by time, height and width within the block, and the old channel last.
@@ -126,14 +124,14 @@ def space_to_depth(clips: Float[Tensor, "B C T H W"]) -> Float[Tensor, "B K T2 H
     Raises:
         ShapeError: T, H or W is odd or 0.
     """
-    size = clips.shape[2:]
+    size = videos.shape[2:]
     if any(length < 2 or length % 2 for length in size):
         raise ShapeError(
-            f"S3D got clips of {size[0]} pictures of {size[1]} x {size[2]} px; each of the three "
+            f"S3D got videos of {size[0]} pictures of {size[1]} x {size[2]} px; each of the three "
             "must be even and at least 2. Crop them, or choose another number of pictures."
         )
     corners = [(t, h, w) for t in (0, 1) for h in (0, 1) for w in (0, 1)]
-    return torch.cat([clips[:, :, t::2, h::2, w::2] for t, h, w in corners], dim=1)
+    return torch.cat([videos[:, :, t::2, h::2, w::2] for t, h, w in corners], dim=1)
 
 
 def pool_same(x: Float[Tensor, "B C T H W"], kernel: _Size, stride: _Size) -> Tensor:
@@ -144,8 +142,8 @@ def pool_same(x: Float[Tensor, "B C T H W"], kernel: _Size, stride: _Size) -> Te
     """
     padding: list[int] = []
     for length, step in reversed(list(zip(kernel, stride, strict=True))):
-        missing = max(length - step, 0)
-        padding += [missing // 2, missing - missing // 2]
+        n_zeros = max(length - step, 0)
+        padding += [n_zeros // 2, n_zeros - n_zeros // 2]
     pooled: Tensor = functional.max_pool3d(
         functional.pad(x, padding), kernel, stride, ceil_mode=True
     )
@@ -177,7 +175,7 @@ class _SeparableConvolution(_Convolution):
 
 
 class _Gating(nn.Module):
-    """Weighs each channel, in (0, 1), by the means of all channels over the clip."""
+    """Weighs each channel, in (0, 1), by the means of all channels over the video."""
 
     def __init__(self, n: int) -> None:
         super().__init__()
@@ -189,7 +187,7 @@ class _Gating(nn.Module):
 
 
 class _Inception(nn.Module):
-    """Four ways to look at a neighbourhood, side by side: 1, 3, 3, and the maximum over 3.
+    """Inception block: convolutions over 1, 3 and 3, and a maximum over 3, side by side.
 
     Args:
         n_in: channels.
@@ -223,7 +221,7 @@ class _Inception(nn.Module):
 
 
 class _Text(nn.Module):
-    """Word vectors, a layer for each word by itself, the maximum over words, a projection."""
+    """Text encoder: word vectors, a layer for each, the maximum over words, a projection."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -232,8 +230,8 @@ class _Text(nn.Module):
         self.fc2 = nn.Linear(2048, 512)
 
     def forward(self, words: Int64[Tensor, "N S"]) -> Tensor:
-        each = functional.relu(self.fc1(self.word_embd(words)))
-        projected: Tensor = self.fc2(each.amax(dim=1))
+        features = functional.relu(self.fc1(self.word_embd(words)))
+        projected: Tensor = self.fc2(features.amax(dim=1))
         return projected
 
 
@@ -249,7 +247,7 @@ def _load(path: Path | None, seed: int) -> S3D:
 
 
 def _spread_out(network: S3D) -> None:
-    """Random weights that keep differences alive: torch's own let them vanish over 30 layers."""
+    """Initialise so that inputs still differ after 30 layers; torch's own weights lose that."""
     for module in network.modules():
         if isinstance(module, nn.Conv3d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

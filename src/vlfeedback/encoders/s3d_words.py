@@ -89,6 +89,6 @@ def _words(text: str) -> list[str]:
 
 def _filled(rows: list[int]) -> Int64[np.ndarray, " 16"]:
     filled = np.zeros(N_SLOTS, dtype=np.int64)
-    kept = rows[:N_SLOTS]
-    filled[: len(kept)] = kept
+    first_rows = rows[:N_SLOTS]
+    filled[: len(first_rows)] = first_rows
     return filled

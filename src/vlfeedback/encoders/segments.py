@@ -25,7 +25,7 @@ class EncodingConfig:
 
 
 class TextCache:
-    """Each text is encoded once, by itself, so that its features depend on no other text.
+    """Features of texts, each encoded once and by itself, so that they depend on no other text.
 
     Args:
         source: id of the source, for messages.
@@ -35,7 +35,7 @@ class TextCache:
     def __init__(self, source: str, embed_text: Callable[[str], Float32[np.ndarray, " D"]]) -> None:
         self._source = source
         self._embed_text = embed_text
-        self._known: dict[str, Float32[np.ndarray, " D"]] = {}
+        self._features: dict[str, Float32[np.ndarray, " D"]] = {}
 
     def __call__(self, text: str) -> Float32[np.ndarray, " D"]:
         """Features of a text.
@@ -45,9 +45,9 @@ class TextCache:
         """
         if not text.strip():
             raise NeedsError(f"{self._source!r} needs an instruction in words; got {text!r}.")
-        if text not in self._known:
-            self._known[text] = self._embed_text(text)
-        return self._known[text]
+        if text not in self._features:
+            self._features[text] = self._embed_text(text)
+        return self._features[text]
 
     def of(self, batch: SegmentBatch) -> Float32[np.ndarray, "N D"]:
         """Features of each segment's instruction.
@@ -65,7 +65,7 @@ class TextCache:
 def picture_features(
     batch: SegmentBatch, embed: Embed, *, source: str
 ) -> Float32[np.ndarray, "N F ..."]:
-    """Features of every picture of a batch: those it brings, or those of its pictures.
+    """Features of every picture of a batch: its embeddings, or its pictures embedded.
 
     Args:
         batch: with frames (N, F, H, W, 3) or embeddings (N, F, ...).

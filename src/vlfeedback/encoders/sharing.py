@@ -1,4 +1,4 @@
-"""One copy of a frozen network for all sources that use it, and what is made of it."""
+"""One copy of each frozen network for all sources, with its hash and its bfloat16 weights."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class Derived:
-    """What is made of a frozen network once, for all who hold it.
+    """Hash and bfloat16 weights of a frozen network, computed once for all who hold it.
 
     Attributes:
         lock: held while the network computes, since it does so in bfloat16 with other tensors in
             the place of its own, which a second thread must not see.
-        settled: whether bfloat16 is used, by what was asked for.
+        settled: whether bfloat16 is used, by the settings of an encoder.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -45,18 +45,18 @@ class Derived:
         Those with four axes, of convolutions, hold the channels last: a ResNet-50 is 1.3 times as
         fast so on a CPU, and a ViT no slower.
         """
-        made: dict[str, Tensor] = {}
+        tensors: dict[str, Tensor] = {}
         halves: dict[int, Tensor] = {}  # by the tensor's id: some stand in several modules
         for path, module in self._alive().named_modules():
-            tensors = [
+            members = [
                 *module.named_parameters(recurse=False),
                 *module.named_buffers(recurse=False),
             ]
-            for name, tensor in tensors:
+            for name, tensor in members:
                 if tensor.is_floating_point():
                     half = halves.setdefault(id(tensor), _in_bfloat16(tensor))
-                    made[f"{path}.{name}" if path else name] = half
-        return made
+                    tensors[f"{path}.{name}" if path else name] = half
+        return tensors
 
     def _alive(self) -> nn.Module:
         return cast("nn.Module", self._network())
@@ -91,15 +91,15 @@ def shared(key: Hashable, load: Callable[[], Network]) -> Network:
 
 
 def derived(network: nn.Module) -> Derived:
-    """What is made of this network once; its weights may not change from now on."""
+    """The `Derived` of this network; its weights may not change from now on."""
     with _LOCK:
-        known = _DERIVED.get(network)
-        if known is None:
-            known = _DERIVED[network] = Derived(network)
-        return known
+        shared_state = _DERIVED.get(network)
+        if shared_state is None:
+            shared_state = _DERIVED[network] = Derived(network)
+        return shared_state
 
 
 def file_key(path: Path) -> Hashable:
-    """Stands for a file's content as long as nobody writes to it."""
+    """Key of a file's content, valid as long as the file is not written to."""
     status = path.stat()
     return str(path.resolve()), status.st_mtime_ns, status.st_size

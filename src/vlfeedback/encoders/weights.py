@@ -1,4 +1,4 @@
-"""What a weights file holds, once it is read: named tensors, and where they come from."""
+"""The content of a weights file: named tensors, and metadata on where they come from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Weights"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
-    """The named tensors of a weights file, and what else the file tells.
+    """The named tensors of a weights file, and its metadata.
 
     Attributes:
         path: of the file.
@@ -43,5 +43,7 @@ class Weights:
 
     def only(self, prefix: str) -> Weights:
         """The tensors whose names begin so, without that beginning."""
-        kept = {k.removeprefix(prefix): t for k, t in self.tensors.items() if k.startswith(prefix)}
-        return replace(self, tensors=kept)
+        tensors = {
+            k.removeprefix(prefix): t for k, t in self.tensors.items() if k.startswith(prefix)
+        }
+        return replace(self, tensors=tensors)

@@ -39,7 +39,7 @@ __all__ = [
 
 _ADDRESS = re.compile(r"hf://(?P<repository>[^/@]+/[^/@]+)/(?P<file>[^@]+)(@(?P<revision>.+))?")
 _TOP_KEYS = ("r3m", "vip", "liv", "state_dict", "model_state_dict", "model", "teacher")
-# What readers say of a file that ends early, or is something else.
+# Errors of readers of a file that ends early, or is something else.
 _UNREADABLE = (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError, OSError)
 _UNREAD = ("num_batches_tracked", "position_ids")  # ends of names that evaluation never reads
 
@@ -69,13 +69,15 @@ def locate(reference: str | Path) -> Path:
         )
     hub = require("huggingface_hub", extra="vision", needed_by="weights of the hub")
     try:
-        found = hub.hf_hub_download(match["repository"], match["file"], revision=match["revision"])
+        cached_file = hub.hf_hub_download(
+            match["repository"], match["file"], revision=match["revision"]
+        )
     except (hub.errors.HfHubHTTPError, hub.errors.HFValidationError, OSError) as error:
         raise FileNotFoundError(
             f"{str(reference)!r} is neither in the hub's cache nor could it be fetched. "
             f"The hub said: {_first_line(error)} Copy the file here and pass its path."
         ) from error
-    return Path(found)
+    return Path(cached_file)
 
 
 def read_weights(path: Path) -> Weights:
@@ -91,7 +93,7 @@ def read_weights(path: Path) -> Weights:
         raise FileNotFoundError(f"No weights file {str(path)!r}; pass the path of one.")
     is_archive = _is_torchscript(path)
     try:
-        loaded: Any = _load_archive(path) if is_archive else _load_tensors(path)
+        content: Any = _load_archive(path) if is_archive else _load_tensors(path)
         own_format = _own_format(path) if path.suffix == ".safetensors" else ""
     except _UNREADABLE as error:
         raise CheckpointError(
@@ -99,18 +101,18 @@ def read_weights(path: Path) -> Weights:
             f"again. The reader said: {_first_line(error)}"
         ) from error
     top_key = ""
-    if isinstance(loaded, Mapping):
-        top_key = next((k for k in _TOP_KEYS if isinstance(loaded.get(k), Mapping)), "")
+    if isinstance(content, Mapping):
+        top_key = next((k for k in _TOP_KEYS if isinstance(content.get(k), Mapping)), "")
     if top_key:
-        loaded = loaded[top_key]
-    if not isinstance(loaded, Mapping) or not all(isinstance(v, Tensor) for v in loaded.values()):
-        raise CheckpointError(f"{path} holds a {type(loaded).__name__}; expected named tensors.")
-    weights = Weights(path, dict(loaded), is_archive, config_beside(path), top_key, own_format)
+        content = content[top_key]
+    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise CheckpointError(f"{path} holds a {type(content).__name__}; expected named tensors.")
+    weights = Weights(path, dict(content), is_archive, config_beside(path), top_key, own_format)
     return weights.without_prefix("module.")
 
 
 def config_beside(path: Path) -> dict[str, Any]:
-    """What the open_clip_config.json beside a file says; empty without one.
+    """Content of the open_clip_config.json beside a file; empty without one.
 
     Raises:
         CheckpointError: there is one, and it is damaged.
@@ -143,21 +145,23 @@ def fill(network: nn.Module, weights: Weights, what: str, *, unread: Iterable[st
         CheckpointError: names or shapes differ; the message says what the file looks like.
     """
     expected = network.state_dict()
-    given = {
+    tensors = {
         k: t for k, t in weights.tensors.items() if k in expected or not _may_be_extra(k, unread)
     }
-    missing = {k for k in expected.keys() - given.keys() if not k.endswith(_UNREAD)}
-    reshaped = {k for k in expected.keys() & given.keys() if expected[k].shape != given[k].shape}
-    wrong = sorted(missing | reshaped | (given.keys() - expected.keys()))
-    if wrong:
+    missing = {k for k in expected.keys() - tensors.keys() if not k.endswith(_UNREAD)}
+    reshaped = {
+        k for k in expected.keys() & tensors.keys() if expected[k].shape != tensors[k].shape
+    }
+    mismatches = sorted(missing | reshaped | (tensors.keys() - expected.keys()))
+    if mismatches:
         with weights.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
         raise CheckpointError(
-            f"{weights.path} (sha256 {digest}...) is no {what}: {len(wrong)} tensors are "
-            f"missing, unexpected or of another shape, first: {wrong[:5]}. "
+            f"{weights.path} (sha256 {digest}...) is no {what}: {len(mismatches)} tensors are "
+            f"missing, unexpected or of another shape, first: {mismatches[:5]}. "
             f"It looks like {recognise(weights.tensors, weights.top_key).what}."
         )
-    network.load_state_dict(given, strict=False)
+    network.load_state_dict(tensors, strict=False)
 
 
 def check_one_choice(what: str, example: str, **choices: Any) -> None:
@@ -171,9 +175,9 @@ def check_one_choice(what: str, example: str, **choices: Any) -> None:
     Raises:
         NeedsError: none or several are chosen.
     """
-    given = {name: value for name, value in choices.items() if value is not None}
-    if len(given) != 1:
-        raise NeedsError(f"{what} got {given or 'no weights'}; give exactly one of: {example}.")
+    selection = {name: value for name, value in choices.items() if value is not None}
+    if len(selection) != 1:
+        raise NeedsError(f"{what} got {selection or 'no weights'}; give exactly one of: {example}.")
 
 
 def tensors_digest(network: nn.Module) -> str:
@@ -192,9 +196,9 @@ def tensors_digest(network: nn.Module) -> str:
 
 def _own_format(path: Path) -> str:
     with safe_open(path, framework="pt") as file:
-        written = (file.metadata() or {}).get("vlfeedback", "{}")
+        metadata = (file.metadata() or {}).get("vlfeedback", "{}")
     try:
-        header = json.loads(written)
+        header = json.loads(metadata)
     except ValueError:
         header = None
     return str(header.get("format", "")) if isinstance(header, dict) else ""

@@ -1,4 +1,4 @@
-"""BERT's tokens, from a vocabulary that is already here; nothing is ever downloaded.
+"""BERT's WordPiece tokenizer, from a local vocabulary; nothing is ever downloaded.
 
 The uncased WordPiece of `distilbert-base-uncased`: lower-cased, accents stripped, split at spaces
 and punctuation marks, then the longest known piece first, between ``[CLS]`` and ``[SEP]``.
@@ -23,11 +23,11 @@ _NEEDED = _MARKS[1:4]
 
 
 class WordPiece:
-    """Tokens of sentences.
+    """Tokenizer of sentences: a text to the numbers of its tokens.
 
     Args:
         vocabulary: the tokens, each at its own number; the marks above among them.
-        source: id of the source that asks, for messages.
+        source: id of the reward source, for messages.
 
     Raises:
         MissingExtraError: tokenizers, which transformers brings, is not installed.
@@ -56,18 +56,18 @@ class WordPiece:
         return ids
 
 
-def find_vocabulary(given: str | Path | None, *, checkpoint: Path) -> Path:
-    """The vocabulary file: the given one, else one beside the checkpoint, else the hub cache's.
+def find_vocabulary(tokenizer: str | Path | None, *, checkpoint: Path) -> Path:
+    """The vocabulary file: of `tokenizer`, else beside the checkpoint, else in the hub cache.
 
     Args:
-        given: path of a ``vocab.txt``, or of its folder.
+        tokenizer: path of a ``vocab.txt``, or of its folder.
         checkpoint: path of the weights.
 
     Raises:
         FileNotFoundError: there is none; the message says how to get it.
     """
-    if given is not None:
-        path = Path(given).expanduser()
+    if tokenizer is not None:
+        path = Path(tokenizer).expanduser()
         path = path / _NAME if path.is_dir() else path
         if not path.is_file():
             raise FileNotFoundError(
@@ -79,9 +79,9 @@ def find_vocabulary(given: str | Path | None, *, checkpoint: Path) -> Path:
         return beside
     hub = require("huggingface_hub", extra="vision", needed_by="a vocabulary of the hub cache")
     for repository in _REPOSITORIES:
-        found = hub.try_to_load_from_cache(repository, _NAME)
-        if isinstance(found, str):
-            return Path(found)
+        cached_file = hub.try_to_load_from_cache(repository, _NAME)
+        if isinstance(cached_file, str):
+            return Path(cached_file)
     raise FileNotFoundError(
         f"Sentences are read with the vocabulary of distilbert-base-uncased, which is neither "
         f"beside {str(checkpoint)!r} nor in the hub cache, and nothing is downloaded without being "
@@ -113,5 +113,5 @@ def read_vocabulary(path: Path) -> list[str]:
 
 
 def any_vocabulary() -> list[str]:
-    """A vocabulary that needs no file, for random weights, to which no number means anything."""
+    """A vocabulary that needs no file, for networks with random weights."""
     return [*_MARKS, *WordVectors.load().vocabulary]

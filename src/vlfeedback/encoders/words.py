@@ -1,8 +1,8 @@
-"""Static word vectors: the bundled preference model's reading of an instruction, NumPy only.
+"""Static word vectors, by which the bundled preference model reads instructions; NumPy only.
 
 A table of WordPiece tokens and whole words, each with one vector distilled from a sentence
 encoder (`docs/build/distil_words.py`; card: ``weights/words.md``). Synonyms lie close
-together, so a model trained on some phrasings understands others.
+together, so a model trained on some phrasings generalises to others.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WORDS_FORMAT = "vlfeedback.words/1"
 """Value of ``format`` in the metadata of a table's file."""
 
 _WORD = re.compile(r"[^\W_]+")
-_SHOWN = 80  # letters of a refused text that its error repeats
+_EXCERPT = 80  # letters of a refused text that its error repeats
 _CONTINUES = "##"  # WordPiece's mark of a piece that does not begin a word
 
 
@@ -121,9 +121,9 @@ class WordVectors:
     def _known_rows(self, text: str) -> list[int]:
         rows = [self._rows[token] for token in self.tokenize(text)]
         if not rows:
-            shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ..."
+            excerpt = text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]} ..."
             raise InvalidValueError(
-                f"No known word in the instruction {shown!r}. Pass a phrase in English that says "
+                f"No known word in the instruction {excerpt!r}. Pass a phrase in English that says "
                 "what should happen, such as 'close the drawer'."
             )
         return rows
@@ -148,11 +148,12 @@ class WordVectors:
 def _load(path: Path) -> WordVectors:
     try:
         with safe_open(path, framework="numpy") as file:
-            found = (file.metadata() or {}).get("format")
-            if found != WORDS_FORMAT:
+            file_format = (file.metadata() or {}).get("format")
+            if file_format != WORDS_FORMAT:
                 raise CheckpointError(
-                    f"{path} has format {found!r}; expected {WORDS_FORMAT!r}. Pass a table written "
-                    "by docs/build/distil_words.py of the repository, or None for the bundled one."
+                    f"{path} has format {file_format!r}; expected {WORDS_FORMAT!r}. Pass a table "
+                    "written by docs/build/distil_words.py of the repository, or None for the "
+                    "bundled one."
                 )
             quantised, scales, letters = (
                 file.get_tensor(key) for key in ("vectors", "scales", "vocabulary")

@@ -33,7 +33,7 @@ _KEY = "vlfeedback"
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFormat:
-    """A kind of weights file, and what to tell whoever passes another."""
+    """A kind of weights file, with the words of messages about files of other kinds."""
 
     name: str  # in the description, such as "vlfeedback-vlp"
     version: int  # the one that this release writes and reads
@@ -57,10 +57,10 @@ def save_checkpoint(
         file_format: what kind of file it is.
     """
     header = {"format": file_format.name, "version": file_format.version, **description}
-    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    copies = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with new_file(path) as partial:
         # `save_file` would make a file that nobody but its owner may read, whatever the umask.
-        partial.write_bytes(save(stored, metadata={_KEY: json.dumps(header)}))
+        partial.write_bytes(save(copies, metadata={_KEY: json.dumps(header)}))
 
 
 def read_checkpoint(
@@ -80,7 +80,7 @@ def read_checkpoint(
 
 
 def read_description(path: Path, *, file_format: CheckpointFormat) -> dict[str, Any]:
-    """What a file says of itself; reads no tensors.
+    """Description in a file's header; reads no tensors.
 
     Raises:
         FileNotFoundError: there is no such file.

@@ -12,6 +12,6 @@ __all__ = ["describe_training_machine"]
 
 
 def describe_training_machine(device: str) -> dict[str, Any]:
-    """What `describe_machine` says, with ``"device"`` and, where it is one, the ``"gpu"``."""
+    """Entries of `describe_machine`, with ``"device"`` and, where it is one, the ``"gpu"``."""
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else None
     return {**describe_machine(), "device": device, "gpu": name}

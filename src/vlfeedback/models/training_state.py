@@ -1,4 +1,4 @@
-"""A training on disk while it runs, so that one that was cut off goes on where it was.
+"""State of a running training on disk, from which one that was cut off goes on.
 
 One safetensors file: tensors of the network, of the optimiser and of torch's generators of random
 numbers, and in its header the steps done, the settings and numpy's generators. Nothing in it is
@@ -74,7 +74,7 @@ class TrainingState:
         self.notes: dict[str, Any] = {}
 
     def seconds(self) -> float:
-        """How long the training took that is there to go on with; 0 where there is none.
+        """Seconds that the saved training has taken; 0 where there is none.
 
         Raises:
             CheckpointError: the file is truncated or foreign.
@@ -91,7 +91,7 @@ class TrainingState:
         optimiser: torch.optim.Optimizer,
         generators: Sequence[Generator] = (),
     ) -> int:
-        """Fill all of these in place, if there is something to go on with.
+        """Restore network, optimiser and generators in place, if there is a file.
 
         Args:
             network: what is trained, with all that is changed by training.
@@ -137,16 +137,16 @@ class TrainingState:
         tensors = {_NETWORK + name: tensor for name, tensor in self._network.state_dict().items()}
         for index, state in self._optimiser.state_dict()["state"].items():
             tensors |= {f"{_OPTIMISER}{index}.{name}": tensor for name, tensor in state.items()}
-        numbers = {}
+        numpy_states = {}
         for place, generator in enumerate(self._generators):
             if isinstance(generator, torch.Generator):
                 tensors[f"{_GENERATOR}{place}"] = generator.get_state()
             else:
-                numbers[str(place)] = generator.bit_generator.state
+                numpy_states[str(place)] = generator.bit_generator.state
         header = {
             "step": step,
             "settings": self._settings,
-            "generators": numbers,
+            "generators": numpy_states,
             "notes": self.notes,
             "seconds": time.monotonic() - self._begin,
         }
@@ -179,5 +179,5 @@ class TrainingState:
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Those whose names begin so, by the rest of their names."""
+    """Tensors whose names begin with the prefix, by the rest of their names."""
     return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}

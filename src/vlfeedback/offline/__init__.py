@@ -1,4 +1,4 @@
-"""Policies from fixed data, as d3rlpy algorithms, and how they are judged."""
+"""Offline learning of policies, with learners as d3rlpy algorithms, and their evaluation."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class BCConfig(LearnableConfig):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class BCModules(Modules):  # type: ignore[misc]
-    """What BC saves."""
+    """Network and optimiser of BC, which d3rlpy saves."""
 
     policy: PolicyNetwork
     optimiser: OptimizerWrapper

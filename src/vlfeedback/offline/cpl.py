@@ -71,7 +71,7 @@ class CPLConfig(PreferenceLearnerConfig):
 
 @dataclass(frozen=True)
 class CPLModules(PreferenceModules):
-    """What CPL saves."""
+    """Networks and optimisers of CPL, which d3rlpy saves."""
 
     reference: PolicyNetwork
     bc_optimiser: OptimizerWrapper
@@ -88,7 +88,7 @@ class CPLImpl(PolicyImpl):
         self._config = config
 
     def inner_update(self, batch: PairTensors, grad_step: int) -> dict[str, float]:
-        """Clone, or contrast; which of them, the saved count of steps says."""
+        """Take one step: of cloning for the first `bc_steps`, then of the contrastive loss."""
         modules, step = self._modules, self._modules.step_count.take()
         if step == self._config.bc_steps:
             modules.reference.load_state_dict(modules.policy.state_dict())

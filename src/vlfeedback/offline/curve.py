@@ -1,4 +1,4 @@
-"""How good a policy was while it trained: every episode of every evaluation, and what is reported.
+"""Evaluations of a policy during training: every episode of each, and the figures reported.
 
 Papers report the maximum over training of a running mean, which is optimistic: the last
 evaluations stand beside it. Nothing but raw episodes is stored, so that any figure can be made

@@ -1,4 +1,4 @@
-"""d3rlpy without what it prints and writes unasked.
+"""d3rlpy without its logs on the terminal and in the working directory.
 
 Training logs to the terminal, and to a folder ``d3rlpy_logs`` in the working directory. What
 importing it prints, `vlfeedback.optional.import_d3rlpy` leaves out.

@@ -1,4 +1,4 @@
-"""Networks that find the noise in a sequence of actions, given what was observed.
+"""Networks that predict the noise in a sequence of actions, given the observations.
 
 Paper:    Chi et al. 2023, Diffusion Policy: a U-Net of 1-D convolutions along time, whose every
           block is scaled and shifted (FiLM) by the observations and the diffusion step.
@@ -122,15 +122,15 @@ class ConditionalUnet(nn.Module):
         """The noise in noisy actions at these diffusion steps."""
         condition = torch.cat([self.embed_step(steps), observed], dim=1)
         features = actions.transpose(1, 2)
-        kept = []
+        skips = []
         for level, blocks in enumerate(self.down):
             features = _through(blocks, features, condition)
-            kept.append(features)
+            skips.append(features)
             if level < len(self.shorten):
                 features = self.shorten[level](features)
         features = _through(self.middle, features, condition)
         for level, blocks in enumerate(self.up):
-            features = torch.cat([features, kept.pop()], dim=1)
+            features = torch.cat([features, skips.pop()], dim=1)
             features = self.lengthen[level](_through(blocks, features, condition))
         noise: Tensor = self.last(features)
         return noise.transpose(1, 2)

@@ -3,7 +3,7 @@
 Paper:    Chi et al. 2023, Diffusion Policy (state-based U-Net); a baseline of Offline RL-VLM-F,
           Table I, which prints none of its settings.
 Computes: from the last `n_observations` observations, the next `horizon` actions, of which
-          `n_action_steps` are carried out before it looks again. It reads no rewards.
+          `n_action_steps` are carried out before it plans again. It reads no rewards.
 Left out: pictures as observations, the transformer network, DDPM sampling.
 
 It is no d3rlpy algorithm, because those map one observation to one action and learn from single
@@ -94,7 +94,7 @@ class DiffusionPolicyConfig:
 
 
 class DiffusionPolicy:
-    """A policy that acts in several environments in step with each other.
+    """Diffusion Policy, acting in several environments that step together.
 
     Args:
         config: settings; the paper's by default.
@@ -174,7 +174,7 @@ class DiffusionPolicy:
                 callback(self, step + 1)
 
     def training_state(self) -> dict[str, Any]:
-        """What the next step of `fit` depends on; to be asked for in its `callback`.
+        """State that the next step of `fit` depends on; to be read in its `callback`.
 
         Raises:
             NeedsError: it is not being trained.
@@ -198,7 +198,7 @@ class DiffusionPolicy:
         self._n_done = state["done"]
 
     def reset(self, n_envs: int) -> None:
-        """Begin episodes in `n_envs` environments: forget what was seen and planned.
+        """Begin episodes in `n_envs` environments: forget observations and plans.
 
         The noise of sampling begins anew too, so the same weights act the same way every time.
         """
@@ -289,7 +289,7 @@ class DiffusionPolicy:
         return _Learnt(network, averaged, observations.to(self.device), actions.to(self.device))
 
     def _loss(self, learnt: _Learnt, windows: Windows) -> Tensor:
-        """Mean squared error of the noise found in noisy actions."""
+        """Mean squared error of the noise predicted in noisy actions."""
         size, rng = (self.config.batch_size,), self._batches
         observed, actions = windows.read(torch.randint(len(windows), size, generator=rng))
         steps = torch.randint(self._schedule.n_steps, size, generator=rng).to(self.device)
@@ -301,7 +301,7 @@ class DiffusionPolicy:
 
     @torch.no_grad()
     def _plan(self, learnt: _Learnt, seen: Tensor) -> list[np.ndarray]:
-        """What to do for the next `n_action_steps`, each (B, A)."""
+        """Actions of the next `n_action_steps`, each (B, A)."""
         config = self.config
         shape = len(seen), config.horizon, len(learnt.actions.low)
         noise = torch.randn(shape, generator=self._noise).to(self.device)
@@ -318,7 +318,7 @@ class DiffusionPolicy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Learnt:
-    """What training changes, and what it measured once."""
+    """Weights that training changes, and the ranges it measured once."""
 
     network: nn.Module
     averaged: nn.Module  # over the steps of training; the one that acts
@@ -328,10 +328,11 @@ class _Learnt:
     def check(self, windows: Windows) -> None:
         """Refuse demonstrations of another size than the network's."""
         for name in ("observations", "actions"):
-            new, known = getattr(windows, name).shape[1], len(getattr(self, name).low)
-            if new != known:
+            size, expected = getattr(windows, name).shape[1], len(getattr(self, name).low)
+            if size != expected:
                 raise ShapeError(
-                    f"{name} have size {new}; this policy was trained on {known}. Train another."
+                    f"{name} have size {size}; this policy was trained on {expected}. Train "
+                    "another."
                 )
 
     def tensors(self) -> dict[str, Tensor]:

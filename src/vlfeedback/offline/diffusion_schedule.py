@@ -1,4 +1,4 @@
-"""How much noise each diffusion step holds, and how noise becomes data again.
+"""Noise schedule of diffusion, and denoising by DDIM.
 
 Papers: Nichol and Dhariwal 2021, Improved DDPM (squared-cosine schedule, equation 17);
         Song et al. 2021, DDIM (sampling, equation 12 with eta = 0).
@@ -21,14 +21,14 @@ __all__ = ["NoiseSchedule"]
 
 
 class NoiseSchedule:
-    """The squared-cosine schedule; `kept[t]` is the data's share of the variance at step t.
+    """The squared-cosine schedule; `alpha_bar[t]` is the data's share of the variance at step t.
 
     Args:
         n_steps: diffusion steps of training (100: Diffusion Policy, Chi et al. 2023).
         device: where its table lies.
     """
 
-    kept: Float[Tensor, " S"]  # alpha bar, falling
+    alpha_bar: Float[Tensor, " S"]  # falling
 
     def __init__(self, n_steps: int = 100, device: str | torch.device = "cpu") -> None:
         level = [
@@ -36,8 +36,8 @@ class NoiseSchedule:
         ]
         betas = [min(1 - after / before, 0.999) for before, after in pairwise(level)]
         self.n_steps = n_steps
-        self.kept = torch.tensor(betas, dtype=torch.float64).neg().add(1).cumprod(0)
-        self.kept = self.kept.to(device, torch.float32)
+        self.alpha_bar = torch.tensor(betas, dtype=torch.float64).neg().add(1).cumprod(0)
+        self.alpha_bar = self.alpha_bar.to(device, torch.float32)
 
     def add_noise(
         self,
@@ -45,9 +45,9 @@ class NoiseSchedule:
         noise: Float[Tensor, "N H A"],
         steps: Int64[Tensor, " N"],
     ) -> Float[Tensor, "N H A"]:
-        """sqrt(kept) * data + sqrt(1 - kept) * noise, each row at a step of its own."""
-        kept = self.kept[steps][:, None, None]
-        return kept.sqrt() * data + (1 - kept).sqrt() * noise
+        """sqrt(alpha_bar) * data + sqrt(1 - alpha_bar) * noise, each row at a step of its own."""
+        alpha_bar = self.alpha_bar[steps][:, None, None]
+        return alpha_bar.sqrt() * data + (1 - alpha_bar).sqrt() * noise
 
     def denoise(
         self,
@@ -72,9 +72,11 @@ class NoiseSchedule:
         data = noise
         for step in range((n_steps - 1) * apart, -1, -apart):
             steps = torch.full((len(noise),), step, dtype=torch.int64, device=noise.device)
-            guess = predict_noise(data, steps)
-            kept = self.kept[step]
-            clean = ((data - (1 - kept).sqrt() * guess) / kept.sqrt()).clamp(-1, 1)
-            later = self.kept[step - apart] if step else one
-            data = later.sqrt() * clean + (1 - later).sqrt() * guess
+            predicted_noise = predict_noise(data, steps)
+            alpha_bar = self.alpha_bar[step]
+            clean = ((data - (1 - alpha_bar).sqrt() * predicted_noise) / alpha_bar.sqrt()).clamp(
+                -1, 1
+            )
+            next_alpha_bar = self.alpha_bar[step - apart] if step else one
+            data = next_alpha_bar.sqrt() * clean + (1 - next_alpha_bar).sqrt() * predicted_noise
         return data

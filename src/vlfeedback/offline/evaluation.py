@@ -1,4 +1,4 @@
-"""Run a policy on fixed seeds: who succeeded, and what return each episode had."""
+"""Evaluation of a policy: one episode for each of fixed seeds, its success and its return."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PolicyEvaluation:
 class PolicyEvaluator:
     """Runs policies on the same episodes, all of which step together.
 
-    The policy is asked once a step for all episodes that still run. Environments are made at the
+    The policy is called once a step for all episodes that still run. Environments are made at the
     first call and kept, so that a reset is all that later calls cost. It is also an evaluator
     of d3rlpy's `fit`, which calls it as ``evaluator(algo, dataset)`` and is given the success.
 
@@ -84,7 +84,7 @@ class PolicyEvaluator:
         self._envs: list[gym.Env[Any, Any]] = []
 
     def __call__(self, algo: Policy, dataset: object = None) -> float:
-        """Success of a policy, as d3rlpy asks for it; `history` keeps what was seen."""
+        """Success of a policy, as d3rlpy asks for it; `history` keeps each evaluation."""
         self.history.append(self.evaluate(algo))
         return self.history[-1].success
 
@@ -106,7 +106,7 @@ class PolicyEvaluator:
         runs, succeeded = np.ones(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
         returns, lengths = np.zeros(n), np.zeros(n, dtype=np.int64)
         while runs.any():
-            # A policy with memory knows its episodes by their rows, so all rows are passed.
+            # A policy with memory identifies its episodes by their rows, so all rows are passed.
             rows = np.arange(n) if reset is not None else np.flatnonzero(runs)
             actions = np.asarray(policy.predict(observations[rows]))
             for row, action in zip(rows, actions, strict=True):
@@ -114,15 +114,15 @@ class PolicyEvaluator:
                     continue
                 space = envs[row].action_space
                 low, high = space.low, space.high  # type: ignore[attr-defined]
-                taken = np.clip(action, low, high).astype(space.dtype)
-                observation, reward, terminated, truncated, info = envs[row].step(taken)
+                clipped_action = np.clip(action, low, high).astype(space.dtype)
+                observation, reward, terminated, truncated, info = envs[row].step(clipped_action)
                 observations[row] = _flat(observation)
                 returns[row] += float(reward)
                 lengths[row] += 1
                 succeeded[row] |= bool(info.get(self._key, False))
-                cut = self._horizon is not None and lengths[row] >= self._horizon
-                done = terminated or truncated or cut or (self._stop and succeeded[row])
-                runs[row] = not done
+                at_horizon = self._horizon is not None and lengths[row] >= self._horizon
+                is_over = terminated or truncated or at_horizon or (self._stop and succeeded[row])
+                runs[row] = not is_over
         return PolicyEvaluation(succeeded, returns, lengths)
 
     def settings(self) -> dict[str, Any]:
@@ -147,20 +147,20 @@ class PolicyEvaluator:
     def _environments(self) -> list[gym.Env[Any, Any]]:
         if not self._envs:
             # The same environment again and again would do, one episode after the other; stepping
-            # copies together asks the policy once for all of them.
+            # copies together calls the policy once for all of them.
             make = self._make if callable(self._make) else _maker(self._make)
-            made = [make() for _ in self.seeds]
-            if not isinstance(made[0].action_space, gym.spaces.Box):
+            envs = [make() for _ in self.seeds]
+            if not isinstance(envs[0].action_space, gym.spaces.Box):
                 raise NeedsError(
-                    f"Actions are {made[0].action_space}; policies of this library act in a Box."
+                    f"Actions are {envs[0].action_space}; policies of this library act in a Box."
                 )
-            limit = made[0].spec.max_episode_steps if made[0].spec else None
+            limit = envs[0].spec.max_episode_steps if envs[0].spec else None
             if self._horizon is None and limit is None:
                 raise NeedsError(
                     "The environment says no max_episode_steps, so that an episode might never "
                     "end; pass horizon=<steps>."
                 )
-            self._envs = made
+            self._envs = envs
         return self._envs
 
 

@@ -81,7 +81,7 @@ class Critics(nn.Module):
 
 @dataclass(frozen=True)
 class IPLModules(PreferenceModules):
-    """What IPL saves."""
+    """Networks and optimisers of IPL, which d3rlpy saves."""
 
     value: MLP
     critics: Critics
@@ -100,7 +100,7 @@ class Transitions:
     n_paired: int  # 2 B (T - 1)
 
     def loss(self, mean: Callable[[Tensor], Tensor], terms: Tensor, replay_weight: float) -> Tensor:
-        """What `mean` makes of the pairs' terms, and with `replay_weight` of the replay's."""
+        """`mean` of the pairs' terms, mixed by `replay_weight` with that of the replay's."""
         paired, replay = terms[: self.n_paired], terms[self.n_paired :]
         if not len(replay):
             return mean(paired)
@@ -177,8 +177,12 @@ class IPLImpl(PolicyImpl):
         implied_replay = None
         if replay is not None:
             with torch.no_grad():
-                after = self._clip(self._modules.value(replay.next_observations).squeeze(-1))
-            implied_replay = q[:, steps.n_paired :] - config.gamma * replay.continues * after
+                replay_values = self._clip(
+                    self._modules.value(replay.next_observations).squeeze(-1)
+                )
+            implied_replay = (
+                q[:, steps.n_paired :] - config.gamma * replay.continues * replay_values
+            )
         loss = ipl(
             implied[:, :, 0],
             implied[:, :, 1],
@@ -193,8 +197,8 @@ class IPLImpl(PolicyImpl):
         values = values.flatten()
         if self.replay is not None:
             with torch.no_grad():
-                others = self._modules.value(self.replay.observations).squeeze(-1)
-            values = torch.cat([values, others])
+                replay_values = self._modules.value(self.replay.observations).squeeze(-1)
+            values = torch.cat([values, replay_values])
         weight = torch.exp((target - values) / self._config.temperature)
         weight = weight.clamp(max=self._config.max_weight)
         log_prob = self._modules.policy.log_prob(steps.observations, steps.actions)

@@ -1,4 +1,4 @@
-"""IQL: values without asking for unseen actions, and a policy weighted by its advantages.
+"""IQL: values fitted to the actions of the data alone, and a policy weighted by advantages.
 
 Paper:    Kostrikov et al. 2022, Implicit Q-Learning; code read: d3rlpy 2.8.0, whose IQL this is,
           step by step, and jhejna/cpl at b333667 for the deterministic policy.
@@ -104,7 +104,7 @@ class TanhPolicy(nn.Module):
 
 @dataclass(frozen=True)
 class IQLModules(Modules):  # type: ignore[misc]
-    """What IQL saves."""
+    """Networks and optimisers of IQL, which d3rlpy saves."""
 
     q: StackedMLP
     target_q: StackedMLP
@@ -160,11 +160,11 @@ class IQLImpl(QLearningAlgoImplBase):  # type: ignore[misc]
         self, batch: _Batch, rows: Tensor, target_q: Tensor, log: bool
     ) -> dict[str, float]:
         modules, tau = self._modules, self._config.expectile
-        wanted = torch.addcmul(
+        td_target = torch.addcmul(
             batch.rewards, batch.discounts, modules.value(batch.next_observations)[0]
         )
         q = modules.q.activations(rows)
-        error = q[-1] - wanted  # (K, B, 1)
+        error = q[-1] - td_target  # (K, B, 1)
         modules.q.backward(q, error * (2 / len(batch)))
 
         value = modules.value.activations(batch.observations)

@@ -1,7 +1,7 @@
 """The learners by name: ours, and those of plugins in the group ``vlfeedback.learners``.
 
 A plugin's entry point names a `Learner` object. Nothing of d3rlpy or torch is imported before a
-learner is made ready.
+learner is prepared.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Reads = Literal["trajectories", "rewards", "preferences"]
 
 @dataclass(frozen=True, slots=True)
 class LearnerInputs:
-    """What is learnt from, and how.
+    """Data, settings and device of a training.
 
     Attributes:
         trajectories: the data, where there is some.
@@ -50,7 +50,7 @@ class LearnerInputs:
 
 @dataclass(frozen=True, slots=True)
 class Learner:
-    """One name: what stands behind it, what it reads, and how it is made ready."""
+    """A learner: its summary, the data it reads, and the recipe that prepares its training."""
 
     summary: str  # one line for people
     reads: tuple[Reads, ...]
@@ -64,9 +64,9 @@ class Learner:
             UnknownNameError: it has no such setting.
         """
         for name in self.reads:
-            wanted = "trajectories" if name == "rewards" else name
-            if getattr(inputs, wanted) is None:
-                raise NeedsError(f"This learner reads {wanted} and got none; pass {wanted}=...")
+            data = "trajectories" if name == "rewards" else name
+            if getattr(inputs, data) is None:
+                raise NeedsError(f"This learner reads {data} and got none; pass {data}=...")
         return self.recipe(inputs)
 
 

@@ -1,4 +1,4 @@
-"""What every learner that fits a policy alone shares behind d3rlpy's interface."""
+"""Base of the learners with a `PolicyNetwork`, behind d3rlpy's interface."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def adam(
     *,
     warmup_steps: int = 0,
 ) -> OptimizerWrapper:
-    """One fused pass over all parameters a step; the rate rises linearly over `warmup_steps`."""
+    """Adam, fused over all parameters; the rate rises linearly over `warmup_steps`."""
     parameters = list(parameters)
     optimiser = Adam(parameters, lr=learning_rate, fused=True)
     schedule = None

@@ -95,17 +95,17 @@ class _DropoutReLU(torch.autograd.Function):
         n, left_out = rows.numel(), round(256 * rate)
         words = torch.empty(math.ceil(n / 8), dtype=torch.int64, device=generator.device)
         draws = words.random_(-(2**63), None, generator=generator).view(torch.uint8)[:n]
-        kept = (draws >= left_out).to(device=rows.device, dtype=rows.dtype)
+        mask = (draws >= left_out).to(device=rows.device, dtype=rows.dtype)
         ctx.scale = 256 / (256 - left_out)
-        active = functional.relu(rows).mul_(kept.view(rows.shape)).mul_(ctx.scale)
+        active = functional.relu(rows).mul_(mask.view(rows.shape)).mul_(ctx.scale)
         ctx.save_for_backward(active)
         return active
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (active,) = ctx.saved_tensors
-        passed = torch.ops.aten.threshold_backward(gradient, active, 0)
-        return passed.mul_(ctx.scale), None, None
+        row_gradient = torch.ops.aten.threshold_backward(gradient, active, 0)
+        return row_gradient.mul_(ctx.scale), None, None
 
 
 class PolicyNetwork(nn.Module):

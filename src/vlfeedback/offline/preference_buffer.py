@@ -58,8 +58,8 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
     Args:
         dataset: labelled pairs whose trajectories have vectors as observations and actions.
             Unanswered pairs are never drawn; ties are.
-        length: steps of the piece that is cut from each segment, anew for every batch and with
-            a start of its own for each of the two; None takes whole segments.
+        length: steps that are drawn from each segment, anew for every batch and with a start of
+            its own for each of the two; None takes whole segments.
         seed: of the order of pairs and of the starts.
 
     Raises:
@@ -75,14 +75,14 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
         self, dataset: PreferenceDataset, *, length: int | None = None, seed: int = 0
     ) -> None:
         dataset.check_trainable()
-        answered = dataset.answered()
-        self.length = answered.length if length is None else length
-        if not 1 <= self.length <= answered.length:
+        answered_pairs = dataset.answered()
+        self.length = answered_pairs.length if length is None else length
+        if not 1 <= self.length <= answered_pairs.length:
             raise ShapeError(
-                f"length={length}, but segments have {answered.length} steps; ask for 1 to "
-                f"{answered.length} of them."
+                f"length={length}, but segments have {answered_pairs.length} steps; ask for 1 to "
+                f"{answered_pairs.length} of them."
             )
-        sides = [segment for pair in answered.pairs for segment in pair]
+        sides = [segment for pair in answered_pairs.pairs for segment in pair]
         self._observations = _vectors(sides, "observations")
         actions = _vectors(sides, "actions")
         if np.abs(actions).max() > 1:
@@ -91,8 +91,8 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
                 "is what the policy can reach. Scale them before learning, and back before acting."
             )
         self._actions = np.clip(actions, -_LARGEST_ACTION, _LARGEST_ACTION)
-        self._prefer_second = answered.labels.prefer_second
-        self._steps = answered.length
+        self._prefer_second = answered_pairs.labels.prefer_second
+        self._steps = answered_pairs.length
         self._rng = np.random.default_rng(seed)
         self._order = np.arange(0)
 
@@ -127,11 +127,11 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
         )
 
     def order_state(self) -> dict[str, Any]:
-        """What the next draws depend on, beside the pairs."""
+        """State of the order of draws, beside the pairs."""
         return {"rng": self._rng.bit_generator.state, "order": self._order}
 
     def load_order_state(self, state: Mapping[str, Any]) -> None:
-        """Draw what was drawn after `order_state` was asked."""
+        """Restore the order of draws from an `order_state`."""
         self._rng.bit_generator.state = state["rng"]
         self._order = state["order"]
 
@@ -158,7 +158,7 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
 
     @property
     def transition_picker(self) -> BasicTransitionPicker:
-        """What d3rlpy cuts transitions from `episodes` with."""
+        """d3rlpy's rule that makes transitions of `episodes`."""
         return BasicTransitionPicker()
 
     @property

@@ -1,4 +1,4 @@
-"""What the learners from preferences share: d3rlpy's `fit`, `predict`, `save` over segment pairs.
+"""Base of the learners from preferences: d3rlpy's `fit`, `predict`, `save` over segment pairs.
 
 d3rlpy converts every array of a batch and calls the network as often as it is asked to; here a
 batch of pairs becomes tensors without copying, and each network sees all of its rows at once.
@@ -74,7 +74,7 @@ class StepCount(nn.Module):
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     def take(self) -> int:
-        """How many steps there were before this one."""
+        """Count one step; returns how many there were before it."""
         before = int(self.count)
         self.count += 1
         return before
@@ -82,7 +82,7 @@ class StepCount(nn.Module):
 
 @dataclass(frozen=True)
 class PreferenceModules(Modules):  # type: ignore[misc]
-    """What every learner from preferences saves."""
+    """Modules of every learner from preferences, which d3rlpy saves."""
 
     policy: PolicyNetwork
     step_count: StepCount

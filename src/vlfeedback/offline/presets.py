@@ -52,12 +52,12 @@ class Preset:
         5000
         """
         of, variant = _VARIANTS.get(learner, (learner, {}))
-        found = {**self.learners.get(of, {}), **variant}
+        values = {**self.learners.get(of, {}), **variant}
         share = n_steps / self.n_steps
-        scaled = {key: round(found[key] * min(1.0, share)) for key in _STEPS if key in found}
-        if "cosine_steps" in found:  # always over the whole training
-            scaled["cosine_steps"] = round(found["cosine_steps"] * share)
-        return found | scaled
+        scaled = {key: round(values[key] * min(1.0, share)) for key in _STEPS if key in values}
+        if "cosine_steps" in values:  # always over the whole training
+            scaled["cosine_steps"] = round(values["cosine_steps"] * share)
+        return values | scaled
 
 
 # IQL as CPL's code has it for P-IQL: deterministic, with a cosine (algorithms of jhejna/cpl).

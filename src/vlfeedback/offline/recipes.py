@@ -1,6 +1,6 @@
-"""The library's own learners: how each gets from data to something that can be trained.
+"""The library's own learners: how each gets from data to a training.
 
-Nothing of d3rlpy or torch is imported before a learner is made ready.
+Nothing of d3rlpy or torch is imported before a learner is prepared.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _p_iql(inputs: LearnerInputs) -> Training:
 
     assert inputs.trajectories is not None  # `Learner.prepare`
     settings, options = _split(inputs.settings, ("reward_model", "reward_training"))
-    model, found = _reward_model(inputs, options)
+    model, outcome = _reward_model(inputs, options)
     relabelled = list(
         relabel(
             inputs.trajectories,
@@ -113,7 +113,7 @@ def _p_iql(inputs: LearnerInputs) -> Training:
         )
     )
     training = _iql(replace(inputs, trajectories=relabelled, settings=settings))
-    training.notes["reward_model"] = found
+    training.notes["reward_model"] = outcome
     training.files["reward.safetensors"] = model.save
     return training
 
@@ -121,30 +121,32 @@ def _p_iql(inputs: LearnerInputs) -> Training:
 def _reward_model(
     inputs: LearnerInputs, options: Mapping[str, Any]
 ) -> tuple[RewardModel, dict[str, Any]]:
-    """A model fitted to the preferences, or the one that was before a stop, and how it went."""
+    """A model fitted to the preferences, or the one fitted before a stop, and how the fit went."""
     from vlfeedback.models.reward.fit import RewardTraining, fit_reward_model
     from vlfeedback.models.reward.model import RewardModel
     from vlfeedback.models.reward.networks import RewardModelConfig
 
     assert inputs.preferences is not None  # `Learner.prepare`
-    kept, folder = "reward.safetensors", inputs.folder
+    file, folder = "reward.safetensors", inputs.folder
     if folder is not None and (folder / "reward.json").is_file():  # written last
-        found = read_json(folder / "reward.json", advice=f"Delete {folder} and start again.")
-        return RewardModel.load(folder / kept, device=inputs.device), found
-    model, fitted = fit_reward_model(
+        outcome = read_json(folder / "reward.json", advice=f"Delete {folder} and start again.")
+        return RewardModel.load(folder / file, device=inputs.device), outcome
+    model, fit_report = fit_reward_model(
         inputs.preferences,
         config=configured(RewardModelConfig, options.get("reward_model", {})),
         training=configured(RewardTraining, options.get("reward_training", {})),
         rng=np.random.default_rng(inputs.seed),
         device=inputs.device,
         report=inputs.report,
-        save_to=None if folder is None else folder / kept,
+        save_to=None if folder is None else folder / file,
     )
     # JSON has no NaN, which stands for what could not be measured.
-    found = {name: None if value != value else value for name, value in asdict(fitted).items()}
+    outcome = {
+        name: None if value != value else value for name, value in asdict(fit_report).items()
+    }
     if folder is not None:
-        write_json(folder / "reward.json", found)
-    return model, found
+        write_json(folder / "reward.json", outcome)
+    return model, outcome
 
 
 def _bc(inputs: LearnerInputs) -> Training:

@@ -1,4 +1,4 @@
-"""Settings by name, as a file or a command line has them, as a config's dataclass."""
+"""Config dataclasses from settings by name, as a file or a command line has them."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def configured(config_type: type[Config], settings: Any) -> Config:
             f"Settings of {config_type.__name__} are {settings!r}; expected them by name, such as "
             '{"n_members": 1}.'
         )
-    known: dict[str, Field[Any]] = {f.name: f for f in fields(config_type) if f.init}  # type: ignore[arg-type]
+    by_name: dict[str, Field[Any]] = {f.name: f for f in fields(config_type) if f.init}  # type: ignore[arg-type]
     for name in settings:
-        if name not in known:
+        if name not in by_name:
             raise UnknownNameError(
-                f"{config_type.__name__} has no setting {name!r}. {suggest(name, known)}It has: "
-                f"{', '.join(known)}."
+                f"{config_type.__name__} has no setting {name!r}. {suggest(name, by_name)}It has: "
+                f"{', '.join(by_name)}."
             )
     return config_type(
         **{
-            name: _of_kind(value, known[name], config_type.__name__)
+            name: _of_kind(value, by_name[name], config_type.__name__)
             for name, value in settings.items()
         }
     )

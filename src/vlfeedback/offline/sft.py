@@ -45,7 +45,7 @@ class SFTConfig(PreferenceLearnerConfig):
 
 @dataclass(frozen=True)
 class SFTModules(PreferenceModules):
-    """What SFT saves."""
+    """Network and optimiser of SFT, which d3rlpy saves."""
 
     optimiser: OptimizerWrapper
 

@@ -46,8 +46,8 @@ class StackedMLP(nn.Module):
         parts = []
         for n, m in pairwise(sizes):
             bound = 1 / math.sqrt(n)
-            drawn = torch.rand(n_networks * m * (n + 1), generator=generator)
-            parts.append((2 * drawn - 1) * bound)
+            uniform = torch.rand(n_networks * m * (n + 1), generator=generator)
+            parts.append((2 * uniform - 1) * bound)
         self.flat = nn.Parameter(torch.cat(parts).to(device))
         self._dropout = dropout
         self._generator = generator
@@ -63,13 +63,13 @@ class StackedMLP(nn.Module):
 
     @torch.no_grad()
     def activations(self, rows: Float[Tensor, "B D"]) -> list[Float[Tensor, "K B _"]]:
-        """What each layer read, and last the outputs; with dropout. `backward` takes them."""
-        read = [rows.expand(self._shapes[0][0], *rows.shape)]
+        """Inputs of each layer, and last the outputs; with dropout. `backward` takes them."""
+        inputs = [rows.expand(self._shapes[0][0], *rows.shape)]
         for w, b in self.layers[:-1]:
-            hidden = torch.baddbmm(b, read[-1], w.mT).relu_()
-            read.append(self._drop(hidden) if self._dropout else hidden)
+            hidden = torch.baddbmm(b, inputs[-1], w.mT).relu_()
+            inputs.append(self._drop(hidden) if self._dropout else hidden)
         weight, bias = self.layers[-1]
-        return [*read, torch.baddbmm(bias, read[-1], weight.mT)]
+        return [*inputs, torch.baddbmm(bias, inputs[-1], weight.mT)]
 
     @torch.no_grad()
     def backward(
@@ -80,13 +80,13 @@ class StackedMLP(nn.Module):
         Unlike autograd it does not add to what is there.
         """
         for i in reversed(range(len(self.layers))):
-            read, (weight_gradient, bias_gradient) = activations[i], self._gradients[i]
-            torch.bmm(gradient.mT, read, out=weight_gradient)
+            inputs, (weight_gradient, bias_gradient) = activations[i], self._gradients[i]
+            torch.bmm(gradient.mT, inputs, out=weight_gradient)
             torch.sum(gradient, dim=1, keepdim=True, out=bias_gradient)
             if i > 0:
                 gradient = torch.bmm(gradient, self.layers[i][0])
-                # Zero where ReLU or dropout gave zero: both are seen in what the layer read.
-                gradient = torch.ops.aten.threshold_backward(gradient, read, 0)
+                # Zero where ReLU or dropout gave zero: both are seen in the layer's input.
+                gradient = torch.ops.aten.threshold_backward(gradient, inputs, 0)
                 if self._dropout:
                     gradient.mul_(1 / (1 - self._dropout))
 

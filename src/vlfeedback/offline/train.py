@@ -1,4 +1,4 @@
-"""From data to a judged policy: one call for every learner."""
+"""Training and evaluation of a policy: one call for every learner."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from vlfeedback.types import Report, Trajectory
 
 __all__ = ["Evaluator", "train_policy"]
 
-_KEPT = "training"  # folder in `out`, until the training is finished
+_FOLDER = "training"  # folder in `out`, until the training is finished
 _SETTINGS, _STATE = "settings.json", "state.safetensors"  # files there
 
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """What judges a policy: a `PolicyEvaluator`.
+    """Evaluates a policy, as `PolicyEvaluator` does.
 
     One with a method ``settings()``, JSON values that its figures depend on, is held to them where
     a training goes on.
@@ -60,7 +60,7 @@ def train_policy(
     report: Report | None = None,
     **overrides: Any,
 ) -> TrainedPolicy:
-    """Train one policy, and judge it on the way.
+    """Train one policy, and evaluate it on the way.
 
     Equal data, settings and seed give the same curve bit for bit on the same machine, whoever
     gave the labels or rewards.
@@ -74,7 +74,7 @@ def train_policy(
             fewer where `n_steps` is less than the paper's.
         n_steps: gradient steps of the policy.
         seed: of weights, batches and dropout.
-        evaluator: judges the policy every `eval_every` steps and at the end.
+        evaluator: evaluates the policy every `eval_every` steps and at the end.
         eval_every: gradient steps (CPL's protocol, and the VLP paper's).
         n_threads: threads of torch; with networks this small, more are slower.
         device: where the policy is trained.
@@ -94,7 +94,7 @@ def train_policy(
         NeedsError: the learner reads data that are not given.
         ValueError: a number is NaN, no label is answered, or all tie; see `TransitionBuffer`,
             `PreferenceBuffer` and `fit_reward_model`.
-        FileFormatError: `out` holds another training, or one that is judged otherwise.
+        FileFormatError: `out` holds another training, or one with another evaluation.
         BlockingIOError: another process trains into `out`.
 
     Source: the protocol is that of the VLP paper, section 5.1, after CPL.
@@ -103,9 +103,9 @@ def train_policy(
         raise InvalidValueError(
             f"n_steps={n_steps}, eval_every={eval_every}; expected at least 1 each."
         )
-    chosen, learner = get_learner(learner), LEARNERS.entry(learner).name
+    implementation, learner = get_learner(learner), LEARNERS.entry(learner).name
     settings = get_preset(preset).settings(learner, n_steps) | overrides
-    read = None if trajectories is None else list(trajectories)
+    episodes = None if trajectories is None else list(trajectories)
     config = as_json(
         {
             "learner": learner,
@@ -114,35 +114,35 @@ def train_policy(
             "n_steps": n_steps,
             "seed": seed,
             "eval_every": eval_every,
-            "trajectories": None if read is None else _digest(read),
+            "trajectories": None if episodes is None else _digest(episodes),
             "preferences": None if preferences is None else preferences.digest(),
         }
     )
-    inputs = LearnerInputs(read, preferences, settings, seed, device, report)
+    inputs = LearnerInputs(episodes, preferences, settings, seed, device, report)
     if out is None:
         with _reproducible(seed, n_threads):
-            return _run(chosen, inputs, config, evaluator, None)[0]
-    judged = _settings_of(evaluator)
-    if (finished := read_trained(out, config, judged, device=device)) is not None:
+            return _run(implementation, inputs, config, evaluator, None)[0]
+    evaluation = _settings_of(evaluator)
+    if (finished := read_trained(out, config, evaluation, device=device)) is not None:
         return finished
-    kept = out / _KEPT
-    with locked(kept, what="trains into"):
-        if (finished := read_trained(out, config, judged, device=device)) is not None:
+    folder = out / _FOLDER
+    with locked(folder, what="trains into"):
+        if (finished := read_trained(out, config, evaluation, device=device)) is not None:
             return finished  # by the process that was waited for
-        now = {**config, "evaluation": judged, "n_threads": n_threads, "device": device}
-        if not _has_parts(kept):
-            (kept / _SETTINGS).unlink(missing_ok=True)  # nothing was finished: begin anew
-        ResumableFolder.begin(kept, now, manifest=_SETTINGS, holds="training")
+        manifest = {**config, "evaluation": evaluation, "n_threads": n_threads, "device": device}
+        if not _has_parts(folder):
+            (folder / _SETTINGS).unlink(missing_ok=True)  # nothing was finished: begin anew
+        ResumableFolder.begin(folder, manifest, manifest=_SETTINGS, holds="training")
         with _reproducible(seed, n_threads):
-            inputs = replace(inputs, folder=kept)
-            trained, files = _run(chosen, inputs, config, evaluator, kept / _STATE)
-        save_trained(trained, files, judged, out)
-        shutil.rmtree(kept, ignore_errors=True)
-    return trained
+            inputs = replace(inputs, folder=folder)
+            policy, files = _run(implementation, inputs, config, evaluator, folder / _STATE)
+        save_trained(policy, files, evaluation, out)
+        shutil.rmtree(folder, ignore_errors=True)
+    return policy
 
 
-def _has_parts(kept: Path) -> bool:
-    names = (path.name for path in kept.iterdir() if not is_partial(path))
+def _has_parts(folder: Path) -> bool:
+    names = (path.name for path in folder.iterdir() if not is_partial(path))
     return any(name != _SETTINGS and not name.startswith(".") for name in names)
 
 
@@ -151,17 +151,17 @@ def _run(
     inputs: LearnerInputs,
     config: dict[str, Any],
     evaluator: Evaluator | None,
-    kept: Path | None,
+    state_path: Path | None,
 ) -> tuple[TrainedPolicy, Files]:
-    """Train from the beginning, or from what is kept there of the same training."""
+    """Train from the beginning, or from the saved state of the same training."""
     begun = time.monotonic()
     evaluations: list[tuple[int, PolicyEvaluation]] = []
     n_steps = config["n_steps"]
     training = learner.prepare(inputs)
-    if kept is not None and isinstance(training, ResumableTraining):
+    if state_path is not None and isinstance(training, ResumableTraining):
         from vlfeedback.offline.training_state import load_state
 
-        state = load_state(kept)
+        state = load_state(state_path)
         if state is not None:
             training.load_state(state["training"])
             evaluations = [(step, PolicyEvaluation(*rows)) for step, *rows in state["evaluations"]]
@@ -170,8 +170,8 @@ def _run(
     def judge(step: int) -> None:
         if evaluator is not None:
             evaluations.append((step, evaluator.evaluate(training.policy)))
-        if kept is not None and step < n_steps and isinstance(training, ResumableTraining):
-            _keep(kept, training, evaluations, time.monotonic() - begun)
+        if state_path is not None and step < n_steps and isinstance(training, ResumableTraining):
+            _keep(state_path, training, evaluations, time.monotonic() - begun)
 
     training.run(n_steps, config["eval_every"], judge, inputs.report)
     curve = EvaluationCurve.from_evaluations(evaluations)
@@ -195,7 +195,7 @@ def _keep(
 
 
 def _settings_of(evaluator: Evaluator | None) -> dict[str, Any] | None:
-    """What an evaluator says its figures depend on; None where it says nothing."""
+    """Settings that an evaluator's figures depend on; None where it has none."""
     settings = getattr(evaluator, "settings", None)
     return None if settings is None else as_json(settings())
 
@@ -220,12 +220,12 @@ def _reproducible(seed: int, n_threads: int) -> Iterator[None]:
 
 def _digest(trajectories: Sequence[Trajectory]) -> str:
     """SHA-256 over what learners read of trajectories, hexadecimal."""
-    said = sha256()
+    digest = sha256()
     for trajectory in trajectories:
-        said.update(json.dumps([trajectory.id, len(trajectory), trajectory.terminated]).encode())
+        digest.update(json.dumps([trajectory.id, len(trajectory), trajectory.terminated]).encode())
         for name in ("observations", "actions", "rewards", "env_rewards"):
             array = getattr(trajectory, name)
             if array is not None:
-                said.update(name.encode())
-                said.update(np.ascontiguousarray(array).data)
-    return said.hexdigest()
+                digest.update(name.encode())
+                digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""A policy that was trained, and the folder it is kept in.
+"""A trained policy, and the folder it is kept in.
 
 The folder holds ``result.json``, written last, and beside it the policy: ``policy.d3`` is
 d3rlpy's format, a pickle, so read only your own; ``policy.safetensors`` a diffusion policy.
@@ -22,14 +22,14 @@ from vlfeedback.optional import import_d3rlpy
 __all__ = ["Files", "TrainedPolicy", "read_trained", "save_trained"]
 
 Files = Mapping[str, Callable[[Path], None]]
-"""What there is to save, by the name of its file: called with a path."""
+"""Functions that write the files of a policy, by file name; each is called with a path."""
 
 _RESULT = "result.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainedPolicy:
-    """A policy, how good it was while it trained, and what made it."""
+    """A trained policy, its evaluation curve, and the settings and data it was trained with."""
 
     algo: Any  # a `Policy`: any d3rlpy algorithm, or a `DiffusionPolicy`
     curve: EvaluationCurve  # empty without an evaluator
@@ -52,14 +52,14 @@ class TrainedPolicy:
 
 
 def save_trained(
-    trained: TrainedPolicy, files: Files, judged: Mapping[str, Any] | None, folder: Path
+    trained: TrainedPolicy, files: Files, evaluation: Mapping[str, Any] | None, folder: Path
 ) -> None:
-    """Write the policy, then what is known of it; files that are there are replaced.
+    """Write the policy, then its result; files that are there are replaced.
 
     Args:
         trained: what to describe.
         files: what to write.
-        judged: settings of the evaluator, if it says any.
+        evaluation: settings of the evaluator, if it has any.
         folder: made where it is not there.
     """
     for name, write in files.items():
@@ -70,7 +70,7 @@ def save_trained(
         "seconds": trained.seconds,
         "curve": trained.curve.to_json(),
         "notes": trained.notes,
-        "evaluation": judged,
+        "evaluation": evaluation,
         "files": sorted(files),
     }
     with new_file(folder / _RESULT) as partial:  # an episode's return may be no finite number
@@ -80,26 +80,26 @@ def save_trained(
 def read_trained(
     folder: Path,
     config: Mapping[str, Any],
-    judged: Mapping[str, Any] | None = None,
+    evaluation: Mapping[str, Any] | None = None,
     *,
     device: str = "cpu",
 ) -> TrainedPolicy | None:
     """The finished training in a folder, or None where there is none.
 
     Raises:
-        FileFormatError: there is another training than that of `config`, one that was judged with
-            other settings than `judged`, or no readable one.
+        FileFormatError: there is another training than that of `config`, one that was evaluated
+            with other settings than `evaluation`, or no readable one.
     """
     path = folder / _RESULT
     if not path.is_file():
         return None
     result = _read_result(path)
     advice = "Choose another folder, or delete that one."
-    begun = {name: result["config"].get(name) for name in config}
-    check_same_settings(begun, config, where=folder, advice=advice)
-    if judged is not None and result.get("evaluation") is not None:
-        begun = {"evaluation": result["evaluation"]}
-        check_same_settings(begun, {"evaluation": judged}, where=folder, advice=advice)
+    saved_settings = {name: result["config"].get(name) for name in config}
+    check_same_settings(saved_settings, config, where=folder, advice=advice)
+    if evaluation is not None and result.get("evaluation") is not None:
+        saved_settings = {"evaluation": result["evaluation"]}
+        check_same_settings(saved_settings, {"evaluation": evaluation}, where=folder, advice=advice)
     return _read(folder, result, device)
 
 
@@ -130,7 +130,7 @@ def _read_policy(folder: Path, files: list[str], learner: str, device: str) -> A
 
         return DiffusionPolicy.load(folder / "policy.safetensors", device=device)
     d3rlpy = import_d3rlpy(needed_by="a saved policy")
-    # d3rlpy knows our learners, and a plugin's, once their modules are imported.
+    # d3rlpy finds our learners, and a plugin's, once their modules are imported.
     from vlfeedback.offline import bc, cpl, ipl, iql, sft  # noqa: F401
 
     get_learner(learner)

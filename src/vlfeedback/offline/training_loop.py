@@ -1,4 +1,4 @@
-"""Training that lets the policy be judged now and then, the same way for every learner."""
+"""Training loops that have the policy evaluated at intervals, alike for every learner."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Training(Protocol):
     """A learner with its data."""
 
     policy: Any  # a `Policy`
-    notes: dict[str, Any]  # JSON values: what was found before, such as on a reward model
-    files: dict[str, Callable[[Path], None]]  # what there is to save, by the name of its file
+    notes: dict[str, Any]  # JSON values: figures of earlier stages, such as of a reward model
+    files: dict[str, Callable[[Path], None]]  # writers of its files, by file name
 
     def run(
         self, n_steps: int, every: int, judge: Callable[[int], None], report: Report | None
     ) -> None:
         """Train for `n_steps`; calls `judge` with the steps done after each `every`, and the last.
 
-        What `judge` asks the policy changes nothing of the training.
+        What `judge` does with the policy changes nothing of the training.
         """
 
 
@@ -49,13 +49,13 @@ class ResumableTraining(Training, Protocol):
 
 @runtime_checkable
 class ResumableBuffer(Protocol):
-    """What batches are drawn from, in an order that can be taken up again."""
+    """A buffer whose order of batches can be saved and restored."""
 
     def order_state(self) -> dict[str, Any]:
-        """What the next batches depend on, beside the data."""
+        """State of the order of batches, beside the data."""
 
     def load_order_state(self, state: Mapping[str, Any]) -> None:
-        """Go on with the batches that followed when `order_state` was asked."""
+        """Restore the order of batches from an `order_state`."""
 
 
 class D3rlpyTraining:
@@ -100,12 +100,12 @@ class D3rlpyTraining:
         self, n_steps: int, every: int, judge: Callable[[int], None], report: Report | None
     ) -> None:
         """See `Training.run`."""
-        for done in range(self._done, n_steps, every):
+        for n_done in range(self._done, n_steps, every):
             # One `fit` for all would leave out what is no whole epoch.
-            size = min(every, n_steps - done)
+            size = min(every, n_steps - n_done)
             with quiet_log():
-                self._fit(size, done, n_steps, report)
-            self._done = done + size
+                self._fit(size, n_done, n_steps, report)
+            self._done = n_done + size
             judge(self._done)
 
     def _buffers(self) -> dict[str, ResumableBuffer] | None:
@@ -115,12 +115,12 @@ class D3rlpyTraining:
         resumable = {n: b for n, b in buffers.items() if isinstance(b, ResumableBuffer)}
         return resumable if len(resumable) == len(buffers) else None
 
-    def _fit(self, size: int, done: int, n_steps: int, report: Report | None) -> None:
+    def _fit(self, size: int, n_done: int, n_steps: int, report: Report | None) -> None:
         from d3rlpy.logging import NoopAdapterFactory
 
-        def tell(_algo: Any, _epoch: int, step: int) -> None:
+        def on_step(_algo: Any, _epoch: int, step: int) -> None:
             if report is not None and (step % _REPORT_EVERY == 0 or step == size):
-                report("train", done + step, n_steps, float("nan"))
+                report("train", n_done + step, n_steps, float("nan"))
 
         self.policy.fit(
             self._buffer,
@@ -128,7 +128,7 @@ class D3rlpyTraining:
             n_steps_per_epoch=size,
             logger_adapter=NoopAdapterFactory(),
             show_progress=False,
-            callback=tell,
+            callback=on_step,
         )
 
 
@@ -158,10 +158,10 @@ class DiffusionTraining:
     ) -> None:
         """See `Training.run`."""
 
-        def tell(_policy: Any, step: int) -> None:
+        def on_step(_policy: Any, step: int) -> None:
             if step % every == 0 or step == n_steps:
                 judge(step)
 
         self.policy.fit(
-            self._trajectories, n_steps, callback=tell, report=report, begun=self._begun
+            self._trajectories, n_steps, callback=on_step, report=report, begun=self._begun
         )

@@ -1,4 +1,4 @@
-"""Where a training stands, in one safetensors file: all that its next step depends on.
+"""State of a training in one safetensors file: all that its next step depends on.
 
 A state is nested dictionaries, lists and tuples of tensors, arrays, numbers and texts, and comes
 back as it was. Nothing in the file is executed when it is read.
@@ -32,8 +32,8 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
         TypeError: it holds something else than the module's header says.
     """
     tensors: dict[str, Tensor] = {}
-    described = _describe(state, tensors)
-    save_checkpoint(path, tensors, {"state": described}, file_format=_FORMAT)
+    description = _describe(state, tensors)
+    save_checkpoint(path, tensors, {"state": description}, file_format=_FORMAT)
 
 
 def load_state(path: Path) -> dict[str, Any] | None:
@@ -44,8 +44,8 @@ def load_state(path: Path) -> dict[str, Any] | None:
     """
     if not path.is_file():
         return None
-    described, tensors = read_checkpoint(path, file_format=_FORMAT)
-    state: dict[str, Any] = _restore(described["state"], tensors)
+    description, tensors = read_checkpoint(path, file_format=_FORMAT)
+    state: dict[str, Any] = _restore(description["state"], tensors)
     return state
 
 
@@ -64,7 +64,7 @@ def algorithm_state(algo: Any) -> dict[str, Any]:
 
 
 def load_algorithm_state(algo: Any, state: Mapping[str, Any]) -> None:
-    """Bring a built algorithm of the same settings to where `algorithm_state` was asked."""
+    """Restore a built algorithm of the same settings from an `algorithm_state`."""
     for name, part in _parts(algo):
         part.load_state_dict(state["modules"][name])
     if state["generator"] is not None:
@@ -99,10 +99,10 @@ def _describe(value: Any, tensors: dict[str, Tensor]) -> Any:
     )
 
 
-def _restore(described: Any, tensors: Mapping[str, Tensor]) -> Any:
-    if not isinstance(described, dict):
-        return described
-    ((kind, value),) = described.items()
+def _restore(description: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if not isinstance(description, dict):
+        return description
+    ((kind, value),) = description.items()
     if kind == "dict":
         return {key: _restore(item, tensors) for key, item in value}
     if kind in ("list", "tuple"):

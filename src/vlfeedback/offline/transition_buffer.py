@@ -112,17 +112,17 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
 
     def sample_transition_batch(self, batch_size: int) -> TransitionMiniBatch:
         """Draw transitions, uniformly and with replacement."""
-        picked = self._rng.integers(len(self._rows), size=batch_size)
-        rows = self._rows.take(picked)
+        indices = self._rng.integers(len(self._rows), size=batch_size)
+        rows = self._rows.take(indices)
         return TransitionMiniBatch(
             observations=self._observations.take(rows, axis=0).astype(np.float32, copy=False),
             actions=self._actions.take(rows, axis=0),
-            rewards=self._rewards.take(picked, axis=0),
+            rewards=self._rewards.take(indices, axis=0),
             next_observations=self._observations.take(rows + 1, axis=0).astype(
                 np.float32, copy=False
             ),
             next_actions=self._actions.take(rows + 1, axis=0),
-            terminals=self._terminals.take(picked, axis=0),
+            terminals=self._terminals.take(indices, axis=0),
             intervals=np.ones((batch_size, 1), dtype=np.float32),
             transitions=_Transitions(self, rows),
         )
@@ -132,11 +132,11 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
         return self._transition(int(self._rows[self._rng.integers(len(self._rows))]))
 
     def order_state(self) -> dict[str, Any]:
-        """What the next draws depend on, beside the transitions."""
+        """State of the order of draws, beside the transitions."""
         return {"rng": self._rng.bit_generator.state}
 
     def load_order_state(self, state: Mapping[str, Any]) -> None:
-        """Draw what was drawn after `order_state` was asked."""
+        """Restore the order of draws from an `order_state`."""
         self._rng.bit_generator.state = state["rng"]
 
     @cached_property
@@ -163,7 +163,7 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
 
     @property
     def transition_picker(self) -> BasicTransitionPicker:
-        """What d3rlpy cuts transitions from `episodes` with."""
+        """d3rlpy's rule that makes transitions of `episodes`."""
         return BasicTransitionPicker()
 
     @property
@@ -217,18 +217,18 @@ class _Transitions(Sequence[Transition]):
 
 def _with_next_states(episodes: Sequence[Trajectory]) -> list[Trajectory]:
     """The same without last transitions of which it is not known where they led."""
-    known = []
+    trajectories = []
     for episode in episodes:
         if episode.terminated or not episode.last_observation_repeated:
-            known.append(episode)
+            trajectories.append(episode)
         elif len(episode) > 1:
-            known.append(_without_last_step(episode))
-    if not known:
+            trajectories.append(_without_last_step(episode))
+    if not trajectories:
         raise NeedsError(
             "There is no transition to learn from: each trajectory has one step, and it is not "
             "known where that led (info['last_observation'] is 'repeated')."
         )
-    return known
+    return trajectories
 
 
 def _without_last_step(episode: Trajectory) -> Trajectory:

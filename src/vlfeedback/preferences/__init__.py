@@ -1,4 +1,4 @@
-"""Preference sources: what says which of two segments follows the instruction better.
+"""Preference sources: labellers of which of two segments follows the instruction better.
 
 They follow the rules of `vlfeedback.rewards`, with ``label(pairs) -> PreferenceLabels`` in place
 of ``rewards``, and plugins use the group ``vlfeedback.preference_sources``. Every reward source is
@@ -60,14 +60,16 @@ def make_preference_source(source: str, *, device: str = "cpu", **config: Any) -
     """
     family = source.partition(".")[0]
     if source in PREFERENCE_SOURCES or family in PREFERENCE_SOURCES:
-        made = make(PREFERENCE_SOURCES, source, device=device, config=config, method="label")
-        return cast("PreferenceSource", made)
+        preference_source = make(
+            PREFERENCE_SOURCES, source, device=device, config=config, method="label"
+        )
+        return cast("PreferenceSource", preference_source)
     if source in REWARD_SOURCES or family in REWARD_SOURCES:
         comparison = {name: config.pop(name) for name in ("tie_margin", "soft") if name in config}
         rewards = make_reward_source(source, device=device, **config)
         return PreferenceFromReward(rewards, **comparison)
-    known = list_preference_sources()
+    names = list_preference_sources()
     raise UnknownNameError(
-        f"No preference source {source!r}. {suggest(source, known)}"
-        f"`{PREFERENCE_SOURCES.listed_by}` shows all {len(known)}."
+        f"No preference source {source!r}. {suggest(source, names)}"
+        f"`{PREFERENCE_SOURCES.listed_by}` shows all {len(names)}."
     )

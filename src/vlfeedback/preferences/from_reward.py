@@ -1,6 +1,6 @@
 """Any reward source as a labeller: the segment with the larger sum of rewards is preferred.
 
-Where scores are log-odds, as those of the preference model are, labels may say how sure they are.
+Where scores are log-odds, as those of the preference model are, labels may be probabilities.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["PreferenceFromReward", "PreferenceFromRewardConfig"]
 
 @dataclass(frozen=True, slots=True)
 class PreferenceFromRewardConfig:
-    """What a record of labels says of the labeller."""
+    """Config of the labeller, as records of labels store it."""
 
     reward: str = ""  # class of the reward source
     reward_config: dict[str, Any] = field(default_factory=dict)  # its settings

@@ -53,7 +53,7 @@ is our "noisy"."""
 
 @dataclass(frozen=True, slots=True)
 class TeacherConfig:
-    """How a scripted teacher errs; left alone it never does.
+    """How a scripted teacher errs; by default it never does.
 
     Raises:
         UnknownNameError: there is no such preset.
@@ -272,9 +272,9 @@ def _rewards(batch: SegmentBatch) -> Float64[np.ndarray, "N T"]:
     rewards = batch.env_rewards.astype(np.float64)
     if batch.mask is not None:
         rewards = np.where(batch.mask, rewards, 0.0)
-    broken = np.argwhere(~np.isfinite(rewards))
-    if len(broken):
-        row, step = broken[0]
+    positions = np.argwhere(~np.isfinite(rewards))
+    if len(positions):
+        row, step = positions[0]
         raise InvalidValueError(
             f"The environment's reward of segment {row} at step {step} is {rewards[row, step]}; "
             "expected finite numbers. Leave that trajectory out, or repair its env_rewards."
@@ -301,5 +301,5 @@ def _chances(pairs: SegmentPairs, seed: int) -> Float64[np.ndarray, "N 4"]:
             rows = np.ascontiguousarray(array, dtype=np.float32) + np.float32(0)
             for digest, row, length in zip(digests, rows, lengths, strict=True):
                 digest.update(row[:length].tobytes())
-    drawn = np.frombuffer(b"".join(digest.digest() for digest in digests), dtype="<u8")
-    return np.asarray((drawn >> np.uint64(11)) / np.float64(2**53)).reshape(-1, 4)
+    integers = np.frombuffer(b"".join(digest.digest() for digest in digests), dtype="<u8")
+    return np.asarray((integers >> np.uint64(11)) / np.float64(2**53)).reshape(-1, 4)

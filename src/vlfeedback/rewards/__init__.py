@@ -75,12 +75,12 @@ def make_reward_source(source: str, *, device: str = "cpu", **config: Any) -> Re
     >>> make_reward_source("random", seed=3).config
     RandomConfig(seed=3)
     """
-    made = make(REWARD_SOURCES, source, device=device, config=config, method="rewards")
-    return cast("RewardSource", made)
+    reward_source = make(REWARD_SOURCES, source, device=device, config=config, method="rewards")
+    return cast("RewardSource", reward_source)
 
 
 def source_to_json(source: RewardSource) -> dict[str, Any]:
-    """What it takes to make a source again, as JSON values.
+    """Describe a source as JSON values, from which `source_from_json` makes it again.
 
     Returns:
         ``{"type": "vlp", "params": {"weights": "mt45"}, "version": 1}``.

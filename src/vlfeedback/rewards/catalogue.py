@@ -1,4 +1,4 @@
-"""The library's own reward sources: all that is known of each, without importing any.
+"""The library's own reward sources as registry entries, which import none of them.
 
 What has released weights comes first, in the order in which `vlfeedback weights list` shows it.
 """

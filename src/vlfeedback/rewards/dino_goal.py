@@ -39,7 +39,7 @@ class DINOGoalConfig(EncodingConfig):
     goal: str | Sequence[str] | None = None  # path(s) of pictures of the goal, same camera
     architecture: str = "vit_base_patch14_dinov2.lvd142m"  # any DINOv2 or DINOv3 of timm
     checkpoint: str | None = None  # path of a weights file, or hf://owner/name/file@revision
-    random_weights_seed: int | None = None  # weights that know nothing, for tests and demos
+    random_weights_seed: int | None = None  # untrained weights, for tests and demos
     features: str = "class"  # "patches": mean distance of patches, which sees where things are
     # Side of the picture the network reads, px, a multiple of the patch's. DINOv2 was trained last
     # at 518; at 224 (DINO-WM's, our choice) it costs a sixth.

@@ -1,4 +1,4 @@
-"""The environment's own reward, as a source: what others are compared with.
+"""The environment's own reward, as a reward source, for reference.
 
 Paper:    none
 Needs:    the rewards that the environment itself gave

@@ -36,7 +36,7 @@ class LearnedConfig:
     # Mean 0 and deviation 1 over the training steps, cut at 5. Preferences leave the scale open,
     # and learners are tuned to one; B-Pref and RL-VLM-F do without.
     normalise: bool = True
-    # SHA-256 of the weights; filled in, so that rewards say which model gave them. Where it is
+    # SHA-256 of the weights; filled in, so that records of rewards name their model. Where it is
     # given, a file with other weights is refused.
     digest: str = ""
 
@@ -48,7 +48,7 @@ class LearnedReward:
     that are further apart than a step the last reward is held.
 
     Args:
-        model: a reward model, or settings that say where one is.
+        model: a reward model, or settings with the path of one.
         normalise: see `LearnedConfig`; read with a live model alone.
         encoder: what embeds pictures, for a model of embeddings; made again as it was in training
             where it is not given.
@@ -99,7 +99,7 @@ class LearnedReward:
         return f"learned {self.config.digest}"
 
     def embed(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B ..."]:
-        """What is kept of each picture: its embedding, or (B, K) the members' rewards for it.
+        """Embedding of each picture; without an encoder, (B, K) the members' rewards for it.
 
         Raises:
             InvalidValueError: the model reads no pictures.
@@ -152,7 +152,7 @@ def _load(config: LearnedConfig, device: str) -> RewardModel:
 
 
 def _make_encoder(model: RewardModel, device: str) -> EmbeddingSource:
-    """The source that embedded the pictures the model was trained on."""
+    """The source that embedded the model's training pictures."""
     target = model.config.encoder.get("source", "")
     # Looked up among the registered: a weights file must not choose what code is run.
     name = name_of_target(REWARD_SOURCES, target)

@@ -36,7 +36,7 @@ class LIVConfig(EncodingConfig):
     """Settings of the `liv` source. Give exactly one of the two weights."""
 
     checkpoint: str | None = None  # path of LIV's model.pt or snapshot.pt, or an hf:// address
-    random_weights_seed: int | None = None  # weights that know nothing, for tests and demos
+    random_weights_seed: int | None = None  # untrained weights, for tests and demos
     goal: str | Sequence[str] | None = None  # path(s) of goal pictures; None: the instruction
     metric: str = "cos"  # as in the released config; "l2" is its code's other choice
     preprocess: str = "paper"  # as its code does to tensors; "clip": as it does to PIL pictures
@@ -98,7 +98,7 @@ class LIVReward:
 
         Raises:
             NeedsError: pictures are missing, the first one comes after the first step, or, where
-                no goal picture is given, instructions are missing or say nothing.
+                no goal picture is given, instructions are missing or empty.
             ShapeError: the pictures' aspect ratio is another than the goal picture's.
         """
         if self._goal is None:

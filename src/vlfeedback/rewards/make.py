@@ -54,10 +54,10 @@ def make(
     if variant:
         settings |= _choose_variant(config_type, name, variant, settings)
     settings = _checked_settings(config_type, name, settings)
-    made = cls(config_type(**settings), device=device)
+    instance = cls(config_type(**settings), device=device)
     for member in ("needs", "config"):
-        _check_has(made, member, where)
-    return made
+        _check_has(instance, member, where)
+    return instance
 
 
 def describe(registry: Registry[Any], source: Any) -> dict[str, Any]:
@@ -138,14 +138,14 @@ def _checked_settings(config_type: Any, name: str, settings: Mapping[str, Any]) 
         UnknownNameError: the source has no setting of one of these names.
         InvalidTypeError: one is of another type than its field.
     """
-    known = [field.name for field in fields(config_type) if field.init]
+    names = [field.name for field in fields(config_type) if field.init]
     types = setting_types(config_type)
     checked = {key: _as_json(value) for key, value in settings.items()}
     for key, value in checked.items():
-        if key not in known:
+        if key not in names:
             raise UnknownNameError(
-                f"Source {name!r} has no setting {key!r}. {suggest(key, known)}"
-                f"It has: {', '.join(known) or 'none'}."
+                f"Source {name!r} has no setting {key!r}. {suggest(key, names)}"
+                f"It has: {', '.join(names) or 'none'}."
             )
         if key in types and not is_of_type(value, types[key]):
             raise InvalidTypeError(

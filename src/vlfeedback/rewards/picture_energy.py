@@ -1,4 +1,4 @@
-"""Picture energy: how much a clip's last picture differs from its first. No language, no learning.
+"""Picture energy: difference of a window's first and last picture. No language, no learning.
 
 Paper:    none; the trivial baseline every table of preference accuracy should carry, because a
           scripted policy moves things and K-means pairs mostly set it against a random one
@@ -25,7 +25,7 @@ class PictureEnergyConfig:
 
 
 class PictureEnergyReward:
-    """Mean absolute difference between the first and the last picture of each clip."""
+    """Mean absolute difference between the first and the last picture of each window."""
 
     config_type = PictureEnergyConfig
     needs = SourceNeeds(frames=True, granularity="window", context=50, frame_stride=7)
@@ -34,7 +34,7 @@ class PictureEnergyReward:
         self.config = config or PictureEnergyConfig()
 
     def rewards(self, batch: SegmentBatch) -> Float32[np.ndarray, "N T"]:
-        """Energy at each clip's last step, zeros before.
+        """Energy at each window's last step, zeros before.
 
         Raises:
             NeedsError: the batch has no pictures.

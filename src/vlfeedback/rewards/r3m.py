@@ -47,7 +47,7 @@ class R3MConfig(EncodingConfig):
 
     size: str | int = 50  # of the ResNet: 18, 34 or 50; VLP does not say, the repository shows 50
     checkpoint: str | None = None  # path of model.pt, or hf://owner/name/file@revision
-    random_weights_seed: int | None = None  # weights that know nothing, for tests and demos
+    random_weights_seed: int | None = None  # untrained weights, for tests and demos
     # vocab.txt of distilbert-base-uncased, or its folder; None: beside the checkpoint, else in the
     # hub cache. Random weights need none.
     tokenizer: str | None = None

@@ -39,7 +39,7 @@ class R3MGoalConfig(EncodingConfig):
     size: str | int = 50  # of the ResNet: 18, 34 or 50, which VIP's comparison uses
     goal: str | Sequence[str] | None = None  # path of a picture of the goal, or of several
     checkpoint: str | None = None  # path of model.pt, or hf://owner/name/file@revision
-    random_weights_seed: int | None = None  # weights that know nothing, for tests and demos
+    random_weights_seed: int | None = None  # untrained weights, for tests and demos
     preprocess: str = "paper"  # in whole batches, within 2 grey levels of "pil", one at a time
 
 

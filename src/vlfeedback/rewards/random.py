@@ -1,4 +1,4 @@
-"""Random rewards: what any method should beat.
+"""Random rewards: a baseline that any method should beat.
 
 Paper:    none; uniform in [-1, 1) is our choice
 Needs:    actions

@@ -1,4 +1,4 @@
-"""What reward sources read that others have trained, plugins' included; from their entries."""
+"""Released weights of all reward sources, plugins included, from their entries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def released_weights() -> tuple[dict[str, Released], dict[str, str]]:
     """The released weights of all sources that have some, and what is wrong with the others.
 
     Returns:
-        by source id, the library's own first; and by source id why a plugin could not tell.
+        by source id, the library's own first; and by source id the error of a plugin that fails.
     """
     weights: dict[str, Released] = {}
     problems: dict[str, str] = {}
@@ -29,7 +29,7 @@ def released_weights() -> tuple[dict[str, Released], dict[str, str]]:
 
 
 def released_for(source: str) -> Released:
-    """What a source reads that others have trained.
+    """Released weights of one source.
 
     Raises:
         UnknownNameError: nothing is known of it; it may need no weights.

@@ -6,12 +6,12 @@ Weights:  S3D of MIL-NCE, s3d_howto100m.pth and s3d_dict.npy, linked in antoine7
           (code Apache-2.0); no licence is stated for them
 Needs:    a picture every fourth step of the whole episode; an instruction, or a demonstration
 Returns:  one reward an episode, at its last step, 0 before; unitless, and unbounded
-Recipe:   1 spread 32 pictures over the episode and cut out their centre; 2 encode them as one clip;
+Recipe:   1 spread 32 pictures over the episode and cut out their centre; 2 encode them together;
           3 multiply (scalar product) with the features of the text, or of the demonstration.
 Left out: time as an observation (wrap the environment in gymnasium's `TimeAwareObservation`);
           episodes of 128 steps are the paper's, any length is read here; the repository's dense
           reward of a sliding window, which is not the paper's.
-Differs:  the last picture of an episode is always the clip's last. As released, pictures are those
+Differs:  the last picture of an episode is always the video's last. As released, pictures are those
           after the steps 0, 4 ... 124 of 128. And a demonstration is spread and cut like episodes;
           as released, all pictures of a human one are read, whole.
 """
@@ -42,8 +42,8 @@ __all__ = ["RoboCLIPConfig", "RoboCLIPReward", "ValueRange"]
 ValueRange = Literal["0-1", "0-255"]
 """Of the pictures' values, as the network gets them."""
 
-_CPU_CLIPS = 1  # clips at once: more is no faster, and one of full size needs about 0.4 GB
-_GPU_CLIPS = 8
+_CPU_VIDEOS = 1  # videos at once: more is no faster, and one of full size needs about 0.4 GB
+_GPU_VIDEOS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +51,14 @@ class RoboCLIPConfig(EncodingConfig):
     """Settings of the `roboclip` source. Give exactly one of the two weights."""
 
     checkpoint: str | None = None  # path of s3d_howto100m.pth, or hf://owner/name/file@revision
-    random_weights_seed: int | None = None  # weights that know nothing, for tests and demos
+    random_weights_seed: int | None = None  # untrained weights, for tests and demos
     words: str | None = None  # path of s3d_dict.npy; None: beside the checkpoint
     demo: str | None = None  # path of a video or .npy; None: the instruction is the target
-    n_frames: int = 32  # pictures of a clip, even; trained on 32, "16 also works ok" (its README)
+    n_frames: int = 32  # pictures of a video, even; trained on 32, "16 also works ok" (its README)
     value_range: str = "0-1"  # as trained; "0-255" is RoboCLIP on Meta-World, as released
     crop: int = 250  # px, even: the centre of larger pictures is cut out, as released
     frame_stride: int = 4  # steps from one picture to the next, as released
-    batch_size: int | None = None  # clips encoded at once; None: what suits the device
+    batch_size: int | None = None  # videos encoded at once; None: what suits the device
 
 
 class RoboCLIPReward:
@@ -69,10 +69,10 @@ class RoboCLIPReward:
     each axis to the `crop` px in its middle, and a smaller one to an even length. The network was
     trained on 200 to 256 px; smaller pictures are read as they are.
 
-    Instructions: the first 16 words that S3D knows, in lower case. Others are left out, and a
+    Instructions: the first 16 words of S3D's vocabulary, in lower case. Others are left out, and a
     warning names them. Random weights without `words` take any word, see `hashed_words`.
 
-    Neither the target's features nor the clip's are scaled to length 1, so that rewards of two
+    Neither the target's features nor the video's are scaled to length 1, so that rewards of two
     instructions or demonstrations do not compare, nor those of two `value_range`.
 
     Any number of episodes may come at once: memory is needed for a few at a time.
@@ -103,11 +103,11 @@ class RoboCLIPReward:
         )
         batch_size = self.config.batch_size
         if batch_size is None:
-            batch_size = _GPU_CLIPS if torch.device(device).type == "cuda" else _CPU_CLIPS
-        self._clips = FrozenNetwork(
+            batch_size = _GPU_VIDEOS if torch.device(device).type == "cuda" else _CPU_VIDEOS
+        self._videos = FrozenNetwork(
             self._prepare,
             self._network,
-            inputs="clips",
+            inputs="clips",  # the word of its messages
             device=device,
             precision=self.config.precision,
             batch_size=batch_size,
@@ -118,54 +118,56 @@ class RoboCLIPReward:
             self._texts = TextCache("roboclip", self._embed_text)
         else:
             video = read_demo(Path(self.config.demo).expanduser())[None]
-            chosen = SegmentBatch(frames=video).spread_pictures(self.config.n_frames)
-            self._demo = self._embed_clips(video, chosen)[0]
+            indices = SegmentBatch(frames=video).spread_pictures(self.config.n_frames)
+            self._demo = self._embed_videos(video, indices)[0]
 
     def rewards(self, batch: SegmentBatch) -> Float32[np.ndarray, "N T"]:
-        """Scalar product of each clip and its target at the last real step, zeros before.
+        """Scalar product of each video and its target at the last real step, zeros before.
 
         Raises:
             NeedsError: pictures or instructions are missing.
-            InvalidValueError: S3D knows no word of an instruction.
+            InvalidValueError: no word of an instruction is in S3D's vocabulary.
             ShapeError: pictures are narrower than 2 px.
         """
         rewards = np.zeros((len(batch), batch.n_steps), dtype=np.float32)
         start = 0
         while start < len(batch):
-            clips = batch.take(slice(start, start + self._clips.batch_size))
-            rows = np.arange(start, start + len(clips))
-            rewards[rows, clips.last_steps] = self._score(clips)
-            start += len(clips)
+            segments = batch.take(slice(start, start + self._videos.batch_size))
+            rows = np.arange(start, start + len(segments))
+            rewards[rows, segments.last_steps] = self._score(segments)
+            start += len(segments)
         return rewards
 
-    def _score(self, clips: SegmentBatch) -> Float32[np.ndarray, " N"]:
-        targets = self._demo if self._demo is not None else self._texts.of(clips)
-        if clips.frames is None:
+    def _score(self, segments: SegmentBatch) -> Float32[np.ndarray, " N"]:
+        targets = self._demo if self._demo is not None else self._texts.of(segments)
+        if segments.frames is None:
             raise NeedsError("'roboclip' reads pictures: give frames (N, F, H, W, 3).")
-        videos = self._embed_clips(clips.frames, clips.spread_pictures(self.config.n_frames))
-        return np.asarray((videos * targets).sum(axis=1))
+        features = self._embed_videos(
+            segments.frames, segments.spread_pictures(self.config.n_frames)
+        )
+        return np.asarray((features * targets).sum(axis=1))
 
-    def _embed_clips(
-        self, frames: UInt8[np.ndarray, "N F H W 3"], chosen: Int64[np.ndarray, "N K"]
+    def _embed_videos(
+        self, frames: UInt8[np.ndarray, "N F H W 3"], indices: Int64[np.ndarray, "N K"]
     ) -> Float32[np.ndarray, "N D"]:
-        rows, columns = (_middle(length, self.config.crop) for length in frames.shape[2:4])
-        clips = np.arange(len(frames))[:, None]
-        return self._clips(frames[:, :, rows, columns][clips, chosen])
+        height, width = (_middle(length, self.config.crop) for length in frames.shape[2:4])
+        rows = np.arange(len(frames))[:, None]
+        return self._videos(frames[:, :, height, width][rows, indices])
 
     @torch.inference_mode()
     def _embed_text(self, text: str) -> Float32[np.ndarray, " D"]:
-        words = torch.from_numpy(self._words(text)[None]).to(self._clips.device)
+        words = torch.from_numpy(self._words(text)[None]).to(self._videos.device)
         return np.asarray(self._network.embed_words(words)[0].cpu().numpy())
 
-    def _prepare(self, clips: Tensor) -> Tensor:
-        values = clips.permute(0, 4, 1, 2, 3).float()
+    def _prepare(self, videos: Tensor) -> Tensor:
+        values = videos.permute(0, 4, 1, 2, 3).float()
         return values / 255 if self.config.value_range == "0-1" else values
 
 
 def _middle(length: int, crop: int) -> slice:
-    kept = min(length, crop) // 2 * 2
-    start = (length - kept) // 2
-    return slice(start, start + kept)
+    size = min(length, crop) // 2 * 2
+    start = (length - size) // 2
+    return slice(start, start + size)
 
 
 def _check(config: RoboCLIPConfig) -> None:

@@ -1,4 +1,4 @@
-"""Whether a setting's value is of the type its config declares, told from the type hints."""
+"""Whether a setting's value is of the type its config declares, by its type hints."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_of_type(value: Any, hint: Any) -> bool:
     """Whether a value may be passed for this hint.
 
     A float takes integers, and a tuple or sequence takes lists, as JSON has them. Of a literal
-    only the type counts: which words a source knows, it says itself. A hint that is not
+    only the type counts: the source itself checks its words. A hint that is not
     understood takes everything.
 
     >>> is_of_type(3, float), is_of_type(2.5, int), is_of_type(None, int | None)

@@ -41,7 +41,7 @@ class VIPConfig(EncodingConfig):
     goal: str | Sequence[str] | None = None  # path of a picture of the goal, or of several
     checkpoint: str | None = None  # path of model.pt, or hf://owner/name/file@revision; NO
     # COMMERCIAL USE of the released one
-    random_weights_seed: int | None = None  # weights that know nothing, for tests and demos
+    random_weights_seed: int | None = None  # untrained weights, for tests and demos
     preprocess: str = "paper"  # in whole batches, within 2 grey levels of "pil", one at a time
 
 

@@ -169,8 +169,8 @@ def _check(config: VLMRMConfig, targets: Sequence[str], baselines: Sequence[str]
         )
 
 
-def _texts(given: str | Sequence[str] | None) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given or ())
+def _texts(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value or ())
 
 
 def _upstream_preprocess(side: int) -> Preprocess:

@@ -3,8 +3,8 @@
 Paper:    Liu et al. 2025, "VLP: Vision-Language Preference Learning" (no code or weights exist)
 Weights:  bundled, trained by this project; licence Apache-2.0; card beside the file
 Needs:    8 pictures spread over 50 steps, the picture of the reset, an instruction
-Returns:  one score a window, standardised on the training clips (mean 0, deviation 1)
-Recipe:   1 encode each picture once; 2 encode each instruction once; 3 score clip and text
+Returns:  one score a window, standardised on the training windows (mean 0, deviation 1)
+Recipe:   1 encode each picture once; 2 encode each instruction once; 3 score window and text
 Left out: the paper's CLIP backbone, see `vlfeedback.models.vlp.network`
 """
 
@@ -29,7 +29,7 @@ from vlfeedback.types.trajectories import check_pictures
 
 __all__ = ["VLPConfig", "VLPReward"]
 
-# Clips or pictures encoded at once, which bounds the memory a batch of any size takes.
+# Windows or pictures encoded at once, which bounds the memory a batch of any size takes.
 _CPU_CHUNK = 32  # larger leaves the cache and is no faster
 _GPU_CHUNK = 256
 
@@ -44,20 +44,20 @@ class VLPConfig:
 
 
 class VLPReward:
-    """Scores clips under an instruction; see the module's header.
+    """Scores windows under an instruction; see the module's header.
 
     Pictures: a window of any length is read through 8 of them, spread evenly, first and last
     included (the paper: "uniformly sample 8 frames"). Fewer than 8 are stretched; one is a still
-    clip. Clips that come without the picture of the reset are taken to begin with it. Pictures of
+    video. Windows without the picture of the reset are taken to begin with it. Pictures of
     other sizes are filtered to squares of 112 px, so that oblong ones are distorted. Pictures that
     show nothing, such as black ones, get a score like any other: finite, and without meaning.
 
-    Instructions: English, one a clip, and not necessarily the same. The first 24 tokens, about as
+    Instructions: English, one a window, and not necessarily the same. The first 24 tokens, about as
     many words, are read. Another language in Latin letters is read as the English pieces that its
     words are spelt with, and hardly understood. Letters of other scripts are skipped, as are
     punctuation marks; an instruction of which nothing is left is refused.
 
-    Any number of clips may come at once, also none: memory is needed for a few at a time. On CUDA
+    Any number of windows may come at once, also none: memory is needed for a few at a time. On CUDA
     pictures are encoded in half precision.
 
     Raises:
@@ -97,7 +97,7 @@ class VLPReward:
 
     @property
     def log_odds_scale(self) -> float:
-        """What a difference of two scores is multiplied by to be the log-odds of a preference."""
+        """Factor from a difference of two scores to the log-odds of a preference."""
         return float(self.weights.score_std)
 
     def embed(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B P D"]:
@@ -111,7 +111,7 @@ class VLPReward:
 
     @torch.inference_mode()
     def rewards(self, batch: SegmentBatch) -> Float32[np.ndarray, "N T"]:
-        """Standardised score of each clip at its last step, zeros before.
+        """Standardised score of each window at its last step, zeros before.
 
         Raises:
             NeedsError: pictures or instructions are missing.
@@ -119,12 +119,12 @@ class VLPReward:
             ShapeError: embeddings are not those of `embed`.
         """
         if batch.instructions is None:
-            raise NeedsError("'vlp' needs an instruction for every clip: instructions=[...].")
+            raise NeedsError("'vlp' needs an instruction for every window: instructions=[...].")
         rewards = np.zeros((len(batch), batch.n_steps), dtype=np.float32)
         for start in range(0, len(batch), self._chunk):
-            clips = batch.take(slice(start, start + self._chunk))
-            rows = np.arange(start, start + len(clips))
-            rewards[rows, clips.last_steps] = self._score(clips)
+            windows = batch.take(slice(start, start + self._chunk))
+            rows = np.arange(start, start + len(windows))
+            rewards[rows, windows.last_steps] = self._score(windows)
         return rewards
 
     def _score(self, batch: SegmentBatch) -> Float32[np.ndarray, " N"]:
@@ -138,27 +138,29 @@ class VLPReward:
         return (score.cpu().numpy() - self.weights.score_mean) / self.weights.score_std
 
     def _tokens(self, batch: SegmentBatch) -> Float32[Tensor, "N F P D"]:
-        given = batch.frames if batch.embeddings is None else batch.embeddings
-        if given is None:
+        pictures = batch.frames if batch.embeddings is None else batch.embeddings
+        if pictures is None:
             raise NeedsError("'vlp' reads pictures: give frames (N, F, H, W, 3), or embeddings.")
-        chosen = given[
+        sample = pictures[
             np.arange(len(batch))[:, None],
             batch.spread_pictures(self.weights.architecture.n_frames),
         ]
         if batch.embeddings is not None:
-            return self._kept(chosen)
-        tokens = self._read(chosen.reshape(-1, *chosen.shape[2:]))
-        return tokens.reshape(*chosen.shape[:2], *tokens.shape[1:])
+            return self._from_embeddings(sample)
+        tokens = self._read(sample.reshape(-1, *sample.shape[2:]))
+        return tokens.reshape(*sample.shape[:2], *tokens.shape[1:])
 
     def _first_tokens(
         self, batch: SegmentBatch, tokens: Float32[Tensor, "N F P D"]
     ) -> Float32[Tensor, "N P D"]:
         if batch.first_embeddings is not None:
-            return self._kept(batch.first_embeddings)
+            return self._from_embeddings(batch.first_embeddings)
         return tokens[:, 0] if batch.first_frames is None else self._read(batch.first_frames)
 
-    def _kept(self, embeddings: Float32[np.ndarray, "*B P D"]) -> Float32[Tensor, "*B P D"]:
-        """Tokens that somebody kept for us."""
+    def _from_embeddings(
+        self, embeddings: Float32[np.ndarray, "*B P D"]
+    ) -> Float32[Tensor, "*B P D"]:
+        """Tokens from embeddings of `embed`."""
         expected = (self.weights.architecture.grid**2, self.weights.architecture.width)
         if embeddings.shape[-2:] != expected:
             raise ShapeError(

@@ -3,8 +3,8 @@
 Paper:    Liu et al. 2025, "VLP: Vision-Language Preference Learning" (no code or weights exist)
 Weights:  none come with the library: `vlfeedback fit vlp-clip` trains them, on a CLIP of yours
 Needs:    8 pictures spread over 50 steps, an instruction
-Returns:  one score a window, standardised on the training clips (mean 0, deviation 1)
-Recipe:   1 CLIP reads each picture once; 2 and each instruction once; 3 score clip and text
+Returns:  one score a window, standardised on the training windows (mean 0, deviation 1)
+Recipe:   1 CLIP reads each picture once; 2 and each instruction once; 3 score window and text
 Left out: training of CLIP itself, see `vlfeedback.models.vlp_clip.network`
 """
 
@@ -27,7 +27,7 @@ from vlfeedback.types import SegmentBatch, SourceNeeds
 
 __all__ = ["VLPClipConfig", "VLPClipReward"]
 
-_CHUNK = 8  # clips scored at once: each takes 19 MB where a layer is widest
+_CHUNK = 8  # windows scored at once: each takes 19 MB where a layer is widest
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,14 @@ class VLPClipConfig:
     # CLIP's, as in the settings of the `clip` source:
     checkpoint: str | None = None  # path of a weights file
     pretrained: str | None = None  # a tag of open_clip, such as "openai"; read from the hub cache
-    random_weights_seed: int | None = None  # weights that know nothing, for tests
+    random_weights_seed: int | None = None  # untrained weights, for tests
 
 
 class VLPClipReward:
-    """Scores clips under an instruction; see the module's header.
+    """Scores windows under an instruction; see the module's header.
 
     A window of any length is read through 8 pictures, spread evenly, first and last included
-    (the paper: "uniformly sample 8 frames"). Fewer than 8 are stretched; one is a still clip.
+    (the paper: "uniformly sample 8 frames"). Fewer than 8 are stretched; one is a still video.
 
     Raises:
         NeedsError: no weights are given, or not exactly one of the three for CLIP.
@@ -98,7 +98,7 @@ class VLPClipReward:
 
     @property
     def log_odds_scale(self) -> float:
-        """What a difference of two scores is multiplied by to be the log-odds of a preference."""
+        """Factor from a difference of two scores to the log-odds of a preference."""
         return float(self.weights.score_std)
 
     def embed(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B P E"]:
@@ -107,13 +107,15 @@ class VLPClipReward:
 
     @torch.inference_mode()
     def rewards(self, batch: SegmentBatch) -> Float32[np.ndarray, "N T"]:
-        """Standardised score of each clip at its last step, zeros before.
+        """Standardised score of each window at its last step, zeros before.
 
         Raises:
             NeedsError: pictures or instructions are missing, or an instruction has no words.
         """
         if batch.instructions is None:
-            raise NeedsError("'vlp.clip' needs an instruction for every clip: instructions=[...].")
+            raise NeedsError(
+                "'vlp.clip' needs an instruction for every window: instructions=[...]."
+            )
         scores = np.concatenate(
             [self._score(batch.take(slice(i, i + _CHUNK))) for i in range(0, len(batch), _CHUNK)]
         )
@@ -131,15 +133,15 @@ class VLPClipReward:
         return np.asarray(standard, dtype=np.float32)
 
     def _tokens(self, batch: SegmentBatch) -> Float32[Tensor, "N F P E"]:
-        chosen = batch.spread_pictures(self.weights.architecture.n_frames)
+        indices = batch.spread_pictures(self.weights.architecture.n_frames)
         rows = np.arange(len(batch))[:, None]
         if batch.embeddings is not None:
-            return torch.from_numpy(batch.embeddings[rows, chosen]).to(self.device)
+            return torch.from_numpy(batch.embeddings[rows, indices]).to(self.device)
         if batch.frames is None:
             raise NeedsError(
-                "'vlp.clip' reads pictures: give frames (N, F, H, W, 3), or embeddings."
+                "'vlp.clip' reads indices: give frames (N, F, H, W, 3), or embeddings."
             )
-        frames = batch.frames[rows, chosen]
+        frames = batch.frames[rows, indices]
         tokens = self._read(frames.reshape(-1, *frames.shape[2:]))
         return tokens.reshape(*frames.shape[:2], *tokens.shape[1:])
 

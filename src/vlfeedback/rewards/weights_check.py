@@ -21,11 +21,11 @@ __all__ = ["CheckedFile", "check", "readers"]
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
-    """What a weights file tells of itself, and which sources can use it.
+    """Kind, size and hash of a weights file, and which sources can use it.
 
     Attributes:
         path: of the file.
-        what: it is, as a sentence says it.
+        what: its kind, in words.
         megabytes: of 10**6 bytes.
         n_tensors: in the file.
         n_parameters: numbers in all tensors.
@@ -49,26 +49,26 @@ class CheckedFile:
 
 
 def check(path: Path) -> CheckedFile:
-    """Read a file, tell what it is, and load it for every source that reads such files.
+    """Read a file, recognise it, and load it for every source that reads such files.
 
-    Nothing in it is executed. A plugin that fails is named in `loads`, and the others are asked.
+    Nothing in it is executed. A plugin that fails is named in `loads`, and the others are tried.
 
     Raises:
         FileNotFoundError: there is no such file.
         CheckpointError: it is truncated, or no file of weights.
     """
     weights = read_weights(path)
-    found_by, problems = readers(weights)
-    found = next(iter(found_by.values()), None) or recognise(weights.tensors, weights.top_key)
-    settings = dict(found.settings)
-    if found.architectures:
-        settings["architecture"] = _architecture(found, weights)
+    matches, problems = readers(weights)
+    match = next(iter(matches.values()), None) or recognise(weights.tensors, weights.top_key)
+    settings = dict(match.settings)
+    if match.architectures:
+        settings["architecture"] = _architecture(match, weights)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     tensors = weights.tensors.values()
     return CheckedFile(
         path=str(path),
-        what=found.what,
+        what=match.what,
         megabytes=path.stat().st_size / 1e6,
         n_tensors=len(tensors),
         n_parameters=sum(tensor.numel() for tensor in tensors),
@@ -76,33 +76,33 @@ def check(path: Path) -> CheckedFile:
         sha256=digest,
         known_as=_known_as(digest),
         settings=settings,
-        loads={name: _problem(name, path, settings) for name in found_by} | problems,
+        loads={name: _problem(name, path, settings) for name in matches} | problems,
     )
 
 
 def readers(weights: Weights) -> tuple[dict[str, Recognised], dict[str, str]]:
-    """The sources that read such a file, by what their entries' recognisers say.
+    """The sources that read such a file, by the recognisers of their entries.
 
     Returns:
-        by source id what the file is to it, the library's own first; and by source id why a
-        plugin could not be asked.
+        by source id what the file is to it, the library's own first; and by source id the
+        error of a plugin.
     """
-    found: dict[str, Recognised] = {}
+    matches: dict[str, Recognised] = {}
     problems: dict[str, str] = {}
-    for listed in REWARD_SOURCES.entries():
+    for listing in REWARD_SOURCES.entries():
         try:
-            entry = REWARD_SOURCES.full_entry(listed.name)
+            entry = REWARD_SOURCES.full_entry(listing.name)
             if entry.recogniser:
                 recognised = imported(entry, REWARD_SOURCES.kind, entry.recogniser)(weights)
                 if isinstance(recognised, Recognised):
-                    found[entry.name] = recognised
+                    matches[entry.name] = recognised
                 elif recognised is not None:
                     problems[entry.name] = f"{entry.recogniser} gave {recognised!r}, no Recognised"
         except Exception as error:
-            if listed.distribution == OWN:
+            if listing.distribution == OWN:
                 raise
-            problems[listed.name] = reason_of(error)
-    return found, problems
+            problems[listing.name] = reason_of(error)
+    return matches, problems
 
 
 def _problem(name: str, path: Path, settings: Mapping[str, Any]) -> str:
@@ -117,10 +117,10 @@ def _problem(name: str, path: Path, settings: Mapping[str, Any]) -> str:
     return ""
 
 
-def _architecture(found: Recognised, weights: Weights) -> str:
+def _architecture(match: Recognised, weights: Weights) -> str:
     """Which of the architectures that have these shapes; OpenAI's compute QuickGELU."""
-    quick = [name for name in found.architectures if name.endswith("-quickgelu")]
-    return quick[0] if quick and weights.is_openai_archive else found.architectures[0]
+    quick = [name for name in match.architectures if name.endswith("-quickgelu")]
+    return quick[0] if quick and weights.is_openai_archive else match.architectures[0]
 
 
 def _known_as(digest: str) -> str:

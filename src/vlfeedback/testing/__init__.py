@@ -1,4 +1,4 @@
-"""For authors of sources: the contracts, and a world, a source and labellers known by hand.
+"""Test tools for authors of sources: contracts, an environment, and sources with known answers.
 
 The contracts need pytest, which is imported when one of them is asked for.
 """

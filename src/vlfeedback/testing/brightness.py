@@ -1,4 +1,4 @@
-"""A source with known answers, for the known world of `PointReachEnv`."""
+"""A reward source with known rewards, for the environment `PointReachEnv`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["BrightnessConfig", "BrightnessEmbedder", "BrightnessReward"]
 
 @dataclass(frozen=True, slots=True)
 class BrightnessConfig:
-    """What a `BrightnessReward` reads; the fields of `SourceNeeds`."""
+    """Settings of a `BrightnessReward`; fields of its `SourceNeeds`."""
 
     granularity: Granularity = "step"
     context: int = 1  # steps
@@ -44,13 +44,13 @@ class BrightnessReward:
         self.batch_sizes.append(len(batch))
         steps = np.arange(batch.n_steps)
         newest = np.searchsorted(batch.picture_steps, steps, side="right") - 1
-        bright = self._brightness(batch)
+        brightness = self._brightness(batch)
         real = steps <= batch.last_steps[:, None]
         if self.needs.granularity == "step":
-            return np.where(real, bright[:, newest], 0).astype(np.float32)
-        read = batch.picture_steps <= batch.last_steps[:, None]
+            return np.where(real, brightness[:, newest], 0).astype(np.float32)
+        in_segment = batch.picture_steps <= batch.last_steps[:, None]
         rewards = np.zeros(real.shape, dtype=np.float32)
-        rewards[np.arange(len(batch)), batch.last_steps] = bright.mean(axis=1, where=read)
+        rewards[np.arange(len(batch)), batch.last_steps] = brightness.mean(axis=1, where=in_segment)
         return rewards
 
     def _brightness(self, batch: SegmentBatch) -> np.ndarray:

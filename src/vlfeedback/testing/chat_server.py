@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine that speaks OpenAI's chat completions, with answers given.
+"""A local HTTP server for OpenAI's chat completions, with scripted replies.
 
 For tests of whatever asks a language model: no network, no model, no mocks.
 """

@@ -58,7 +58,7 @@ _ARRAYS = (
 
 
 class _SourceContract:
-    """What both contracts can be told: override these in the subclass."""
+    """Settings of both contracts: override these in the subclass."""
 
     picture_size: ClassVar[int] = 64  # pixels
     observation_size: ClassVar[int] = 39
@@ -304,7 +304,7 @@ class PreferenceSourceContract(_SourceContract):
         assert len(dataset) == len(self.pair_list(source))
 
     def labelled(self, source: PreferenceSource, *, batch_size: int) -> PreferenceDataset:
-        """What `label_pairs` makes of `pair_list`, under the instructions in turn."""
+        """Labels of `pair_list` by `label_pairs`, under the instructions in turn."""
         pairs = self.pair_list(source)
         texts = [self.instructions[row % len(self.instructions)] for row in range(len(pairs))]
         return label_pairs(pairs, source, instruction=texts, batch_size=batch_size)

@@ -27,7 +27,7 @@ __all__ = ["KnownCascade", "KnownCascadeConfig", "KnownLabeller", "KnownLabeller
 
 @dataclass(frozen=True, slots=True)
 class KnownLabellerConfig:
-    """What each pair takes that a `KnownLabeller` is asked about."""
+    """Cost, tokens and seconds of each pair that a `KnownLabeller` labels."""
 
     cost_usd: float = 0.25  # US dollars
     tokens: int = 100
@@ -84,7 +84,7 @@ class KnownLabeller:
 
 @dataclass(frozen=True, slots=True)
 class KnownCascadeConfig:
-    """What each pair takes that the person of a `KnownCascade` is asked about."""
+    """Cost and seconds of each pair that the person of a `KnownCascade` labels."""
 
     cost_usd: float = 1.0  # US dollars
     seconds: float = 8.0

@@ -1,4 +1,4 @@
-"""A world whose every reward and picture is known by hand."""
+"""An environment whose every reward and picture is known by hand."""
 
 from __future__ import annotations
 

@@ -107,13 +107,13 @@ def test_a_number_that_is_none_is_refused_with_its_place_and_segment() -> None:
 def test_segments_are_taken_in_the_order_asked_kept_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
     segments = [numbered().segment(start, 2) for start in range(4)]
     kept = SegmentSteps(segments, RewardModelConfig("state"))
-    monkeypatch.setattr(reward_inputs, "_KEPT_BYTES", 20)  # of 16 a segment: one
+    monkeypatch.setattr(reward_inputs, "_CACHE_BYTES", 20)  # of 16 a segment: one
     read_again = SegmentSteps(segments, RewardModelConfig("state"))
     for steps in (kept, read_again):
         assert steps.shape == (2,)
         taken = steps.take(np.array([3, 0, 3]))
         assert taken[..., 0].tolist() == [[3, 4], [0, 1], [3, 4]]
-    assert [one is None for one in read_again._kept] == [False, True, True, True]
+    assert [one is None for one in read_again._cache] == [False, True, True, True]
 
 
 def test_segments_of_two_environments_are_refused() -> None:
@@ -143,7 +143,7 @@ class CountingEmbedder(BrightnessEmbedder):
 def test_pictures_are_embedded_once_and_embeddings_all_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(reward_inputs, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(reward_inputs, "_CACHE_BYTES", 0)
     encoder = CountingEmbedder()
     segments = [numbered().segment(start, 2) for start in range(4)]
     told: list[tuple[str, int, int]] = []

@@ -32,7 +32,7 @@ def test_a_share_of_segments_begins_with_itself_also_when_it_is_played_backwards
         rising=torch.ones(1000, dtype=torch.bool),
     )
     torch.manual_seed(0)
-    shown = fit_vlp._show(batch, VLPTraining(unknown_reset=0.3), "cpu")
+    shown = fit_vlp._hide_resets(batch, VLPTraining(unknown_reset=0.3), "cpu")
     first, last = shown.first[:, 0, 0], shown.last[:, 0, 0]
     assert set(first.tolist()) == {-1.0, 0.0}
     assert set(last.tolist()) == {-1.0, 7.0}

@@ -4,7 +4,7 @@ Papers:   Lee et al. 2021, "B-Pref"; Wang et al. 2024, "RL-VLM-F" and "Offline R
 Code read: rll-research/BPref and yufeiwang63/RL-VLM-F, reward_model.py
 Recipe:   1 each member shuffles the pairs for itself; 2 its score of a segment is the sum of its
           rewards; 3 the members' losses are *summed*, so that one learns as if it were alone;
-          4 one step of Adam; 5 stop when the pairs are told apart
+          4 one step of Adam; 5 stop when the labels are predicted
 Ours:     pairs held out by trajectory, for an accuracy and a calibration that can be believed
 Left out: B-Pref's accuracy counts ties as "first"; here they are trained on and not counted
 """
@@ -35,7 +35,7 @@ from vlfeedback.models.reward.training import (
     PassCurves,
     RewardTrainer,
     RewardTraining,
-    told_right,
+    label_agreement,
 )
 from vlfeedback.models.training_state import TrainingState, state_path
 from vlfeedback.types import EmbeddingSource, Report, Segment, class_and_settings
@@ -112,37 +112,42 @@ def fit_reward_model(
     dataset.check_trainable()
     root = int(rng.integers(2**63))
     state = _state(save_to, config, training, dataset, root)
-    answered = dataset.answered()
-    fitted, held_out, warnings = _split(answered, training, np.random.default_rng([root, 0]))
+    answered_pairs = dataset.answered()
+    training_pairs, validation_pairs, warnings = _split(
+        answered_pairs, training, np.random.default_rng([root, 0])
+    )
     segments: dict[tuple[int, int], tuple[int, Segment]] = {}
-    pairs, held_out_pairs = _index(fitted, segments), _index(held_out, segments)
+    training_rows, validation_rows = (
+        _index(training_pairs, segments),
+        _index(validation_pairs, segments),
+    )
     steps = SegmentSteps([s for _, s in segments.values()], config, encoder=encoder, report=report)
 
     shape = steps.shape[-1:] if config.inputs == "points" else steps.shape
     model = RewardModel(config, shape, seed=root).to(device)
     trainer = RewardTrainer(model, training, steps, dataset.length, root)
     try:
-        curves = trainer.fit(pairs, held_out_pairs, report, state)
+        curves = trainer.fit(training_rows, validation_rows, report, state)
     except InvalidValueError:
         state.remove()  # it would diverge again
         raise
-    gaps, prefer_second = trainer.gaps(held_out_pairs), held_out_pairs.prefer_second
-    right = told_right(gaps.mean(axis=0), prefer_second)
-    warnings += _doubts(right, curves)
-    if not trainer.measure_rewards(np.unique([pairs.first, pairs.second])):
+    gaps, prefer_second = trainer.gaps(validation_rows), validation_rows.prefer_second
+    agreement = label_agreement(gaps.mean(axis=0), prefer_second)
+    warnings += _doubts(agreement, curves)
+    if not trainer.measure_rewards(np.unique([training_rows.first, training_rows.second])):
         warnings.append("Every step gets the same reward: nothing was learnt from these labels.")
     probability = preference_probability(gaps.mean(axis=0), 1.0)
     outcome = FitReport(
         train_accuracy=curves.accuracy,
-        validation_accuracy=float(right.mean()) if len(right) else math.nan,
+        validation_accuracy=float(agreement.mean()) if len(agreement) else math.nan,
         calibration_error=expected_calibration_error(reliability_bins(probability, prefer_second)),
         brier_score=brier_score(probability, prefer_second),
         train_losses=tuple(curves.train),
         validation_losses=tuple(curves.validation),
-        n_pairs=len(fitted),
-        n_validation=len(held_out),
-        n_unanswered=len(dataset) - len(answered),
-        n_straddling=len(answered) - len(fitted) - len(held_out),
+        n_pairs=len(training_pairs),
+        n_validation=len(validation_pairs),
+        n_unanswered=len(dataset) - len(answered_pairs),
+        n_straddling=len(answered_pairs) - len(training_pairs) - len(validation_pairs),
         epochs=len(curves.train),
         seconds=time.monotonic() - begin,
         stopped=curves.stopped,
@@ -162,7 +167,7 @@ def _state(
     dataset: PreferenceDataset,
     seed: int,
 ) -> TrainingState:
-    """Where the training is kept, if it was not begun with something else."""
+    """State of the training on disk; refuses one that was begun with other settings."""
     if save_to is None:
         return TrainingState()
     settings = {
@@ -177,7 +182,7 @@ def _state(
 
 
 def _with_encoder(config: RewardModelConfig, encoder: EmbeddingSource | None) -> RewardModelConfig:
-    """The config with a note on what embeds."""
+    """The config with the class and settings of the encoder."""
     if (encoder is not None) != (config.inputs == "embeddings"):
         raise NeedsError(
             f"inputs={config.inputs!r} and encoder={encoder!r}: embeddings need an encoder, such "
@@ -192,23 +197,23 @@ def _with_encoder(config: RewardModelConfig, encoder: EmbeddingSource | None) ->
 def _split(
     dataset: PreferenceDataset, training: RewardTraining, rng: np.random.Generator
 ) -> tuple[PreferenceDataset, PreferenceDataset, list[str]]:
-    """Pairs to train on, pairs held out, and what to tell the user."""
+    """Pairs to train on, pairs held out, and warnings."""
     if training.validation == 0:
         return dataset, dataset.take(slice(0)), []
     try:
-        fitted, held_out = dataset.split(training.validation, rng=rng)
-        fitted.check_trainable()
+        training_pairs, validation_pairs = dataset.split(training.validation, rng=rng)
+        training_pairs.check_trainable()
     except ValueError as error:
         return dataset, dataset.take(slice(0)), [f"Trained without validation: {error}"]
-    lost = len(dataset) - len(fitted) - len(held_out)
-    if lost <= 0.2 * len(dataset):
-        return fitted, held_out, []
+    n_lost = len(dataset) - len(training_pairs) - len(validation_pairs)
+    if n_lost <= 0.2 * len(dataset):
+        return training_pairs, validation_pairs, []
     warning = (
-        f"{lost} of {len(dataset)} pairs were left out, because they compare a trajectory that is "
-        "trained on with one that is held out. Train on all with validation=0.0, or compare "
+        f"{n_lost} of {len(dataset)} pairs were left out, because they compare a trajectory that "
+        "is trained on with one that is held out. Train on all with validation=0.0, or compare "
         "segments of more trajectories."
     )
-    return fitted, held_out, [warning]
+    return training_pairs, validation_pairs, [warning]
 
 
 def _index(
@@ -226,14 +231,14 @@ def _index(
     return PairRows(first, second, dataset.labels.prefer_second)
 
 
-def _doubts(right: np.ndarray, curves: PassCurves) -> list[str]:
-    """What makes the outcome doubtful."""
+def _doubts(agreement: np.ndarray, curves: PassCurves) -> list[str]:
+    """Warnings where accuracy may be chance, or where more passes may raise it."""
     doubts = []
-    n = len(right)
-    if n and binom.sf(math.ceil(right.sum()) - 1, n, 0.5) > _AT_CHANCE:
+    n = len(agreement)
+    if n and binom.sf(math.ceil(agreement.sum()) - 1, n, 0.5) > _AT_CHANCE:
         doubts.append(
-            f"{right.sum():g} of {n} validation pairs are told right, which guessing may reach "
-            "too. Label more pairs, and look at what the labels say."
+            f"{agreement.sum():g} of {n} validation pairs are told right, which guessing may "
+            "reach too. Label more pairs, and look at what the labels say."
         )
     if curves.stopped == "epochs" and curves.accuracy < 0.6:
         doubts.append(

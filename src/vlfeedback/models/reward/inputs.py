@@ -1,4 +1,4 @@
-"""What a reward model reads of segments, as tensors: one way for training and for prediction."""
+"""Inputs of a reward model: tensors read from segments, alike in training and in prediction."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from vlfeedback.types import EmbeddingSource, Report, Segment, SegmentBatch, Sou
 
 __all__ = ["SegmentSteps", "embed_frames", "needs_of", "read_steps"]
 
-_KEPT_BYTES = 2**30  # of what is read of segments; beyond that they are read again when needed
+_CACHE_BYTES = 2**30  # of what is read of segments; beyond that they are read again when needed
 _PICTURES = 64  # embedded at a time
 
 
 def needs_of(config: RewardModelConfig) -> SourceNeeds:
-    """What a model of this config reads of segments."""
+    """`SourceNeeds` of a model with this config."""
     if config.inputs in ("frames", "embeddings"):
         return SourceNeeds(frames=True, frame_stride=config.frame_stride)
     return SourceNeeds(observations=True, actions=config.inputs == "state-action")
 
 
 def read_steps(batch: SegmentBatch, config: RewardModelConfig) -> Tensor:
-    """What the networks read of each step of N segments.
+    """Network inputs of each step of N segments.
 
     Returns:
         (N, F, *shape): for states (N, T, D) float32, flattened, actions after observations and
@@ -77,7 +77,7 @@ def embed_frames(batch: SegmentBatch, encoder: EmbeddingSource) -> SegmentBatch:
 
 
 class SegmentSteps:
-    """What the networks read of many segments, in minibatches.
+    """Network inputs of many segments, in minibatches.
 
     All are read once at the start, which finds what is wrong with them. Of pictures and states
     the first GiB is kept in memory and the rest read again when needed; embeddings are all kept.
@@ -86,7 +86,7 @@ class SegmentSteps:
         segments: of equal length.
         config: what is read.
         encoder: embeds pictures, for ``inputs="embeddings"``.
-        report: told after each segments' first reading.
+        report: called after the first reading of each segment.
 
     Raises:
         NeedsError: a trajectory lacks what is read.
@@ -105,12 +105,12 @@ class SegmentSteps:
         self._segments = segments
         self._config = config
         self._encoder = encoder
-        self._kept: list[Tensor | None] = []
+        self._cache: list[Tensor | None] = []
         needs = needs_of(config)
         at_once = 1
         if encoder is not None:
             at_once = max(1, _PICTURES // len(segments[0].frame_times(needs.frame_stride)))
-        free = _KEPT_BYTES
+        free = _CACHE_BYTES
         for start in range(0, len(segments), at_once):
             steps = self._read(segments[start : start + at_once])
             if start == 0:
@@ -118,14 +118,14 @@ class SegmentSteps:
             self._check_shape(tuple(steps.shape[2:]), segments[start])
             for one in steps:
                 free -= one.nbytes
-                self._kept.append(one.clone() if free >= 0 or encoder is not None else None)
+                self._cache.append(one.clone() if free >= 0 or encoder is not None else None)
             if report is not None:
-                report("reading segments", len(self._kept), len(segments), float("nan"))
+                report("reading segments", len(self._cache), len(segments), float("nan"))
 
     def take(self, rows: np.ndarray) -> Tensor:
-        """What is read of these segments, (n, F, *shape); see `read_steps`."""
-        kept = [(self._kept[row], self._segments[row]) for row in rows]
-        return torch.stack([self._read([s])[0] if one is None else one for one, s in kept])
+        """Network inputs of these segments, (n, F, *shape); see `read_steps`."""
+        entries = [(self._cache[row], self._segments[row]) for row in rows]
+        return torch.stack([self._read([s])[0] if one is None else one for one, s in entries])
 
     def _read(self, segments: Sequence[Segment]) -> Tensor:
         batch = SegmentBatch.from_segments(segments, needs=needs_of(self._config))

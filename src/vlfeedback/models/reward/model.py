@@ -64,8 +64,8 @@ class RewardModel:
         members = []
         with torch.random.fork_rng(devices=[]):
             for k in range(config.n_members):
-                draw = np.random.default_rng([seed, k])
-                torch.default_generator.manual_seed(int(draw.integers(2**63)))
+                rng = np.random.default_rng([seed, k])
+                torch.default_generator.manual_seed(int(rng.integers(2**63)))
                 members.append(build_network(config, shape))
         self.networks = nn.ModuleList(members).eval()
 
@@ -132,11 +132,11 @@ class RewardModel:
         return np.asarray(self.member_preferences(pairs).std(axis=0))
 
     def digest(self) -> str:
-        """SHA-256 over all weights and what makes rewards of them, hexadecimal."""
-        said = sha256(json.dumps([*self._description().values()]).encode())
+        """SHA-256 over all weights and the settings that rewards depend on, hexadecimal."""
+        digest = sha256(json.dumps([*self._description().values()]).encode())
         for name, tensor in self.networks.state_dict().items():
-            said.update(name.encode() + tensor.cpu().numpy().tobytes())
-        return said.hexdigest()
+            digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def save(self, path: str | Path) -> None:
         """Write one safetensors file with its description; a file that is there is replaced."""

@@ -1,4 +1,4 @@
-"""The networks that a reward model is made of: from what one step shows to one number.
+"""Networks of a reward model: from the input of one step to its reward.
 
 Papers:   Lee et al. 2021, "B-Pref" (MLP); Wang et al. 2024, "RL-VLM-F" (CNN, ResNet-18)
 Code read: rll-research/BPref and yufeiwang63/RL-VLM-F, reward_model.py
@@ -41,7 +41,7 @@ _CONVOLUTIONS = ((5, 3, 16), (3, 2, 32), (3, 2, 64), (3, 2, 128))  # kernel, str
 
 
 def inputs_read_by(network: str, *, embeds: bool = False) -> str:
-    """What a network reads where nobody says: the first of `NETWORKS` that it can read.
+    """Default input of a network: the first of `NETWORKS` that it can read.
 
     Args:
         network: of `RewardModelConfig`; "auto" reads states and actions.
@@ -87,15 +87,15 @@ class RewardModelConfig:
     def __post_init__(self) -> None:
         if self.inputs not in NETWORKS:
             raise InvalidValueError(f"inputs={self.inputs!r}; expected one of {list(NETWORKS)}.")
-        fitting = NETWORKS[self.inputs]
+        choices = NETWORKS[self.inputs]
         if self.network == "auto":
-            object.__setattr__(self, "network", fitting[0])
-        if self.network not in fitting:
-            able = [inputs for inputs, networks in NETWORKS.items() if self.network in networks]
+            object.__setattr__(self, "network", choices[0])
+        if self.network not in choices:
+            readable = [inputs for inputs, networks in NETWORKS.items() if self.network in networks]
             raise InvalidValueError(
                 f"network={self.network!r} does not read inputs={self.inputs!r}: "
-                + (f"it reads {able}, and " if able else "")
-                + f"these are read by {list(fitting)}."
+                + (f"it reads {readable}, and " if readable else "")
+                + f"these are read by {list(choices)}."
             )
         if self.output not in ("tanh", "linear", "auto"):
             raise InvalidValueError(f"output={self.output!r}; expected 'tanh', 'linear' or 'auto'.")

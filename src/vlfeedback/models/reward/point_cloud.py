@@ -24,7 +24,7 @@ __all__ = ["PointCloudNet", "farthest_points", "nearest_in_ball"]
 
 
 class PointCloudNet(nn.Module):
-    """Reads P points, each its place and further numbers such as one-hot classes.
+    """PointNet++ on P points, each a place and further numbers such as one-hot classes.
 
     Args:
         n_features: numbers of a point beside its place (x, y, z).
@@ -69,8 +69,8 @@ class PointCloudNet(nn.Module):
             centres = _take(places, farthest_points(places, n))
             near = nearest_in_ball(places, centres, radius, k)
             offsets = (_take(places, near) - centres[:, :, None]) / radius
-            read = layers(torch.cat([offsets, _take(features, near)], dim=-1))
-            places, features = centres, read.amax(dim=2)
+            activations = layers(torch.cat([offsets, _take(features, near)], dim=-1))
+            places, features = centres, activations.amax(dim=2)
         centred = places - places.mean(dim=1, keepdim=True)
         whole = self.whole(torch.cat([centred, features], dim=-1)).amax(dim=1)
         return self.head(whole)  # type: ignore[no-any-return]
@@ -84,13 +84,13 @@ def farthest_points(places: Float32[Tensor, "B P 3"], n: int) -> Int64[Tensor, "
     Source: Qi et al. 2017, section 3.2 (which starts anywhere).
     """
     gap = (places - places.mean(dim=1, keepdim=True)).square().sum(dim=-1)
-    chosen = []
+    positions = []
     for step in range(min(n, places.shape[1])):
-        chosen.append(gap.argmax(dim=1))
-        new = _take(places, chosen[-1][:, None])
+        positions.append(gap.argmax(dim=1))
+        new = _take(places, positions[-1][:, None])
         distance = (places - new).square().sum(dim=-1)
         gap = distance if step == 0 else torch.minimum(gap, distance)
-    return torch.stack(chosen, dim=1)
+    return torch.stack(positions, dim=1)
 
 
 def nearest_in_ball(

@@ -1,4 +1,4 @@
-"""One ensemble, its optimiser, and pairs in minibatches: the passes of `fit_reward_model`."""
+"""Training loop of `fit_reward_model`: an ensemble, its optimiser, and pairs in minibatches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vlfeedback.models.reward.model import RewardModel
 from vlfeedback.models.training_state import TrainingState
 from vlfeedback.types import Report
 
-__all__ = ["PairRows", "PassCurves", "RewardTrainer", "RewardTraining", "told_right"]
+__all__ = ["PairRows", "PassCurves", "RewardTrainer", "RewardTraining", "label_agreement"]
 
 _BATCH = {"cnn": 64, "resnet18": 32, "pointnet": 32}  # RL-VLM-F; clouds our choice, untested
 
@@ -95,10 +95,10 @@ class RewardTrainer:
         self._steps = steps
         self._seed = seed
         self._batch = training.batch_size or _BATCH.get(model.config.network, 128)
-        # For how many steps each reward stands: until the next picture.
+        # Steps that each reward counts for: until the next picture.
         starts = np.arange(0, length, needs_of(model.config).frame_stride)
-        held = np.diff(np.append(starts, length)).astype(np.float32)
-        self._held = torch.from_numpy(held).to(model.device)
+        durations = np.diff(np.append(starts, length)).astype(np.float32)
+        self._durations = torch.from_numpy(durations).to(model.device)
 
     def fit(
         self,
@@ -112,7 +112,7 @@ class RewardTrainer:
         Args:
             pairs: trained on.
             held_out: measured after each pass; may be none.
-            report: told after every step.
+            report: called after every step.
             state: what the training is kept in after each pass; one that was cut off goes on.
         """
         networks, training = self._model.networks, self._training
@@ -121,8 +121,8 @@ class RewardTrainer:
         # With patience the networks of the lowest validation loss are the outcome.
         best = copy.deepcopy(networks) if training.patience and len(held_out.first) else None
         state = state or TrainingState()
-        trained = networks if best is None else nn.ModuleDict({"now": networks, "best": best})
-        state.resume(trained, optimiser, orders)
+        modules = networks if best is None else nn.ModuleDict({"now": networks, "best": best})
+        state.resume(modules, optimiser, orders)
         curves = PassCurves(**state.notes)
         while not (stopped := self._reason_to_stop(curves)):
             self._pass(pairs, optimiser, orders, curves, report)
@@ -139,7 +139,7 @@ class RewardTrainer:
         return curves
 
     def _reason_to_stop(self, curves: PassCurves) -> str:
-        """What `PassCurves.stopped` will say; empty where another pass follows."""
+        """Value of `PassCurves.stopped`; empty where another pass follows."""
         training = self._training
         if curves.accuracy > training.target_accuracy:
             return "accuracy"
@@ -158,7 +158,7 @@ class RewardTrainer:
         """All pairs once, in an order of each member's own; the mean loss goes to the curve."""
         networks = self._model.networks.train()
         orders = [rng.permutation(len(pairs.first)) for rng in rngs]
-        total, right = 0.0, []
+        total, agreements = 0.0, []
         starts = range(0, len(pairs.first), self._batch)
         for step, start in enumerate(starts, start=1 + len(curves.train) * len(starts)):
             optimiser.zero_grad()
@@ -169,15 +169,17 @@ class RewardTrainer:
                 loss = bradley_terry(torch.zeros_like(gap), gap, targets)
                 loss.backward()  # adds up over members, none of which sees another's
                 total += float(loss.detach()) * len(rows)
-                right.append(told_right(gap.detach().cpu().numpy(), pairs.prefer_second[rows]))
+                agreements.append(
+                    label_agreement(gap.detach().cpu().numpy(), pairs.prefer_second[rows])
+                )
             optimiser.step()
             if report is not None:
-                done = len(networks) * min(start + self._batch, len(pairs.first))
+                n_compared = len(networks) * min(start + self._batch, len(pairs.first))
                 steps = self._training.epochs * len(starts)
-                report("comparing segments", step, steps, total / done)
+                report("comparing segments", step, steps, total / n_compared)
         networks.eval()
         curves.train.append(total / (len(networks) * len(pairs.first)))
-        curves.accuracy = float(np.concatenate(right).mean())
+        curves.accuracy = float(np.concatenate(agreements).mean())
         if not math.isfinite(total):
             raise InvalidValueError(
                 f"The training diverged: the loss of pass {len(curves.train)} is {total}. Take a "
@@ -185,7 +187,7 @@ class RewardTrainer:
             )
 
     def _read(self, pairs: PairRows, rows: np.ndarray) -> Tensor:
-        """What is read of the first segments, then of the second ones."""
+        """Network inputs of the first segments, then of the second ones."""
         both = np.concatenate([pairs.first[rows], pairs.second[rows]])
         return self._steps.take(both).to(self._model.device)
 
@@ -194,7 +196,7 @@ class RewardTrainer:
         device = self._model.device.type
         with torch.autocast(device, dtype=torch.bfloat16, enabled=self._training.bf16):
             rewards = network(steps.flatten(0, 1))
-        scores = rewards.float().reshape(len(steps), -1) @ self._held
+        scores = rewards.float().reshape(len(steps), -1) @ self._durations
         first, second = torch.chunk(scores, 2)
         return torch.sub(second, first)
 
@@ -204,10 +206,10 @@ class RewardTrainer:
         rows = np.arange(len(pairs.first))
         gaps = np.zeros((len(self._model.networks), len(rows)), dtype=np.float64)
         for start in range(0, len(rows), self._batch):
-            some = rows[start : start + self._batch]
-            steps = self._read(pairs, some)
+            chunk = rows[start : start + self._batch]
+            steps = self._read(pairs, chunk)
             for k, network in enumerate(self._model.networks):
-                gaps[k, some] = self._gap(network, steps).cpu().numpy()
+                gaps[k, chunk] = self._gap(network, steps).cpu().numpy()
         return gaps
 
     def _loss(self, pairs: PairRows) -> float:
@@ -231,9 +233,9 @@ class RewardTrainer:
             rewards = self._model.score(steps.flatten(0, 1)).mean(axis=0, dtype=np.float64)
             parts.append(rewards.reshape(len(steps), -1))
         rewards = np.concatenate(parts)
-        held = np.broadcast_to(self._held.cpu().numpy(), rewards.shape)
-        mean = float(np.average(rewards, weights=held))
-        std = math.sqrt(np.average((rewards - mean) ** 2, weights=held))
+        durations = np.broadcast_to(self._durations.cpu().numpy(), rewards.shape)
+        mean = float(np.average(rewards, weights=durations))
+        std = math.sqrt(np.average((rewards - mean) ** 2, weights=durations))
         # A constant is not divided by what rounding leaves of its deviation.
         if std <= 1e-6:
             return False
@@ -241,7 +243,7 @@ class RewardTrainer:
         return True
 
 
-def told_right(gap: np.ndarray, prefer_second: np.ndarray) -> Float[np.ndarray, " n"]:
+def label_agreement(gap: np.ndarray, prefer_second: np.ndarray) -> Float[np.ndarray, " n"]:
     """1 where the sign is the label's, 0.5 where there is none; pairs that tie are left out."""
     ordered = prefer_second != 0.5
     agreement = np.sign(gap[ordered]) * np.sign(prefer_second[ordered] - 0.5)

@@ -1,4 +1,4 @@
-"""Where a VLP network looks: attention of words to places, and the places its score depends on.
+"""Attention of a VLP network: of words to places, and saliency of places for its score.
 
 Attention: VLP paper, section 3.2 and Figure 4; averaged over heads.
 Saliency:  Grad-CAM (Selvaraju et al. 2017, equations 1 and 2) of the score, on the encoder's last
@@ -26,7 +26,7 @@ __all__ = ["SegmentAttention", "read_attention"]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SegmentAttention:
-    """What a VLP network attends to in one segment under one instruction."""
+    """Attention and saliency of a VLP network on one segment under one instruction."""
 
     tokens: tuple[str, ...]  # M pieces of the instruction, as the network reads them
     read: Int64[np.ndarray, " R"]  # which of the given pictures are read, ascending
@@ -73,7 +73,7 @@ def read_attention(weights: str, segment: SegmentBatch) -> SegmentAttention:
     vectors = WordVectors.load()
     words, mask = vectors.encode(segment.instructions, max_tokens=architecture.max_words)
     last = np.searchsorted(segment.picture_steps, segment.last_steps[0], side="right") - 1
-    read = np.rint(np.linspace(0, last, architecture.n_frames)).astype(np.int64)
+    positions = np.rint(np.linspace(0, last, architecture.n_frames)).astype(np.int64)
 
     inputs: dict[str, Any] = {}
     hooks = (
@@ -84,16 +84,16 @@ def read_attention(weights: str, segment: SegmentBatch) -> SegmentAttention:
     )
     first_frame = segment.frames[:, 0] if segment.first_frames is None else segment.first_frames
     first = network.encoder(torch.from_numpy(np.ascontiguousarray(first_frame)))
-    tokens = network.encoder(torch.from_numpy(segment.frames[0, read]))
-    segment_read = network.read_segment(tokens[None], first)
+    tokens = network.encoder(torch.from_numpy(segment.frames[0, positions]))
+    segment_features = network.read_segment(tokens[None], first)
     text = network.read_text(torch.from_numpy(words), torch.from_numpy(mask))
-    score = network.score(segment_read, text)
+    score = network.score(segment_features, text)
     for hook in hooks:
         hook.remove()
     (gradient,) = torch.autograd.grad(score.sum(), inputs["map"][0])
     return SegmentAttention(
         tokens=tuple(vectors.tokenize(segment.instructions[0])[: architecture.max_words]),
-        read=read,
+        read=positions,
         attention=_attention(network, *inputs["words and places"][:2]),
         saliency=_grad_cam(inputs["map"][0], gradient),
     )
@@ -110,7 +110,7 @@ def _record(inputs: dict[str, Any], name: str) -> Any:
 def _attention(
     network: VLPNetwork, words: Float[Tensor, "1 M D"], places: Float[Tensor, "1 RP D"]
 ) -> Float32[np.ndarray, "M R g g"]:
-    """The weights that `text_reads_video` computes inside and does not give."""
+    """Attention weights, which `text_reads_video` computes and does not return."""
     block, grid = network.relevance.text_reads_video, network.architecture.grid
     query = block.query(block.norm_x(words))
     key, _ = block.key_value(block.norm_context(places)).chunk(2, dim=-1)

@@ -46,8 +46,8 @@ class EpisodeSet:
 
     def window(self, ends: Int64[np.ndarray, "*B"], n_frames: int) -> Int64[np.ndarray, "*B n"]:
         """Indices of the pictures that windows with these last pictures show."""
-        shown = ends[..., None] - np.arange(n_frames - 1, -1, -1)
-        return np.asarray(np.maximum(shown, 0))
+        indices = ends[..., None] - np.arange(n_frames - 1, -1, -1)
+        return np.asarray(np.maximum(indices, 0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +95,7 @@ def load_episodes(
         collection: what `vlfeedback collect` made.
         tasks: which tasks.
         share: of each level's trajectories, the first ones.
-        report: told after each trajectory.
+        report: called after each trajectory.
 
     Raises:
         FileNotFoundError: the collection lacks a task or a level of it.
@@ -152,11 +152,11 @@ def measure_positions(
 
 
 def _load_levels(collection: Collection, task: str, share: float) -> list[Trajectory]:
-    chosen = []
+    episodes = []
     for level in LEVELS:
         trajectories = collection.load(task, [level])
-        chosen += trajectories[: max(1, round(share * len(trajectories)))]
-    return chosen
+        episodes += trajectories[: max(1, round(share * len(trajectories)))]
+    return episodes
 
 
 def _pictured_times(trajectories: Sequence[Trajectory]) -> Int64[np.ndarray, " F"]:
@@ -205,5 +205,5 @@ def _ranks(by_task: Sequence[Float[np.ndarray, "_ F"]]) -> Float32[np.ndarray, "
 
 def _standardise(states: Float[np.ndarray, "N F D"]) -> Float[np.ndarray, "N F D"]:
     flat = states.reshape(-1, states.shape[-1])
-    spread = np.maximum(flat.std(axis=0), 0.01)  # a centimetre: what never moves teaches nothing
+    spread = np.maximum(flat.std(axis=0), 0.01)  # a centimetre: what never moves stays near 0
     return np.asarray(np.clip((states - flat.mean(axis=0)) / spread, -4.0, 4.0))

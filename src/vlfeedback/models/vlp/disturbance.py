@@ -1,4 +1,4 @@
-"""Noise on all that the VLP model reads while it is trained."""
+"""Data augmentation of the VLP model: noise on words, tokens and positions in training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLOURS = ("red", "green", "blue", "yellow", "black", "white", "grey", "brown",
 
 
 class Disturbance:
-    """Noise on all that the network reads, drawn from torch's own generators.
+    """Noise on words, tokens and positions, drawn from torch's own generators.
 
     Args:
         training: how much.
@@ -33,20 +33,20 @@ class Disturbance:
     def words(
         self, texts: Texts, rows: Int64[np.ndarray, " S"]
     ) -> tuple[Float[Tensor, "S M E"], Bool[Tensor, "S M"]]:
-        """Vectors of these texts with noise, and which of them are shown; at least one."""
+        """Vectors of these texts with noise, and the mask of those that are read; at least one."""
         training = self._training
         words, mask = torch.from_numpy(texts.words[rows]), torch.from_numpy(texts.mask[rows])
         longest = int(mask.sum(dim=1).max())
         words, mask = words[:, :longest], mask[:, :longest]
         share = 2 * training.word_dropout * torch.rand(len(rows), 1)  # some texts stay whole
-        shown = mask & ~(torch.rand(mask.shape) < share)
-        shown = torch.where(shown.any(dim=1, keepdim=True), shown, mask)
+        visible = mask & ~(torch.rand(mask.shape) < share)
+        visible = torch.where(visible.any(dim=1, keepdim=True), visible, mask)
         # A colour comes after all words; where none comes, that place is padding.
         colours = self._colours[torch.randint(len(self._colours), (len(rows), 1))]
         coloured = torch.rand(len(rows), 1) < training.colour_share
         words = torch.cat([words, colours], dim=1)[:, : self._max_words]
-        shown = torch.cat([shown, coloured], dim=1)[:, : self._max_words]
-        return words + training.word_noise * torch.randn_like(words), shown
+        visible = torch.cat([visible, coloured], dim=1)[:, : self._max_words]
+        return words + training.word_noise * torch.randn_like(words), visible
 
     def tokens(
         self, tokens: Float[Tensor, "*B P D"], *, hide: bool = False
@@ -56,8 +56,8 @@ class Disturbance:
         noisy = tokens + training.token_noise * self._deviation * torch.randn_like(tokens)
         if not hide:
             return noisy
-        shown = torch.rand(tokens.shape[:-1], device=tokens.device) >= training.token_dropout
-        return noisy * shown.unsqueeze(-1)
+        visible = torch.rand(tokens.shape[:-1], device=tokens.device) >= training.token_dropout
+        return noisy * visible.unsqueeze(-1)
 
     def places(
         self,
@@ -65,7 +65,7 @@ class Disturbance:
         first: Float[Tensor, "N 10"],
         last: Float[Tensor, "N 10"],
     ) -> tuple[Float[Tensor, "N F 10"], Float[Tensor, "N 10"], Float[Tensor, "N 10"]]:
-        """Move the object of each segment as a whole: on an unseen task it is read off wrongly."""
+        """Shift the object by one offset a segment: on unseen tasks its positions have errors."""
         spread = self._training.place_noise * 2.0 * torch.rand(len(first), 1)
         offset = torch.zeros_like(first)
         offset[:, 4:7] = (spread * torch.randn(len(first), 3)).to(first.device)

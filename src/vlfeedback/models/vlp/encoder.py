@@ -1,4 +1,4 @@
-"""The frame encoder of the VLP model: a picture to tokens, and tokens to where things are."""
+"""The frame encoder of the VLP model: a picture to tokens, and tokens to positions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional
 __all__ = ["POSITIONS", "FrameEncoder", "Positions"]
 
 # What is read off a picture: hand (3), gripper opening (1), object (3), object minus hand (3).
-# The last is no news, but read off directly it is far more exact than a difference of two guesses.
+# The last is redundant, but read off directly it is far more exact than a difference of estimates.
 POSITIONS = 10
 
 

@@ -1,4 +1,4 @@
-"""Stage 1 of the VLP model's training: what a picture shows. It stands in for the paper's CLIP.
+"""Stage 1 of the VLP model's training: the frame encoder, in place of the paper's CLIP.
 
 The frame encoder learns to read simulator states off pictures of training tasks: where hand and
 object are, in metres, from episodes and from scattered scenes; the whole state, and how much reward
@@ -45,7 +45,7 @@ def fit_encoder(
         scenes: scattered scenes of the same tasks.
         training: settings.
         device: where the network is trained.
-        report: told after every step.
+        report: called after every step.
         state: what the training is kept in while it runs; one that was cut off goes on.
     """
     rng = np.random.default_rng(training.seed)
@@ -58,19 +58,19 @@ def fit_encoder(
     optimiser = Optimiser(parameters, training.encoder_learning_rate, steps, training)
     half = training.encoder_batch // 2
     state = state or TrainingState()
-    trained = nn.ModuleDict({"encoder": encoder, "positions": positions, "heads": heads})
-    begin = state.resume(trained, optimiser.adam, [rng, *torch_generators(device)])
+    modules = nn.ModuleDict({"encoder": encoder, "positions": positions, "heads": heads})
+    begin = state.resume(modules, optimiser.adam, [rng, *torch_generators(device)])
     optimiser.begin(steps, begin)
     for step in range(begin, steps):
         episode = rng.integers(len(episodes.pictures), size=training.encoder_batch - half)
         picture = rng.integers(episodes.pictures.shape[1], size=len(episode))
         scene = rng.integers(len(scenes.pictures), size=half)
-        shown = np.concatenate([episodes.pictures[episode, picture], scenes.pictures[scene]])
+        pictures = np.concatenate([episodes.pictures[episode, picture], scenes.pictures[scene]])
         places = np.concatenate([episodes.positions[episode, picture], scenes.positions[scene]])
         target = torch.from_numpy(places).to(device) - positions.mean
         target = target.clamp(-_ROOM, _ROOM) / positions.scale
         with torch.autocast(device, torch.bfloat16):
-            tokens = encoder(torch.from_numpy(_jitter(shown, rng)).to(device))
+            tokens = encoder(torch.from_numpy(_jitter(pictures, rng)).to(device))
             estimate = positions.standardised(tokens)
             state_loss = heads(tokens[: len(episode)], episodes, episode, picture)
         loss = functional.smooth_l1_loss(estimate.float(), target, beta=0.3) + state_loss
@@ -80,7 +80,7 @@ def fit_encoder(
 
 
 class _StateHeads(nn.Module):
-    """Readouts that are thrown away after training: the state, and each task's reward."""
+    """Readouts of the state and of each task's reward, discarded after training."""
 
     def __init__(self, network: VLPNetwork, episodes: EpisodeSet) -> None:
         super().__init__()

@@ -7,9 +7,9 @@ kinds of preferences (section 3.2, equation 4):
   ILP  the same two windows, another task's instruction: neither is (label 0.5);
   IVP  a window of the task against one of another task: the task's own is preferred.
 Beside the whole score, each part learns what it is for: the progress ITP and that experts go
-forward in time, the scene which texts it goes with, the relevance the rewards of pictures.
-Words, tokens and places are disturbed while training: without that the network soon knows its
-tasks by heart, and judges tasks it has not seen worse with every step.
+forward in time, the scene which texts it matches, the relevance the rewards of pictures.
+Words, tokens and places are disturbed while training: without that the network soon overfits
+its tasks, and scores unseen tasks worse with every step.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def fit_preferences(
         texts: of the same tasks.
         training: settings.
         device: where the network is trained.
-        report: told after every step.
+        report: called after every step.
         state: what the training is kept in while it runs; one that was cut off goes on.
     """
     rng = np.random.default_rng(training.seed + 1)
@@ -86,11 +86,11 @@ def fit_preferences(
             loss = training.scene_weight * scene_loss(
                 network, pool, texts, disturbance, rng, device
             )
-            shown = _show(batch, training, device)
-            forward, backward = _judge_progress(network, shown, disturbance)
+            pictures = _hide_resets(batch, training, device)
+            forward, backward = _score_progress(network, pictures, disturbance)
             loss = loss + progress_loss(forward, backward, batch, training)
             if everything:
-                segment = _read_segment(network, shown, forward, disturbance)
+                segment = _read_segment(network, pictures, forward, disturbance)
                 text = _read_texts(network, batch, texts, disturbance, rng, device)
                 loss = loss + _match_loss(network, segment, text, batch, training)
         optimiser.step(loss)
@@ -101,10 +101,10 @@ def fit_preferences(
         ("judging progress", training.part_steps),
         ("comparing segments", training.steps),
     ):
-        done = min(max(begin - before, 0), steps)
-        if done < steps:
-            optimiser.begin(steps, done)
-        for step in range(done, steps):
+        n_done = min(max(begin - before, 0), steps)
+        if n_done < steps:
+            optimiser.begin(steps, n_done)
+        for step in range(n_done, steps):
             loss = take_step(everything=stage == "comparing segments")
             state.done(before + step + 1, total)
             report(stage, step + 1, steps, loss)
@@ -118,42 +118,42 @@ def _match_loss(
     batch: WindowBatch,
     training: VLPTraining,
 ) -> Float[Tensor, ""]:
-    """Equation 4 of the whole score; and that relevance of a picture is its reward's rank."""
+    """Equation 4 of the whole score, and the error of relevance as a picture's reward rank."""
     tasks, windows = len(batch.task), training.windows
     own = torch.arange(tasks, device=segment.scene.device).repeat_interleave(windows)
     own_text, other_text = text.take(own), text.take(own + tasks)
-    pictured = network.relevance(segment.video, own_text.tokens, own_text.mask)
+    relevance = network.relevance(segment.video, own_text.tokens, own_text.mask)
     scores = (
-        network.combine(segment, network.score_match(segment, own_text), pictured.mean(dim=1)),
+        network.combine(segment, network.score_match(segment, own_text), relevance.mean(dim=1)),
         network.score(segment, other_text),
     )
     by_task = TaskScores(*(score.float().view(tasks, windows) for score in scores))
-    rewards = batch.reward.to(pictured.device)
-    reward_loss = functional.binary_cross_entropy_with_logits(pictured.float(), rewards)
+    rewards = batch.reward.to(relevance.device)
+    reward_loss = functional.binary_cross_entropy_with_logits(relevance.float(), rewards)
     return preference_loss(by_task, batch, training) + training.reward_weight * reward_loss
 
 
-class _Shown(NamedTuple):
-    """What is shown of the segments of a batch."""
+class _PictureTokens(NamedTuple):
+    """Picture tokens of the segments of a batch."""
 
     tokens: Float[Tensor, "N F P D"]
     first: Float[Tensor, "N P D"]  # of the reset, or of the segment's own first picture
     last: Float[Tensor, "N P D"]  # the same for the segment played backwards
 
 
-def _show(batch: WindowBatch, training: VLPTraining, device: str) -> _Shown:
+def _hide_resets(batch: WindowBatch, training: VLPTraining, device: str) -> _PictureTokens:
     """Hide the reset of some segments, as of a video that is cut out of an episode."""
     tokens, reset = batch.tokens.to(device), batch.first.to(device)
     unknown = torch.rand(len(reset), 1, 1, device=reset.device) < training.unknown_reset
     starts = (torch.where(unknown, picture, reset) for picture in (tokens[:, 0], tokens[:, -1]))
-    return _Shown(tokens, *starts)
+    return _PictureTokens(tokens, *starts)
 
 
-def _judge_progress(
-    network: VLPNetwork, shown: _Shown, disturbance: Disturbance
+def _score_progress(
+    network: VLPNetwork, pictures: _PictureTokens, disturbance: Disturbance
 ) -> tuple[Float[Tensor, "M KB"], Float[Tensor, "M KB"]]:
     """Progress of disturbed segments, and of the same segments played backwards."""
-    positions, first, last = disturbance.places(*(network.positions(x) for x in shown))
+    positions, first, last = disturbance.places(*(network.positions(x) for x in pictures))
     return (
         network.progress(describe_motion(positions, first)),
         network.progress(describe_motion(positions.flip(1), last)),
@@ -162,13 +162,13 @@ def _judge_progress(
 
 def _read_segment(
     network: VLPNetwork,
-    shown: _Shown,
+    pictures: _PictureTokens,
     progress: Float[Tensor, "M KB"],
     disturbance: Disturbance,
 ) -> ReadSegment:
-    tokens = disturbance.tokens(shown.tokens, hide=True)
-    video = network.relevance.read_video(tokens, disturbance.tokens(shown.first, hide=True))
-    return ReadSegment(video, progress, network.read_scene(disturbance.tokens(shown.first)))
+    tokens = disturbance.tokens(pictures.tokens, hide=True)
+    video = network.relevance.read_video(tokens, disturbance.tokens(pictures.first, hide=True))
+    return ReadSegment(video, progress, network.read_scene(disturbance.tokens(pictures.first)))
 
 
 def _read_texts(

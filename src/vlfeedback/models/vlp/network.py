@@ -5,16 +5,16 @@ Paper:    Liu et al. 2025, "VLP: Vision-Language Preference Learning", section 3
           network is `vlfeedback.models.vlp_clip.network`.
 Computes: P[second preferred | text] = sigmoid(f(second | text) - f(first | text)) with
           f = match * offset + (c + (1 - c) * match) * (progress + w * relevance).
-Recipe:   1 each picture becomes a grid of tokens, once, and tokens tell where hand and object are;
-          2 match: is the scene one that the text speaks of? from the reset's tokens and the mean
+Recipe:   1 each picture becomes a grid of tokens, once, which shows positions of hand and object;
+          2 match: does the scene fit the text? from the reset's tokens and the mean
           of the text's word vectors; 3 progress: how far has the segment got, from positions alone,
-          whatever was asked; 4 relevance: the paper's cross-modal transformer on tokens and words.
+          whatever the text; 4 relevance: the paper's cross-modal transformer on tokens and words.
 Differs:  the paper's frozen CLIP ViT-B/16 is replaced by a small convolutional encoder trained on
           simulator states and by static word vectors, so that the model ships in a few megabytes
           and scores in real time on one core. The paper's f is the cross-modal part alone. Without
           CLIP's knowledge of words, what that part learns of 45 tasks misleads it on the next one;
-          progress does not. What happens in a scene that the text does not speak of counts little:
-          that is the paper's ILP (two foreign segments are about equally good) by construction.
+          progress does not. What happens in a scene that does not fit the text counts little: that
+          is the paper's ILP (two segments of another task are about equally good) by construction.
           No final sigmoid, which would cap the preference probability at 0.73.
 """
 
@@ -63,7 +63,7 @@ class VLPArchitecture:
 
 
 class ReadSegment(NamedTuple):
-    """What is known of N segments before an instruction is read."""
+    """Encoding of N segments, independent of the instruction."""
 
     video: Float[Tensor, "N FP D"]
     progress: Float[Tensor, "K N"]  # by each member
@@ -71,7 +71,7 @@ class ReadSegment(NamedTuple):
 
 
 class ReadText(NamedTuple):
-    """What is known of N instructions before a segment is seen."""
+    """Encoding of N instructions, independent of the segment."""
 
     tokens: Float[Tensor, "N M D"]
     mask: Bool[Tensor, "N M"]  # False: padding
@@ -144,7 +144,7 @@ class VLPNetwork(nn.Module):
     def mean_text(
         self, words: Float[Tensor, "N M E"], mask: Bool[Tensor, "N M"]
     ) -> Float[Tensor, "N E"]:
-        """What an instruction speaks of: the mean of its important words, as a unit vector.
+        """Meaning of an instruction: the weighted mean of its word vectors, as a unit vector.
 
         Little is learned here, so that words of no training task keep their meaning.
         """
@@ -167,12 +167,12 @@ class VLPNetwork(nn.Module):
         return settings.match_offset * match + share * quality
 
     def score_relevance(self, segment: ReadSegment, text: ReadText) -> Float[Tensor, " N"]:
-        """How well a segment does what was asked for, by the paper's cross-modal transformer."""
-        pictured: Tensor = self.relevance(segment.video, text.tokens, text.mask)
-        return pictured.mean(dim=1)
+        """How well a segment follows the instruction, by the paper's cross-modal transformer."""
+        relevance: Tensor = self.relevance(segment.video, text.tokens, text.mask)
+        return relevance.mean(dim=1)
 
     def score_match(self, segment: ReadSegment, text: ReadText) -> Float[Tensor, " N"]:
-        """Whether the scene is one that the text speaks of, 0 to 1."""
+        """How well the scene fits the text, 0 to 1."""
         cosine = (segment.scene * text.meaning).sum(dim=-1)
-        steep, threshold = self.architecture.match_steepness, self.architecture.match_threshold
-        return torch.sigmoid(steep * (cosine - threshold))
+        steepness, threshold = self.architecture.match_steepness, self.architecture.match_threshold
+        return torch.sigmoid(steepness * (cosine - threshold))

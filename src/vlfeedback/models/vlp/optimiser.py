@@ -41,14 +41,14 @@ class Optimiser:
         self.adam = torch.optim.AdamW(groups, lr=learning_rate)
         self.begin(steps)
 
-    def begin(self, steps: int, done: int = 0) -> None:
+    def begin(self, steps: int, n_done: int = 0) -> None:
         """Begin with so many steps anew, or go on after the first `done` of them."""
-        self._steps, self._done = steps, done
-        if done == 0:
+        self._steps, self._done = steps, n_done
+        if n_done == 0:
             self.adam.state.clear()
 
     def step(self, loss: Tensor) -> None:
-        """One step down this loss."""
+        """Take one gradient step on this loss."""
         warm = min(1.0, (self._done + 1) / self._warmup)
         factor = warm * 0.5 * (1.0 + math.cos(math.pi * self._done / self._steps))
         for group in self.adam.param_groups:

@@ -1,4 +1,4 @@
-"""Losses of the VLP model's second stage, of scores that its parts gave."""
+"""Losses of stage 2 of the VLP model's training, from scores of its parts."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class TaskScores(NamedTuple):
 def preference_loss(
     scores: TaskScores, batch: WindowBatch, training: VLPTraining
 ) -> Float[Tensor, ""]:
-    """Equation 4 over all pairs of windows of each task, strangers from the next task."""
+    """Equation 4 over all pairs of windows of each task, against windows of the next task."""
     first, second, label = _pairs(batch, scores.own.device)
     # The next task's windows were scored under this task's instruction.
-    strangers = scores.other.roll(-1, dims=0)
-    foreign = strangers.T.unsqueeze(-1).expand(-1, -1, len(first)).flatten(1)
+    other_task = scores.other.roll(-1, dims=0)
+    foreign = other_task.T.unsqueeze(-1).expand(-1, -1, len(first)).flatten(1)
     return language_preferences(
         scores.own[:, first].flatten(),
         scores.own[:, second].flatten(),
@@ -52,14 +52,14 @@ def progress_loss(
     """ITP of each member by itself; and that an expert's window is better than its reversal."""
     first, second, label = _pairs(batch, forward.device)
     by_task = forward.float().unflatten(1, batch.prefer_second.shape[:2])
-    alone = bradley_terry(
+    itp = bradley_terry(
         by_task[..., first], by_task[..., second], label.expand(len(forward), -1, -1)
     )
     rising = batch.rising.to(forward.device)
     if not rising.any():
-        return alone
-    ahead = (forward - backward).float()[:, rising]
-    return alone + training.direction_weight * functional.softplus(-ahead).mean()
+        return itp
+    margins = (forward - backward).float()[:, rising]
+    return itp + training.direction_weight * functional.softplus(-margins).mean()
 
 
 def _pairs(

@@ -1,8 +1,8 @@
-"""Progress: how far a segment has got, judged by where the hand and the object are, not by words.
+"""Progress of a segment, from the positions of hand and object alone, whatever the instruction.
 
 Where the hand is to the object, how far the object is from where the episode began, and how fast
-either moves mean the same in every task. A network that sees only these carries over to tasks it
-has never seen, where one that sees pictures learns its own tasks by heart.
+either moves mean the same in every task. A network that reads only these generalises to
+unseen tasks, where one that reads pictures overfits its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NEAR = 0.02  # m, keeps ratios finite where the hand begins at the object
 def describe_motion(
     positions: Float[Tensor, "N F 10"], first: Float[Tensor, "N 10"]
 ) -> Float[Tensor, "N F 10"]:
-    """What holds in any task, of each picture of a segment: distances and speeds, no places.
+    """Task-independent features of each picture of a segment: distances and speeds.
 
     Args:
         positions: of the pictures, in metres (see `vlfeedback.models.vlp.encoder.POSITIONS`).
@@ -34,13 +34,13 @@ def describe_motion(
     begin = first.unsqueeze(1)
     hand, gripper, thing, gap = positions.split([3, 1, 3, 3], dim=-1)
     hand_0, _, thing_0, gap_0 = begin.split([3, 1, 3, 3], dim=-1)
-    distance, moved = _length(gap), _length(thing - thing_0)
+    distance, displacement = _length(gap), _length(thing - thing_0)
     return torch.cat(
         [
             5.0 * distance,
             distance / (_length(gap_0) + _NEAR),
-            10.0 * moved,
-            (50.0 * moved).clamp(max=3.0),
+            10.0 * displacement,
+            (50.0 * displacement).clamp(max=3.0),
             5.0 * _length(hand - hand_0),
             10.0 * (thing - thing_0)[..., 2:],
             20.0 * _speed(hand),
@@ -64,7 +64,7 @@ class ProgressHead(nn.Module):
         self.register_buffer("std", torch.ones(FEATURES))
 
     def forward(self, motion: Float[Tensor, "N F 10"]) -> Float[Tensor, "K N"]:
-        """Progress by each of K members; what `describe_motion` gave goes in."""
+        """Progress by each of K members, from the features of `describe_motion`."""
         x = (motion - self.mean) / self.std
         return torch.stack([member(x) for member in self.members])
 

@@ -14,7 +14,7 @@ from vlfeedback.models.vlp.settings import VLPTraining
 
 __all__ = ["WindowBatch", "WindowSampler"]
 
-_RISE = 0.3  # rank of reward a window of an expert gains that is surely going forward
+_RISE = 0.3  # least gain in reward rank for which an expert's window counts as going forward
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +30,7 @@ class WindowBatch:
 
 
 class WindowSampler:
-    """Draws windows; the tasks of a batch are all different, so any other task is a stranger.
+    """Draws batches of windows of different tasks, each of which is negative for the others.
 
     Args:
         episodes: of the training tasks.
@@ -67,18 +67,18 @@ class WindowSampler:
         tasks = rng.permutation(len(self._members))[: training.batch]
         rows = np.array([self._rows(task, training.windows) for task in tasks.tolist()])
         ends = rng.integers(1, episodes.pictures.shape[1], size=rows.shape)
-        shown = episodes.window(ends, self._n_frames)
+        pictures = episodes.window(ends, self._n_frames)
         level = episodes.level[rows]
         gap = _differences(episodes.window_return[rows, ends]) / training.label_softness
         by_return = 1.0 / (1.0 + np.exp(-gap))
         better = _differences(level)
         by_level = (better != 0) & (rng.random(better.shape) < training.level_share)
         label = np.where(by_level, better > 0, by_return).astype(np.float32)
-        reward = episodes.reward[rows[..., None], shown]
+        reward = episodes.reward[rows[..., None], pictures]
         rising = (level == 2) & (reward[..., -1] - reward[..., 0] > _RISE)
         return WindowBatch(
             task=tasks,
-            tokens=self._tokens[rows[..., None], shown].float().flatten(0, 1),
+            tokens=self._tokens[rows[..., None], pictures].float().flatten(0, 1),
             first=self._tokens[rows, 0].float().flatten(0, 1),
             reward=torch.from_numpy(reward).flatten(0, 1),
             prefer_second=torch.from_numpy(label),

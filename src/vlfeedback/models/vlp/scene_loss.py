@@ -1,4 +1,4 @@
-"""Which texts a scene goes with: what the VLP model learns of pictures of the beginning alone."""
+"""Loss of the match of scenes and texts, on pictures of resets and scattered scenes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vlfeedback.models.vlp.texts import Texts
 
 __all__ = ["ScenePool", "scene_loss"]
 
-_TEMPERATURE = 0.2  # of the cosines between scenes and texts while they are told apart
+_TEMPERATURE = 0.2  # of the cosines between scenes and texts in the loss
 _SCENES = 4  # pictures of each task in a step of the scene loss
 
 
@@ -43,11 +43,11 @@ def scene_loss(
     rng: np.random.Generator,
     device: str,
 ) -> Float[Tensor, ""]:
-    """Tell scenes of all tasks apart by their texts; meanings of texts are fixed."""
-    shown = disturbance.tokens(pool.draw(rng).to(device))
-    tasks = len(shown) // _SCENES
+    """Cross-entropy of scenes against the texts of all tasks; meanings of texts are fixed."""
+    scenes = disturbance.tokens(pool.draw(rng).to(device))
+    tasks = len(scenes) // _SCENES
     words, mask = disturbance.words(texts, texts.draw(np.arange(tasks), rng))
     meaning = network.mean_text(words.to(device), mask.to(device))
-    cosines = network.read_scene(shown) @ meaning.T
+    cosines = network.read_scene(scenes) @ meaning.T
     own = torch.arange(tasks, device=cosines.device).repeat_interleave(_SCENES)
     return functional.cross_entropy(cosines.float() / _TEMPERATURE, own)

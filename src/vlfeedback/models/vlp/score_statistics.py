@@ -1,4 +1,4 @@
-"""Mean and deviation of a trained VLP model's scores, which its weights file remembers."""
+"""Mean and deviation of a trained VLP model's scores, for its weights file."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def score_statistics(
         words, mask = (torch.from_numpy(x[rows]).to(device) for x in (texts.words, texts.mask))
         segment = network.read_segment(batch.tokens.to(device), batch.first.to(device))
         scores.append(network.score(segment, network.read_text(words, mask)))
-    joined = torch.cat(scores)
-    return float(joined.mean()), float(joined.std())
+    all_scores = torch.cat(scores)
+    return float(all_scores.mean()), float(all_scores.std())

@@ -33,10 +33,10 @@ class Texts:
         max_words: int,
         corpus: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        lacking = [] if corpus is None else [task for task in tasks if task not in corpus]
-        if lacking:
+        missing_tasks = [] if corpus is None else [task for task in tasks if task not in corpus]
+        if missing_tasks:
             raise NeedsError(
-                f"The instructions lack {', '.join(lacking)}; add them with: vlfeedback "
+                f"The instructions lack {', '.join(missing_tasks)}; add them with: vlfeedback "
                 "instructions write, or leave these tasks out with --exclude."
             )
         corpora = [instruction_corpus(t) if corpus is None else corpus[t] for t in tasks]

@@ -72,10 +72,10 @@ def train_vlp(
         device: "cpu" or "cuda".
         threads: of the CPU; default: as many as torch has now.
         state_every: steps between two savings of a run that may be cut off.
-        report: told of each stage as it goes.
+        report: called while it runs.
 
     Returns:
-        What the file says of itself: tasks, mean and deviation of its scores, and in `training`
+        The file's description: tasks, mean and deviation of its scores, and in `training`
         settings, seconds and machine.
 
     Raises:
@@ -108,7 +108,7 @@ def train_vlp(
             every=state_every,
         ),
     )
-    spent = sum(stage.seconds() for stage in stages)
+    earlier_seconds = sum(stage.seconds() for stage in stages)
     with _threads(threads):
         mean, std = _fit(
             network,
@@ -130,7 +130,7 @@ def train_vlp(
             **asdict(training),
             "threads": torch.get_num_threads(),
             **describe_training_machine(device),
-            "seconds": round(time.monotonic() - start + spent),
+            "seconds": round(time.monotonic() - start + earlier_seconds),
         }
     weights = VLPWeights(network.architecture, mean, std, tuple(names), notes)
     save_vlp(out, network, weights)
@@ -157,16 +157,16 @@ def _fit(
     texts = Texts(tasks, max_words=network.architecture.max_words, corpus=corpus)
     episodes = load_episodes(collection, tasks, share, report=report)
     scenes = load_scenes(collection, tasks, share)
-    how: dict[str, Any] = {"device": device, "report": report}
+    options: dict[str, Any] = {"device": device, "report": report}
     if encoder:
-        donor, _ = load_vlp(encoder)
-        network.encoder.load_state_dict(donor.encoder.state_dict())
-        network.positions.load_state_dict(donor.positions.state_dict())
+        source, _ = load_vlp(encoder)
+        network.encoder.load_state_dict(source.encoder.state_dict())
+        network.positions.load_state_dict(source.positions.state_dict())
     else:
-        fit_encoder(network, episodes, scenes, training, **how, state=stages[0])
+        fit_encoder(network, episodes, scenes, training, **options, state=stages[0])
         _round(network)
-    tokens = encode_episodes(network, episodes, **how)
-    scene_tokens = encode_scenes(network, scenes, **how)
+    tokens = encode_episodes(network, episodes, **options)
+    scene_tokens = encode_scenes(network, scenes, **options)
     fit_preferences(
         network,
         episodes,
@@ -175,20 +175,20 @@ def _fit(
         scene_tokens,
         texts,
         training,
-        **how,
+        **options,
         state=stages[1],
     )
     return score_statistics(network, episodes, tokens, texts, seed=training.seed, device=device)
 
 
 def _round(network: VLPNetwork) -> None:
-    """Make all numbers what a weights file has, so that stage 2 sees what it will be used with."""
+    """Round weights as their file does, so that stage 2 reads the encoder it is used with."""
     network.load_state_dict({name: t.half() for name, t in network.state_dict().items()})
 
 
 @contextmanager
 def _threads(count: int | None) -> Iterator[None]:
-    """Let torch have so many CPU threads."""
+    """Set torch's number of CPU threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(before if count is None else count)
     try:

@@ -25,7 +25,7 @@ _FORMAT = CheckpointFormat(
 
 @dataclass(frozen=True, slots=True)
 class VLPWeights:
-    """What a weights file says of itself, beside the tensors."""
+    """Description in a weights file, beside the tensors."""
 
     architecture: VLPArchitecture
     score_mean: float  # of training windows under their own instruction

@@ -1,4 +1,4 @@
-"""The VLP paper's cross-modal transformer: a segment and an instruction read each other.
+"""The VLP paper's cross-modal transformer: attention between a segment and an instruction.
 
 Source: VLP paper, section 3.1 and figure 2: self-attention over either, cross-attention both
 ways. The paper names no temporal embedding, without which the mean over tokens cannot tell
@@ -18,7 +18,7 @@ __all__ = ["CrossModal"]
 
 
 class CrossModal(nn.Module):
-    """Reads segments, reads texts, and says how far each picture is what a text asks for."""
+    """Cross-modal transformer that scores each picture of a segment under an instruction."""
 
     def __init__(
         self,
@@ -62,10 +62,10 @@ class CrossModal(nn.Module):
     def read_video(
         self, tokens: Float[Tensor, "N F P D"], first: Float[Tensor, "N P D"]
     ) -> Float[Tensor, "N FP D"]:
-        """Self-attention over all tokens of a segment, which know their time and place."""
+        """Self-attention over all tokens of a segment, with embeddings of time and place."""
         pictures, reset = self.token_norm(tokens), self.token_norm(first).unsqueeze(1)
-        changed: Tensor = self.change(torch.cat([pictures, pictures - reset], dim=-1))
-        x = (changed + self.time + self.place).flatten(1, 2)
+        features: Tensor = self.change(torch.cat([pictures, pictures - reset], dim=-1))
+        x = (features + self.time + self.place).flatten(1, 2)
         for layer in self.video_layers:
             x = layer(x, x)
         return x
@@ -86,12 +86,12 @@ class CrossModal(nn.Module):
         mask: Bool[Tensor, "N M"],
     ) -> Float[Tensor, "N F"]:
         """One number a picture, from what `read_video` and `read_text` gave."""
-        video_read = self.video_reads_text(video, text, mask)
-        video_read = video_read.unflatten(1, (self.n_frames, self.places)).mean(dim=2)
-        read = self.text_reads_video(text, video)
-        weights = mask.to(read.dtype).unsqueeze(-1)
-        meaning = (read * weights).sum(dim=1) / weights.sum(dim=1)
-        both = torch.cat([video_read, meaning.unsqueeze(1).expand_as(video_read)], dim=-1)
+        video_features = self.video_reads_text(video, text, mask)
+        video_features = video_features.unflatten(1, (self.n_frames, self.places)).mean(dim=2)
+        text_features = self.text_reads_video(text, video)
+        weights = mask.to(text_features.dtype).unsqueeze(-1)
+        meaning = (text_features * weights).sum(dim=1) / weights.sum(dim=1)
+        both = torch.cat([video_features, meaning.unsqueeze(1).expand_as(video_features)], dim=-1)
         numbers: Tensor = self.head(both)
         return numbers.squeeze(-1)
 

@@ -1,4 +1,4 @@
-"""What `vlp.clip` is trained on: pairs of segments of two levels, and phrases of their tasks."""
+"""Training data of `vlp.clip`: pairs of segments of two levels, and phrases of their tasks."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class PairBatch:
 class LevelPairs:
     """Draws pairs of segments of one task and two levels; the better level is preferred.
 
-    The paper draws one task a batch and its strangers from elsewhere. Here each row is of another
-    task, so that the other rows are its strangers, and are encoded anyway.
+    The paper draws one task a batch, and segments of other tasks besides. Here each row is of
+    another task, so that the other rows serve as those, and are encoded anyway.
 
     Args:
-        episodes: who is of which task and level.
+        episodes: with their tasks and levels.
         tokens: of their pictures.
         n_frames: pictures a segment shows.
 
@@ -89,15 +89,15 @@ class LevelPairs:
         rows = np.empty((2, len(tasks)), np.int64)
         for column, task in enumerate(tasks):
             levels = self._levels[task]
-            chosen = rng.choice(len(levels), size=2, replace=False)
-            rows[:, column] = [rng.choice(levels[level]) for level in chosen]
+            pair = rng.choice(len(levels), size=2, replace=False)
+            rows[:, column] = [rng.choice(levels[level]) for level in pair]
         frames = episodes.window(
             rng.integers(1, episodes.pictures.shape[1], size=rows.size), self._n_frames
         )
-        shown = self._tokens[rows.ravel()[:, None], frames]
+        tokens = self._tokens[rows.ravel()[:, None], frames]
         better = episodes.level[rows[1]] > episodes.level[rows[0]]
         return PairBatch(
             tasks,
-            torch.from_numpy(shown.astype(np.float32)),
+            torch.from_numpy(tokens.astype(np.float32)),
             torch.from_numpy(better.astype(np.float32)),
         )

@@ -40,7 +40,7 @@ class VLPClipTraining:
     batch: int = 16  # pairs, each of another task; all tasks where there are fewer
     learning_rate: float = 3e-5  # of Adam at the first step; falls to 0 as a half cosine
     weight_decay: float = 0.1  # decoupled, of matrices only, as in LAPP
-    n_negatives: int = 4  # segments and instructions of others, that a pair is set against
+    n_negatives: int = 4  # segments and instructions of other tasks that a pair is compared with
     ilp_weight: float = 0.1  # lambda 1
     ivp_weight: float = 0.5  # lambda 2, printed as lambda 1
     seed: int = 0
@@ -64,7 +64,7 @@ def fit_vlp_clip(
         phrases: instructions of the same tasks, in the same order.
         training: how.
         device: where; matrix products are in bfloat16 on CUDA.
-        report: told after every step.
+        report: called after every step.
         state: what the training is kept in while it runs; one that was cut off goes on.
 
     Raises:
@@ -152,8 +152,8 @@ def score_statistics(
             scores.append(
                 network.score(video, text.repeat(2, 1, 1), mask.repeat(2, 1)).float().cpu()
             )
-    joined = torch.cat(scores)
-    return float(joined.mean()), float(joined.std())
+    all_scores = torch.cat(scores)
+    return float(all_scores.mean()), float(all_scores.std())
 
 
 def _optimiser(network: nn.Module, training: VLPClipTraining) -> torch.optim.Optimizer:

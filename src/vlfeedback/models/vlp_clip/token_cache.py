@@ -40,7 +40,7 @@ def cached_tokens(
         episodes: whose pictures.
         clip: the encoder.
         class_token: keep CLIP's class token, before those of the patches.
-        report: told after every episode.
+        report: called after every episode.
 
     Raises:
         NeedsError: the disk has too little room.
@@ -60,8 +60,8 @@ def cached_tokens(
     tokens: np.memmap[tuple[int, ...], np.dtype[np.float16]]
     tokens = np.lib.format.open_memmap(path, mode="r+")
     for row in range(n_done, len(tokens)):
-        read = clip.read_pictures(episodes.pictures[row], class_token=class_token)
-        tokens[row] = read.half().cpu().numpy()
+        picture_tokens = clip.read_pictures(episodes.pictures[row], class_token=class_token)
+        tokens[row] = picture_tokens.half().cpu().numpy()
         tokens.flush()
         write_json(progress, {"encoded": row + 1, **identity})
         report("encoding pictures", row + 1, len(tokens), math.nan)
@@ -70,10 +70,10 @@ def cached_tokens(
 
 def _create(path: Path, shape: tuple[int, ...]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    needed, free = 2 * math.prod(shape), shutil.disk_usage(path.parent).free
-    if needed > free:
+    n_bytes, free = 2 * math.prod(shape), shutil.disk_usage(path.parent).free
+    if n_bytes > free:
         raise NeedsError(
-            f"CLIP's tokens of these episodes take {needed / 1e9:.1f} GB and {path.parent} has "
+            f"CLIP's tokens of these episodes take {n_bytes / 1e9:.1f} GB and {path.parent} has "
             f"{free / 1e9:.1f} GB free. Choose another folder with --tokens, or fewer tasks."
         )
     np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)

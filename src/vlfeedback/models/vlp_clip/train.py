@@ -57,10 +57,10 @@ def train_vlp_clip(
             beside `out`.
         device: "cuda" or "cpu".
         state_every: steps between two savings of a run that may be cut off.
-        report: told of each stage as it goes.
+        report: called while it runs.
 
     Returns:
-        What the file says of itself: architecture, CLIP, tasks, mean and deviation of its scores,
+        The file's description: architecture, CLIP, tasks, mean and deviation of its scores,
         and in `training` settings and machine.
 
     Raises:
@@ -96,14 +96,14 @@ def train_vlp_clip(
     torch.manual_seed(training.seed)
     network = VLPClipNetwork(architecture)
     episodes = load_episodes(collection, names, report=report)
-    encoded = cached_tokens(
+    picture_tokens = cached_tokens(
         tokens or out.with_name("clip-tokens"),
         episodes,
         clip,
         class_token=architecture.class_token,
         report=report,
     )
-    pairs = LevelPairs(episodes, encoded, n_frames=architecture.n_frames)
+    pairs = LevelPairs(episodes, picture_tokens, n_frames=architecture.n_frames)
     phrases = PhraseTokens(names, clip)
     fit_vlp_clip(network, pairs, phrases, training, device=device, report=report, state=state)
     mean, std = score_statistics(network, pairs, phrases, seed=training.seed, device=device)

@@ -29,7 +29,7 @@ _FORMAT = CheckpointFormat(
 
 @dataclass(frozen=True, slots=True)
 class VLPClipWeights:
-    """What a weights file says of itself, beside the tensors."""
+    """Description in a weights file, beside the tensors."""
 
     architecture: VLPClipArchitecture  # with the choices that the paper leaves open
     clip: CLIPIdentity  # whose tokens it was trained on
@@ -45,7 +45,7 @@ def save_vlp_clip(path: Path, network: VLPClipNetwork, weights: VLPClipWeights) 
 
 
 def describe_vlp_clip(path: Path) -> VLPClipWeights:
-    """What a file says of itself; reads no tensors.
+    """Description in a weights file; reads no tensors.
 
     Raises:
         FileNotFoundError: there is no such file.
