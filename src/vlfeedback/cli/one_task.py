@@ -41,7 +41,7 @@ def parse_task(name: str, *, env_id: str, instruction: str, data: Path | None) -
 
 
 def task_of_data(name: str, data: str) -> TaskSpec:
-    """The task of this name, which the data may know alone where they are a collection.
+    """The task of this name, as the data describe it if they are a collection, else as registered.
 
     Raises:
         UnknownNameError: there is no such task; the message suggests the nearest.
