@@ -138,18 +138,18 @@ def rollout_cart_pole(
         UnknownNameError: no such level, or no such kind of random actions.
     """
     lows = {"box": -1.0, "u01": 0.0}
-    for name, known in ((level, ("random", *CONTROLLERS)), (random_actions, lows)):
-        if name not in known:
-            raise UnknownNameError(f"No {name!r} here; choose one of {', '.join(known)}.")
+    for name, allowed in ((level, ("random", *CONTROLLERS)), (random_actions, lows)):
+        if name not in allowed:
+            raise UnknownNameError(f"No {name!r} here; choose one of {', '.join(allowed)}.")
     rng = np.random.default_rng([seed, 1])  # the environment draws its start from `seed` itself
     if level == "random":
-        gains, drawn = np.zeros(2), rng.uniform(lows[random_actions], 1.0, horizon)
+        gains, noise = np.zeros(2), rng.uniform(lows[random_actions], 1.0, horizon)
     else:
         policy = CONTROLLERS[level]
         gains = np.array([policy.gain, policy.damping])
-        drawn = rng.normal(0.0, policy.noise, horizon)
+        noise = rng.normal(0.0, policy.noise, horizon)
     return Trajectory(
-        **_act(gains, drawn, seed),
+        **_act(gains, noise, seed),
         truncated=True,
         task="cart-pole-balance",
         id=f"cart-pole-balance/{level}/{seed}",

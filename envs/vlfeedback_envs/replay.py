@@ -68,10 +68,10 @@ def retake(view: MetaWorldView, trajectory: Trajectory, *, frame_size: int) -> T
         observation, *_ = view.step(action)
         if step + 1 in times:
             states.append(view.capture_state())
-    apart = float(np.abs(observation - trajectory.observations[-1]).max())
-    if apart > _SAME_STATE:
+    distance = float(np.abs(observation - trajectory.observations[-1]).max())
+    if distance > _SAME_STATE:
         raise RenderError(
-            f"Played again, trajectory {trajectory.id!r} ends {apart:.3g} away from where it "
+            f"Played again, trajectory {trajectory.id!r} ends {distance:.3g} away from where it "
             "ended; it was recorded with another version of the simulator, or of the task. "
             "Collect it anew."
         )

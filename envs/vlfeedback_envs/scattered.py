@@ -82,17 +82,17 @@ def _scatter(simulation: Any, rng: np.random.Generator) -> None:
     if not untouched:
         _shift_furniture(model, rng)
         mujoco.mj_forward(model, data)
-    thing = simulation._get_curr_obs_combined_no_goal()[4:7]
-    near = thing + rng.normal(0.0, _NEAR, 3)
+    object_position = simulation._get_curr_obs_combined_no_goal()[4:7]
+    near = object_position + rng.normal(0.0, _NEAR, 3)
     target = near if rng.random() < 0.5 else rng.uniform(_HAND_LOW, _HAND_HIGH)
     data.mocap_pos[0] = np.clip(target, _HAND_LOW, _HAND_HIGH)
     grip = rng.uniform(-1.0, 1.0)
     data.ctrl[:] = [grip, -grip]
-    kept = data.qpos.copy()
+    positions = data.qpos.copy()
     mujoco.mj_step(model, data, nstep=_SETTLE)
     for joint in range(model.njnt):
         if not model.joint(joint).name.startswith(_ROBOT):
-            _place(model, data, joint, kept, rng, untouched)
+            _place(model, data, joint, positions, rng, untouched)
     mujoco.mj_forward(model, data)
 
 
@@ -100,14 +100,14 @@ def _place(
     model: Any,
     data: Any,
     joint: int,
-    kept: Float[np.ndarray, " q"],
+    positions: Float[np.ndarray, " q"],
     rng: np.random.Generator,
     untouched: bool,
 ) -> None:
     """Put one joint of an object where it was, or anywhere."""
     start = model.jnt_qposadr[joint]
     if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE:
-        data.qpos[start : start + 7] = kept[start : start + 7]
+        data.qpos[start : start + 7] = positions[start : start + 7]
         if untouched:
             return
         lot = rng.random()
@@ -117,7 +117,7 @@ def _place(
             data.qpos[start : start + 2] += rng.normal(0.0, _SLIDE, 2)
             data.qpos[start + 2] += max(0.0, rng.uniform(-0.2, 0.2))
     elif untouched:
-        data.qpos[start] = kept[start]
+        data.qpos[start] = positions[start]
     else:
         low, high = model.jnt_range[joint]
         data.qpos[start] = rng.uniform(low, high)

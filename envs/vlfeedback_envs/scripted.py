@@ -72,9 +72,9 @@ def rollout_level(
         UnknownNameError: no such level, or no such kind of random actions.
         ValueError: the view's picture size is no multiple of `frame_size`.
     """
-    for name, known in ((level, LEVELS), (random_actions, get_args(RandomActions))):
-        if name not in known:
-            raise UnknownNameError(f"No {name!r} here; choose one of {', '.join(known)}.")
+    for name, allowed in ((level, LEVELS), (random_actions, get_args(RandomActions))):
+        if name not in allowed:
+            raise UnknownNameError(f"No {name!r} here; choose one of {', '.join(allowed)}.")
     rng = np.random.default_rng(seed)
     stop = horizon
     with warnings.catch_warnings():
@@ -169,8 +169,8 @@ def shrink_pictures(
     Raises:
         ValueError: their side is no multiple of `size`.
     """
-    factor, rest = divmod(frames.shape[1], size)
-    if rest:
+    factor, remainder = divmod(frames.shape[1], size)
+    if remainder:
         raise InvalidValueError(
             f"Pictures of {frames.shape[1]} px cannot be box-filtered to {size} px; "
             "make the view with a multiple of it."

@@ -127,7 +127,7 @@ def _to_episodes(
         trusted=trust_terminals,
     )
     pairs = zip(trajectories, rewards_of(trajectories, rewards), strict=True)
-    return [_to_episode(trajectory, given) for trajectory, given in pairs]
+    return [_to_episode(trajectory, episode_rewards) for trajectory, episode_rewards in pairs]
 
 
 def _to_episode(trajectory: Trajectory, rewards: Float32[np.ndarray, " L"]) -> Episode:
@@ -173,7 +173,7 @@ def _from_episode(episode: Any, number: int, field: str | None) -> Trajectory:
 
 
 def _described(episodes: list[Episode]) -> dict[str, Any]:
-    """What d3rlpy would find out itself, and tell on the terminal."""
+    """Signatures and action space of the episodes, which d3rlpy would else infer and log."""
     d3rlpy = import_d3rlpy(needed_by=_NEEDED_BY)
     first = episodes[0]
     discrete = first.actions.dtype.kind in "iub"

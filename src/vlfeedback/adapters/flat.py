@@ -173,9 +173,9 @@ def _flags(arrays: Mapping[str, Any], key: str, n_rows: int) -> Bool[np.ndarray,
 
 
 def _check_chain(observations: np.ndarray, following: np.ndarray, where: str, first: int) -> None:
-    apart = (following[:-1] != observations[1:]).reshape(len(observations) - 1, -1).any(axis=1)
-    if apart.any():
-        row = first + int(np.argmax(apart))
+    differs = (following[:-1] != observations[1:]).reshape(len(observations) - 1, -1).any(axis=1)
+    if differs.any():
+        row = first + int(np.argmax(differs))
         raise FileFormatError(
             f"{where}: next_observations of row {row} is not the observation of row {row + 1}: an "
             "episode ends there, and neither terminals nor timeouts says so. Set timeouts there."

@@ -37,7 +37,7 @@ _SUFFIXES = (".h5", ".hdf5", ".npz")
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Trajectories that are read anew each time.
+    """An opened dataset: its trajectories are read from disk at each iteration.
 
     Attributes:
         name: what it was opened by.
@@ -98,7 +98,7 @@ def open_dataset(name: str | Path, reading: Mapping[str, Any] | None = None) -> 
         >>> dataset = open_dataset("mtvlp/drawer-close")  # doctest: +SKIP
         >>> trajectories = list(dataset.read())  # doctest: +SKIP
     """
-    kind, _, rest = str(name).rpartition(":")
+    kind, _, address = str(name).rpartition(":")
     openers = {"": _open_path, "minari": _open_minari, "lerobot": _open_lerobot}
     if kind not in openers:
         raise UnknownNameError(
@@ -106,7 +106,7 @@ def open_dataset(name: str | Path, reading: Mapping[str, Any] | None = None) -> 
         )
     settings = dict(reading or {})
     try:
-        return openers[kind](rest, settings)
+        return openers[kind](address, settings)
     except TypeError as error:
         if "unexpected keyword" not in str(error):
             raise
@@ -284,12 +284,12 @@ def _refuse(reading: dict[str, Any], path: Path) -> None:
 
 def _same_kind(kind: str, name: str, out: str) -> str:
     """What follows ``"kind:"`` in the name of a copy."""
-    out_kind, _, rest = out.rpartition(":")
+    out_kind, _, address = out.rpartition(":")
     if out_kind != kind:
-        written = f"{kind}:{rest}" if kind else rest
+        expected = f"{kind}:{address}" if kind else address
         origin = f"{kind}:{name}" if kind else name
-        raise UnknownNameError(f"{out} and {origin} differ in format; write {written}.")
-    return rest
+        raise UnknownNameError(f"{out} and {origin} differ in format; write {expected}.")
+    return address
 
 
 def _new_file(path: Path, out: str) -> Path:

@@ -108,7 +108,7 @@ def write_relabelled(root: Path, trajectories: Iterable[Trajectory], *, origin: 
         for path, episodes in groupby(folder.episodes, key=lambda episode: episode.data):
             pairs = [(e, _rewards_for(e, next(relabelled, None), origin)) for e in episodes]
             _write_data(partial / path.relative_to(origin), path, pairs)
-            rewards += [given for _, given in pairs]
+            rewards += [episode_rewards for _, episode_rewards in pairs]
         if next(relabelled, None) is not None:
             raise ShapeError(f"There are more trajectories than {origin} has episodes.")
         _describe(partial, np.concatenate(rewards))
@@ -205,7 +205,7 @@ def _rewards_for(
 
 
 def _link(source: str, target: str) -> None:
-    """The metadata is changed in the copy, so it is copied; videos never are."""
+    """Link a video, which is never changed, and copy any other file."""
     try:
         if not source.endswith(".mp4"):
             raise OSError
@@ -220,8 +220,8 @@ def _write_data(to: Path, origin: Path, pairs: list[tuple[LeRobotEpisode, np.nda
     table = read_columns(origin)
     number = _array(table["episode_index"])
     rewards = np.full(len(number), np.nan, dtype=np.float32)
-    for episode, given in pairs:
-        rewards[_rows_of(episode, number, origin)] = given
+    for episode, episode_rewards in pairs:
+        rewards[_rows_of(episode, number, origin)] = episode_rewards
     columns = {name: table[name] for name in table.column_names}
     if ENV_REWARD not in columns:
         own = (
@@ -235,7 +235,7 @@ def _write_data(to: Path, origin: Path, pairs: list[tuple[LeRobotEpisode, np.nda
 
 
 def _describe(root: Path, rewards: Float32[np.ndarray, " N"]) -> None:
-    """Tell the metadata of the new rewards."""
+    """Enter the new rewards in the metadata: features and statistics."""
     path = root / "meta" / "info.json"
     info = json.loads(path.read_text(encoding="utf-8"))
     about = {"dtype": "float32", "shape": [1], "names": None}
@@ -255,5 +255,7 @@ def _describe(root: Path, rewards: Float32[np.ndarray, " N"]) -> None:
     path.write_text(json.dumps(stats, indent=4), encoding="utf-8")
     for path in (root / "meta" / "episodes").glob("*/*.parquet"):
         table = read_columns(path)
-        stale = [name for name in table.column_names if name.startswith(f"stats/{REWARD}/")]
-        write_table(path, table.drop_columns(stale))
+        old_statistics = [
+            name for name in table.column_names if name.startswith(f"stats/{REWARD}/")
+        ]
+        write_table(path, table.drop_columns(old_statistics))

@@ -53,14 +53,14 @@ def _read_at(
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             pictures: list[np.ndarray] = []
-            shown, frames = -np.inf, iter(())
+            position, frames = -np.inf, iter(())
             for second in seconds.tolist():
-                if not -tolerance <= second - shown <= _READ_ON:
+                if not -tolerance <= second - position <= _READ_ON:
                     offset = max(0, int((second - tolerance) / stream.time_base))
                     container.seek(offset, stream=stream)
                     frames = container.decode(stream)
                 frame = _next_at(frames, second - tolerance)
-                shown = float(frame.time)
+                position = float(frame.time)
                 pictures.append(frame.to_ndarray(format="rgb24"))
             empty = np.empty((0, stream.height, stream.width, 3), dtype=np.uint8)
     except (av.FFmpegError, StopIteration, IndexError) as error:

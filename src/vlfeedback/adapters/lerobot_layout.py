@@ -122,8 +122,8 @@ def read_columns(path: Path, columns: list[str] | None = None) -> Any:
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     table = read_columns(path)
-    wanted = [name for name in table.column_names if not name.startswith("stats/")]
-    return list(table.select(wanted).to_pylist())
+    names = [name for name in table.column_names if not name.startswith("stats/")]
+    return list(table.select(names).to_pylist())
 
 
 def _episode(root: Path, info: dict[str, Any], row: dict[str, Any]) -> LeRobotEpisode:
@@ -155,11 +155,11 @@ def write_table(path: Path, table: Any) -> None:
     parquet = require("pyarrow.parquet", extra="offline", needed_by=_NEEDED_BY)
     metadata = dict(table.schema.metadata or {})
     if _HUGGING_FACE in metadata:
-        described = json.loads(metadata[_HUGGING_FACE])
-        features = described.get("info", {}).get("features", {})
+        description = json.loads(metadata[_HUGGING_FACE])
+        features = description.get("info", {}).get("features", {})
         for name in {REWARD, ENV_REWARD} & set(table.column_names):
             features[name] = {"dtype": "float32", "_type": "Value"}
-        metadata[_HUGGING_FACE] = json.dumps(described).encode()
+        metadata[_HUGGING_FACE] = json.dumps(description).encode()
         table = table.replace_schema_metadata(metadata)
     path.parent.mkdir(parents=True, exist_ok=True)
     parquet.write_table(table, path, compression="snappy")

@@ -81,9 +81,9 @@ def read(
         InvalidValueError: a number is not finite, or time-outs are marked as terminals.
         MissingExtraError: Minari is not installed.
     """
-    opened = _open(dataset)
-    _check_choice(opened.observation_space, observation, pictures, opened.id)
-    return _episodes(opened, observation, pictures, trust_terminals)
+    store = _open(dataset)
+    _check_choice(store.observation_space, observation, pictures, store.id)
+    return _episodes(store, observation, pictures, trust_terminals)
 
 
 def write_relabelled(
@@ -117,13 +117,13 @@ def write_relabelled(
         ShapeError: trajectories are not the origin's episodes.
     """
     minari = require("minari", extra="offline", needed_by=_NEEDED_BY)
-    opened = _open(origin)
+    store = _open(origin)
     folder = check_new_id(new_id)
     with new_folder(folder, hidden=True) as partial:  # Minari lists every folder without a dot
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of an author or a link to code that is not given
-            _copy(opened, trajectories, partial / "data", new_id)
-        record = {"origin": opened.id, "source": source, "instruction": instruction}
+            _copy(store, trajectories, partial / "data", new_id)
+        record = {"origin": store.id, "source": source, "instruction": instruction}
         _describe(partial / "data" / "metadata.json", record)
     return minari.MinariDataset(folder / "data")
 
@@ -243,31 +243,31 @@ def _check_choice(space: Any, observation: str | None, pictures: str | None, nam
         )
 
 
-def _observations(given: Any, observation: str | None) -> Shaped[np.ndarray, "L1 ..."]:
-    if not isinstance(given, dict):
-        return np.asarray(given)
+def _observations(observations: Any, observation: str | None) -> Shaped[np.ndarray, "L1 ..."]:
+    if not isinstance(observations, dict):
+        return np.asarray(observations)
     if observation != _FLATTEN:
-        chosen = given[observation]
-        return _flattened(chosen) if isinstance(chosen, dict) else np.asarray(chosen)
-    return _flattened(given)
+        array = observations[observation]
+        return _flattened(array) if isinstance(array, dict) else np.asarray(array)
+    return _flattened(observations)
 
 
-def _flattened(given: dict[str, Any]) -> Shaped[np.ndarray, "L1 D"]:
-    parts = [_flattened(v) if isinstance(v, dict) else np.asarray(v) for v in given.values()]
+def _flattened(observations: dict[str, Any]) -> Shaped[np.ndarray, "L1 D"]:
+    parts = [_flattened(v) if isinstance(v, dict) else np.asarray(v) for v in observations.values()]
     return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
 
 
-def _frames(given: Any, pictures: str | None) -> ArrayFrames | None:
+def _frames(observations: Any, pictures: str | None) -> ArrayFrames | None:
     """Pictures of every state, where there are some."""
-    shown = given.get(pictures) if isinstance(given, dict) else given
-    if not isinstance(shown, np.ndarray) or shown.dtype != np.uint8 or shown.ndim != 4:
+    frames = observations.get(pictures) if isinstance(observations, dict) else observations
+    if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.ndim != 4:
         if pictures is not None:
             raise ShapeError(
                 f"pictures={pictures!r} chooses an array that is no stack of pictures; expected "
                 "(L + 1, H, W, 3) uint8."
             )
         return None
-    return ArrayFrames(np.arange(len(shown)), shown) if shown.shape[-1] == 3 else None
+    return ArrayFrames(np.arange(len(frames)), frames) if frames.shape[-1] == 3 else None
 
 
 def _successes(infos: Mapping[str, Any], length: int) -> Bool[np.ndarray, " L"] | None:
@@ -290,8 +290,10 @@ def _copy(origin: MinariDataset, trajectories: Iterable[Trajectory], to: Path, n
         data_format=origin.storage.FORMAT,
         jpeg_encoding=False,
     )
-    kept = {k: v for k, v in origin.storage.metadata.items() if k in _COPIED}
-    storage.update_metadata({**kept, "dataset_id": new_id, "minari_version": origin.minari_version})
+    metadata = {k: v for k, v in origin.storage.metadata.items() if k in _COPIED}
+    storage.update_metadata(
+        {**metadata, "dataset_id": new_id, "minari_version": origin.minari_version}
+    )
     relabelled = iter(trajectories)
     for episode in origin.iterate_episodes():
         trajectory = next(relabelled, None)

@@ -67,5 +67,5 @@ def write(path: Path, trajectories: Iterable[Trajectory]) -> None:
     if not parts:
         raise NeedsError("No trajectory was given; a flat file needs at least one.")
     with new_file(path) as partial, partial.open("wb") as file:
-        joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-        np.savez_compressed(file, **joined)  # type: ignore[arg-type]
+        arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What formats share that keep two rewards a step: a source's, and the environment's own.
+"""The two rewards of each step in a relabelled copy: a source's, and the environment's own.
 
 A copy of a dataset has a source's rewards where its origin has the environment's, and those beside
 them; nan stands there where they are not known.
@@ -16,31 +16,31 @@ __all__ = ["env_rewards_or_nan", "reward_rows", "rewards_for_copy", "split_rewar
 
 
 def reward_rows(rows: Shaped[np.ndarray, "L ..."]) -> Float32[np.ndarray, " L"]:
-    """Rewards as trajectories have them, of rows or of a column."""
+    """Rewards as trajectories hold them, from shape (L,) or (L, 1)."""
     return rows.reshape(-1).astype(np.float32)
 
 
 def split_rewards(
-    rewards: Shaped[np.ndarray, "L ..."] | None, kept: Shaped[np.ndarray, "L ..."] | None
+    rewards: Shaped[np.ndarray, "L ..."] | None, env_rewards: Shaped[np.ndarray, "L ..."] | None
 ) -> tuple[Float32[np.ndarray, " L"] | None, Float32[np.ndarray, " L"] | None]:
-    """Say whose the rewards of a dataset are.
+    """Split the reward arrays of a dataset into a source's and the environment's own.
 
     Args:
         rewards: where the format has its rewards.
-        kept: the environment's own beside them; None in what is no relabelled copy.
+        env_rewards: the environment's own beside them; None in what is no relabelled copy.
 
     Returns:
         `Trajectory.rewards` and `Trajectory.env_rewards`.
     """
-    read = None if rewards is None else reward_rows(rewards)
-    if kept is None:
-        return None, read
-    own = reward_rows(kept)
-    return read, None if np.isnan(own).all() else own
+    rows = None if rewards is None else reward_rows(rewards)
+    if env_rewards is None:
+        return None, rows
+    own = reward_rows(env_rewards)
+    return rows, None if np.isnan(own).all() else own
 
 
 def env_rewards_or_nan(trajectory: Trajectory) -> Float32[np.ndarray, " L"]:
-    """What is kept of the environment's own rewards."""
+    """The environment's own rewards for a copy; NaN where they are not known."""
     if trajectory.env_rewards is None:
         return np.full(len(trajectory), np.nan, dtype=np.float32)
     return trajectory.env_rewards
@@ -61,10 +61,10 @@ def rewards_for_copy(
         NeedsError: it has no rewards.
     """
     if trajectory is None or (trajectory.id, len(trajectory)) != (name, n_steps):
-        given = "there is none" if trajectory is None else f"{trajectory!r} was given"
+        problem = "there is none" if trajectory is None else f"{trajectory!r} was given"
         raise ShapeError(
-            f"Episode {name} has {n_steps} steps and for it {given}. Give what `read` gave of this "
-            "dataset, all of it and in order."
+            f"Episode {name} has {n_steps} steps and for it {problem}. Give what `read` gave of "
+            "this dataset, all of it and in order."
         )
     if trajectory.rewards is None:
         raise NeedsError(f"Trajectory {name!r} has no rewards; relabel it (vlfeedback.relabel).")

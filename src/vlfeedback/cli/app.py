@@ -45,8 +45,8 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            goes_on = ctx.invoked_subcommand in _RESUMABLE
-            text = "Stopped. The same command goes on from there." if goes_on else "Stopped."
+            resumable = ctx.invoked_subcommand in _RESUMABLE
+            text = "Stopped. The same command goes on from there." if resumable else "Stopped."
             typer.secho(text, fg="red", err=True)
             raise typer.Exit(_STOPPED) from None
 
@@ -60,13 +60,13 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> bool:
-    if wanted:
+def _print_version(value: bool) -> bool:
+    if value:
         from vlfeedback import __version__
 
         typer.echo(f"vlfeedback {__version__}")
         raise typer.Exit
-    return wanted
+    return value
 
 
 @app.callback()

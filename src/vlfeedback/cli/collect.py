@@ -83,7 +83,7 @@ def collect(
 
     sys.path.append(os.getcwd())  # where a module of one's own is looked for as well
     specs = _tasks(tasks, env_id, instruction, name, success_key)
-    given = {
+    overrides = {
         "episodes": episodes,
         "horizon": horizon,
         "random_actions": random_actions,
@@ -91,19 +91,19 @@ def collect(
         "frame_size": frame_size,
         "seed": seed,
     }
-    given = {key: value for key, value in given.items() if value is not None}
+    overrides = {key: value for key, value in overrides.items() if value is not None}
     if any(spec.collecting != specs[0].collecting for spec in specs):
         raise typer.BadParameter(
             f"{specs[-1].name} has settings of its own; collect it into another folder than "
             f"{specs[0].name}.",
             param_hint="--tasks",
         )
-    settings = collecting.complete_settings(specs, given)
+    settings = collecting.complete_settings(specs, overrides)
     for key, problem in collecting.unusable_settings(specs, settings).items():
         raise typer.BadParameter(problem, param_hint=f"--{key.replace('_', '-')}")
     start = time.monotonic()
     with one_bar("collecting") as report:
-        collected = collecting.collect(
+        n_collected = collecting.collect(
             out,
             specs,
             settings=settings,
@@ -113,7 +113,7 @@ def collect(
             report=report,
         )
     typer.echo(
-        f"{collected} trajectories collected in {time.monotonic() - start:.0f} s; all of "
+        f"{n_collected} trajectories collected in {time.monotonic() - start:.0f} s; all of "
         f"{len(specs)} tasks are in {out}. Next: {_next(out, specs)}"
     )
 
@@ -137,12 +137,12 @@ def _tasks(
     return [own_task(env_id, instruction, success_key=success_key, name=name)]
 
 
-def _policies(given: list[str]) -> dict[str, str]:
+def _policies(texts: list[str]) -> dict[str, str]:
     """``["mine:act", "medium=mine:slow"]``: who acts, by level."""
     by_level: dict[str, str] = {}
-    for text in given:
-        level, parted, target = text.rpartition("=")
-        by_level[level if parted else "expert"] = target
+    for text in texts:
+        level, separator, target = text.rpartition("=")
+        by_level[level if separator else "expert"] = target
     return by_level
 
 

@@ -37,21 +37,21 @@ def read_data(data: str, reading: str = "{}", task: str = "") -> list[Trajectory
 
     dataset = open_dataset(data, parse_json_object("--reading", reading))
     trajectories = list(dataset.read())
-    named = sorted({trajectory.task for trajectory in trajectories})
-    if not task and len(named) > 1:
+    tasks = sorted({trajectory.task for trajectory in trajectories})
+    if not task and len(tasks) > 1:
         raise NeedsError(
-            f"{data} holds trajectories of {len(named)} tasks: {', '.join(map(repr, named[:5]))}"
-            f"{' ...' if len(named) > 5 else ''}. Choose one with --task."
+            f"{data} holds trajectories of {len(tasks)} tasks: {', '.join(map(repr, tasks[:5]))}"
+            f"{' ...' if len(tasks) > 5 else ''}. Choose one with --task."
         )
-    if not task or named == [""]:
+    if not task or tasks == [""]:
         return trajectories
-    name = task if task in named else get_task(task).name
-    chosen = [trajectory for trajectory in trajectories if trajectory.task == name]
-    if not chosen:
+    name = task if task in tasks else get_task(task).name
+    episodes = [trajectory for trajectory in trajectories if trajectory.task == name]
+    if not episodes:
         raise NeedsError(
-            f"{data} holds trajectories of {', '.join(map(repr, named[:5]))}, and none of {name!r}."
+            f"{data} holds trajectories of {', '.join(map(repr, tasks[:5]))}, and none of {name!r}."
         )
-    return chosen
+    return episodes
 
 
 def data_options(data: str, reading: str = "{}") -> list[str]:

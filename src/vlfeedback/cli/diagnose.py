@@ -35,8 +35,8 @@ def eval_source(
         int | None, typer.Option(min=2, help="Steps of each; default: as the task is collected.")
     ] = None,
     size: Annotated[int, typer.Option(min=8, help="Side of pictures, px.")] = 112,
-    pairs: Annotated[int, typer.Option(min=2, help="Pairs of clips, of each kind.")] = 200,
-    length: Annotated[int, typer.Option(min=2, help="Steps of a clip.")] = 50,
+    pairs: Annotated[int, typer.Option(min=2, help="Pairs of segments, of each kind.")] = 200,
+    length: Annotated[int, typer.Option(min=2, help="Steps of a segment.")] = 50,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same episodes and pairs.")] = 0,
     camera: Annotated[
         str,
@@ -61,7 +61,7 @@ def eval_source(
         Path | None, typer.Option("--json", dir_okay=False, help="Write all figures here.")
     ] = None,
     page: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Write one page of HTML, films included.")
+        Path | None, typer.Option(dir_okay=False, help="Write one page of HTML, pictures included.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     workers: Annotated[int, typer.Option(min=1, help="Processes that collect.")] = (
@@ -71,7 +71,7 @@ def eval_source(
     """Say whether a reward is good, weak or useless here, before a policy is trained on it.
 
     Fresh scripted episodes (expert, medium, random actions) are scored by every source: does it
-    tell better clips from worse, success from failure, forwards from backwards, the right
+    tell better segments from worse, success from failure, forwards from backwards, the right
     instruction from a wrong one; does another camera or wording change its mind; how fast is it.
     A source that compares with a picture of the goal and is given none gets the end of an expert
     episode that is not evaluated.

@@ -39,7 +39,7 @@ _DRIVERS = "sudo apt-get install libegl1 libosmesa6 libgl1-mesa-dri"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What one check of the installation found: a line of the table.
+    """The result of one check of the installation: a row of the table.
 
     Attributes:
         subject: what was checked: ``"extra vision"``.
@@ -97,14 +97,14 @@ def check_extras() -> list[Check]:
         if match and match[2] not in ("all", "dev"):
             packages.setdefault(match[2], []).append(match[1])
     for extra, names in packages.items():
-        found, missing = [], []
+        versions, missing = [], []
         for name in names:
             try:
-                found.append(f"{name} {version(name)}")
+                versions.append(f"{name} {version(name)}")
             except PackageNotFoundError:
                 missing.append(f"no {name}")
         fix = f'pip install "vlfeedback[{extra}]"' if missing else ""
-        detail = ", ".join(found + missing)
+        detail = ", ".join(versions + missing)
         checks.append(Check(f"extra {extra}", "absent" if missing else "ok", detail, fix))
     return checks
 
@@ -117,14 +117,14 @@ def check_rendering() -> Check:
     if find_spec("metaworld") is None:
         fix = 'pip install "vlfeedback[metaworld]"'
         return Check(subject, "absent", "no simulator to try it with", fix)
-    asked = os.environ.get("MUJOCO_GL", "")
-    works, said = _run(_RENDER)
+    current = os.environ.get("MUJOCO_GL", "")
+    works, output = _run(_RENDER)
     if works:
-        return Check(subject, "ok", f"{said} with MUJOCO_GL={asked or '(unset)'}")
+        return Check(subject, "ok", f"{output} with MUJOCO_GL={current or '(unset)'}")
     for backend in ("egl", "osmesa"):
-        if backend != asked and _run(_RENDER, {"MUJOCO_GL": backend})[0]:
-            return Check(subject, "broken", said, f"export MUJOCO_GL={backend}")
-    return Check(subject, "broken", said, f"{_DRIVERS}; export MUJOCO_GL=egl")
+        if backend != current and _run(_RENDER, {"MUJOCO_GL": backend})[0]:
+            return Check(subject, "broken", output, f"export MUJOCO_GL={backend}")
+    return Check(subject, "broken", output, f"{_DRIVERS}; export MUJOCO_GL=egl")
 
 
 def check_torch() -> Check:
@@ -135,12 +135,12 @@ def check_torch() -> Check:
     fix = 'pip install "vlfeedback[vision]"'
     if missing:
         return Check("torch device", "absent", f"no {', '.join(missing)}", fix)
-    works, said = _run(_TORCH)
+    works, output = _run(_TORCH)
     if works:
-        return Check("torch device", "ok", said)
+        return Check("torch device", "ok", output)
     # A torchvision built for another torch fails on import, and so does a CPU-only torch.
     fix = "pip install --force-reinstall torch torchvision"
-    return Check("torch device", "broken", said, fix)
+    return Check("torch device", "broken", output, fix)
 
 
 def check_weights() -> Check:
@@ -151,16 +151,16 @@ def check_weights() -> Check:
     from safetensors import SafetensorError, safe_open
 
     folder = Path(str(files("vlfeedback"))) / "weights"
-    found = sorted(folder.glob("*.safetensors"))
+    paths = sorted(folder.glob("*.safetensors"))
     fix = "pip install --force-reinstall vlfeedback"
-    for path in found:
+    for path in paths:
         try:
             with safe_open(path, framework="numpy"):
                 pass
         except (SafetensorError, OSError) as error:
             return Check("bundled weights", "broken", f"{path.name}: {error}", fix)
-    sizes = ", ".join(f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in found)
-    if not any(path.name.startswith("vlp.") for path in found):
+    sizes = ", ".join(f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in paths)
+    if not any(path.name.startswith("vlp.") for path in paths):
         return Check("bundled weights", "broken", f"no vlp.*.safetensors in {folder}", fix)
     return Check("bundled weights", "ok", sizes)
 
@@ -193,9 +193,9 @@ def check_plugins() -> list[Check]:
 
 
 def _run(code: str, environment: Mapping[str, str] | None = None) -> tuple[bool, str]:
-    """Run Python code in a process of its own; whether it worked, and the last line it said."""
+    """Run Python code in a process of its own; whether it worked, and the last line it printed."""
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", code],
             env={**os.environ, **(environment or {})},
             capture_output=True,
@@ -205,7 +205,7 @@ def _run(code: str, environment: Mapping[str, str] | None = None) -> tuple[bool,
         )
     except subprocess.TimeoutExpired:
         return False, f"no answer in {_TIMEOUT_S} s"
-    said = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
-    if done.returncode < 0:
-        said.append(f"killed by signal {-done.returncode}")
-    return done.returncode == 0, said[-1] if said else f"exit status {done.returncode}"
+    lines = (process.stdout if process.returncode == 0 else process.stderr).strip().splitlines()
+    if process.returncode < 0:
+        lines.append(f"killed by signal {-process.returncode}")
+    return process.returncode == 0, lines[-1] if lines else f"exit status {process.returncode}"

@@ -106,8 +106,8 @@ def eval_labels(
     from vlfeedback.evaluation.labels import evaluate_labels
     from vlfeedback.evaluation.labels.sources import make_any_source
 
-    chosen = parse_sources(source, settings or [])
-    made = {c.name: make_any_source(c.id, device=device, **c.settings) for c in chosen}
+    choices = parse_sources(source, settings or [])
+    sources = {c.name: make_any_source(c.id, device=device, **c.settings) for c in choices}
     for folder in (figures_folder, failures_folder):
         report.prepare(folder)
     at_hand = Collection.open(data) if data else None
@@ -121,7 +121,7 @@ def eval_labels(
             fresh = {"seed": seed, "repeats": repeats, "episodes": episodes}
             collect_fresh(root, names, workers=workers, **fresh)
         figures = evaluate_labels(
-            made,
+            sources,
             at_hand or (lambda number: load_fresh(root, names, number, others=language)),
             tasks=say_instruction(names, instruction),
             n_pairs=pairs,
@@ -129,11 +129,11 @@ def eval_labels(
             repeats=repeats,
             seed=seed,
             language=language,
-            inspect=report.show_mistakes(failures_folder, [*made]),
+            inspect=report.show_mistakes(failures_folder, [*sources]),
             report=stack.enter_context(one_bar("evaluating")),
         )
     print_comparison(figures)
     report.draw(figures, figures_folder)
     if json_path:
-        report.write_comparison(json_path, figures, made)
+        report.write_comparison(json_path, figures, sources)
     typer.echo("Next, is one of them worth a training run: vlfeedback eval source --help")

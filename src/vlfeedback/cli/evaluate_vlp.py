@@ -24,11 +24,13 @@ def eval_vlp(
     ] = "vlp",
     tasks: Annotated[str, typer.Option(help="Comma-separated tasks in place of a split.")] = "",
     pairs: Annotated[int, typer.Option(min=2, help="Pairs a task and pairing.")] = 100,
-    repeats: Annotated[int, typer.Option(min=1, help="Evaluations, each on clips of its own.")] = 1,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Evaluations, each on episodes of its own.")
+    ] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of the first repeat; the next takes +1.")] = 0,
     weights: Annotated[str, typer.Option(help="Bundled id such as vlp.mt45, or a path.")] = "",
     episodes: Annotated[
-        int, typer.Option(min=2, max=1000, help="Clips are cut from so many a task and level.")
+        int, typer.Option(min=2, max=1000, help="Segments are cut from so many a task and level.")
     ] = 32,
     language: Annotated[
         bool | None,
@@ -49,7 +51,9 @@ def eval_vlp(
     ] = None,
     clips: Annotated[
         Path | None,
-        typer.Option(file_okay=False, help="Keep clips in <folder>/<seed>, or take them from it."),
+        typer.Option(
+            file_okay=False, help="Keep episodes in <folder>/<seed>, or take them from it."
+        ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
@@ -57,7 +61,7 @@ def eval_vlp(
 
     Pairs across K-means clusters are the paper's protocol. Harder pairings stand beside it, and
     beside every figure what needs no model: always the same side, picture energy, its opposite,
-    chance. More than one repeat gives intervals over fresh clips. `vlfeedback eval labels`
+    chance. More than one repeat gives intervals over fresh episodes. `vlfeedback eval labels`
     measures any other source so.
 
     Example: vlfeedback eval vlp --weights vlp.mt45 --repeats 5 --json figures.json --figures plots
@@ -75,7 +79,7 @@ def eval_vlp(
     names = choose_tasks(split, tasks)
     if language and len(names) < 2:
         raise NeedsError(f"--language compares tasks and --tasks has only {names}; name another.")
-    speaks = len(names) > 1 if language is None else language
+    with_language = len(names) > 1 if language is None else language
     for folder in (figures_folder, failures_folder):
         report.prepare(folder)
     model: Any = make_reward_source("vlp", **({"weights": weights} if weights else {}))
@@ -85,12 +89,12 @@ def eval_vlp(
         collect_fresh(root, names, workers=workers, **fresh)
         figures = evaluate_labels(
             {"vlp": model},
-            lambda repeat_seed: load_fresh(root, names, repeat_seed, others=speaks),
+            lambda repeat_seed: load_fresh(root, names, repeat_seed, others=with_language),
             tasks=names,
             n_pairs=pairs,
             repeats=repeats,
             seed=seed,
-            language=speaks,
+            language=with_language,
             inspect=report.show_mistakes(failures_folder, ["vlp"]),
             report=stack.enter_context(one_bar("evaluating")),
         )["vlp"]

@@ -27,7 +27,7 @@ MISTAKES = 6
 
 
 def prepare(folder: Path | None) -> None:
-    """Find out before the work, not after it, that a folder for pictures cannot be filled.
+    """Check before the evaluation, not after it, that the folders for pictures can be written.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -79,7 +79,7 @@ def show_mistakes(folder: Path | None, sources: Sequence[str]) -> Inspect:
 
 
 def _folders(folder: Path | None, sources: Sequence[str]) -> list[tuple[Path, str]]:
-    """Where what belongs to each source is written."""
+    """The output folder of each source."""
     if folder is None:
         return []
     folders = [(folder / source if len(sources) > 1 else folder, source) for source in sources]

@@ -23,9 +23,11 @@ def print_tables(figures: Mapping[str, Any]) -> None:
     kinds = figures.get("language", {})
     for pool in (key for key in kinds.get("seen", {}) if not key.startswith("itp")):
         console.print(_language(figures, pool))
-    seen = [t for t in figures["label_accuracy"] if t not in figures["unseen_tasks"]]
-    if seen:
-        console.print(f"These weights were trained on {', '.join(seen)}: no test of new tasks.")
+    training_tasks = [t for t in figures["label_accuracy"] if t not in figures["unseen_tasks"]]
+    if training_tasks:
+        console.print(
+            f"These weights were trained on {', '.join(training_tasks)}: no test of new tasks."
+        )
 
 
 def print_comparison(figures: Mapping[str, Mapping[str, Any]]) -> None:
@@ -51,8 +53,13 @@ def _by_pairing(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     for name, of_source in figures.items():
         table.add_row(name, *(_accuracy(of_source, p, name, baselines) for p in pairings))
     for name in baselines:
-        shown = [next(of for of in figures.values() if p in of["intervals"]) for p in pairings]
-        rows = [of[f"{p}_pairs"].get(name, {}) for of, p in zip(shown, pairings, strict=True)]
+        figures_by_pairing = [
+            next(of for of in figures.values() if p in of["intervals"]) for p in pairings
+        ]
+        rows = [
+            of[f"{p}_pairs"].get(name, {})
+            for of, p in zip(figures_by_pairing, pairings, strict=True)
+        ]
         table.add_row(name, *(_percent(row.get("mean")) for row in rows), style="dim")
     table.caption = (
         "[95 % interval]; + better than what needs no model, by more than the interval of the "
@@ -67,13 +74,13 @@ def _accuracy(
     if pairing not in of_source["intervals"]:
         return "n/a"
     against = of_source["comparisons"][pairing]
-    beats = all(against[b]["mean"]["beats"] for b in baselines if b in against)
+    better = all(against[b]["mean"]["beats"] for b in baselines if b in against)
     low, high = (
         "-" if edge is None else f"{100 * edge:.0f}"
         for edge in of_source["intervals"][pairing][name]["mean"]
     )
     mean = _percent(of_source[f"{pairing}_pairs"][name]["mean"])
-    return f"{mean}{' +' if beats else ''}\n[{low}, {high}]"
+    return f"{mean}{' +' if better else ''}\n[{low}, {high}]"
 
 
 def _by_task(figures: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -98,14 +105,14 @@ def _confidence(figures: Mapping[str, Mapping[str, Any]]) -> Table:
         correlation = of_source["correlation"]["random"]["label_pearson_both_orders"][name]
         outcomes = dict(of_source.get("outcomes", {}).get("random", {}))
         ties = outcomes.pop("ties", {}).get("mean")
-        missing = {word: share["mean"] for word, share in outcomes.items() if share["mean"]}
-        why = ", ".join(f"{word} {_percent(share)}" for word, share in missing.items())
+        unanswered = {word: share["mean"] for word, share in outcomes.items() if share["mean"]}
+        reasons = ", ".join(f"{word} {_percent(share)}" for word, share in unanswered.items())
         table.add_row(
             name,
             _percent(calibration.get("expected_calibration_error")),
             _number(correlation["mean"]),
             _percent(ties),
-            why or ("0.0" if outcomes else "-"),
+            reasons or ("0.0" if outcomes else "-"),
         )
     table.caption = "'-': it gives no probabilities, or scores, which are never without an answer"
     return table
@@ -124,7 +131,7 @@ def _accuracies(figures: Mapping[str, Any]) -> Table:
     table.add_row("mean", _percent(paper.get(_paper_mean(figures))), *means, style="bold")
     edges = [figures["intervals"][p]["vlp"]["mean"] for p in pairings]
     table.add_row("its 95 % interval", "", *(f"{_percent(a)} to {_percent(b)}" for a, b in edges))
-    table.caption = "'paper': Liu et al. 2025, other clips, camera and model; clustered pairs"
+    table.caption = "'paper': Liu et al. 2025, other segments, camera and model; clustered pairs"
     return table
 
 
@@ -156,12 +163,12 @@ def _comparisons(figures: Mapping[str, Any]) -> Table:
     for name in ["vlp", *names]:
         table.add_column(name, justify="right")
     for pairing in _pairings(figures):
-        shown = figures[f"{pairing}_pairs"]
+        accuracies = figures[f"{pairing}_pairs"]
         beaten = figures["comparisons"][pairing]
-        cells = [_percent(shown["vlp"]["mean"])]
+        cells = [_percent(accuracies["vlp"]["mean"])]
         for name in names:
             mark = " +" if beaten[name]["mean"]["beats"] else ""
-            cells.append(_percent(shown[name]["mean"]) + mark)
+            cells.append(_percent(accuracies[name]["mean"]) + mark)
         table.add_row(pairing, *cells)
     table.caption = "+ VLP is better by more than the 95 % interval of the difference"
     return table
@@ -177,9 +184,9 @@ def _language(figures: Mapping[str, Any], pool: str) -> Table:
         cells = []
         for metric in _METRICS:
             ours = row[metric] if metric in row else row[pool][metric]
-            printed = figures["paper"]["language"].get(kind, {}).get(metric)
+            published = figures["paper"]["language"].get(kind, {}).get(metric)
             show = _percent if metric.endswith("accuracy") else _number
-            cells += [show(ours["mean"]), show(printed)]
+            cells += [show(ours["mean"]), show(published)]
         table.add_row(kind, *cells)
     return table
 

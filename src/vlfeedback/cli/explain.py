@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["explain"]
 
-_FILM_RATE = 2.0  # pictures per second: slow enough to look at each
+_VIDEO_RATE = 2.0  # pictures per second: slow enough to look at each
 
 
 def explain(
@@ -88,8 +88,8 @@ def explain(
         unit=f"reward of {source}",
     )
     out.mkdir(parents=True, exist_ok=True)
-    written = [out / "rewards.png"]
-    figure.savefig(written[0], dpi=150)
+    paths = [out / "rewards.png"]
+    figure.savefig(paths[0], dpi=150)
     if isinstance(scorer, VLPReward):
         end = choose_end(trajectory)
         if start is not None:
@@ -97,8 +97,8 @@ def explain(
         for number, text in enumerate(texts, start=1):
             slug = re.sub(r"\W+", "-", text.lower()).strip("-")[:50]
             explanation = explain_window(scorer, trajectory, end, text, word=word or None)
-            written += _write(explanation, out / f"attention-{number}-{slug}")
-    typer.echo("Look at:\n" + "\n".join(f"  {path}" for path in written))
+            paths += _write(explanation, out / f"attention-{number}-{slug}")
+    typer.echo("Look at:\n" + "\n".join(f"  {path}" for path in paths))
 
 
 def _episode(
@@ -122,7 +122,7 @@ def _write(explanation: Explanation, stem: Path) -> list[Path]:
 
     from vlfeedback.data.video import write_video
 
-    sheet, film = (stem.with_name(stem.name + ending) for ending in (".png", ".mp4"))
+    sheet, video = (stem.with_name(stem.name + ending) for ending in (".png", ".mp4"))
     Image.fromarray(explanation.sheet).save(sheet)
-    write_video(film, explanation.film, fps=_FILM_RATE)
-    return [sheet, film]
+    write_video(video, explanation.film, fps=_VIDEO_RATE)
+    return [sheet, video]

@@ -24,7 +24,7 @@ def fit_vlp_clip(
         str | None, typer.Option(help="Instead: a tag of open_clip in the hub cache, as openai.")
     ] = None,
     random_weights_seed: Annotated[
-        int | None, typer.Option(help="Instead: a CLIP that knows nothing, to try things out.")
+        int | None, typer.Option(help="Instead: a CLIP with random weights, to try things out.")
     ] = None,
     architecture: Annotated[
         str, typer.Option(help="CLIP's, as open_clip calls it; the paper's by default.")

@@ -24,11 +24,11 @@ def print_fit(report: FitReport) -> None:
     table.add_row("Brier score", "", f"{report.brier_score:.3f}")
     console = Console()
     console.print(table)
-    why = {
+    reasons = {
         "accuracy": "training pairs are told apart",
         "validation": "validation pairs are told no better",
         "epochs": "that is how many were asked for",
     }[report.stopped]
-    console.print(f"Stopped after {report.epochs} passes: {why}.")
+    console.print(f"Stopped after {report.epochs} passes: {reasons}.")
     for warning in report.warnings:
         console.print(f"Warning: {warning}", style="yellow", markup=False)

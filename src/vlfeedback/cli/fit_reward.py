@@ -82,7 +82,7 @@ def fit_reward(
     from vlfeedback.models.reward.fit import RewardTraining, fit_reward_model
     from vlfeedback.models.reward.networks import RewardModelConfig, inputs_read_by
 
-    recorded = open_dataset(data, parse_json_object("--reading", reading))
+    episodes = open_dataset(data, parse_json_object("--reading", reading))
     config = RewardModelConfig(
         inputs=inputs_read_by(network, embeds=bool(encoder)) if inputs == "auto" else inputs,
         network=network,
@@ -101,7 +101,7 @@ def fit_reward(
         patience=patience,
         bf16=bf16,
     )
-    dataset = PreferenceDataset.load(labels, recorded.read())
+    dataset = PreferenceDataset.load(labels, episodes.read())
     with LossBars() as report:
         _, fitted = fit_reward_model(
             dataset,

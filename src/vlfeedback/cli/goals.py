@@ -35,7 +35,7 @@ def goals(
     from vlfeedback.errors import NeedsError
 
     collection = Collection.open(data)
-    written = []
+    paths = []
     for task in split_names(tasks) if tasks else collection.tasks():
         last = [
             trajectory.frames.read(trajectory.frames.times[-1:])[0]
@@ -52,6 +52,6 @@ def goals(
             )
         out.mkdir(parents=True, exist_ok=True)
         for number, picture in enumerate(last[:count], start=1):
-            written.append(out / (f"{task}.png" if number == 1 else f"{task}-{number}.png"))
-            Image.fromarray(picture).save(written[-1])
-    typer.echo(f"{len(written)} goals are written. Next: --set goal={written[0]}")
+            paths.append(out / (f"{task}.png" if number == 1 else f"{task}-{number}.png"))
+            Image.fromarray(picture).save(paths[-1])
+    typer.echo(f"{len(paths)} goals are written. Next: --set goal={paths[0]}")

@@ -76,8 +76,8 @@ def write(
         try:
             _write_missing(file, missing, base_url or None, timeout)
         except BaseException:
-            done = sum(name in file.phrases for name in names)
-            where = f"{done} of {len(names)} tasks are in {out}"
+            n_finished = sum(name in file.phrases for name in names)
+            where = f"{n_finished} of {len(names)} tasks are in {out}"
             typer.echo(f"{where}; go on with the same command.", err=True)
             raise
     total = sum(len(file.phrases[name]) for name in names)
@@ -98,12 +98,14 @@ def _write_missing(
     count = int(file.provenance["count"])
     refused: dict[str, str] = {}
     logging.getLogger("stamina").setLevel(logging.ERROR)  # the client says more about each failure
-    with ChatClient(str(file.provenance["model"]), base_url=base_url, timeout_s=timeout_s) as asked:
+    with ChatClient(
+        str(file.provenance["model"]), base_url=base_url, timeout_s=timeout_s
+    ) as client:
         for task in track(missing, "asking"):
             picture = picture_task(get_task(task)) if file.provenance["pictures"] else None
-            taken = {text: owner for owner, texts in file.phrases.items() for text in texts}
+            owners = {text: owner for owner, texts in file.phrases.items() for text in texts}
             try:
-                phrases = write_instructions(asked, task, count, picture, taken=taken)
+                phrases = write_instructions(client, task, count, picture, taken=owners)
             except NeedsError as error:  # of this task; the others may still succeed
                 refused[task] = str(error)
             else:

@@ -80,36 +80,36 @@ def label(
     from vlfeedback.scoring.labelling import label_pairs
 
     trajectories = read_data(data, reading, task)
-    asked = make_preference_source(labeller, device=device, **parse_settings(settings or ()))
+    source = make_preference_source(labeller, device=device, **parse_settings(settings or ()))
     sample = sample_clustered_pairs if sampler == "clustered" else sample_segment_pairs
-    drawn = sample(
+    segment_pairs = sample(
         trajectories,
         pairs,
         length,
         rng=np.random.default_rng(seed),
-        start_multiple=start_multiple or _picture_distance(trajectories, asked),
+        start_multiple=start_multiple or _picture_distance(trajectories, source),
     )
-    told = instruction or (task_of_data(task, data).instruction if task else "")
-    texts = _instructions(drawn, told, asked)
+    text = instruction or (task_of_data(task, data).instruction if task else "")
+    texts = _instructions(segment_pairs, text, source)
     if dry_run:
-        _describe(drawn, texts, labeller, asked)
+        _describe(segment_pairs, texts, labeller, source)
         return
     with counting_progress() as progress:
-        bar = progress.add_task("labelling", total=len(drawn))
+        bar = progress.add_task("labelling", total=len(segment_pairs))
         labelled = label_pairs(
-            drawn,
-            asked,
+            segment_pairs,
+            source,
             instruction=texts,
             batch_size=batch_size,
             save_to=out,
-            report=lambda _stage, done, total, _loss: progress.update(
-                bar, completed=done, total=total
+            report=lambda _stage, n_done, total, _loss: progress.update(
+                bar, completed=n_done, total=total
             ),
         )
     _print(labelled)
-    named = [*data_options(data, reading), "--labels", str(out)]
-    fit = ["vlfeedback", "fit", "reward", *named, "--out", "reward.safetensors"]
-    cpl = ["vlfeedback", "train", "--learner", "cpl", *named, "--out", "policy"]
+    options = [*data_options(data, reading), "--labels", str(out)]
+    fit = ["vlfeedback", "fit", "reward", *options, "--out", "reward.safetensors"]
+    cpl = ["vlfeedback", "train", "--learner", "cpl", *options, "--out", "policy"]
     typer.echo(
         f"The labels are {out}. Next, a reward model: {shlex.join(fit)}\n"
         f"or a policy at once: {shlex.join(cpl)}"
@@ -129,7 +129,7 @@ def _picture_distance(trajectories: Sequence[Trajectory], labeller: PreferenceSo
 def _instructions(
     pairs: SegmentPairList, instruction: str, labeller: PreferenceSource
 ) -> list[str] | None:
-    """What is said of each pair; None where nothing is."""
+    """The instruction of each pair; None where no pair has one."""
     from vlfeedback.tasks import get_task, list_tasks
 
     if instruction:
@@ -154,14 +154,14 @@ def _describe(
 ) -> None:
     from vlfeedback.types import PricedPerPair
 
-    of = {segment.trajectory.id for pair in pairs for segment in pair}
-    told = "" if texts is None else f", told {' or '.join(sorted(set(texts))[:3])!r}"
+    trajectory_ids = {segment.trajectory.id for pair in pairs for segment in pair}
+    told_what = "" if texts is None else f", told {' or '.join(sorted(set(texts))[:3])!r}"
     price = ""
     if isinstance(labeller, PricedPerPair):
         price = f" It would cost about ${len(pairs) * labeller.cost_per_pair:.2f}."
     typer.echo(
         f"{name} would be asked about {len(pairs)} pairs of {pairs[0][0].length} steps from "
-        f"{len(of)} trajectories{told}.{price}"
+        f"{len(trajectory_ids)} trajectories{told_what}.{price}"
     )
     for first, second in pairs[:3]:
         typer.echo(
@@ -171,12 +171,12 @@ def _describe(
 
 
 def _print(labelled: PreferenceDataset) -> None:
-    """What became of the pairs, and what it cost, labeller by labeller."""
+    """Print the totals of each labeller, then the counts of all labels."""
     for totals in labelled.summary():
         typer.echo(str(totals))
-    answered = labelled.labels.take(labelled.labels.answered).prefer_second
-    ties, second = int((answered == 0.5).sum()), int((answered > 0.5).sum())
+    answers = labelled.labels.take(labelled.labels.answered).prefer_second
+    ties, second = int((answers == 0.5).sum()), int((answers > 0.5).sum())
     typer.echo(
-        f"{len(answered)} of {len(labelled)} pairs are answered: {len(answered) - ties - second} "
+        f"{len(answers)} of {len(labelled)} pairs are answered: {len(answers) - ties - second} "
         f"for the first segment, {second} for the second, {ties} ties."
     )

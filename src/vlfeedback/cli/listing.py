@@ -115,12 +115,12 @@ def _describe(registry: Registry[Any], name: str) -> dict[str, Any]:
 
 
 def _needs_of(cls: Any) -> dict[str, Any]:
-    """What a class says it reads; some sources know it only once they are made."""
+    """What a class declares in `needs`; {} where only its instances have it."""
     needs = getattr(cls, "needs", None)
     if not isinstance(needs, SourceNeeds):
         return {}
-    read = [field.name for field in fields(needs) if getattr(needs, field.name) is True]
-    return {"needs": read, "granularity": needs.granularity}
+    inputs = [field.name for field in fields(needs) if getattr(needs, field.name) is True]
+    return {"needs": inputs, "granularity": needs.granularity}
 
 
 def _summary(registry: Registry[Any], entry: Entry) -> str:

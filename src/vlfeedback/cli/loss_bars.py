@@ -38,5 +38,5 @@ class LossBars:
             bar = self._progress.add_task(stage, total=steps or None, completed=step - 1, loss="")
         mean += 0.02 * (loss - mean)
         self._bars[stage] = (bar, mean)
-        shown = "" if mean != mean else f"loss {mean:.3f}"
-        self._progress.update(bar, completed=step, loss=shown)  # type: ignore[arg-type]
+        text = "" if mean != mean else f"loss {mean:.3f}"
+        self._progress.update(bar, completed=step, loss=text)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Messages of the library as whoever typed a command reads them: with options for arguments."""
+"""Error messages of the library for the command line, which name options and not arguments."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def message_of(error: BaseException, options: Sequence[str]) -> str:
     'ValueError: --batch-size 0; pass --between hold.'
     """
 
-    def as_option(found: re.Match[str]) -> str:
-        name, value = found[1].replace("_", "-"), found[2]
+    def as_option(match: re.Match[str]) -> str:
+        name, value = match[1].replace("_", "-"), match[2]
         if name not in options:
-            return found[0]
+            return match[0]
         bare = value.strip("'\"")
         return f"--{name} {value if ' ' in bare else bare}"
 

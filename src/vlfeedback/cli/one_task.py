@@ -7,7 +7,6 @@ from pathlib import Path
 
 import typer
 
-from vlfeedback.data.collection import Collection
 from vlfeedback.tasks import TaskSpec, get_task, own_task
 
 __all__ = ["parse_task", "task_of_data"]
@@ -36,16 +35,20 @@ def parse_task(name: str, *, env_id: str, instruction: str, data: Path | None) -
         raise typer.BadParameter(
             "Name the task, or give --env-id and --instruction.", param_hint="--task"
         )
+    from vlfeedback.data.collection import Collection
+
     spec = get_task(name) if data is None else Collection.open(data).task(name)
     return replace(spec, instruction=instruction) if instruction else spec
 
 
 def task_of_data(name: str, data: str) -> TaskSpec:
-    """The task of this name, which the data may know alone where they are a collection.
+    """The task of this name, as the data describe it if they are a collection, else as registered.
 
     Raises:
         UnknownNameError: there is no such task; the message suggests the nearest.
     """
+    from vlfeedback.data.collection import Collection
+
     try:
         collection = Collection.open(Path(data))
     except FileNotFoundError:  # an .h5 file, "minari:ID" ...

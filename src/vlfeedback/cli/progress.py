@@ -1,4 +1,4 @@
-"""A progress bar that counts what is done and says how long the rest will take."""
+"""A progress bar that counts finished parts and estimates the remaining time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["counting_progress", "one_bar"]
 
 
 def counting_progress() -> Progress:
-    """Of any number of tasks; to be entered by ``with``."""
+    """A display of any number of progress bars; to be entered by ``with``."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -31,7 +31,7 @@ def counting_progress() -> Progress:
 
 @contextmanager
 def one_bar(description: str) -> Iterator[Report]:
-    """A bar for one piece of work, while the block lasts; it is called what is being done."""
+    """One progress bar while the block lasts, named after the current stage."""
     with counting_progress() as progress:
         bar = progress.add_task(description, total=None)
 

@@ -62,28 +62,30 @@ def relabel(
 
     dataset = open_dataset(data, parse_json_object("--reading", reading))
     copy = dataset.new_copy(out)
-    made = make_reward_source(
+    reward_source = make_reward_source(
         source, device=device, **parse_json_object("--source-config", source_config)
     )
-    record = {"source": source_to_json(made), "instruction": instruction or None}
+    record = {"source": source_to_json(reward_source), "instruction": instruction or None}
     if cache:
-        made = _cached(made, source, cache)
-    seen = _Seen()
+        reward_source = _cached(reward_source, source, cache)
+    totals = _Totals()
     with locked(copy.finished, what="relabels into"), counting_progress() as progress:
-        read = progress.track(dataset.read(), total=dataset.total, description="relabelling")
+        trajectories = progress.track(
+            dataset.read(), total=dataset.total, description="relabelling"
+        )
         relabelled = relabel_trajectories(
-            read,
-            made,
+            trajectories,
+            reward_source,
             instruction=instruction or None,
             between=between,
             batch_size=batch_size,
             resume=copy.finished,
         )
-        copy.write(seen.passing(relabelled), record)
+        copy.write(totals.passing(relabelled), record)
         copy.clean()
     command = ["vlfeedback", "train", "--learner", "iql", *data_options(out, reading)]
     typer.echo(
-        f"{seen.summary()} The relabelled dataset is {out}. Next: "
+        f"{totals.summary()} The relabelled dataset is {out}. Next: "
         f"{shlex.join([*command, '--out', 'policy'])}"
     )
 
@@ -97,15 +99,15 @@ def _cached(source: RewardSource, name: str, cache: str) -> RewardSource:
     return CachedEmbeddings(source, cache)
 
 
-class _Seen:
-    """Counts the trajectories and rewards that pass."""
+class _Totals:
+    """Counts of the trajectories and rewards that are relabelled."""
 
     def __init__(self) -> None:
         self._episodes = self._steps = 0
         self._low, self._high, self._sum = float("inf"), float("-inf"), 0.0
 
     def passing(self, trajectories: Iterable[Trajectory]) -> Iterator[Trajectory]:
-        """The same trajectories."""
+        """The same trajectories, counted on the way."""
         for trajectory in trajectories:
             if trajectory.rewards is not None:
                 self._low = min(self._low, float(trajectory.rewards.min()))
@@ -116,7 +118,7 @@ class _Seen:
             yield trajectory
 
     def summary(self) -> str:
-        """What was seen, in a sentence."""
+        """The counts, in a sentence."""
         return (
             f"{self._episodes} episodes, {self._steps} steps, rewards from {self._low:.3g} to "
             f"{self._high:.3g}, {self._sum / max(1, self._steps):.3g} on average."

@@ -63,5 +63,5 @@ def _as_json(figures: dict[str, Any]) -> str:
     rows = ",\n".join(
         f"    {json.dumps(name)}: {json.dumps(row)}" for name, row in figures["runs"].items()
     )
-    rest = json.dumps({key: value for key, value in figures.items() if key != "runs"}, indent=2)
-    return f'{rest[:-2]},\n  "runs": {{\n{rows}\n  }}\n}}\n'
+    others = json.dumps({key: value for key, value in figures.items() if key != "runs"}, indent=2)
+    return f'{others[:-2]},\n  "runs": {{\n{rows}\n  }}\n}}\n'

@@ -15,7 +15,7 @@ __all__ = ["SourceChoice", "parse_sources"]
 
 
 def parse_sources(sources: Sequence[str], settings: Sequence[str]) -> list[SourceChoice]:
-    """What ``--source`` and ``--set`` ask for.
+    """The sources of ``--source`` with their settings of ``--set``.
 
     Args:
         sources: ids, or ``NAME=ID``, each name once.
@@ -29,21 +29,21 @@ def parse_sources(sources: Sequence[str], settings: Sequence[str]) -> list[Sourc
     >>> parse_sources(["env", "a=random"], ["a.seed=3"])[1]
     SourceChoice(name='a', id='random', settings={'seed': 3})
     """
-    chosen: dict[str, SourceChoice] = {}
+    choices: dict[str, SourceChoice] = {}
     for text in sources:
         name, _, source = text.rpartition("=")
         name = name or source
-        if name in chosen:
+        if name in choices:
             raise UnknownNameError(
                 f"Two sources are called {name!r}; give each a name: --source first={source} "
                 f"--source second={source}"
             )
-        chosen[name] = SourceChoice(name, source)
+        choices[name] = SourceChoice(name, source)
     for text in settings:
-        name, key, value = _parse_setting(text, list(chosen))
-        choice = chosen[name]
-        chosen[name] = replace(choice, settings={**choice.settings, key: value})
-    return list(chosen.values())
+        name, key, value = _parse_setting(text, list(choices))
+        choice = choices[name]
+        choices[name] = replace(choice, settings={**choice.settings, key: value})
+    return list(choices.values())
 
 
 def _parse_setting(text: str, names: Sequence[str]) -> tuple[str, str, Any]:

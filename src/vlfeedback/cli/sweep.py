@@ -59,21 +59,23 @@ def sweep(
 
     table = _override(read_table(file), data, seeds, steps)
     folder = SweepFolder(out)
-    asked = folder.join(parse_sweep(table, name=file.stem, where=str(file)))
-    check(asked)
-    planned = plan(asked, folder)
+    specification = folder.join(parse_sweep(table, name=file.stem, where=str(file)))
+    check(specification)
+    planned = plan(specification, folder)
     if dry_run:
         _show(planned, workers)
         return
     with folder.locked():
         folder.begin(
-            table | {"seeds": list(asked.seeds)},
-            name=asked.name,
+            table | {"seeds": list(specification.seeds)},
+            name=specification.name,
             command="vlfeedback " + " ".join(sys.argv[1:]),
         )
         missing = {one.run.id: one.run.steps for one in planned if one.row is None}
         try:
-            n_failed = watch(execute(asked, folder, n_workers=workers, share=share), missing)
+            n_failed = watch(
+                execute(specification, folder, n_workers=workers, share=share), missing
+            )
         except KeyboardInterrupt:
             typer.echo("Stopped. Finished runs are kept; the same command goes on.", err=True)
             raise typer.Exit(130) from None
@@ -89,17 +91,17 @@ def _override(
     table: dict[str, Any], data: Path | None, seeds: str, steps: int | None
 ) -> dict[str, Any]:
     """The tables of a sweep file with what the command line says instead."""
-    changed = dict(table)
+    tables = dict(table)
     if data is not None:
-        changed["data"] = str(data)
+        tables["data"] = str(data)
     if seeds:
-        changed["seeds"] = _parse_seeds(seeds)
+        tables["seeds"] = _parse_seeds(seeds)
     if steps is not None:
-        changed["steps"] = steps
+        tables["steps"] = steps
         learners = table.get("learners")
         if isinstance(learners, dict):  # what else it may be, `parse_sweep` refuses
-            changed["learners"] = {name: _without_steps(x) for name, x in learners.items()}
-    return changed
+            tables["learners"] = {name: _without_steps(x) for name, x in learners.items()}
+    return tables
 
 
 def _without_steps(learner: Any) -> Any:
@@ -155,8 +157,10 @@ def _estimate(planned: Sequence[Planned], workers: int) -> str:
             unknown.add(run.learner.name)
     minutes = math.ceil(total / workers / 60)
     took = f"{minutes / 60:.1f} hours" if minutes > 90 else f"{minutes} minutes"
-    said = f"About {took} with {workers} workers" if total else ""
+    sentence = f"About {took} with {workers} workers" if total else ""
     if unknown:
         names = ", ".join(sorted(unknown))
-        said += f"{'; how' if said else 'How'} long {names} take, the first finished run will tell"
-    return f"{said}." if said else ""
+        sentence += (
+            f"{'; how' if sentence else 'How'} long {names} take, the first finished run will tell"
+        )
+    return f"{sentence}." if sentence else ""

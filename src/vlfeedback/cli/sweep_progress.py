@@ -51,7 +51,7 @@ class _Bars:
         self._describe()
 
     def show(self, event: Event) -> None:
-        """Move the bars, and print what somebody should know."""
+        """Update the bars, and print runs that were retried or failed."""
         job = event.job
         if event.kind == "started":
             self._bars[job.id] = self._progress.add_task(f"  {job.id}", total=job.steps or None)
@@ -79,7 +79,7 @@ class _Bars:
             self.failed += event.kind == "failed"
 
     def _describe(self) -> None:
-        said = f"{self._done} of {len(self._steps)} runs done, {len(self._bars)} running"
+        text = f"{self._done} of {len(self._steps)} runs done, {len(self._bars)} running"
         if self.failed:
-            said += f", {self.failed} failed"
-        self._progress.update(self._all, description=said)
+            text += f", {self.failed} failed"
+        self._progress.update(self._all, description=text)

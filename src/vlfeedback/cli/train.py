@@ -92,7 +92,7 @@ def train(
     preferences = None if labels is None else PreferenceDataset.load(labels, trajectories)
     n_episodes = protocol.n_episodes if episodes is None else episodes
     with LossBars() as report:
-        trained = train_policy(
+        policy = train_policy(
             learner,
             trajectories=trajectories,
             preferences=preferences,
@@ -106,9 +106,9 @@ def train(
             report=report,
             **parse_settings(settings or ()),
         )
-    _print(trained.curve)
+    _print(policy.curve)
     typer.echo(
-        f"{out}: {learner} trained for {trained.config['n_steps']} steps in {trained.seconds:.0f} "
+        f"{out}: {learner} trained for {policy.config['n_steps']} steps in {policy.seconds:.0f} "
         "s. Next, in Python:\n\n"
         "from vlfeedback.offline import TrainedPolicy\n"
         f"policy = TrainedPolicy.load({str(out)!r}).algo\n"
@@ -137,9 +137,9 @@ def _evaluator(
         return None
     if env:
         return PolicyEvaluator(env, seeds=range(n_episodes), horizon=horizon)
-    named = {trajectory.task for trajectory in trajectories}
+    tasks = {trajectory.task for trajectory in trajectories}
     try:
-        spec = task_of_data(task or (named.pop() if len(named) == 1 else ""), data)
+        spec = task_of_data(task or (tasks.pop() if len(tasks) == 1 else ""), data)
     except UnknownNameError:
         if task:
             raise

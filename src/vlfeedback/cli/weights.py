@@ -31,11 +31,11 @@ def list_weights(
     from vlfeedback.rewards.released import released_for, released_weights
 
     weights, problems = ({source: released_for(source)}, {}) if source else released_weights()
-    shown = list(weights.values())
+    releases = list(weights.values())
     for problem in problems.values():
         typer.secho(problem, fg="red", err=True)
     if as_json:
-        typer.echo(json.dumps([asdict(released) for released in shown], indent=2))
+        typer.echo(json.dumps([asdict(released) for released in releases], indent=2))
         return
     from rich.console import Console
     from rich.table import Table
@@ -43,21 +43,21 @@ def list_weights(
 
     console = Console()
     table = Table("source", "file", "MB", "pass as", "licence of the weights", "from")
-    for released in shown:
+    for released in releases:
         licence = released.weights_licence
         style = "yellow" if released.non_commercial else None
         if not released.files:
             cells = (released.source, "bundled", "", "", licence, "the library")
             table.add_row(*map(Text, cells), style=style)
         for row, file in enumerate(released.files):
-            passed = " ".join(filter(None, [f"{file.setting}=...", file.choose]))
+            argument = " ".join(filter(None, [f"{file.setting}=...", file.choose]))
             if file.setting == "pretrained":
-                passed = file.choose
+                argument = file.choose
             name, once = ("", "") if row else (released.source, licence)
-            cells = (name, file.name, f"{file.megabytes:g}", passed, once, file.where)
+            cells = (name, file.name, f"{file.megabytes:g}", argument, once, file.where)
             table.add_row(*map(Text, cells), style=style)
     console.print(table)
-    for released in shown:
+    for released in releases:
         if released.note:
             console.print(f"{released.source}: {released.note}", markup=False)
     console.print("Next: vlfeedback weights check FILE", markup=False)

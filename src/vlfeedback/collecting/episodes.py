@@ -79,13 +79,13 @@ def collect(
         if not collection.path(spec.name, level).exists()
     ]
     each, total = int(whole["episodes"]), len(missing) * int(whole["episodes"])
-    done = 0
+    n_done = 0
 
     def tell(spec: TaskSpec) -> None:
-        nonlocal done
-        done += each
+        nonlocal n_done
+        n_done += each
         if report is not None:
-            report(f"collect {spec.name}", done, total, math.nan)
+            report(f"collect {spec.name}", n_done, total, math.nan)
 
     _do(missing, workers, tell)
     return total
@@ -129,13 +129,13 @@ def _check_levels(
     spec: TaskSpec, levels: Iterable[str] | None, policies: Mapping[str, str | Policy]
 ) -> list[str]:
     """The levels to collect, each of which somebody acts out."""
-    known = levels_of(spec, policies)
-    wanted = list(dict.fromkeys(known if levels is None else levels))
-    for level in wanted:
-        if level not in (*known, _RANDOM):
+    own_levels = levels_of(spec, policies)
+    names = list(dict.fromkeys(own_levels if levels is None else levels))
+    for level in names:
+        if level not in (*own_levels, _RANDOM):
             raise UnknownNameError(
-                f"Task {spec.name!r} has no level {level!r}. {suggest(level, known)}It has "
-                f"{', '.join(known)}; give a policy for another."
+                f"Task {spec.name!r} has no level {level!r}. {suggest(level, own_levels)}It has "
+                f"{', '.join(own_levels)}; give a policy for another."
             )
         scripted = level not in policies and spec.rollout and level in spec.levels
         if not scripted:
@@ -146,29 +146,29 @@ def _check_levels(
                 )
             steps_of(spec.env_id)
     for level, policy in policies.items():
-        if isinstance(policy, str) and level in wanted:
+        if isinstance(policy, str) and level in names:
             load_target(policy, what=f"The policy of level {level!r}")
-    return wanted
+    return names
 
 
 _Job = tuple[TaskSpec, str, Path, Mapping[str, Any], str | Policy | None]
 
 
 def _do(jobs: Sequence[_Job], workers: int, tell: Callable[[TaskSpec], None]) -> None:
-    """Do all jobs, in no order; `tell` hears of the task of each as it is done."""
-    here = [job for job in jobs if workers == 0 or callable(job[-1])]
-    away = [job for job in jobs if job not in here]
-    for job in here:
+    """Run all jobs, in any order; `tell` is called with the task of each as it finishes."""
+    local_jobs = [job for job in jobs if workers == 0 or callable(job[-1])]
+    pool_jobs = [job for job in jobs if job not in local_jobs]
+    for job in local_jobs:
         collect_level(*job)
         tell(job[0])
-    if not away:
+    if not pool_jobs:
         return
-    with worker_pool(min(workers, len(away))) as pool:
-        submitted = {pool.submit(collect_level, *job): job for job in away}
+    with worker_pool(min(workers, len(pool_jobs))) as pool:
+        submitted = {pool.submit(collect_level, *job): job for job in pool_jobs}
         try:
-            for done in as_completed(submitted):
-                done.result()
-                tell(submitted[done][0])
+            for future in as_completed(submitted):
+                future.result()
+                tell(submitted[future][0])
         except BrokenProcessPool as error:
             raise ChildProcessError(
                 "A worker was killed, most likely because memory ran out. Finished files are kept; "
@@ -176,4 +176,4 @@ def _do(jobs: Sequence[_Job], workers: int, tell: Callable[[TaskSpec], None]) ->
             ) from error
         finally:
             for pending in submitted:
-                pending.cancel()  # what is not begun; `worker_pool` sees to the rest
+                pending.cancel()  # what is not begun; `worker_pool` ends what is running

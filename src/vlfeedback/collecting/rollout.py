@@ -76,8 +76,8 @@ def name_policy(policy: str | Policy) -> str:
     """``"module:function"``, as files say who acted."""
     if isinstance(policy, str):
         return policy
-    named = policy if hasattr(policy, "__qualname__") else type(policy)
-    return f"{named.__module__}:{named.__qualname__}"
+    target = policy if hasattr(policy, "__qualname__") else type(policy)
+    return f"{target.__module__}:{target.__qualname__}"
 
 
 def _episode(
@@ -97,8 +97,8 @@ def _episode(
         times, pictures = [0], [_reduced(render_picture(env), settings["frame_size"])]
     terminated = truncated = False
     while not (terminated or truncated):
-        chosen = env.action_space.sample() if act is None else act(observation)
-        action = _as_action(chosen, env.action_space)
+        answer = env.action_space.sample() if act is None else act(observation)
+        action = _as_action(answer, env.action_space)
         observation, reward, terminated, truncated, info = env.step(action)
         actions.append(np.array(action))
         observations.append(observation)
@@ -108,12 +108,12 @@ def _episode(
         if stride and is_pictured(len(actions) - 1, stride, ended=terminated or truncated):
             times.append(len(actions))
             pictures.append(_reduced(render_picture(env), settings["frame_size"]))
-    known = any(success is not None for success in successes)
+    has_success = any(success is not None for success in successes)
     return {
         "observations": np.stack(observations),
         "actions": np.stack(actions),
         "env_rewards": np.asarray(rewards, dtype=np.float32),
-        "successes": np.array([bool(s) for s in successes]) if known else None,
+        "successes": np.array([bool(s) for s in successes]) if has_success else None,
         "terminated": bool(terminated),
         "truncated": bool(truncated),
         "frames": ArrayFrames(np.asarray(times), np.stack(pictures)) if stride else None,
@@ -131,16 +131,16 @@ def _check_spaces(env: gym.Env[Any, Any], task: TaskSpec) -> None:
             )
 
 
-def _as_action(chosen: Any, space: gym.Space[Any]) -> Any:
+def _as_action(answer: Any, space: gym.Space[Any]) -> Any:
     """A policy's answer as the environment takes it: its dtype, and its shape."""
     if isinstance(space, gym.spaces.Discrete):
-        number = np.asarray(chosen)
-        action: Any = space.dtype.type(number.item()) if number.size == 1 else chosen
+        number = np.asarray(answer)
+        action: Any = space.dtype.type(number.item()) if number.size == 1 else answer
     else:
-        action = np.asarray(chosen, dtype=space.dtype)
+        action = np.asarray(answer, dtype=space.dtype)
     if not space.contains(action):
         raise InvalidValueError(
-            f"The policy's action is {chosen!r}; expected one of {space}. Clip it there, if it "
+            f"The policy's action is {answer!r}; expected one of {space}. Clip it there, if it "
             "may lie outside."
         )
     return action

@@ -1,4 +1,4 @@
-"""What a collection depends on: what is asked for, and otherwise what its tasks are made for."""
+"""The settings of a collection: those asked for, and the tasks' defaults for all others."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _NAMES = ("episodes", "horizon", "random_actions", "frame_stride", "frame_size",
 _RANDOM_ACTIONS = ("u01", "box")
 
 
-def complete_settings(tasks: Sequence[TaskSpec], given: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings of a collection: those given, and the tasks' own for the rest.
+def complete_settings(tasks: Sequence[TaskSpec], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of a collection: `overrides`, and the tasks' defaults for all others.
 
     Args:
         tasks: with the same defaults.
-        given: any of ``episodes`` (of a task and level, 1 to 1000), ``horizon`` (steps of an
+        overrides: any of ``episodes`` (of a task and level, 1 to 1000), ``horizon`` (steps of an
             episode), ``random_actions`` (of level random: ``"box"``, the whole action space, or
             ``"u01"``), ``frame_stride`` (steps between pictures, 0 for none), ``frame_size``
             (side of stored pictures, px) and ``seed`` (0 or more; by default 0).
@@ -34,7 +34,7 @@ def complete_settings(tasks: Sequence[TaskSpec], given: Mapping[str, Any]) -> di
         InvalidValueError: the tasks have different defaults.
         NeedsError: an environment has no time limit, and no horizon is given.
     """
-    for name in given:
+    for name in overrides:
         if name not in _NAMES:
             raise UnknownNameError(
                 f"Collections have no setting {name!r}. {suggest(name, _NAMES)}They have "
@@ -48,7 +48,7 @@ def complete_settings(tasks: Sequence[TaskSpec], given: Mapping[str, Any]) -> di
                 f"{first.name}."
             )
     own = {name: getattr(first.collecting, name) for name in _NAMES if name != "seed"}
-    settings: dict[str, Any] = {**own, "seed": 0, **given}
+    settings: dict[str, Any] = {**own, "seed": 0, **overrides}
     if settings["horizon"] is None:
         settings["horizon"] = max(_limit(task) for task in tasks)
     return settings

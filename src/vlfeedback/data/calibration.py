@@ -1,4 +1,4 @@
-"""Do probabilities of preference mean what they say, and which pairs are hard?"""
+"""Calibration of preference probabilities, and accuracy by how far two returns lie apart."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def reliability_bins(
     """Confidence against accuracy, in bins of equal width from 0.5 to 1.
 
     Confidence is the probability of the side that was chosen, so that it does not matter which
-    clip of a pair comes first. A confidence of exactly 0.5 is half right.
+    segment of a pair comes first. A confidence of exactly 0.5 is half right.
 
     Args:
         probability: P[second preferred], in [0, 1].

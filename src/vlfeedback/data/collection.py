@@ -56,7 +56,7 @@ class Collection:
         return cls(root, ResumableFolder.open(root, manifest=_MANIFEST, advice=advice).settings)
 
     def note_task(self, spec: TaskSpec, policies: Mapping[str, str]) -> None:
-        """Write down what a task is that has no entry of its own, and who acts at which level.
+        """Store the description of a task that is not installed, and the policy of each level.
 
         Nothing is written of a task that any process finds by its name, where its own script acts.
 
@@ -68,40 +68,49 @@ class Collection:
             FileFormatError: the folder has another task of this name, or another one acted there.
         """
         path = self.root / spec.name / _TASK
-        begun = self._noted(spec.name)
-        if begun is None and is_installed(spec) and not policies:
+        stored = self._stored_task(spec.name)
+        if stored is None and is_installed(spec) and not policies:
             return
         facts = {name: getattr(spec, name) for name in _FACTS}
-        acted = {} if begun is None else begun["policies"]
-        if begun is not None:
+        stored_policies = {} if stored is None else stored["policies"]
+        if stored is not None:
             check_same_settings(
-                {name: begun[name] for name in _FACTS}
-                | {"policies": {k: who for k, who in acted.items() if k in policies}},
-                facts | {"policies": {k: who for k, who in policies.items() if k in acted}},
+                {name: stored[name] for name in _FACTS}
+                | {
+                    "policies": {
+                        k: policy for k, policy in stored_policies.items() if k in policies
+                    }
+                },
+                facts
+                | {
+                    "policies": {
+                        k: policy for k, policy in policies.items() if k in stored_policies
+                    }
+                },
                 where=path,
                 advice="Use the same to go on, or another folder.",
             )
-        noted = facts | {"policies": {**acted, **policies}}
-        if noted != begun:
-            write_json(path, noted)
+        entry = facts | {"policies": {**stored_policies, **policies}}
+        if entry != stored:
+            write_json(path, entry)
 
     def task(self, name: str) -> TaskSpec:
-        """What a task of this folder is: its instruction, its environment ...
+        """The description of a task of this folder: its instruction, its environment ...
 
         Raises:
             UnknownNameError: the folder says nothing of it, and no task has this name.
             FileFormatError: what the folder says is damaged.
         """
-        noted = self._noted(name)
-        if noted is None:
+        entry = self._stored_task(name)
+        if entry is None:
             return get_task(name)
-        facts = {fact: noted[fact] for fact in _FACTS}
+        facts = {fact: entry[fact] for fact in _FACTS}
         if name in TASKS and all(getattr(TASKS[name], k) == value for k, value in facts.items()):
             return TASKS[name]
         return TaskSpec(name=name, **facts)
 
     def path(self, task: str, level: str) -> Path:
-        """Where the trajectories of this task and level are, or will be."""
+        """The path of the trajectories of this task and level, written or not yet."""
         return self.root / task / f"{level}.h5"
 
     def missing(self, tasks: Iterable[str], levels: Iterable[str]) -> list[tuple[str, str]]:
@@ -113,18 +122,18 @@ class Collection:
         """Tasks that have at least one file."""
         return sorted({path.parent.name for path in self.root.glob("*/*.h5")})
 
-    def _noted(self, task: str) -> dict[str, Any] | None:
+    def _stored_task(self, task: str) -> dict[str, Any] | None:
         path = self.root / task / _TASK
         if not path.is_file():
             return None
-        noted = read_json(path, advice="Restore it, or collect into another folder.")
-        lacking = {*_FACTS, "policies"} - set(noted)
+        entry = read_json(path, advice="Restore it, or collect into another folder.")
+        lacking = {*_FACTS, "policies"} - set(entry)
         if lacking:
             raise FileFormatError(
                 f"{path} lacks {', '.join(sorted(lacking))}. Restore it, or collect into another "
                 "folder."
             )
-        return noted
+        return entry
 
     def load(self, task: str, levels: Iterable[str] | None = None) -> list[Trajectory]:
         """Trajectories of a task, of these levels in their order; default: all, by alphabet.

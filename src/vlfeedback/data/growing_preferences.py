@@ -60,13 +60,13 @@ def check_no_parts(path: Path) -> None:
         )
 
 
-def check_same_labellers(begun: Sequence[Record], now: Sequence[Record], *, where: Path) -> None:
+def check_same_labellers(earlier: Sequence[Record], now: Sequence[Record], *, where: Path) -> None:
     """Refuse to mix answers of labellers that differ in anything; the message says in what.
 
     Raises:
         FileFormatError: they do.
     """
-    check_same_settings(_numbered(begun), _numbered(now), where=where, advice=_ADVICE)
+    check_same_settings(_numbered(earlier), _numbered(now), where=where, advice=_ADVICE)
 
 
 def read_grown_rows(path: Path) -> tuple[Rows, dict[str, Any]]:

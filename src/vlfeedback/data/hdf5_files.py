@@ -126,11 +126,11 @@ class _Disk(io.RawIOBase):
         return self._file.readinto(buffer)
 
     def write(self, contents: Any) -> int:
-        rest = memoryview(contents).cast("B")
-        size = len(rest)
+        remaining = memoryview(contents).cast("B")
+        size = len(remaining)
         try:
-            while rest and self.error is None:  # a disk may take a part
-                rest = rest[self._file.write(rest) :]
+            while remaining and self.error is None:  # a disk may take a part
+                remaining = remaining[self._file.write(remaining) :]
         except OSError as error:
             self.error = error
         return size

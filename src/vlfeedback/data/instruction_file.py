@@ -50,14 +50,14 @@ class InstructionFile:
         """
         if not path.exists():
             return cls(path, {**provenance, "date": datetime.now(UTC).date().isoformat()})
-        begun = cls.open(path)
+        file = cls.open(path)
         check_same_settings(
-            {name: value for name, value in begun.provenance.items() if name != "date"},
+            {name: value for name, value in file.provenance.items() if name != "date"},
             provenance,
             where=path,
             advice="Use the same to go on, or another file.",
         )
-        return begun
+        return file
 
     @classmethod
     def open(cls, path: Path) -> InstructionFile:
@@ -74,11 +74,11 @@ class InstructionFile:
                 f"No instructions at {path}; make them with: vlfeedback instructions write"
             )
         content = read_json(path, advice="Restore it, or write another file.")
-        found = content.get("format")
-        if found != INSTRUCTIONS_FORMAT:
+        file_format = content.get("format")
+        if file_format != INSTRUCTIONS_FORMAT:
             raise FileFormatError(
-                f"{path} has format {found!r}; expected {INSTRUCTIONS_FORMAT!r}. Make such a file "
-                "with: vlfeedback instructions write"
+                f"{path} has format {file_format!r}; expected {INSTRUCTIONS_FORMAT!r}. Make such a "
+                "file with: vlfeedback instructions write"
             )
         phrases = _checked(content.get("instructions"), path)
         return cls(path, dict(content.get("provenance") or {}), phrases)

@@ -59,21 +59,21 @@ def other_instructions(task: str | TaskSpec) -> list[str]:
     spec = get_task(task)
     own = [TASKS[name] for name in TASKS.own]
     # Plugins add nothing to our own tasks: figures of them would depend on what is installed.
-    known = own if spec.name in TASKS.own else [*own, *_others()]
-    rest = [other for other in known if other.name != spec.name]
-    suite = [other for other in rest if spec.suite and other.suite == spec.suite]
+    candidates = own if spec.name in TASKS.own else [*own, *_others()]
+    others = [other for other in candidates if other.name != spec.name]
+    suite = [other for other in others if spec.suite and other.suite == spec.suite]
     texts = [other.instruction for other in suite or own]
     return [text for text in texts if text != spec.instruction]
 
 
 def _others() -> list[TaskSpec]:
     """All tasks but ours, without those that are broken."""
-    found = []
+    specs = []
     for name in TASKS:
         if name not in TASKS.own:
             with suppress(BrokenPluginError, UnknownNameError):
-                found.append(TASKS[name])
-    return found
+                specs.append(TASKS[name])
+    return specs
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What has to hold of trajectories before something learns from them, wherever they came from."""
+"""Checks of trajectories before a learner is trained on them: rewards, numbers and terminals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FIELDS: Mapping[str, str | None] = {"source": "rewards", "env": "env_rewards", 
 
 
 def reward_field(rewards: str) -> str | None:
-    """Where a trajectory has the rewards that a word names.
+    """The field of a `Trajectory` that holds the rewards "source", "env" or "none" names.
 
     Args:
         rewards: ``"source"``, those of relabelling; ``"env"``, the environment's own; ``"none"``.
@@ -51,11 +51,12 @@ def rewards_of(trajectories: Sequence[Trajectory], rewards: str) -> list[Float32
     field = reward_field(rewards)
     if field is None:
         return [np.zeros(len(trajectory), dtype=np.float32) for trajectory in trajectories]
-    given = [getattr(trajectory, field) for trajectory in trajectories]
-    without = [t.id for t, rows in zip(trajectories, given, strict=True) if rows is None]
+    arrays = [getattr(trajectory, field) for trajectory in trajectories]
+    without = [t.id for t, rows in zip(trajectories, arrays, strict=True) if rows is None]
     if without:
         raise NeedsError(
-            f"Trajectory {without[0]!r} has no {field} ({len(without)} of {len(given)} have none). "
+            f"Trajectory {without[0]!r} has no {field} ({len(without)} of {len(arrays)} have "
+            "none). "
             + (
                 "Give each step a reward with vlfeedback.relabel(trajectories, source), or learn "
                 "from the environment's own with rewards='env'."
@@ -63,7 +64,7 @@ def rewards_of(trajectories: Sequence[Trajectory], rewards: str) -> list[Float32
                 else "Record the environment's rewards, or relabel and use rewards='source'."
             )
         )
-    return given
+    return arrays
 
 
 def check_finite(rows: Shaped[np.ndarray, "L ..."], *, name: str, where: str, first: int) -> None:
@@ -80,11 +81,11 @@ def check_finite(rows: Shaped[np.ndarray, "L ..."], *, name: str, where: str, fi
     """
     if rows.dtype.kind not in "fc":
         return
-    bad = np.flatnonzero(~np.isfinite(rows).reshape(len(rows), -1).all(axis=1))
-    if len(bad):
+    not_finite = np.flatnonzero(~np.isfinite(rows).reshape(len(rows), -1).all(axis=1))
+    if len(not_finite):
         raise InvalidValueError(
-            f"{where}: {name} has a number that is NaN or infinite in row {first + bad[0]}. Mend "
-            "or leave out that episode; learners would turn to NaN with it."
+            f"{where}: {name} has a number that is NaN or infinite in row {first + not_finite[0]}. "
+            "Mend or leave out that episode; learners would turn to NaN with it."
         )
 
 

@@ -79,7 +79,7 @@ def rank_by_return(pairs: SegmentPairList, instruction: str | Sequence[str]) -> 
 def pair_with_reversed(
     segments: Sequence[Segment], instruction: str, *, rng: np.random.Generator
 ) -> RankedPairs:
-    """Each segment against its own pictures in reverse order; forwards is right.
+    """Each segment against its own pictures in reverse order; forwards is preferred.
 
     Which side runs forwards is drawn at random. Sound for segments that end nearer to success
     than they began, see `sample_advancing_segments`. Only pictures are turned round: a source
@@ -103,7 +103,7 @@ def pair_with_reversed(
 def pair_with_wrong_instructions(
     segments: Sequence[Segment], right: str, wrong: Sequence[str], *, rng: np.random.Generator
 ) -> RankedPairs:
-    """Each segment under its own instruction against itself under a wrong one; right is right.
+    """Each segment under its own instruction against a wrong one; its own is preferred.
 
     Args:
         segments: those that follow `right`.
@@ -158,7 +158,7 @@ def sample_expert_pairs(
     rng: np.random.Generator,
     start_multiple: int = 1,
 ) -> SegmentPairList:
-    """Draw pairs of expert segments: both know what they do, one has come further with it."""
+    """Draw pairs of segments of expert trajectories only; see `sample_segment_pairs`."""
     experts = _experts(trajectories)
     return sample_segment_pairs(experts, n_pairs, length, rng=rng, start_multiple=start_multiple)
 

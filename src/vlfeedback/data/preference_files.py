@@ -66,11 +66,11 @@ def segment_columns(pairs: SegmentPairList) -> Rows:
     Raises:
         NeedsError: a trajectory has no id, or two different ones have the same.
     """
-    named: dict[str, Trajectory] = {}
+    by_id: dict[str, Trajectory] = {}
     for segment in (segment for pair in pairs for segment in pair):
         trajectory = segment.trajectory
-        known = named.setdefault(trajectory.id, trajectory)
-        if not trajectory.id or not _is_same(known, trajectory):
+        earlier = by_id.setdefault(trajectory.id, trajectory)
+        if not trajectory.id or not _is_same(earlier, trajectory):
             raise NeedsError(
                 f"{_NEEDED_BY} refers to trajectories by id, and "
                 + (f"two have the id {trajectory.id!r}" if trajectory.id else "one has none")
@@ -98,33 +98,33 @@ def resolve_segments(
     Raises:
         FileFormatError: one of them is missing, is there twice, or ends before its segment.
     """
-    wanted = {*columns["first_id"], *columns["second_id"]}
-    named: dict[str, Trajectory] = {}
+    ids = {*columns["first_id"], *columns["second_id"]}
+    by_id: dict[str, Trajectory] = {}
     for trajectory in trajectories:
-        if trajectory.id in named:
+        if trajectory.id in by_id:
             raise FileFormatError(
                 f"{path} refers to trajectory {trajectory.id!r}, and two of those given have that "
                 "id. Give those that were labelled, each once."
             )
-        if trajectory.id in wanted:
-            named[trajectory.id] = trajectory
-    missing = sorted(wanted - set(named))
+        if trajectory.id in ids:
+            by_id[trajectory.id] = trajectory
+    missing = sorted(ids - set(by_id))
     if missing:
         raise FileFormatError(
-            f"{path} refers to {len(wanted)} trajectories and {len(missing)} of them are not among "
+            f"{path} refers to {len(ids)} trajectories and {len(missing)} of them are not among "
             f"those given, such as {missing[0]!r}. Give all trajectories that were labelled."
         )
     for side in ("first", "second"):
         rows = zip(columns[f"{side}_id"], columns[f"{side}_start"], columns["length"], strict=True)
         for name, start, length in rows:
-            if start < 0 or start + length > len(named[name]):
+            if start < 0 or start + length > len(by_id[name]):
                 raise FileFormatError(
                     f"{path} labels the steps {start} to {start + length} of trajectory {name!r}, "
-                    f"and the one given has {len(named[name])}. It is not the one that was "
+                    f"and the one given has {len(by_id[name])}. It is not the one that was "
                     "labelled: give that one."
                 )
     return [
-        (named[a].segment(i, length), named[b].segment(j, length))
+        (by_id[a].segment(i, length), by_id[b].segment(j, length))
         for a, i, b, j, length in zip(*(columns[name] for name in list(COLUMNS)[:5]), strict=True)
     ]
 
@@ -183,15 +183,15 @@ def read_rows(path: Path) -> tuple[Rows, dict[str, Any]]:
             f"{path} has version {header['version']}; this release reads up to {VERSION}. "
             "Upgrade vlfeedback."
         )
-    wanted = set(COLUMNS)
+    names = set(COLUMNS)
     if header.get("version") == 1:
-        wanted = wanted - _NEW_IN_2 | _ONLY_IN_1
-    if header.get("format") != FORMAT or not wanted <= set(table.column_names):
+        names = names - _NEW_IN_2 | _ONLY_IN_1
+    if header.get("format") != FORMAT or not names <= set(table.column_names):
         raise FileFormatError(
             f"{path} is Parquet but no file of preferences (format={header.get('format')!r}, "
             f"columns {table.column_names}); expected what PreferenceDataset.save writes."
         )
-    columns = {name: table[name].to_pylist() for name in wanted}
+    columns = {name: table[name].to_pylist() for name in names}
     if header["version"] == 1:
         columns |= _of_version_2(columns.pop("answered"), columns.pop("cost"))
     return {name: columns[name] for name in COLUMNS}, header
@@ -200,7 +200,7 @@ def read_rows(path: Path) -> tuple[Rows, dict[str, Any]]:
 def _of_version_2(answered: list[bool], cost: list[float]) -> Rows:
     words = {True: Outcome.ANSWERED.word, False: Outcome.SKIPPED.word}
     return {
-        "outcome": [words[there] for there in answered],
+        "outcome": [words[is_answered] for is_answered in answered],
         "cost_usd": cost,
         "tokens": [0] * len(answered),
         "seconds": [0.0] * len(answered),

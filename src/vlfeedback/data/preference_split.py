@@ -41,12 +41,14 @@ def hold_out_trajectories(
         [[ids[first.trajectory.id], ids[second.trajectory.id]] for first, second in pairs],
         dtype=np.int64,
     ).reshape(-1, 2)
-    wanted = int(np.clip(math.floor(validation * len(pairs) + 0.5), 1, max(len(pairs) - 1, 1)))
+    n_validation = int(
+        np.clip(math.floor(validation * len(pairs) + 0.5), 1, max(len(pairs) - 1, 1))
+    )
     best: tuple[np.ndarray, np.ndarray] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
     for _ in range(_ATTEMPTS if len(pairs) > 1 else 0):
         place = np.argsort(_row_of_trajectories(ends, len(ids), rng))
         left, right = place[ends].min(axis=1), place[ends].max(axis=1)
-        cut = np.sort(right)[wanted - 1]
+        cut = np.sort(right)[n_validation - 1]
         training, held_out = np.flatnonzero(left > cut), np.flatnonzero(right <= cut)
         if len(training) > len(best[0]):
             best = training, held_out
@@ -67,8 +69,8 @@ def _row_of_trajectories(ends: np.ndarray, n: int, rng: np.random.Generator) -> 
     # One search through all groups: from a root that is tied to one trajectory of each.
     starts = np.unique(group, return_index=True)[1]
     ties = np.stack([np.full(len(starts), n), starts], axis=1)
-    rooted = _graph(np.concatenate([names[ends], ties]), n + 1)
-    visited = breadth_first_order(rooted, n, directed=False, return_predecessors=False)[1:]
+    rooted_graph = _graph(np.concatenate([names[ends], ties]), n + 1)
+    visited = breadth_first_order(rooted_graph, n, directed=False, return_predecessors=False)[1:]
     size = np.bincount(group) + 0.5 * rng.random(len(starts))  # equal sizes in random order
     row = visited[np.argsort(size[group[visited]], kind="stable")]
     return np.asarray(np.argsort(names)[row])

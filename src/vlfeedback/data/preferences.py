@@ -79,8 +79,10 @@ class PreferenceDataset:
         cost: np.ndarray | None = None,
     ) -> None:
         n = len(pairs)
-        moved = {"labeller": record_of, "cost_usd": cost}  # to the labels, which had neither
-        labels = replace(labels, **{k: v for k, v in moved.items() if v is not None and len(v)})
+        label_fields = {"labeller": record_of, "cost_usd": cost}  # to the labels, which had neither
+        labels = replace(
+            labels, **{k: v for k, v in label_fields.items() if v is not None and len(v)}
+        )
         fields = {
             "pairs": list(pairs),
             "labels": labels,
@@ -92,11 +94,11 @@ class PreferenceDataset:
         for name, rows in (("labels", self.labels), ("instructions", self.instructions)):
             if len(rows) != n:
                 raise ShapeError(f"{name} has {len(rows)} rows; expected {n}, one per pair.")
-        who = self.labels.labeller
-        if n and who.max() >= len(self.labelled_by):
+        labeller = self.labels.labeller
+        if n and labeller.max() >= len(self.labelled_by):
             raise ShapeError(
-                f"labels.labeller runs from {who.min()} to {who.max()}; expected positions in "
-                f"labelled_by, which has {len(self.labelled_by)} records."
+                f"labels.labeller runs from {labeller.min()} to {labeller.max()}; expected "
+                f"positions in labelled_by, which has {len(self.labelled_by)} records."
             )
         self._check_lengths()
 
@@ -217,19 +219,19 @@ class PreferenceDataset:
             f"{n} of {len(self)} pairs {verbs[outcome]}{outcome.word}"
             for outcome, n in counts.items()
         )
-        why = f" ({others})" if others else ""
+        reasons = f" ({others})" if others else ""
         if n_answered == 0:
             raise InvalidValueError(
-                f"0 of {len(self)} pairs are answered: there is nothing to learn from{why}. Label "
-                "more pairs, or ask a labeller that answers; these were given by "
+                f"0 of {len(self)} pairs are answered: there is nothing to learn from{reasons}. "
+                "Label more pairs, or ask a labeller that answers; these were given by "
                 f"{', '.join(record.source for record in self.labelled_by)}."
             )
         n_ties = int(np.sum(self.labels.prefer_second[self.labels.answered] == 0.5))
         if n_ties == n_answered:
             raise InvalidValueError(
                 f"{n_ties} of {n_answered} labels are ties: they order no segments and nothing can "
-                f"be learnt from them{why}. Lower the labeller's tie margin, compare segments that "
-                "differ more, or check that its rewards are not constant."
+                f"be learnt from them{reasons}. Lower the labeller's tie margin, compare segments "
+                "that differ more, or check that its rewards are not constant."
             )
 
     def digest(self) -> str:
@@ -239,9 +241,9 @@ class PreferenceDataset:
         under which instruction does not count, nor does the number of an unanswered label.
         """
         answered = self.labels.answered
-        given = np.where(answered, self.labels.prefer_second, np.float32(-1)).tolist()
+        answers = np.where(answered, self.labels.prefer_second, np.float32(-1)).tolist()
         ends = [[[s.trajectory.id, s.start, s.length] for s in pair] for pair in self.pairs]
-        return sha256(json.dumps([ends, given]).encode()).hexdigest()
+        return sha256(json.dumps([ends, answers]).encode()).hexdigest()
 
     def save(self, path: str | Path) -> None:
         """Write a Parquet file, whole or not at all; it names trajectories by id.

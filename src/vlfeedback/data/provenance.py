@@ -33,34 +33,34 @@ def _commit() -> str | None:
 
     A package that is installed inside of somebody else's checkout is not that checkout's.
     """
-    here = Path(__file__)
+    path = Path(__file__)
 
     def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(here.parent), *arguments],
+        process = subprocess.run(
+            ["git", "-C", str(path.parent), *arguments],
             capture_output=True,
             text=True,
             check=True,
             timeout=30,
         )
-        return done.stdout.strip()
+        return process.stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", here.name)
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", str(here.parents[1]))
-        return git("rev-parse", "HEAD") + (" + changes" if changed else "")
+        git("ls-files", "--error-unmatch", path.name)
+        changes = git("status", "--porcelain", "--untracked-files=no", "--", str(path.parents[1]))
+        return git("rev-parse", "HEAD") + (" + changes" if changes else "")
     except (OSError, subprocess.SubprocessError):
         return None
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _hardware() -> dict[str, Any]:

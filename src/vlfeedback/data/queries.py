@@ -1,4 +1,4 @@
-"""Which candidate pairs are worth a label: by what an ensemble doubts, and by variety.
+"""Which candidate pairs to label: those an ensemble is unsure of, and those that cover the space.
 
 Paper:    Lee et al. 2021 (B-Pref), code read: reward_model.py
 Recipe:   draw a pool of candidates, ten for each label wanted; let the members of an ensemble
@@ -63,8 +63,8 @@ def select_entropy(
     The score is the mean over members of the entropy of (P(first), P(second)): members that are
     sure of opposite answers score low here and high there.
     """
-    given = prefer_second.astype(np.float64)
-    return _largest((entr(given) + entr(1 - given)).mean(axis=0), n_queries)
+    probabilities = prefer_second.astype(np.float64)
+    return _largest((entr(probabilities) + entr(1 - probabilities)).mean(axis=0), n_queries)
 
 
 def select_k_center(
@@ -163,10 +163,10 @@ def sample_picture_pairs(
     """
     pairs: SegmentPairList = []
     for _ in range(_ROUNDS):
-        drawn = sample_segment_pairs(
+        candidates = sample_segment_pairs(
             trajectories, n_pairs - len(pairs), 1, rng=rng, start_multiple=start_multiple
         )
-        pairs += [pair for pair in drawn if _is_far_apart(*pair, min_gap)]
+        pairs += [pair for pair in candidates if _is_far_apart(*pair, min_gap)]
         if len(pairs) == n_pairs:
             return pairs
     raise ShapeError(

@@ -1,4 +1,4 @@
-"""Which segments are compared with which."""
+"""Sampling of segments, and of pairs of segments to compare, from trajectories."""
 
 from __future__ import annotations
 

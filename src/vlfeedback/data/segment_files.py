@@ -174,10 +174,10 @@ def _stack(segments: Sequence[Segment], name: str) -> np.ndarray:
 
 def _rewards(segments: Sequence[Segment], length: int) -> np.ndarray:
     unknown = np.full(length, np.nan, np.float32)
-    known = [s.trajectory.env_rewards is not None for s in segments]
+    has_rewards = [s.trajectory.env_rewards is not None for s in segments]
     return np.stack(
         [
-            s.read("env_rewards") if there else unknown
-            for s, there in zip(segments, known, strict=True)
+            s.read("env_rewards") if has else unknown
+            for s, has in zip(segments, has_rewards, strict=True)
         ]
     )

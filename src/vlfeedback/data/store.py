@@ -1,6 +1,6 @@
 """Long work that can be stopped: a folder of finished parts, and the settings they depend on.
 
-All that is resumable rests on `check_same_settings`: what was begun with some settings goes on
+All that is resumable depends on `check_same_settings`: what was begun with some settings goes on
 with the same ones alone. Parts are files of their own, whole or absent, so a killed process loses
 at most the one it was making.
 """
@@ -27,17 +27,17 @@ LOCK = ".lock"
 
 def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as they come back from JSON: tuples are lists, keys are texts."""
-    back: dict[str, Any] = json.loads(json.dumps(dict(settings)))
-    return back
+    values: dict[str, Any] = json.loads(json.dumps(dict(settings)))
+    return values
 
 
 def check_same_settings(
-    begun: Mapping[str, Any], now: Mapping[str, Any], *, where: object, advice: str
+    earlier: Mapping[str, Any], now: Mapping[str, Any], *, where: object, advice: str
 ) -> None:
     """Refuse to go on with what was begun with other settings.
 
     Args:
-        begun: JSON values, as they were written.
+        earlier: JSON values, as they were written.
         now: those of this call.
         where: what was begun, such as a path; begins the message.
         advice: what to do instead, as a sentence; ends it.
@@ -45,7 +45,7 @@ def check_same_settings(
     Raises:
         FileFormatError: they differ; the message names each difference.
     """
-    differing = ", ".join(_differences(as_json(begun), as_json(now)))
+    differing = ", ".join(_differences(as_json(earlier), as_json(now)))
     if differing:
         raise FileFormatError(f"{where} was begun with other settings: {differing}. {advice}")
 
@@ -118,9 +118,9 @@ class ResumableFolder:
                     f"{root} is not empty and holds no {holds}; choose another folder."
                 )
             write_json(path, now)
-        begun = cls.open(root, manifest=manifest, advice=f"Delete {root} and start again.")
-        check_same_settings(begun.settings, now, where=root, advice=advice)
-        return begun
+        folder = cls.open(root, manifest=manifest, advice=f"Delete {root} and start again.")
+        check_same_settings(folder.settings, now, where=root, advice=advice)
+        return folder
 
     @classmethod
     def open(cls, root: Path, *, manifest: str, advice: str) -> ResumableFolder:
@@ -150,12 +150,12 @@ def _is_ours(path: Path) -> bool:
     return is_partial(path) or path.name == LOCK
 
 
-def _differences(begun: Any, now: Any, name: str = "") -> list[str]:
+def _differences(earlier: Any, now: Any, name: str = "") -> list[str]:
     """``"steps was 200 and is 100"`` for each leaf that is not the same."""
-    if isinstance(begun, dict) and isinstance(now, dict):
+    if isinstance(earlier, dict) and isinstance(now, dict):
         return [
             line
-            for key in sorted({*begun, *now})
-            for line in _differences(begun.get(key), now.get(key), f"{name} {key}".strip())
+            for key in sorted({*earlier, *now})
+            for line in _differences(earlier.get(key), now.get(key), f"{name} {key}".strip())
         ]
-    return [] if begun == now else [f"{name} was {begun!r} and is {now!r}"]
+    return [] if earlier == now else [f"{name} was {earlier!r} and is {now!r}"]

@@ -90,11 +90,11 @@ def _decode_group(
 ) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
     """Pictures that follow one keyframe."""
     container.seek(start, stream=stream)
-    wanted = set(rows)
+    remaining = set(rows)
     for frame in container.decode(stream):
-        if frame.pts in wanted:
-            wanted.remove(frame.pts)
+        if frame.pts in remaining:
+            remaining.remove(frame.pts)
             yield frame.to_ndarray(format="rgb24")
-        if not wanted:
+        if not remaining:
             return
-    raise IndexError(f"it has no picture {min(wanted)}")
+    raise IndexError(f"it has no picture {min(remaining)}")

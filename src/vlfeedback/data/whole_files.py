@@ -82,11 +82,11 @@ def partial_path(path: Path, *, hidden: bool = False) -> Path:
 def delete_partials(path: Path) -> None:
     """Delete what killed writers of `path` left beside it; only while nobody else writes it."""
     for dot in ("", "."):
-        for left in path.parent.glob(f"{dot}{glob.escape(path.name)}.*{PARTIAL}"):
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
+        for partial in path.parent.glob(f"{dot}{glob.escape(path.name)}.*{PARTIAL}"):
+            if partial.is_dir():
+                shutil.rmtree(partial, ignore_errors=True)
             else:
-                left.unlink(missing_ok=True)
+                partial.unlink(missing_ok=True)
 
 
 def is_partial(path: Path) -> bool:

@@ -1,8 +1,8 @@
-"""Intervals of figures over clips and pairs of clips, from the few episodes they are cut from.
+"""Intervals of figures over segments and pairs of segments, which come from few episodes.
 
-Clips of one episode are alike, so an interval over clips would be too narrow. Whole episodes are
-drawn with replacement instead, and what belongs to both of two drawn things (a pair of episodes,
-an episode and a sentence) counts as often as the product of their draws.
+Segments of one episode are alike, so an interval over segments would be too narrow. Whole episodes
+are drawn with replacement instead, and what belongs to both of two drawn things (a pair of
+episodes, an episode and a sentence) counts as often as the product of their draws.
 
 Source: Owen 2007, "The pigeonhole bootstrap", for pairs; Efron's percentile interval.
 """
@@ -68,14 +68,14 @@ def estimate_mean(
     Args:
         values: of each of N things.
         weights: how often each is drawn in each resample.
-        n: how many things the estimate says it rests on; default: N.
+        n: how many values the estimate reports; default: N.
     """
     count = len(values) if n is None else n
     if not len(values):
         return Estimate(np.nan, np.nan, np.nan, count)
     total = weights.sum(axis=1)
-    drawn = (weights @ values)[total > 0] / total[total > 0]
-    return _estimate(float(values.mean()), drawn, count)
+    estimates = (weights @ values)[total > 0] / total[total > 0]
+    return _estimate(float(values.mean()), estimates, count)
 
 
 def estimate_statistic(
@@ -89,12 +89,12 @@ def estimate_statistic(
         weights: how often each thing is drawn in each resample.
     """
     places = np.arange(weights.shape[1])
-    drawn = np.array([statistic(np.repeat(places, row)) for row in weights], dtype=np.float64)
-    return _estimate(statistic(places), drawn[~np.isnan(drawn)], len(places))
+    estimates = np.array([statistic(np.repeat(places, row)) for row in weights], dtype=np.float64)
+    return _estimate(statistic(places), estimates[~np.isnan(estimates)], len(places))
 
 
-def _estimate(value: float, drawn: Float64[np.ndarray, " R"], n: int) -> Estimate:
-    if not len(drawn):
+def _estimate(value: float, estimates: Float64[np.ndarray, " R"], n: int) -> Estimate:
+    if not len(estimates):
         return Estimate(value, np.nan, np.nan, n)
-    low, high = np.quantile(drawn, _QUANTILES)
+    low, high = np.quantile(estimates, _QUANTILES)
     return Estimate(value, float(low), float(high), n)

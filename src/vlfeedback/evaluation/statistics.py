@@ -48,15 +48,15 @@ def mean_interval(values: Sequence[float] | Float[np.ndarray, " N"]) -> Estimate
 
     Source: the textbook's mean ± t(0.975, n - 1) s / √n.
     """
-    given = np.asarray(values, dtype=np.float64)
-    given = given[~np.isnan(given)]
-    n = len(given)
+    numbers = np.asarray(values, dtype=np.float64)
+    numbers = numbers[~np.isnan(numbers)]
+    n = len(numbers)
     if n == 0:
         return Estimate(math.nan, math.nan, math.nan, 0)
-    mean = float(given.mean())
+    mean = float(numbers.mean())
     if n == 1:
         return Estimate(mean, math.nan, math.nan, 1)
-    half = float(stdtrit(n - 1, _UPPER) * given.std(ddof=1) / math.sqrt(n))
+    half = float(stdtrit(n - 1, _UPPER) * numbers.std(ddof=1) / math.sqrt(n))
     return Estimate(mean, mean - half, mean + half, n)
 
 
@@ -136,6 +136,8 @@ def bootstrap_interval(
     """
     n_seeds, n_tasks = scores.shape
     rows = rng.integers(n_seeds, size=(n_resamples, n_seeds, n_tasks))
-    drawn: Float64[np.ndarray, "B S K"] = scores[rows, np.arange(n_tasks)]
-    low, high = np.quantile(statistic(drawn.reshape(n_resamples, -1), axis=1), [1 - _UPPER, _UPPER])
+    resamples: Float64[np.ndarray, "B S K"] = scores[rows, np.arange(n_tasks)]
+    low, high = np.quantile(
+        statistic(resamples.reshape(n_resamples, -1), axis=1), [1 - _UPPER, _UPPER]
+    )
     return float(low), float(high)

@@ -1,4 +1,4 @@
-"""Clips side by side in one picture: a row a clip, its frames from left to right, with captions."""
+"""Videos in one picture: a row a video, its frames from left to right, with captions."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def contact_sheet(
     *,
     frame_captions: Sequence[Sequence[str]] | None = None,
 ) -> UInt8[np.ndarray, "Y X 3"]:
-    r"""Draw clips below each other, each with its caption above and its frames in a row.
+    r"""Draw videos below each other, each with its caption above and its frames in a row.
 
     Frames narrower than 96 px are enlarged by a whole factor. Captions that are wider than their
     row or frame go on in the next line; ``\n`` begins a new one.
 
     Args:
-        clips: (F, H, W, 3) uint8 RGB each; lengths and sizes may differ.
-        captions: one a clip; may be empty.
-        frame_captions: one a frame of each clip, drawn below the frame; may be empty.
+        clips: the videos, (F, H, W, 3) uint8 RGB each; lengths and sizes may differ.
+        captions: one a video; may be empty.
+        frame_captions: one a frame of each video, drawn below the frame; may be empty.
 
     Returns:
         (Y, X, 3) uint8 RGB on white.
 
     Raises:
-        ShapeError: there are no clips, a clip has no frames, or captions are too many or too few.
+        ShapeError: there are no videos, a video has no frames, or captions are too many or too few.
         DtypeError: frames are not uint8.
         MissingExtraError: Pillow is not installed.
     """
@@ -56,33 +56,33 @@ def contact_sheet(
     require("PIL", extra="vision", needed_by="A contact sheet")
     from PIL import Image, ImageDraw
 
-    clips = [_enlarge(clip) for clip in clips]
-    width = max(*(_row_width(clip) for clip in clips), _NARROWEST_SHEET) + 2 * _MARGIN
-    scale = min(max(1.0, max(clip.shape[2] for clip in clips) / 112), _LARGEST)
+    clips = [_enlarge(video) for video in clips]
+    width = max(*(_row_width(video) for video in clips), _NARROWEST_SHEET) + 2 * _MARGIN
+    scale = min(max(1.0, max(video.shape[2] for video in clips) / 112), _LARGEST)
     large, small = _font(round(scale * _CAPTION)), _font(round(scale * _FRAME_CAPTION))
     texts = [_wrap(caption, large, width - 2 * _MARGIN) for caption in captions]
     notes = [
-        [_wrap(note, small, clip.shape[2]) for note in row]
-        for row, clip in zip(frame_captions or [()] * len(clips), clips, strict=True)
+        [_wrap(note, small, video.shape[2]) for note in row]
+        for row, video in zip(frame_captions or [()] * len(clips), clips, strict=True)
     ]
     heights = [
         len(text) * _line(large)
-        + clip.shape[1]
+        + video.shape[1]
         + max(map(len, row), default=0) * _line(small)
         + _MARGIN
-        for text, clip, row in zip(texts, clips, notes, strict=True)
+        for text, video, row in zip(texts, clips, notes, strict=True)
     ]
     sheet = Image.new("RGB", (width, sum(heights) + _MARGIN), _PAPER)
     draw = ImageDraw.Draw(sheet)
     top = _MARGIN
-    for text, clip, row, height in zip(texts, clips, notes, heights, strict=True):
+    for text, video, row, height in zip(texts, clips, notes, heights, strict=True):
         _write(draw, text, (_MARGIN, top), large)
         y = top + len(text) * _line(large)
-        for place, frame in enumerate(clip):
-            x = _MARGIN + place * (clip.shape[2] + _GAP)
+        for place, frame in enumerate(video):
+            x = _MARGIN + place * (video.shape[2] + _GAP)
             sheet.paste(Image.fromarray(frame), (x, y))
             if row:
-                _write(draw, row[place], (x, y + clip.shape[1]), small)
+                _write(draw, row[place], (x, y + video.shape[1]), small)
         top += height
     return np.asarray(sheet)
 
@@ -105,27 +105,27 @@ def _check(
 ) -> None:
     if not len(clips):
         raise ShapeError("No clips to draw; give at least one.")
-    for index, clip in enumerate(clips):
-        check_pictures(clip, 4, f"clips[{index}]", "(F, H, W, 3)")
-        if not clip.size:
-            raise ShapeError(f"clips[{index}] has shape {clip.shape}; expected a frame or more.")
+    for index, video in enumerate(clips):
+        check_pictures(video, 4, f"clips[{index}]", "(F, H, W, 3)")
+        if not video.size:
+            raise ShapeError(f"clips[{index}] has shape {video.shape}; expected a frame or more.")
     if len(captions) != len(clips):
         raise ShapeError(f"{len(captions)} captions for {len(clips)} clips; expected one each.")
-    wanted = [len(clip) for clip in clips]
-    if frame_captions is not None and [len(row) for row in frame_captions] != wanted:
+    lengths = [len(video) for video in clips]
+    if frame_captions is not None and [len(row) for row in frame_captions] != lengths:
         raise ShapeError(
             f"frame_captions has {[len(row) for row in frame_captions]} texts; the clips have "
-            f"{wanted} frames, and expect one a frame."
+            f"{lengths} frames, and expect one a frame."
         )
 
 
-def _enlarge(clip: UInt8[np.ndarray, "F H W 3"]) -> UInt8[np.ndarray, "F h w 3"]:
-    factor = -(-_NARROWEST_FRAME // clip.shape[2])
-    return np.asarray(clip.repeat(factor, axis=1).repeat(factor, axis=2))
+def _enlarge(video: UInt8[np.ndarray, "F H W 3"]) -> UInt8[np.ndarray, "F h w 3"]:
+    factor = -(-_NARROWEST_FRAME // video.shape[2])
+    return np.asarray(video.repeat(factor, axis=1).repeat(factor, axis=2))
 
 
-def _row_width(clip: np.ndarray) -> int:
-    return len(clip) * (int(clip.shape[2]) + _GAP) - _GAP
+def _row_width(video: np.ndarray) -> int:
+    return len(video) * (int(video.shape[2]) + _GAP) - _GAP
 
 
 def _font(size: int) -> FreeTypeFont:
@@ -145,9 +145,9 @@ def _wrap(text: str, font: FreeTypeFont, width: int) -> list[str]:
     for paragraph in text.splitlines():
         line = ""
         for word in paragraph.split():
-            joined = f"{line} {word}" if line else word
-            if font.getlength(joined) <= width:
-                line = joined
+            candidate = f"{line} {word}" if line else word
+            if font.getlength(candidate) <= width:
+                line = candidate
                 continue
             if line:
                 lines.append(line)

@@ -43,18 +43,18 @@ def episode_sheet(
         NeedsError: a trajectory has no pictures.
         ShapeError: there are no trajectories.
     """
-    seen: dict[str, int] = {}
-    clips, captions, notes = [], [], []
+    counts: dict[str, int] = {}
+    videos, captions, notes = [], [], []
     for trajectory in trajectories:
-        number = seen.get(trajectory.level, 0)
+        number = counts.get(trajectory.level, 0)
         if number == episodes:
             continue
-        seen[trajectory.level] = number + 1
+        counts[trajectory.level] = number + 1
         times, frames = _pictures(trajectory, n_frames)
-        clips.append(frames)
+        videos.append(frames)
         captions.append(_describe(trajectory, number))
         notes.append([_note(trajectory, int(time)) for time in times])
-    return contact_sheet(clips, captions, frame_captions=notes)
+    return contact_sheet(videos, captions, frame_captions=notes)
 
 
 def _pictures(
@@ -66,15 +66,15 @@ def _pictures(
             f"Trajectory {trajectory.id!r} has no pictures, so there is nothing to look at; "
             "collect it with: vlfeedback collect"
         )
-    given = trajectory.frames.times
-    places = np.rint(np.linspace(0, len(given) - 1, min(n_frames, len(given))))
-    times = np.asarray(given[places.astype(np.int64)], dtype=np.int64)
+    pictured = trajectory.frames.times
+    places = np.rint(np.linspace(0, len(pictured) - 1, min(n_frames, len(pictured))))
+    times = np.asarray(pictured[places.astype(np.int64)], dtype=np.int64)
     frames = trajectory.frames.read(times)
     stop = trajectory.rests_from
-    held = times > (len(trajectory) if stop is None else stop)
-    done = np.array([_succeeds(trajectory, int(time)) for time in times])
-    for which, colour in ((held & ~done, STOPPED_COLOUR), (done, SUCCESS_COLOUR)):
-        frames[which] = outline(frames[which], colour)
+    stopped = times > (len(trajectory) if stop is None else stop)
+    succeeded = np.array([_succeeds(trajectory, int(time)) for time in times])
+    for mask, colour in ((stopped & ~succeeded, STOPPED_COLOUR), (succeeded, SUCCESS_COLOUR)):
+        frames[mask] = outline(frames[mask], colour)
     return times, frames
 
 

@@ -1,4 +1,4 @@
-"""What a VLP network looks at in a segment, as picture and film; Figure 4 of the VLP paper."""
+"""What a VLP network looks at in a segment, as picture and video; Figure 4 of the VLP paper."""
 
 from __future__ import annotations
 
@@ -115,11 +115,11 @@ def explanation_film(
 def _rows(
     frames: UInt8[np.ndarray, "F H W 3"], attention: SegmentAttention, word: str | None
 ) -> list[UInt8[np.ndarray, "R Y X 3"]]:
-    read = _enlarge(frames[attention.read])
-    shown = attention.of_word(word)
+    pictures = _enlarge(frames[attention.read])
+    weights = attention.of_word(word)
     # Attention that is spread evenly is to look so, not all red.
-    attended = overlay(read, shown, hottest=2.0 / shown.size)
-    return [read, attended, overlay(read, attention.saliency)]
+    attention_map = overlay(pictures, weights, hottest=2.0 / weights.size)
+    return [pictures, attention_map, overlay(pictures, attention.saliency)]
 
 
 def _enlarge(frames: UInt8[np.ndarray, "F H W 3"]) -> UInt8[np.ndarray, "F Y X 3"]:
@@ -135,10 +135,10 @@ def _enlarge(frames: UInt8[np.ndarray, "F H W 3"]) -> UInt8[np.ndarray, "F Y X 3
 
 
 def _name_attention(attention: SegmentAttention, word: str | None) -> str:
-    shown = attention.of_word(word)
-    whose = "all words" if word is None else f"“{word}”"
-    least, most = shown.min() * shown.size, shown.max() * shown.size
-    return f"attention of {whose}: {least:.1f} to {most:.1f} times the even share"
+    weights = attention.of_word(word)
+    words = "all words" if word is None else f"“{word}”"
+    least, most = weights.min() * weights.size, weights.max() * weights.size
+    return f"attention of {words}: {least:.1f} to {most:.1f} times the even share"
 
 
 def _name_saliency(attention: SegmentAttention) -> str:

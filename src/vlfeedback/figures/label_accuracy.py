@@ -63,11 +63,11 @@ def draw_accuracy(figures: Mapping[str, Any], source: str = "vlp") -> Figure:
     width = 0.8 / len(names)
     for place, name in enumerate(names):
         rows = [(p, figures[f"{p}_pairs"].get(name, {}).get("mean")) for p in pairings]
-        held = [(k, p, 100 * value) for k, (p, value) in enumerate(rows) if value is not None]
-        heights = [height for _, _, height in held]
-        edges = [figures["intervals"][p][name]["mean"] for _, p, _ in held]
+        bars = [(k, p, 100 * value) for k, (p, value) in enumerate(rows) if value is not None]
+        heights = [height for _, _, height in bars]
+        edges = [figures["intervals"][p][name]["mean"] for _, p, _ in bars]
         axes.bar(
-            [k + (place - (len(names) - 1) / 2) * width for k, _, _ in held],
+            [k + (place - (len(names) - 1) / 2) * width for k, _, _ in bars],
             heights,
             width,
             yerr=_errors(heights, edges),
@@ -109,12 +109,14 @@ def draw_accuracy_by_gap(figures: Mapping[str, Any], source: str = "vlp") -> Fig
     pairings = list(figures["accuracy_by_gap"])
     figure, all_axes = _row(len(pairings))
     for axes, pairing in zip(all_axes, pairings, strict=True):
-        shown = figures["accuracy_by_gap"][pairing]
-        colours = _colours(list(shown), source)
-        for name, bins in shown.items():
-            held = [(100 * (b["low"] + b["high"]) / 2, 100 * b["accuracy"]) for b in bins if b["n"]]
-            if held:
-                axes.plot(*zip(*held, strict=True), "o-", color=colours[name], label=name)
+        bins_by_name = figures["accuracy_by_gap"][pairing]
+        colours = _colours(list(bins_by_name), source)
+        for name, bins in bins_by_name.items():
+            points = [
+                (100 * (b["low"] + b["high"]) / 2, 100 * b["accuracy"]) for b in bins if b["n"]
+            ]
+            if points:
+                axes.plot(*zip(*points, strict=True), "o-", color=colours[name], label=name)
         axes.axhline(50, color="black", linestyle="--", linewidth=0.8)
         axes.set_title(f"{pairing} pairs", fontsize="medium")
         axes.set_xlabel("|gap of returns|, percentile in its task")

@@ -1,4 +1,4 @@
-"""A source's scores along an episode of each level, with the film of each below its curve."""
+"""A source's scores along an episode of each level, with pictures of each below its curve."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _HEADROOM = 0.08  # share of the range of scores that is left free above and bel
 def draw_levels(curves: Mapping[str, ScoreCurve], *, unit: str) -> Figure:
     """A column a level, all to one scale, with pictures below.
 
-    A score of clips played backwards is dashed, and stands where the clip is when it is played.
+    The score of an episode played backwards is dashed, at the step whose picture it has reached.
 
     Args:
         curves: by level, at least one; each trajectory with pictures.
@@ -41,10 +41,10 @@ def draw_levels(curves: Mapping[str, ScoreCurve], *, unit: str) -> Figure:
         NeedsError: an episode has no pictures.
     """
     matplotlib_figure = require("matplotlib.figure", extra="vision", needed_by="A plot")
-    films = {level: _film(curve.trajectory) for level, curve in curves.items()}
+    strips = {level: _strip(curve.trajectory) for level, curve in curves.items()}
     n = len(curves)
     wide = (_WIDTH - _LEFT - _RIGHT - (n - 1) * _BETWEEN) / n
-    tall = max(wide * strip.shape[0] / strip.shape[1] for _, strip in films.values())
+    tall = max(wide * strip.shape[0] / strip.shape[1] for _, strip in strips.values())
     height = _TITLE + _CURVE + tall + _TICKS
     figure: Figure = matplotlib_figure.Figure(figsize=(_WIDTH, height))
     scale = _range(curves)
@@ -52,13 +52,13 @@ def draw_levels(curves: Mapping[str, ScoreCurve], *, unit: str) -> Figure:
         left, width = (_LEFT + column * (wide + _BETWEEN)) / _WIDTH, wide / _WIDTH
         above = figure.add_axes((left, (_TICKS + tall) / height, width, _CURVE / height))
         below = figure.add_axes((left, _TICKS / height, width, tall / height))
-        steps, strip = films[level]
+        steps, strip = strips[level]
         _draw_curve(above, curve)
         above.set(xlim=(0, len(curve.trajectory)), ylim=scale, xticks=steps, xticklabels=[])
         above.set_title(level, loc="left", fontweight="bold", fontsize="medium")
         above.set_ylabel(unit if column == 0 else "")
         above.tick_params(labelleft=column == 0)
-        _draw_film(below, strip, steps, len(curve.trajectory))
+        _draw_strip(below, strip, steps, len(curve.trajectory))
     return figure
 
 
@@ -85,7 +85,7 @@ def _draw_curve(axes: Axes, curve: ScoreCurve) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_film(axes: Axes, strip: np.ndarray, steps: Int64[np.ndarray, " K"], length: int) -> None:
+def _draw_strip(axes: Axes, strip: np.ndarray, steps: Int64[np.ndarray, " K"], length: int) -> None:
     axes.imshow(strip, extent=(0, length, 0, 1), aspect="auto")
     axes.set(xticks=_centres(length), xticklabels=[f"step {step}" for step in steps])
     axes.set(yticks=[])
@@ -94,10 +94,10 @@ def _draw_film(axes: Axes, strip: np.ndarray, steps: Int64[np.ndarray, " K"], le
 
 
 def draw_cameras(scores: CameraScores, *, cameras: tuple[str, str]) -> Figure:
-    """Scores of the same clips seen by two cameras, as ranks: on the diagonal nothing changes.
+    """Scores of the same segments seen by two cameras, as ranks: on the diagonal nothing changes.
 
     Args:
-        scores: of the clips.
+        scores: of the segments.
         cameras: names of the two, in the same order.
 
     Raises:
@@ -132,10 +132,10 @@ def draw_views(ours: Trajectory, other: Trajectory, *, names: Sequence[str]) -> 
     return figure
 
 
-def _film(trajectory: Trajectory) -> tuple[Int64[np.ndarray, " K"], np.ndarray]:
+def _strip(trajectory: Trajectory) -> tuple[Int64[np.ndarray, " K"], np.ndarray]:
     steps, centres = steps_with_pictures(trajectory), _centres(len(trajectory))
-    shown = steps[np.abs(steps[:, None] - centres).argmin(axis=0)]
-    return shown, film_strip(trajectory, shown)
+    picture_steps = steps[np.abs(steps[:, None] - centres).argmin(axis=0)]
+    return picture_steps, film_strip(trajectory, picture_steps)
 
 
 def _centres(length: int) -> Float64[np.ndarray, " K"]:
@@ -143,8 +143,8 @@ def _centres(length: int) -> Float64[np.ndarray, " K"]:
 
 
 def _range(curves: Mapping[str, ScoreCurve]) -> tuple[float, float]:
-    drawn = [curve.scores for curve in curves.values()]
-    drawn += [curve.backwards for curve in curves.values() if curve.backwards is not None]
-    values = np.concatenate(drawn)
+    scores = [curve.scores for curve in curves.values()]
+    scores += [curve.backwards for curve in curves.values() if curve.backwards is not None]
+    values = np.concatenate(scores)
     room = _HEADROOM * max(float(np.ptp(values)), 1e-6)
     return float(values.min()) - room, float(values.max()) + room

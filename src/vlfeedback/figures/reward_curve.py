@@ -51,8 +51,8 @@ def draw_reward_curve(
     matplotlib_figure = require("matplotlib.figure", extra="vision", needed_by="A plot")
     length = len(trajectory)
     centres = (np.arange(_SHOWN) + 0.5) * length / _SHOWN
-    shown = steps[np.abs(steps[:, None] - centres).argmin(axis=0)]
-    strip = film_strip(trajectory, shown)
+    picture_steps = steps[np.abs(steps[:, None] - centres).argmin(axis=0)]
+    strip = film_strip(trajectory, picture_steps)
     wide = _WIDTH - _LEFT - _RIGHT
     tall = wide * strip.shape[0] / strip.shape[1]
     height = _TITLE + len(rewards) * _LEGEND_LINE + _CURVE + tall + _TICKS
@@ -64,12 +64,12 @@ def draw_reward_curve(
         colour = COLOURS[number % len(COLOURS)]
         curve.plot(steps, values, ".-", color=colour, linewidth=2, label=name, clip_on=False)
     mark_events(curve, trajectory)
-    curve.set(xlim=(0, length), xticks=shown, xticklabels=[], ylabel=unit)
+    curve.set(xlim=(0, length), xticks=picture_steps, xticklabels=[], ylabel=unit)
     curve.grid(axis="x", color="#dddddd")
     curve.spines[["top", "right"]].set_visible(False)
     curve.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, borderaxespad=0)
     below.imshow(strip, extent=(0, length, 0, 1), aspect="auto")
-    below.set(xticks=centres, xticklabels=[f"step {step}" for step in shown], yticks=[])
+    below.set(xticks=centres, xticklabels=[f"step {step}" for step in picture_steps], yticks=[])
     below.tick_params(length=0)
     below.spines[:].set_visible(False)
     figure.suptitle(title, x=left, y=1 - 0.1 / height, ha="left", va="top", fontweight="bold")

@@ -54,13 +54,13 @@ def write_contact_sheets(
     for number, task in enumerate(names, start=1):
         trajectories = collection.load(task)
         all_levels |= {t.level for t in trajectories}
-        chosen = [t for t in trajectories if levels is None or t.level in levels]
-        if chosen:
-            sheet = episode_sheet(chosen, episodes=episodes, n_frames=n_frames)
+        selection = [t for t in trajectories if levels is None or t.level in levels]
+        if selection:
+            sheet = episode_sheet(selection, episodes=episodes, n_frames=n_frames)
             sheets[task] = f"{task}.png"
             with new_file(out / sheets[task]) as path:
                 image.fromarray(sheet).save(path, format="png")
-            summaries[task] = summarise_levels(chosen)
+            summaries[task] = summarise_levels(selection)
             with suppress(UnknownNameError):  # recorded elsewhere, under a name of its own
                 instructions[task] = collection.task(task).instruction
         if report is not None:

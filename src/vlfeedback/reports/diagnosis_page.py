@@ -1,4 +1,4 @@
-"""One page that says whether rewards are any good here: verdicts, figures, films, sensitivities."""
+"""One page that says whether rewards are any good here: verdicts, figures and curves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MARGIN = 4  # px: left free at either end of it
 def write_diagnosis_page(
     path: Path, diagnosed: DiagnosedSources, results: Mapping[str, Any]
 ) -> None:
-    """Draw every film and write the page.
+    """Draw the curves of every source and write the page.
 
     Args:
         path: the page; its folder is made.

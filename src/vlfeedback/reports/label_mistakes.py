@@ -31,11 +31,11 @@ def write_mistake_sheets(mistakes: Sequence[Mistake], task: str, folder: Path) -
             ("better", mistake.better, mistake.score_better, mistake.return_better),
             ("worse, preferred", mistake.worse, mistake.score_worse, mistake.return_worse),
         )
-        films, captions = [], []
+        videos, captions = [], []
         for name, shown, score, gain in rows:
             stride = picture_stride([shown.segment.trajectory])
             pictures = shown.segment.read("frames", stride=stride)
-            films.append(pictures[::-1] if shown.reversed else pictures)
+            videos.append(pictures[::-1] if shown.reversed else pictures)
             level = shown.segment.trajectory.level
             captions.append(
                 f"{name}: {level}, from step {shown.segment.start}"
@@ -44,4 +44,4 @@ def write_mistake_sheets(mistakes: Sequence[Mistake], task: str, folder: Path) -
                 + ("" if score is None else f", score {score:.2f}")
                 + f", '{shown.instruction}'"
             )
-        imsave(folder / f"{task}-{mistake.pairing}-{number}.png", contact_sheet(films, captions))
+        imsave(folder / f"{task}-{mistake.pairing}-{number}.png", contact_sheet(videos, captions))

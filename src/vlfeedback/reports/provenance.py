@@ -27,8 +27,8 @@ def describe_provenance(results: Mapping[str, Any], *, quote: str = "") -> str:
         parts.append(describe_versions(results["versions"]))
     commits = results["commits"] if "commits" in results else [results["commit"]]
     # The first ten digits, and whether files were changed.
-    shown = ", ".join(commit[:10] + commit[40:] for commit in commits if commit)
-    return "; ".join([*parts, f"commit {shown}" if shown else "no commit"]) + "."
+    commit_text = ", ".join(commit[:10] + commit[40:] for commit in commits if commit)
+    return "; ".join([*parts, f"commit {commit_text}" if commit_text else "no commit"]) + "."
 
 
 def describe_hardware(hardware: Mapping[str, Any] | str) -> str:

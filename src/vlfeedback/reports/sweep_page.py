@@ -53,14 +53,14 @@ def html_page(results: Mapping[str, Any]) -> str:
 
 def _header(results: Mapping[str, Any]) -> list[str]:
     n = len(results["seeds"])
-    what = "success %" if results["metric"] == "success" else "return"
+    measure = "success %" if results["metric"] == "success" else "return"
     seeds = f"{n} seed{'s' if n > 1 else ''}"
     return [
         "task",
         "source / learner",
-        f"{what}, best mean of 8 neighbouring evaluations, {seeds}",
+        f"{measure}, best mean of 8 neighbouring evaluations, {seeds}",
         "its interquartile mean [95 % interval]",
-        f"{what}, mean of the last 8, {seeds}",
+        f"{measure}, mean of the last 8, {seeds}",
         "printed in the paper",
         "label accuracy %",
         "CPU hours",
@@ -97,12 +97,12 @@ def _interval(figures: Mapping[str, Any]) -> str:
 
 
 def _lacking(cell: Mapping[str, Any]) -> str:
-    """How many seeds, or tasks, a figure rests on, where it is not all."""
+    """How many of the seeds, or tasks, a figure covers, where it is not all."""
     if "tasks" in cell:
-        some, every, unit = cell["tasks"], cell["of_tasks"], "tasks"
+        n_present, n_expected, unit = cell["tasks"], cell["of_tasks"], "tasks"
     else:
-        some, every, unit = len(cell["seeds"]), cell["of_seeds"], "seeds"
-    return "" if some == every else f" ({some} of {every} {unit})"
+        n_present, n_expected, unit = len(cell["seeds"]), cell["of_seeds"], "seeds"
+    return "" if n_present == n_expected else f" ({n_present} of {n_expected} {unit})"
 
 
 def _printed(paper: Mapping[str, Any] | None) -> str:
@@ -119,8 +119,8 @@ def _notes(results: Mapping[str, Any]) -> Iterator[str]:
         "paper's column data, simulator version and number of seeds are the paper's."
     )
     if results["missing"]:
-        shown = ", ".join(results["missing"][:8]) + (" ..." if results["missing"][8:] else "")
-        yield f"Missing runs, counted nowhere: {len(results['missing'])} ({shown})."
+        examples = ", ".join(results["missing"][:8]) + (" ..." if results["missing"][8:] else "")
+        yield f"Missing runs, counted nowhere: {len(results['missing'])} ({examples})."
     shared = sum(bool(row["same_labels_as"]) for row in results["runs"].values())
     if shared:
         yield (

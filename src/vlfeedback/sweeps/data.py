@@ -1,4 +1,4 @@
-"""The trajectories a sweep is about, and the pairs that are drawn from them."""
+"""The trajectories of a sweep, and the pairs of segments drawn from them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["check_data", "describe_data", "draw_pairs", "load_task"]
 
 
 def check_data(sweep: Sweep) -> None:
-    """Find out before anything runs that all trajectories are there.
+    """Check before anything runs that all trajectories are there.
 
     Raises:
         NeedsError: the sweep names no data, or a file lacks a task.
@@ -39,25 +39,28 @@ def check_data(sweep: Sweep) -> None:
         return
     missing = Collection.open(Path(sweep.data)).missing(sweep.tasks, sweep.levels)
     if missing:
-        shown = ", ".join(f"{task}/{level}.h5" for task, level in missing[:3])
+        examples = ", ".join(f"{task}/{level}.h5" for task, level in missing[:3])
         raise FileNotFoundError(
             f"{sweep.data} lacks {len(missing)} of {len(sweep.tasks) * len(sweep.levels)} files, "
-            f"such as {shown}. Collect them: vlfeedback collect --out {sweep.data}"
+            f"such as {examples}. Collect them: vlfeedback collect --out {sweep.data}"
         )
 
 
 def describe_data(sweep: Sweep) -> dict[str, Any]:
     """What a result depends on: the collection's settings and levels, or the file's name."""
     path = Path(sweep.data)
-    said: dict[str, Any] = {"rest": sweep.rest}
+    description: dict[str, Any] = {"rest": sweep.rest}
     if not is_collection(sweep.data):
-        return {"file": path.name, **said}
-    said |= {"collection": dict(Collection.open(path).settings), "levels": list(sweep.levels)}
-    return said
+        return {"file": path.name, **description}
+    description |= {
+        "collection": dict(Collection.open(path).settings),
+        "levels": list(sweep.levels),
+    }
+    return description
 
 
 def load_task(sweep: Sweep, task: str) -> list[Trajectory]:
-    """All trajectories of a task, without the rest after their scripts if the sweep says so.
+    """All trajectories of a task; with ``rest = false`` they are cut where a script stopped.
 
     Raises:
         FileNotFoundError: they are not there.
@@ -76,11 +79,11 @@ def _read(sweep: Sweep, task: str) -> list[Trajectory]:
     if is_collection(sweep.data):
         return Collection.open(path).load(task, sweep.levels)
     trajectories = read_trajectories(path)
-    chosen = [t for t in trajectories if t.task == task]
-    if not chosen:
+    matches = [t for t in trajectories if t.task == task]
+    if not matches:
         tasks = sorted({t.task for t in trajectories})
         raise NeedsError(f"{path} holds trajectories of {tasks} and none of {task!r}.")
-    return chosen
+    return matches
 
 
 def draw_pairs(

@@ -33,7 +33,7 @@ class Planned:
 
 
 def check(sweep: Sweep) -> None:
-    """Find out before anything runs that tasks, learners, sources and data are all there.
+    """Check before anything runs that tasks, learners, sources and data are all there.
 
     Raises:
         FileFormatError, UnknownNameError: see `vlfeedback.sweeps.runs.expand`.
@@ -117,19 +117,19 @@ def _missing_feedback(sweep: Sweep, folder: SweepFolder, waiting: Sequence[Run])
 
 
 def _leaders(sweep: Sweep, folder: SweepFolder, planned: Sequence[Planned]) -> dict[str, Run]:
-    """The run that is trained for each run that learns from labels; often itself."""
+    """For each run on labels, the run that is trained for all with equal labels; often itself."""
     data = describe_data(sweep)
-    alike: dict[tuple[Any, ...], list[Planned]] = {}
-    for one in planned:
-        feedback = one.run.feedback
+    groups: dict[tuple[Any, ...], list[Planned]] = {}
+    for member in planned:
+        feedback = member.run.feedback
         row = feedback and folder.row("feedback", feedback.id, feedback.settings(sweep, data))
         if row and "digest" in row:
-            key = (one.run.task, one.run.seed, one.run.learner.name, row["digest"])
-            alike.setdefault(key, []).append(one)
+            key = (member.run.task, member.run.seed, member.run.learner.name, row["digest"])
+            groups.setdefault(key, []).append(member)
     return {
-        one.run.id: next((p for p in group if p.row is not None), group[0]).run
-        for group in alike.values()
-        for one in group
+        member.run.id: next((p for p in group if p.row is not None), group[0]).run
+        for group in groups.values()
+        for member in group
     }
 
 

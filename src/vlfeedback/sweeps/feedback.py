@@ -29,7 +29,7 @@ __all__ = ["check_source", "make_feedback", "read_labels", "read_rewards"]
 
 
 def check_source(source: SourceSpec, task: str) -> None:
-    """Make a source once, so that what is wrong with its name or settings shows at once."""
+    """Make a source once, so that a wrong name or setting fails before any run."""
     make = make_preference_source if source.gives == "labels" else make_reward_source
     make(source.source, **source.config_for(task))
 
@@ -39,13 +39,13 @@ def make_feedback(sweep: Sweep, feedback: Feedback, folder: SweepFolder) -> dict
 
     What was answered before an interruption is not asked again.
     """
-    begun = time.perf_counter(), time.process_time()
+    start = time.perf_counter(), time.process_time()
     trajectories = load_task(sweep, feedback.task)
     make = _label if feedback.source.gives == "labels" else _reward
-    said = make(sweep, feedback, folder, trajectories)
-    return said | {
-        "wall_seconds": time.perf_counter() - begun[0],
-        "cpu_seconds": time.process_time() - begun[1],
+    description = make(sweep, feedback, folder, trajectories)
+    return description | {
+        "wall_seconds": time.perf_counter() - start[0],
+        "cpu_seconds": time.process_time() - start[1],
     }
 
 
@@ -101,7 +101,7 @@ def _label(
 
 
 def _truth(pairs: SegmentPairList) -> PreferenceLabels | None:
-    """What a teacher without errors says; None where the data has no rewards of its own."""
+    """Labels of a teacher without mistakes; None where the data has no rewards of its own."""
     teacher = make_preference_source("teacher")
     try:
         return teacher.label(gather_pairs(pairs, None, needs=teacher.needs))

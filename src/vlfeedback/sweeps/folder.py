@@ -1,4 +1,4 @@
-"""The folder of a sweep: what was asked for, and one JSON file for each thing that is finished.
+"""The folder of a sweep: its specification, and one JSON file for each finished part.
 
 ``sweep.json`` is the sweep as it was last started, ``runs/<id>.json`` the row of a run,
 ``feedback/<id>.json`` what is known of its labels, which lie beside in Parquet. Files are written
@@ -27,7 +27,7 @@ _ADVICE = "Delete it, and the same command makes it again."
 
 @dataclass(frozen=True, slots=True)
 class SweepFolder:
-    """Where a sweep keeps everything."""
+    """The folder of a sweep: its specification, labels, rewards, finished rows and logs."""
 
     root: Path
 
@@ -43,16 +43,16 @@ class SweepFolder:
                     f"{self.root} is not empty and holds no sweep; choose another folder."
                 )
             return sweep
-        begun = self.sweep()
-        if begun.name != sweep.name:
+        earlier = self.sweep()
+        if earlier.name != sweep.name:
             raise FileFormatError(
-                f"{self.root} holds the sweep {begun.name!r}, and {sweep.name!r} is to be run; "
+                f"{self.root} holds the sweep {earlier.name!r}, and {sweep.name!r} is to be run; "
                 "choose another folder."
             )
-        return replace(sweep, seeds=tuple(sorted({*sweep.seeds, *begun.seeds})))
+        return replace(sweep, seeds=tuple(sorted({*sweep.seeds, *earlier.seeds})))
 
     def begin(self, table: Mapping[str, Any], *, name: str, command: str) -> None:
-        """Write down what is asked for: the tables of a sweep file, and what was typed."""
+        """Write the specification of this start: the tables of a sweep file, and the command."""
         manifest = {"name": name, "command": command, "table": table}
         write_json(self._manifest, manifest, indent=None)
 
@@ -65,17 +65,17 @@ class SweepFolder:
         return locked(self.root, what="runs a sweep in")
 
     def sweep(self) -> Sweep:
-        """What was asked for last.
+        """The specification of the latest start.
 
         Raises:
             FileNotFoundError: there is no sweep in this folder.
             FileFormatError: its description is damaged.
         """
-        begun = self._read_manifest()
-        return parse_sweep(begun["table"], name=begun["name"], where=str(self._manifest))
+        manifest = self._read_manifest()
+        return parse_sweep(manifest["table"], name=manifest["name"], where=str(self._manifest))
 
     def command(self) -> str:
-        """What was typed last."""
+        """The command of the latest start."""
         return str(self._read_manifest()["command"])
 
     def row(self, kind: Kind, name: str, settings: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -109,15 +109,15 @@ class SweepFolder:
         write_json(self.path(kind, name), row, indent=None)
 
     def path(self, kind: Kind, name: str, suffix: str = ".json") -> Path:
-        """Where a row is, or what lies beside it under another suffix."""
+        """The path of a row, or of a file beside it with another suffix."""
         return self.root / kind / f"{name}{suffix}"
 
     def log(self, name: str) -> Path:
-        """Where everything goes that a run prints."""
+        """The path of a run's log: all that it prints."""
         return self.root / "logs" / f"{name}.log"
 
     def progress(self, name: str) -> Path:
-        """Where a run that is at work says how many steps are done."""
+        """The path of the file in which a running run writes its number of finished steps."""
         return self.root / "logs" / f"{name}.progress"
 
     @property
@@ -129,11 +129,11 @@ class SweepFolder:
             raise FileNotFoundError(
                 f"No sweep in {self.root}; make one with: vlfeedback sweep FILE --out {self.root}"
             )
-        begun = read_json(self._manifest, advice=_ADVICE)
-        missing = {"name", "command", "table"} - set(begun)
+        manifest = read_json(self._manifest, advice=_ADVICE)
+        missing = {"name", "command", "table"} - set(manifest)
         if missing:
             raise FileFormatError(
                 f"{self._manifest} lacks {', '.join(sorted(missing))}; it is not of a sweep, or "
                 "damaged. Choose another folder."
             )
-        return begun
+        return manifest

@@ -38,7 +38,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a job."""
+    """A change in the state of a job: it began, advanced, or ended."""
 
     kind: Literal["started", "progress", "done", "shared", "retried", "failed"]
     job: Job
@@ -71,14 +71,14 @@ def run_jobs(jobs: Sequence[Job], n_workers: int) -> Iterator[Event]:
                 running.append(_Running(job, attempt, _start(job, attempt)))
                 yield Event("started", job)
             time.sleep(_POLL_S)
-            for one in list(running):
-                if one.process.poll() is None:
-                    yield from _progress(one)
+            for process in list(running):
+                if process.process.poll() is None:
+                    yield from _progress(process)
                     continue
-                running.remove(one)
-                event = _outcome(one)
+                running.remove(process)
+                event = _outcome(process)
                 if event.kind == "retried":
-                    waiting.append((one.job, one.attempt + 1))
+                    waiting.append((process.job, process.attempt + 1))
                 yield event
     finally:
         _end(running)
@@ -99,32 +99,34 @@ def _start(job: Job, attempt: int) -> subprocess.Popen[bytes]:
         )
 
 
-def _progress(one: _Running) -> Iterator[Event]:
+def _progress(process: _Running) -> Iterator[Event]:
     with contextlib.suppress(OSError, ValueError):
-        steps = int(one.job.progress.read_text(encoding="utf-8"))
-        if steps != one.steps:
-            one.steps = steps
-            yield Event("progress", one.job, steps)
+        steps = int(process.job.progress.read_text(encoding="utf-8"))
+        if steps != process.steps:
+            process.steps = steps
+            yield Event("progress", process.job, steps)
 
 
-def _outcome(one: _Running) -> Event:
-    _tidy(one)
-    code = one.process.returncode
-    if code == 0 and one.job.result.exists():
-        return Event("done", one.job, one.job.steps)
-    if code < 0 and one.attempt < _ATTEMPTS:
-        return Event("retried", one.job, reason=f"killed by {_signal(code)}")
-    return Event("failed", one.job, reason=_reason(one))
+def _outcome(process: _Running) -> Event:
+    _tidy(process)
+    code = process.process.returncode
+    if code == 0 and process.job.result.exists():
+        return Event("done", process.job, process.job.steps)
+    if code < 0 and process.attempt < _ATTEMPTS:
+        return Event("retried", process.job, reason=f"killed by {_signal(code)}")
+    return Event("failed", process.job, reason=_reason(process))
 
 
-def _reason(one: _Running) -> str:
-    code = one.process.returncode
+def _reason(process: _Running) -> str:
+    code = process.process.returncode
     if code < 0:
         likely = " (is memory short?)" if code == -signal.SIGKILL else ""
-        return f"killed {one.attempt} times, last by {_signal(code)}{likely}"
-    lines = one.job.log.read_text(encoding="utf-8", errors="replace").splitlines()
-    said = [line for line in lines if line.strip()]
-    return said[-1].strip() if said else f"ended with exit status {code} and without a result"
+        return f"killed {process.attempt} times, last by {_signal(code)}{likely}"
+    lines = process.job.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    messages = [line for line in lines if line.strip()]
+    return (
+        messages[-1].strip() if messages else f"ended with exit status {code} and without a result"
+    )
 
 
 def _signal(code: int) -> str:
@@ -135,17 +137,17 @@ def _signal(code: int) -> str:
 
 
 def _end(running: Sequence[_Running]) -> None:
-    for one in running:
-        one.process.terminate()
-    for one in running:
+    for process in running:
+        process.process.terminate()
+    for process in running:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            one.process.wait(timeout=5)
-        one.process.kill()
-        one.process.wait()
-        _tidy(one)
+            process.process.wait(timeout=5)
+        process.process.kill()
+        process.process.wait()
+        _tidy(process)
 
 
-def _tidy(one: _Running) -> None:
-    if one.process.stdin is not None:
-        one.process.stdin.close()
-    one.job.progress.unlink(missing_ok=True)
+def _tidy(process: _Running) -> None:
+    if process.process.stdin is not None:
+        process.process.stdin.close()
+    process.job.progress.unlink(missing_ok=True)

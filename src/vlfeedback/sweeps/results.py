@@ -63,11 +63,11 @@ def summarise_sweep(folder: SweepFolder) -> dict[str, Any]:
 
 
 def _by_comparison(runs: Sequence[Run], task: str) -> dict[str, list[Run]]:
-    found: dict[str, list[Run]] = {}
+    groups: dict[str, list[Run]] = {}
     for run in runs:
         if run.task == task:
-            found.setdefault("/".join(run.compared), []).append(run)
-    return found
+            groups.setdefault("/".join(run.compared), []).append(run)
+    return groups
 
 
 def _cell(
@@ -116,13 +116,13 @@ def _describe(values: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, dict
     Mean and deviation are over seeds, of the mean over tasks.
     """
     scores = {protocol: np.asarray(rows, dtype=np.float64) for protocol, rows in values.items()}
-    described = {protocol: _means(rows) for protocol, rows in scores.items()}
+    figures = {protocol: _means(rows) for protocol, rows in scores.items()}
     low, high = None, None
     if scores["best"].size and scores["best"].shape[1] > 1:
         rng = np.random.default_rng(0)
         low, high = bootstrap_interval(scores["best"].T, interquartile_mean, rng=rng)
-    described["best"] |= {"low": low, "high": high}
-    return described
+    figures["best"] |= {"low": low, "high": high}
+    return figures
 
 
 def _means(scores: np.ndarray) -> dict[str, Any]:
@@ -138,10 +138,10 @@ def _means(scores: np.ndarray) -> dict[str, Any]:
 
 
 def _paper(sweep: Sweep, task: str, compared: str) -> dict[str, Any] | None:
-    named = sweep.paper.get(compared)
-    if named is None:
+    reference = sweep.paper.get(compared)
+    if reference is None:
         return None
-    table, _, column = named.partition("/")
+    table, _, column = reference.partition("/")
     level = sweep.levels[0] if len(sweep.levels) == 1 else ""
     figure = PUBLISHED[table].figure(task, level, column, sweep.evaluation.metric)
     if figure is None:
@@ -151,18 +151,18 @@ def _paper(sweep: Sweep, task: str, compared: str) -> dict[str, Any] | None:
 
 def _determinism(rows: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """Runs on labels that are the same, each trained for itself: their evaluations must be too."""
-    alike: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for name, row in rows.items():
         if row["feedback"] and "digest" in row["feedback"] and not row["same_labels_as"]:
             settings = {k: v for k, v in row["settings"].items() if k != "source"}
             key = json.dumps([settings, row["feedback"]["digest"]], sort_keys=True)
-            alike.setdefault(key, []).append(name)
-    pairs = [(group[0], other) for group in alike.values() for other in group[1:]]
-    kept = ("steps", "successes", "returns")
+            groups.setdefault(key, []).append(name)
+    pairs = [(group[0], other) for group in groups.values() for other in group[1:]]
+    keys = ("steps", "successes", "returns")
     different = [
         [one, other]
         for one, other in pairs
-        if any(rows[one][key] != rows[other][key] for key in kept)
+        if any(rows[one][key] != rows[other][key] for key in keys)
     ]
     return {"compared": len(pairs), "different": different}
 

@@ -24,7 +24,7 @@ class Feedback:
 
     def settings(self, sweep: Sweep, data: Mapping[str, Any]) -> dict[str, Any]:
         """All that the labels or rewards depend on."""
-        said: dict[str, Any] = {"task": self.task, "seed": self.seed, "data": data}
+        facts: dict[str, Any] = {"task": self.task, "seed": self.seed, "data": data}
         source = {
             "gives": self.source.gives,
             "source": self.source.source,
@@ -32,7 +32,7 @@ class Feedback:
             "instruction": self.source.instruction_for(self.task),
         }
         pairs = {} if self.seed is None else {"pairs": asdict(sweep.pairs)}
-        return said | {"source": source} | pairs
+        return facts | {"source": source} | pairs
 
     @property
     def id(self) -> str:
@@ -57,10 +57,10 @@ class Run:
         del learner["name"]
         feedback = self.feedback
         own = sweep.own_task(self.task)
-        known = {} if own is None else {"env_id": own.env_id, "success_key": own.success_key}
+        task_facts = {} if own is None else {"env_id": own.env_id, "success_key": own.success_key}
         return (
             {"task": self.task, "data": data}
-            | known
+            | task_facts
             | (feedback.settings(sweep, data) if feedback else {})
             | {"seed": self.seed, "learner": learner | {"steps": self.steps}}
             | {"evaluation": {k: v for k, v in asdict(sweep.evaluation).items() if k != "metric"}}
@@ -80,7 +80,7 @@ class Run:
 
     @property
     def feedback(self) -> Feedback | None:
-        """What it is trained on."""
+        """The labels or rewards it is trained on."""
         if self.source is None:
             return None
         return Feedback(
@@ -96,10 +96,10 @@ def expand(sweep: Sweep) -> list[Run]:
             has no learner that could use it.
         UnknownNameError: there is no such learner or preset.
     """
-    chosen = [(learner, _sources_of(learner, sweep)) for learner in sweep.learners]
-    used = {source.name for _, sources in chosen for source in sources if source}
+    learners = [(learner, _sources_of(learner, sweep)) for learner in sweep.learners]
+    names = {source.name for _, sources in learners for source in sources if source}
     for source in (*sweep.labels, *sweep.rewards):
-        if source.name not in used:
+        if source.name not in names:
             raise FileFormatError(
                 f"{sweep.name}: no learner uses the {source.gives} of {source.name!r}; add one "
                 f"that does, or remove [{source.gives}.{source.name}]."
@@ -108,13 +108,13 @@ def expand(sweep: Sweep) -> list[Run]:
         Run(task, source, learner, seed, learner.steps or sweep.steps)
         for task in sweep.tasks
         for seed in sweep.seeds
-        for learner, sources in chosen
+        for learner, sources in learners
         for source in sources
     ]
 
 
 def _sources_of(learner: LearnerSpec, sweep: Sweep) -> tuple[SourceSpec | None, ...]:
-    """What this learner is trained on, one after the other."""
+    """The sources this learner is trained on, each in runs of its own; (None,) if it reads none."""
     get_preset(learner.preset)
     reads = get_learner(learner.learner).reads
     if "preferences" not in reads and "rewards" not in reads:

@@ -112,13 +112,13 @@ class SourceSpec:
     instructions: Mapping[str, Any] = field(default_factory=dict)  # by task: what it is told there
 
     def config_for(self, task: str) -> dict[str, Any]:
-        """Its settings for one task."""
+        """The settings of the source for one task."""
         return {**self.config, **self.tasks.get(task, {})}
 
     def instruction_for(self, task: str) -> str:
-        """What it is told a task is; by default the task's own instruction."""
-        told: str | None = self.instructions.get(task)
-        return get_task(task).instruction if told is None else told
+        """The instruction the source gets for a task; by default the task's own."""
+        instruction: str | None = self.instructions.get(task)
+        return get_task(task).instruction if instruction is None else instruction
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class Sweep:
         return next((task for task in self.own_tasks if task.name == name), None)
 
     def task(self, name: str) -> TaskSpec:
-        """What one of its tasks is."""
+        """The description of one of its tasks."""
         return self.own_task(name) or get_task(name)
 
 
@@ -192,13 +192,15 @@ def parse_sweep(table: Mapping[str, Any], *, name: str, where: str) -> Sweep:
         if not isinstance(values.get(section, {}), dict):
             raise FileFormatError(f"{where}: {section} is {values[section]!r}; expected a table.")
     values["own_tasks"] = own_tasks = _own_tasks(values, where)
-    told = {task.name: task.instruction for task in own_tasks}
+    instructions = {task.name: task.instruction for task in own_tasks}
     for gives in ("labels", "rewards"):
         sources = [
             _named(SourceSpec, key, entry, f"{where} [{gives}.{key}]", gives=gives, source=key)
             for key, entry in values.get(gives, {}).items()
         ]
-        values[gives] = [replace(s, instructions={**told, **s.instructions}) for s in sources]
+        values[gives] = [
+            replace(s, instructions={**instructions, **s.instructions}) for s in sources
+        ]
     values["learners"] = [
         _named(LearnerSpec, key, entry, f"{where} [learners.{key}]", learner=key)
         for key, entry in values.get("learners", {}).items()
@@ -212,29 +214,29 @@ def parse_sweep(table: Mapping[str, Any], *, name: str, where: str) -> Sweep:
 
 def _own_tasks(values: Mapping[str, Any], where: str) -> list[TaskSpec]:
     """Tasks that the file describes, then those that only the data's folder knows."""
-    described = [
+    descriptions = [
         _named(OwnTask, key, entry, f"{where} [own_tasks.{key}]")
         for key, entry in values.get("own_tasks", {}).items()
     ]
-    for own in described:
+    for own in descriptions:
         if own.name in TASKS:
             raise FileFormatError(
                 f"{where} [own_tasks.{own.name}]: there is a task of this name already; give "
                 "yours another one, or leave the table out."
             )
-    found = [
+    specs = [
         own_task(own.env_id, own.instruction, success_key=own.success_key, name=own.name)
-        for own in described
+        for own in descriptions
     ]
-    names = {task.name for task in found}
+    names = {task.name for task in specs}
     data, tasks = values.get("data"), values.get("tasks")
     if not isinstance(data, str) or not isinstance(tasks, list) or not is_collection(data):
-        return found
+        return specs
     unknown = [name for name in tasks if isinstance(name, str) and name not in (*names, *TASKS)]
     for name in unknown:
         with suppress(UnknownNameError, FileNotFoundError):  # said better once all is checked
-            found.append(Collection.open(Path(data)).task(name))
-    return found
+            specs.append(Collection.open(Path(data)).task(name))
+    return specs
 
 
 def is_collection(data: str) -> bool:
@@ -259,58 +261,58 @@ def _check_name(name: str, where: str) -> None:
 
 def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     """A dataclass from these values, each of them checked."""
-    known = get_type_hints(cls)
+    types = get_type_hints(cls)
     for key in values:
-        if key not in known:
+        if key not in types:
             raise UnknownNameError(
-                f"{where}: no key {key!r}. {suggest(key, known)}It may have: "
-                f"{', '.join(sorted(set(known) - {'name', 'gives'}))}."
+                f"{where}: no key {key!r}. {suggest(key, types)}It may have: "
+                f"{', '.join(sorted(set(types) - {'name', 'gives'}))}."
             )
     missing = [f.name for f in fields(cls) if _is_required(f) and f.name not in values]  # type: ignore[arg-type]
     if missing:
         raise FileFormatError(f"{where}: {' and '.join(missing)} missing; every sweep needs them.")
-    return cls(**{key: _checked(value, known[key], key, where) for key, value in values.items()})
+    return cls(**{key: _checked(value, types[key], key, where) for key, value in values.items()})
 
 
 def _is_required(spec: Field[Any]) -> bool:
     return spec.default is MISSING and spec.default_factory is MISSING
 
 
-def _checked(value: Any, wanted: Any, key: str, where: str) -> Any:
+def _checked(value: Any, expected: Any, key: str, where: str) -> Any:
     """`value` as the type that is wanted; TOML has lists where dataclasses have tuples."""
-    if get_origin(wanted) is tuple and isinstance(value, list):
+    if get_origin(expected) is tuple and isinstance(value, list):
         value = tuple(value)
-    if not _fits(value, wanted):
-        raise FileFormatError(f"{where}: {key} is {value!r}; expected {_describe(wanted)}.")
+    if not _fits(value, expected):
+        raise FileFormatError(f"{where}: {key} is {value!r}; expected {_describe(expected)}.")
     return value
 
 
-def _fits(value: Any, wanted: Any) -> bool:
-    origin, inner = get_origin(wanted), get_args(wanted)
+def _fits(value: Any, expected: Any) -> bool:
+    origin, inner = get_origin(expected), get_args(expected)
     if origin is Literal:
         return value in inner
     if origin is types.UnionType:
-        return any(_fits(value, one) for one in inner)
+        return any(_fits(value, item) for item in inner)
     if origin is tuple:
-        return isinstance(value, tuple) and all(_fits(one, inner[0]) for one in value)
-    kind: type = origin or wanted
+        return isinstance(value, tuple) and all(_fits(item, inner[0]) for item in value)
+    kind: type = origin or expected
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
-def _describe(wanted: Any) -> str:
-    origin, inner = get_origin(wanted), get_args(wanted)
+def _describe(expected: Any) -> str:
+    origin, inner = get_origin(expected), get_args(expected)
     if origin is Literal:
         return " or ".join(map(repr, inner))
     if origin is types.UnionType:
-        return " or ".join(_describe(one) for one in inner if one is not type(None))
+        return " or ".join(_describe(item) for item in inner if item is not type(None))
     if origin is tuple:
         return f"a list, each {_describe(inner[0])}"
     names = {int: "a whole number", str: "a text", bool: "true or false", Mapping: "a table"}
-    return names.get(origin or wanted, "a table")
+    return names.get(origin or expected, "a table")
 
 
 def _check(sweep: Sweep, where: str) -> None:
-    """What no single value shows: ranges, repeats, and names that have to exist."""
+    """Check what the types do not: ranges, repeated entries, and names that have to exist."""
     for key, listed in (("tasks", sweep.tasks), ("seeds", sweep.seeds), ("levels", sweep.levels)):
         _check_list(listed, key, where)
     for task in sweep.tasks:
@@ -341,9 +343,9 @@ def _check(sweep: Sweep, where: str) -> None:
 
 
 def _check_list(listed: Sequence[Any], key: str, where: str) -> None:
-    repeated = {one for one in listed if listed.count(one) > 1}
-    if not listed or repeated:
-        problem = f"name {', '.join(map(str, repeated))} twice" if repeated else "are empty"
+    duplicates = {item for item in listed if listed.count(item) > 1}
+    if not listed or duplicates:
+        problem = f"name {', '.join(map(str, duplicates))} twice" if duplicates else "are empty"
         raise FileFormatError(f"{where}: {key} {problem}; expected each once, and at least one.")
 
 
@@ -361,20 +363,22 @@ def _check_sources(sweep: Sweep, where: str) -> None:
         for task, settings in source.tasks.items():
             if not isinstance(settings, dict):
                 raise FileFormatError(f"{of}: tasks.{task} is {settings!r}; expected a table.")
-        for task, told in source.instructions.items():
-            if not (isinstance(told, str) and told.strip()):
-                raise FileFormatError(f"{of}: instructions.{task} is {told!r}; expected a text.")
+        for task, instruction in source.instructions.items():
+            if not (isinstance(instruction, str) and instruction.strip()):
+                raise FileFormatError(
+                    f"{of}: instructions.{task} is {instruction!r}; expected a text."
+                )
 
 
 def _check_paper(sweep: Sweep, where: str) -> None:
     sources = {source.name for source in (*sweep.labels, *sweep.rewards)}
-    compared = {f"{s}/{x.name}" for s in sources for x in sweep.learners}
-    compared |= {x.name for x in sweep.learners}
+    comparisons = {f"{s}/{x.name}" for s in sources for x in sweep.learners}
+    comparisons |= {x.name for x in sweep.learners}
     columns = [f"{table}/{c}" for table, rows in PUBLISHED.items() for c in rows.columns]
     for pair, figure in sweep.paper.items():
-        if pair not in compared:
+        if pair not in comparisons:
             raise UnknownNameError(
-                f"{where} [paper]: this sweep compares no {pair!r}. {suggest(pair, compared)}"
+                f"{where} [paper]: this sweep compares no {pair!r}. {suggest(pair, comparisons)}"
                 'Expected "source/learner", or "learner" where it needs no source.'
             )
         if figure not in columns:

@@ -21,21 +21,21 @@ def describe_run(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
     """What a row says of a run before it is trained: settings, labels, and the command."""
     data = describe_data(sweep)
     feedback = run.feedback
-    said = None
+    row = None
     if feedback is not None:
-        said = folder.row("feedback", feedback.id, feedback.settings(sweep, data))
+        row = folder.row("feedback", feedback.id, feedback.settings(sweep, data))
     return {
         "id": run.id,
         "compared": "/".join(run.compared),
         "settings": run.settings(sweep, data),
-        "feedback": said and {key: value for key, value in said.items() if key != "settings"},
+        "feedback": row and {key: value for key, value in row.items() if key != "settings"},
         "command": folder.command(),
     }
 
 
 def train(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
     """Train and judge one policy; returns its row."""
-    begun = time.perf_counter(), time.process_time()
+    start = time.perf_counter(), time.process_time()
     trajectories = load_task(sweep, run.task)
     preferences = None
     feedback = run.feedback
@@ -45,12 +45,12 @@ def train(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
         trajectories = read_rewards(feedback, folder, trajectories)
     progress = folder.progress(run.id)
 
-    def report(stage: str, done: int, _total: int, _loss: float) -> None:
+    def report(stage: str, step: int, _total: int, _loss: float) -> None:
         if stage in ("train", "diffusion"):  # and not the reward model before it
-            progress.write_text(str(done), encoding="utf-8")
+            progress.write_text(str(step), encoding="utf-8")
 
     progress.parent.mkdir(parents=True, exist_ok=True)
-    trained = train_policy(
+    policy = train_policy(
         run.learner.learner,
         trajectories=trajectories,
         preferences=preferences,
@@ -66,11 +66,11 @@ def train(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
     return describe_run(sweep, run, folder) | {
         "same_labels_as": None,
         **describe_machine(),
-        "wall_seconds": time.perf_counter() - begun[0],
-        "cpu_seconds": time.process_time() - begun[1],
-        "training": trained.config,
-        "notes": trained.notes,
-        **trained.curve.to_json(),
+        "wall_seconds": time.perf_counter() - start[0],
+        "cpu_seconds": time.process_time() - start[1],
+        "training": policy.config,
+        "notes": policy.notes,
+        **policy.curve.to_json(),
     }
 
 

@@ -28,9 +28,9 @@ def main(root: str, kind: str, name: str) -> int:
         sweep = folder.sweep()
         runs = expand(sweep)
         if kind == "feedback":
-            asked = next(f for run in runs if (f := run.feedback) and f.id == name)
-            row = {"settings": asked.settings(sweep, describe_data(sweep))}
-            row |= make_feedback(sweep, asked, folder)
+            feedback = next(f for run in runs if (f := run.feedback) and f.id == name)
+            row = {"settings": feedback.settings(sweep, describe_data(sweep))}
+            row |= make_feedback(sweep, feedback, folder)
             folder.write_row("feedback", name, row)
         else:
             run = next(run for run in runs if run.id == name)

@@ -70,11 +70,11 @@ class TaskRegistry(Registry[TaskSpec], Mapping[str, TaskSpec]):
         spec = super().load(name)
         entry = self.entry(name)
         if not isinstance(spec, TaskSpec) or spec.name != entry.name:
-            found = f"the task {spec.name!r}" if isinstance(spec, TaskSpec) else repr(spec)
+            description = f"the task {spec.name!r}" if isinstance(spec, TaskSpec) else repr(spec)
             raise BrokenPluginError(
                 f"Task {entry.name!r} of {entry.distribution!r} is broken: {entry.target!r} is "
-                f"{found}; expected a TaskSpec of the entry point's name. Tell its authors; to go "
-                "on without it, uninstall it."
+                f"{description}; expected a TaskSpec of the entry point's name. Tell its authors; "
+                "to go on without it, uninstall it."
             )
         return spec
 
@@ -186,5 +186,5 @@ def is_installed(spec: TaskSpec) -> bool:
 def _name_of(env_id: str) -> str:
     """``"module:space/FoldTowel-v1"`` becomes ``"fold-towel"``."""
     bare = re.sub(r"-v\d+$", "", env_id.rpartition(":")[2].rpartition("/")[2])
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_\s]+", "-", bare)
-    return parted.lower()
+    hyphenated = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_\s]+", "-", bare)
+    return hyphenated.lower()

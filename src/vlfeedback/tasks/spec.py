@@ -28,7 +28,7 @@ class CollectionDefaults:
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """One task, as everything that is done with it needs to know it.
+    """The description of a task: its instruction, environment, camera, levels and scripts.
 
     ``"module:function"`` strings are imported when they are needed, and not before. A package of
     yours adds a task by an entry point in the group ``vlfeedback.tasks``; see

@@ -1,4 +1,4 @@
-"""The nouns of the library: trajectories, segments, pairs, labels, and the two protocols.
+"""The types of the library: trajectories, segments, pairs, labels, and the two protocols.
 
 Axes: N segments, pairs or envs; T steps of a segment; L steps of a trajectory (L actions,
 L + 1 observations and pictures); F pictures; H, W picture, channels last, RGB, uint8 0-255.

@@ -215,13 +215,13 @@ class SegmentBatch:
         Raises:
             NeedsError: the first picture comes after the first step.
         """
-        taken = self.picture_steps
-        if not len(taken) or taken[0] > 0:
+        steps = self.picture_steps
+        if not len(steps) or steps[0] > 0:
             raise NeedsError(
                 "Each step is scored by its newest picture, and pictures were taken after the "
-                f"steps {taken.tolist()}; take one after step 0 as well."
+                f"steps {steps.tolist()}; take one after step 0 as well."
             )
-        newest = np.searchsorted(taken, np.arange(self.n_steps), side="right") - 1
+        newest = np.searchsorted(steps, np.arange(self.n_steps), side="right") - 1
         return np.asarray(newest, dtype=np.int64)
 
     def spread_pictures(self, n: int) -> Int64[np.ndarray, "N n"]:
@@ -230,13 +230,13 @@ class SegmentBatch:
         Raises:
             NeedsError: a segment has no picture up to its last step.
         """
-        given = self.picture_steps
-        last = np.searchsorted(given, self.last_steps, side="right") - 1
+        steps = self.picture_steps
+        last = np.searchsorted(steps, self.last_steps, side="right") - 1
         if np.any(last < 0):
             raise NeedsError(
-                f"Pictures are read, and a clip that ends at step {self.last_steps.min()} has none "
-                f"up to there: they were taken after the steps {given[:4].tolist()} ... Take one "
-                "after step 0 as well."
+                f"Pictures are read, and a segment that ends at step {self.last_steps.min()} has "
+                f"none up to there: they were taken after the steps {steps[:4].tolist()} ... Take "
+                "one after step 0 as well."
             )
         return np.rint(np.linspace(0, last, n)).astype(np.int64).T
 
@@ -251,8 +251,8 @@ class SegmentBatch:
     def take(self, rows: Sequence[int] | slice | np.ndarray) -> SegmentBatch:
         """The segments at these positions, as a batch of their own; a slice copies nothing."""
         index = np.arange(len(self))[rows]
-        given = {name: getattr(self, name) for name in _PER_STEP + _PER_PICTURE + _PER_SEGMENT}
-        cut = {name: array[rows] for name, array in given.items() if array is not None}
+        arrays = {name: getattr(self, name) for name in _PER_STEP + _PER_PICTURE + _PER_SEGMENT}
+        cut = {name: array[rows] for name, array in arrays.items() if array is not None}
         texts = None if self.instructions is None else [self.instructions[i] for i in index]
         return replace(self, instructions=texts, **cut)
 
@@ -277,8 +277,8 @@ class SegmentBatch:
             )
         (length,) = lengths
 
-        def gather(name: str, wanted: bool = True) -> np.ndarray | None:
-            if not wanted:
+        def gather(name: str, needed: bool = True) -> np.ndarray | None:
+            if not needed:
                 return None
             return np.stack([s.read(name, stride=needs.frame_stride) for s in segments])
 

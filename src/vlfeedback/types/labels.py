@@ -55,7 +55,7 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class LabelRecord:
-    """Who said so.
+    """The labeller of an answer, as files name it.
 
     Attributes:
         source: ``"module:Class"`` of the labeller, or where a file came from.
@@ -162,10 +162,10 @@ class PreferenceLabels:
             ("labeller", np.inf),
         ):
             array = getattr(self, name)
-            strange = np.flatnonzero(~((array >= 0) & (array <= most) & np.isfinite(array)))
-            if len(strange):
+            invalid = np.flatnonzero(~((array >= 0) & (array <= most) & np.isfinite(array)))
+            if len(invalid):
                 raise InvalidValueError(
-                    f"{name} of pair {strange[0]} is {array[strange[0]]}; expected "
+                    f"{name} of pair {invalid[0]} is {array[invalid[0]]}; expected "
                     + (f"0 to {most}." if most < np.inf else "a finite number of at least 0.")
                 )
 
@@ -360,10 +360,10 @@ def _check_policy(tie_policy: str) -> None:
         )
 
 
-def _check_known(labels: np.ndarray, known: tuple[int | float, ...], convention: str) -> None:
-    strange = np.flatnonzero(~np.isin(labels, known))
-    if len(strange):
+def _check_known(labels: np.ndarray, allowed: tuple[int | float, ...], convention: str) -> None:
+    invalid = np.flatnonzero(~np.isin(labels, allowed))
+    if len(invalid):
         raise InvalidValueError(
-            f"Label {strange[0]} is {labels[strange[0]]}; labels of {convention} are "
-            f"{', '.join(map(str, known))}. Is this file of another convention?"
+            f"Label {invalid[0]} is {labels[invalid[0]]}; labels of {convention} are "
+            f"{', '.join(map(str, allowed))}. Is this file of another convention?"
         )

@@ -68,8 +68,8 @@ def rows_of(
     Raises:
         NeedsError: one of them was never rendered.
     """
-    wanted = np.asarray(times, dtype=np.int64)
-    missing = wanted[~np.isin(wanted, rendered)]
+    states = np.asarray(times, dtype=np.int64)
+    missing = states[~np.isin(states, rendered)]
     if len(missing):
         raise NeedsError(
             f"State {missing[0]} was not rendered; this trajectory has pictures of "
@@ -77,7 +77,7 @@ def rows_of(
             "segments where pictures are (start_multiple=the stride it was collected with), or "
             "collect a denser stride."
         )
-    return np.asarray(np.searchsorted(rendered, wanted), dtype=np.int64)
+    return np.asarray(np.searchsorted(rendered, states), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -168,8 +168,8 @@ class Trajectory:
 
     def facts(self) -> dict[str, Any]:
         """`info` together with what is known of the episode, as files keep them; JSON values."""
-        known = {key: getattr(self, name) for key, name in _FACTS.items()}
-        facts = {key: value for key, value in known.items() if value not in ("", None)}
+        values = {key: getattr(self, name) for key, name in _FACTS.items()}
+        facts = {key: value for key, value in values.items() if value not in ("", None)}
         if self.last_observation_repeated:
             facts[_LAST_OBSERVATION] = "repeated"
         return facts | self.info
@@ -177,8 +177,8 @@ class Trajectory:
     @property
     def first_success(self) -> int | None:
         """The first step at which the task is done, if there is one and the data says so."""
-        done = self.successes
-        return int(np.argmax(done)) if done is not None and done.any() else None
+        successes = self.successes
+        return int(np.argmax(successes)) if successes is not None and successes.any() else None
 
     @property
     def rests_from(self) -> int | None:

@@ -151,17 +151,18 @@ class ChatClient:
         code = error.status_code
         message = error.body.get("message") if isinstance(error.body, dict) else None
         text = self._hide_key(str(message or error.message))[:500].rstrip(".")
-        said = f"{self._url} answered {code}: {text}."
+        answer = f"{self._url} answered {code}: {text}."
         if code in (401, 403):
-            which = "does not accept the API key in" if self._key else "wants an API key in"
-            return PermissionError(f"The server {which} {API_KEY_VARIABLE}. {said}")
+            complaint = "does not accept the API key in" if self._key else "wants an API key in"
+            return PermissionError(f"The server {complaint} {API_KEY_VARIABLE}. {answer}")
         if code == 404:
             return UnknownNameError(
-                f"The server knows no model {self.model!r}, or no such address; check both. {said}"
+                f"The server knows no model {self.model!r}, or no such address; check both. "
+                f"{answer}"
             )
         if code >= 500 or (code == 429 and error.code != "insufficient_quota"):
-            return self._busy(said, _seconds(error.response.headers.get("retry-after")))
-        return ConnectionError(f"The server refused the question to {self.model!r}. {said}")
+            return self._busy(answer, _seconds(error.response.headers.get("retry-after")))
+        return ConnectionError(f"The server refused the question to {self.model!r}. {answer}")
 
     def _busy(self, message: str, wait_s: float | None = None) -> _BusyError:
         _log.warning("%s", message)

@@ -101,32 +101,32 @@ def write_instructions(
         raise NeedsError(f"n is {n}; ask for at least 1 instruction.")
     reserved = _reserved(spec, taken or {})
     messages = _first_messages(spec, n, picture)
-    kept: dict[str, None] = {}
+    instructions: dict[str, None] = {}
     dropped: dict[str, str] = {}
     answer = ""
     for _ in range(answers):
         answer = client.answer(messages)
         phrases = parse_phrases(answer)
         for phrase in phrases or ():
-            reason = "said twice" if phrase in kept else _objection(phrase, reserved)
+            reason = "said twice" if phrase in instructions else _objection(phrase, reserved)
             if reason:
                 dropped[phrase] = reason
             else:
-                kept[phrase] = None
-        if len(kept) >= n:
+                instructions[phrase] = None
+        if len(instructions) >= n:
             break
-        follow_up = _NO_LIST if phrases is None else _MORE.format(n=n - len(kept))
+        follow_up = _NO_LIST if phrases is None else _MORE.format(n=n - len(instructions))
         messages += [
             {"role": "assistant", "content": answer or "[]"},
             {"role": "user", "content": follow_up},
         ]
-    if not kept:
+    if not instructions:
         raise NeedsError(
             f"{client.model!r} gave no instruction of {spec.name!r} to keep in {answers} answers; "
             f"the last was {answer[:200]!r}. Try a larger model."
         )
-    _report(spec.name, min(len(kept), n), n, dropped)
-    return list(kept)[:n]
+    _report(spec.name, min(len(instructions), n), n, dropped)
+    return list(instructions)[:n]
 
 
 def parse_phrases(answer: str) -> list[str] | None:
@@ -176,7 +176,7 @@ def _first_messages(
     ]
 
 
-def _reserved(spec: TaskSpec, taken: Mapping[str, str]) -> dict[str, str]:
+def _reserved(spec: TaskSpec, owners: Mapping[str, str]) -> dict[str, str]:
     """Phrases that may not be kept, and why."""
     reserved = {_tidy(text): "an instruction of another task" for text in other_instructions(spec)}
     for other in TASKS.own:
@@ -188,7 +188,7 @@ def _reserved(spec: TaskSpec, taken: Mapping[str, str]) -> dict[str, str]:
             reserved |= dict.fromkeys(instruction_corpus(other), f"an instruction of {other}")
     return reserved | {
         _tidy(text): f"an instruction of {owner}"
-        for text, owner in taken.items()
+        for text, owner in owners.items()
         if owner != spec.name
     }
 
@@ -199,9 +199,9 @@ def _objection(phrase: str, reserved: Mapping[str, str]) -> str:
     return reserved.get(phrase, "")
 
 
-def _report(task: str, kept: int, n: int, dropped: Mapping[str, str]) -> None:
+def _report(task: str, n_instructions: int, n: int, dropped: Mapping[str, str]) -> None:
     if dropped:
         reasons = "; ".join(f"{phrase!r} ({reason})" for phrase, reason in dropped.items())
         _log.warning("%s: dropped %s", task, reasons)
-    if kept < n:
-        _log.warning("%s: %d of %d instructions; the model has no more.", task, kept, n)
+    if n_instructions < n:
+        _log.warning("%s: %d of %d instructions; the model has no more.", task, n_instructions, n)

@@ -119,6 +119,6 @@ class RewardFromSource(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
         env_reward = float(info.get("env_reward", reward))
         before = self._scorer.scores.copy()
         scores = self._scorer.step([0], [action], [env_reward], [observation], [picture], [ended])
-        mixed = self._mix(np.array([float(reward)]), scores, before, np.array([terminated]))
+        mixed_reward = self._mix(np.array([float(reward)]), scores, before, np.array([terminated]))
         info = {**info, "env_reward": env_reward}
-        return observation, float(mixed[0]), terminated, truncated, info
+        return observation, float(mixed_reward[0]), terminated, truncated, info

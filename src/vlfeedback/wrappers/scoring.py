@@ -1,4 +1,4 @@
-"""From what a wrapper is given to a scorer of its environments, refusing early what cannot work."""
+"""Makes the scorer of a wrapper's environments, and refuses early what cannot work."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ def live_scorer(
             f"{name} reads pictures and this environment has render_mode={render_mode!r}; make it "
             "with gym.make(..., render_mode='rgb_array')."
         )
-    for arrays, read, space in (
+    for arrays, reads, space in (
         ("observations", needs.observations, observation_space),
         ("actions", needs.actions, action_space),
     ):
-        if read and not isinstance(space, _ARRAY_SPACES):
+        if reads and not isinstance(space, _ARRAY_SPACES):
             raise NeedsError(
                 f"{name} reads {arrays} as arrays and this space is {space}; flatten it with "
                 "gymnasium.wrappers.FlattenObservation or a wrapper of yours."

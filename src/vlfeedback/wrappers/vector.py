@@ -128,11 +128,11 @@ class VectorRewardFromSource(gym.vector.VectorWrapper[Any, Any, Any, Any, Any]):
         observations, rewards, terminated, truncated, infos = self.env.step(actions)
         ended = terminated | truncated
         stepped = np.ones(self.num_envs, dtype=np.bool_)
-        begun = np.zeros(self.num_envs, dtype=np.bool_)
+        reset = np.zeros(self.num_envs, dtype=np.bool_)
         if self._autoreset is AutoresetMode.NEXT_STEP:
-            stepped, begun = ~self._ended, self._ended
+            stepped, reset = ~self._ended, self._ended
         elif self._autoreset is AutoresetMode.SAME_STEP:
-            begun = ended
+            reset = ended
 
         rewards = np.asarray(rewards, dtype=np.float64)
         # Around another VectorRewardFromSource the environments' own rewards are in infos.
@@ -149,12 +149,12 @@ class VectorRewardFromSource(gym.vector.VectorWrapper[Any, Any, Any, Any, Any]):
             [self._picture_after(row, infos, ended=bool(ended[row])) for row in rows],
             [bool(ended[row]) for row in rows],
         )
-        mixed = np.where(stepped, self._mix(rewards, self._scores, before, terminated), 0.0)
+        mixed_rewards = np.where(stepped, self._mix(rewards, self._scores, before, terminated), 0.0)
 
-        self._begin(begun, observations, infos)
+        self._begin(reset, observations, infos)
         self._ended = ended
         infos = _without_frames(infos) | {"env_reward": env_rewards, "_env_reward": stepped}
-        return observations, mixed, terminated, truncated, infos
+        return observations, mixed_rewards, terminated, truncated, infos
 
     def _begin(
         self, mask: Bool[np.ndarray, " N"], observations: Any, infos: dict[str, Any]
@@ -190,10 +190,10 @@ def _picture_of(row: int, infos: dict[str, Any]) -> np.ndarray:
 
 
 def _without_frames(infos: dict[str, Any]) -> dict[str, Any]:
-    kept = {k: v for k, v in infos.items() if k not in (FRAME_KEY, f"_{FRAME_KEY}")}
-    if isinstance(kept.get("final_info"), dict):
-        kept["final_info"] = _without_frames(kept["final_info"])
-    return kept
+    others = {k: v for k, v in infos.items() if k not in (FRAME_KEY, f"_{FRAME_KEY}")}
+    if isinstance(others.get("final_info"), dict):
+        others["final_info"] = _without_frames(others["final_info"])
+    return others
 
 
 def _capture_frames(env: Any, stride: int, at_reset: bool) -> None:
@@ -223,9 +223,9 @@ def _capture_frames(env: Any, stride: int, at_reset: bool) -> None:
 def _captures(env: gym.Env[Any, Any], stride: int, at_reset: bool) -> bool:
     if not env.has_wrapper_attr("capture_stride"):
         return False
-    taken = env.get_wrapper_attr("capture_stride")
-    return _suffices(taken, env.get_wrapper_attr("captures_reset"), stride, at_reset)
+    capture_stride = env.get_wrapper_attr("capture_stride")
+    return _suffices(capture_stride, env.get_wrapper_attr("captures_reset"), stride, at_reset)
 
 
-def _suffices(taken: int, reset_taken: bool, stride: int, at_reset: bool) -> bool:
-    return stride % taken == 0 and (reset_taken or not at_reset)
+def _suffices(capture_stride: int, reset_taken: bool, stride: int, at_reset: bool) -> bool:
+    return stride % capture_stride == 0 and (reset_taken or not at_reset)

@@ -14,8 +14,8 @@ def test_inputs_have_all_pairings_and_clips_spread_over_episodes(
     assert inputs.task.name == "drawer-close"
     assert tuple(inputs.pairings) == PAIRINGS
     assert inputs.stride == 5
-    # 21 steps: a clip of 16 may start at 0 and 5.
-    assert [(c.trajectory, c.start) for c in inputs.clips] == [
+    # 21 steps: a segment of 16 may start at 0 and 5.
+    assert [(c.trajectory, c.start) for c in inputs.segments] == [
         (t, start) for t in probed(trajectories) for start in (0, 5)
     ]
     assert inputs.wordings[0] == "shut the drawer"

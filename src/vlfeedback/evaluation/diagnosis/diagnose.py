@@ -5,7 +5,7 @@ Sources:  pairs from the VLP paper (Liu et al. 2025, Table 15) and beyond, see
           `vlfeedback.evaluation.labels.pairings`; value-order correlation from GVL (Ma et al. 2024,
           "Vision language models are in-context value learners", section 4)
 Choices:  GVL's demonstrations end with success; ours go on, so an expert's episode is cut there.
-          Clips played backwards are not scored by a source of single pictures: the sum over the
+          Segments played backwards are not scored by a source of single pictures: the sum over the
           same pictures is the same.
 """
 
@@ -64,13 +64,13 @@ def diagnose(
     rng = np.random.default_rng([inputs.seed, len(inputs.episodes)])
     bootstrap = Bootstrap({t: t.level for t in inputs.episodes}, rng=rng)
     total = len(inputs.episodes) + len(inputs.pairings) + 3
-    done = 0
+    n_done = 0
 
     def finish(part: str) -> None:
-        nonlocal done
-        done += 1
+        nonlocal n_done
+        n_done += 1
         if report is not None:
-            report(part, done, total, float("nan"))
+            report(part, n_done, total, float("nan"))
 
     along = {}
     for trajectory in inputs.episodes:
@@ -90,9 +90,9 @@ def diagnose(
     metrics["camera_correlation"], cameras = across_cameras(scorer, needs, inputs, bootstrap)
     finish("cameras")
     metrics["segments_per_second"] = NotApplicable("No episode is long enough for a clip.")
-    if inputs.clips:
+    if inputs.segments:
         metrics["segments_per_second"] = segments_per_second(
-            source, inputs.clips, inputs.instruction, rng=rng
+            source, inputs.segments, inputs.instruction, rng=rng
         )
     curves = episode_curves(paced_source, inputs, along)
     finish("speed")

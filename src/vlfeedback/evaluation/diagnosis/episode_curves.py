@@ -39,14 +39,14 @@ def episode_curves(
         episodes = inputs.of_level(level)
         if not episodes:
             continue
-        chosen = _typical(episodes, succeeds=level == "expert")
-        steps = steps_to_score(chosen, paced_source)
+        episode = _typical(episodes, succeeds=level == "expert")
+        steps = steps_to_score(episode, paced_source)
         backwards = None
         if level == "expert" and paced_source.needs.frames:
-            last = int(steps[until_success(chosen, steps)][-1])
-            film = played_backwards(chosen, last)
-            backwards = scores_of_episode(paced_source, film, inputs.instruction)
-        curves[level] = ScoreCurve(chosen, steps, along[chosen], backwards)
+            last = int(steps[until_success(episode, steps)][-1])
+            reversed_episode = played_backwards(episode, last)
+            backwards = scores_of_episode(paced_source, reversed_episode, inputs.instruction)
+        curves[level] = ScoreCurve(episode, steps, along[episode], backwards)
     return curves
 
 

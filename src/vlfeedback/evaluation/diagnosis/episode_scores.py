@@ -15,7 +15,7 @@ from vlfeedback.types import ArrayFrames, RewardSource, Trajectory
 
 __all__ = ["episode_score", "played_backwards", "scores_of_episode", "steps_to_score"]
 
-_PREFIXES = 8  # scores along an episode of a source that reads whole episodes: each is a film
+_PREFIXES = 8  # scores along an episode of a source that reads whole episodes: each is an episode
 
 
 def steps_to_score(trajectory: Trajectory, source: RewardSource) -> Int64[np.ndarray, " E"]:
@@ -63,8 +63,8 @@ def episode_score(
     """
     if source.needs.granularity == "episode":
         return float(along[-1])
-    held = np.diff(np.append(steps_to_score(trajectory, source), len(trajectory)))
-    return float(along.astype(np.float64) @ held)
+    durations = np.diff(np.append(steps_to_score(trajectory, source), len(trajectory)))
+    return float(along.astype(np.float64) @ durations)
 
 
 def played_backwards(trajectory: Trajectory, until: int) -> Trajectory:

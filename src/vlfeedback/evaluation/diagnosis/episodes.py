@@ -33,8 +33,8 @@ def choose_episodes(
     Raises:
         NeedsError: there are no expert or no random episodes; or an episode lacks rewards.
     """
-    chosen = [t for level in LEVELS for t in [t for t in trajectories if t.level == level][:n]]
-    levels = {t.level for t in chosen}
+    evaluated = [t for level in LEVELS for t in [t for t in trajectories if t.level == level][:n]]
+    levels = {t.level for t in evaluated}
     for level in ("expert", "random"):
         if level not in levels:
             raise NeedsError(
@@ -42,17 +42,17 @@ def choose_episodes(
                 "diagnosis compares experts with random actions; `vlfeedback collect` makes both, "
                 "or give episodes of your own a level: dataclasses.replace(trajectory, level=...)."
             )
-    for trajectory in chosen:
+    for trajectory in evaluated:
         if trajectory.env_rewards is None:
             raise NeedsError(
                 f"Trajectory {trajectory.id!r} has no rewards of the environment to compare a "
                 "source with; record it with env_rewards."
             )
-    return chosen, [t for t in trajectories if t not in chosen]
+    return evaluated, [t for t in trajectories if t not in evaluated]
 
 
 def choose_goal_episode(
-    evaluated: Sequence[Trajectory], rest: Sequence[Trajectory]
+    evaluated: Sequence[Trajectory], others: Sequence[Trajectory]
 ) -> tuple[Trajectory, list[Trajectory]]:
     """An expert episode whose last picture shows the goal, and the episodes left to evaluate.
 
@@ -62,19 +62,19 @@ def choose_goal_episode(
     Raises:
         NeedsError: there is one expert episode alone.
     """
-    spare = [t for t in rest if t.level == "expert"]
-    left = list(evaluated)
-    if not spare:
+    candidates = [t for t in others if t.level == "expert"]
+    remaining = list(evaluated)
+    if not candidates:
         experts = [t for t in evaluated if t.level == "expert"]
         if len(experts) < 2:
             raise NeedsError(
                 "A picture of the goal is the end of an expert episode that is not evaluated, and "
                 f"there is {len(experts)}; collect at least 2, or set the source's goal yourself."
             )
-        spare = experts[-1:]
-        left.remove(spare[0])
-    succeed = [t for t in spare if t.first_success is not None]
-    return (succeed or spare)[0], left
+        candidates = experts[-1:]
+        remaining.remove(candidates[0])
+    succeed = [t for t in candidates if t.first_success is not None]
+    return (succeed or candidates)[0], remaining
 
 
 def write_goal(trajectory: Trajectory, folder: Path) -> Path:

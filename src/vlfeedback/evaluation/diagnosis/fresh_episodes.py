@@ -79,14 +79,14 @@ def collect_fresh(
 
 
 def _how_to_collect(task: TaskSpec) -> str:
-    chosen = f"--tasks {task.name}"
+    options = f"--tasks {task.name}"
     if not is_installed(task):
         env_id, words = task.env_id or "my_package:MyEnv-v0", json.dumps(task.instruction)
-        chosen = f"--env-id {env_id} --instruction {words} --name {task.name}"
+        options = f"--env-id {env_id} --instruction {words} --name {task.name}"
     return (
         f"Task {task.name!r} has no scripted expert to collect episodes of, and a diagnosis "
         "compares experts with random actions. Collect both with a policy of yours, and pass "
-        f"--data FOLDER: vlfeedback collect --out FOLDER {chosen} --policy my_module:act. Or "
+        f"--data FOLDER: vlfeedback collect --out FOLDER {options} --policy my_module:act. Or "
         f"write episodes of your own there, {task.name}/expert.h5 and {task.name}/random.h5 of a "
         "`vlfeedback.data.collection.Collection`, with pictures and the environment's rewards."
     )

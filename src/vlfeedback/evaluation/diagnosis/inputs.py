@@ -1,4 +1,4 @@
-"""What every source of a diagnosis is measured on: the same episodes, pairs, clips and wordings."""
+"""The inputs of a diagnosis, equal for all sources: episodes, pairs, segments and wordings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEVELS = ("expert", "medium", "random")
 """Levels of optimality a diagnosis compares, best first; it can do without medium."""
 
 _PROBED = 4  # episodes a level that are scored anew under other words and another camera
-_CLIPS = 6  # clips of each of them
+_SEGMENTS = 6  # segments of each of them
 _WORDINGS = 3  # of the corpus, and as many that the corpus lacks
 
 
@@ -33,7 +33,7 @@ class DiagnosisInputs:
     task: TaskSpec
     episodes: tuple[Trajectory, ...]  # with levels, the environment's rewards, and pictures
     pairings: Mapping[str, RankedPairs]  # by the names of `evaluation.labels.pairings.PAIRINGS`
-    clips: tuple[Segment, ...]  # scored anew under other words and another camera
+    segments: tuple[Segment, ...]  # scored anew under other words and another camera
     wordings: tuple[str, ...]  # other ways to say the instruction
     retaken: Mapping[Trajectory, Trajectory] = field(default_factory=dict)  # by another camera
     camera: str = ""  # that other camera
@@ -71,13 +71,13 @@ def prepare_diagnosis(
     camera: str = "",
     why_not_retaken: str = "",
 ) -> DiagnosisInputs:
-    """Draw pairs and clips from the episodes of one task.
+    """Draw pairs and segments from the episodes of one task.
 
     Args:
         episodes: of `choose_episodes`, with pictures equally far apart.
         task: a name of `vlfeedback.tasks`, or a task of one's own.
         n_pairs: of each pairing.
-        length: steps of a clip (VLP paper, Table 8: 50).
+        length: steps of a segment (VLP paper, Table 8: 50).
         seed: decides what is drawn.
         retaken: of some episodes, the same with pictures by another camera.
         camera: the name of that camera.
@@ -90,16 +90,16 @@ def prepare_diagnosis(
     spec = get_task(task)
     pairings = draw_pairings(episodes, spec, n_pairs=n_pairs, length=length, seed=seed)
     stride = picture_stride(episodes)
-    clips = []
+    segments = []
     for trajectory in probed(episodes):
         latest = (len(trajectory) - length) // stride
-        starts = np.unique(np.rint(np.linspace(0, latest, _CLIPS))).astype(int) * stride
-        clips += [trajectory.segment(int(s), length) for s in starts if latest >= 0]
+        starts = np.unique(np.rint(np.linspace(0, latest, _SEGMENTS))).astype(int) * stride
+        segments += [trajectory.segment(int(s), length) for s in starts if latest >= 0]
     return DiagnosisInputs(
         task=spec,
         episodes=tuple(episodes),
         pairings=pairings,
-        clips=tuple(clips),
+        segments=tuple(segments),
         wordings=_wordings(spec),
         retaken=dict(retaken or {}),
         camera=camera,

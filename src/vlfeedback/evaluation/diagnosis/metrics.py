@@ -1,4 +1,4 @@
-"""The figures of a diagnosis: what each is called, means, and is where a source knows nothing."""
+"""The figures of a diagnosis: the title, meaning and value by chance of each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Unit = Literal["%", "correlation", "a second"]
 
 @dataclass(frozen=True, slots=True)
 class NotApplicable:
-    """A figure that says nothing of this source or this data."""
+    """A figure that is not defined for this source or this data."""
 
     reason: str  # why, as a sentence
 
@@ -35,7 +35,7 @@ MetricValue = Estimate | NotApplicable
 
 @dataclass(frozen=True, slots=True)
 class MetricKind:
-    """What stands beside a figure."""
+    """The title of a figure, its unit, its value by chance, and its meaning."""
 
     title: str
     unit: Unit

@@ -36,15 +36,15 @@ def retake_probed(
     frames = evaluated[0].frames
     if not task.retake or not camera or frames is None:
         return Retaken()
-    chosen = probed(evaluated)
+    episodes = probed(evaluated)
     size = int(frames.read(frames.times[:1]).shape[1])
     retaken = {}
     try:
-        again = retake_episodes(task, chosen, camera, frame_size=size)
-        for done, (episode, other) in enumerate(zip(chosen, again, strict=True), start=1):
+        copies = retake_episodes(task, episodes, camera, frame_size=size)
+        for number, (episode, other) in enumerate(zip(episodes, copies, strict=True), start=1):
             retaken[episode] = other
             if report is not None:
-                report(f"seen by {camera}", done, len(chosen), float("nan"))
+                report(f"seen by {camera}", number, len(episodes), float("nan"))
     except (MissingExtraError, NeedsError, RenderError) as error:
         return Retaken(why_none=str(error))
     return Retaken(retaken)

@@ -1,4 +1,4 @@
-"""Figures of pairs of clips: how often the right one scores higher, by pairing."""
+"""Figures of pairs of segments: how often the right one scores higher, by pairing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vlfeedback.types import SourceNeeds
 
 __all__ = ["PairMetrics", "pair_metrics"]
 
-# Pairs of experts alone have no figure: they are few, and no verdict rests on them.
+# Pairs of experts alone have no figure: they are few, and no verdict depends on them.
 _NAMES = {
     "random": "random_pairs",
     "clustered": "clustered_pairs",
@@ -64,8 +64,8 @@ def pair_metrics(
         return PairMetrics({name: NotApplicable(reason)})
     pairs = inputs.pairings[pairing]
     scores = ask_sources(pairs, {"source": scorer})
-    first = [clip.segment.trajectory for clip in pairs.first]
-    second = [clip.segment.trajectory for clip in pairs.second]
+    first = [shown.segment.trajectory for shown in pairs.first]
+    second = [shown.segment.trajectory for shown in pairs.second]
     if pairing == "instruction":
         sides = zip(pairs.first, pairs.second, strict=True)
         right = inputs.instruction

@@ -1,4 +1,4 @@
-"""The sources of a diagnosis made from choices, also those that wait for a picture of the goal."""
+"""The sources of a diagnosis, also those that cannot be made before there is a goal picture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["PreparedSources"]
 
 
 class PreparedSources:
-    """Sources by name, made as soon as they can be.
+    """Sources by name, each made as soon as its settings are complete.
 
     What lacks a picture of the goal is made by `add_goals`. Sources compute on one thread from
     when they are made until `close`, so that speeds mean the same on every machine.
@@ -53,13 +53,13 @@ class PreparedSources:
         return {name: self._live[name] for name in self._sources if name in self._live}
 
     def add_goals(
-        self, evaluated: list[Trajectory], rest: Sequence[Trajectory], folder: Path
+        self, evaluated: list[Trajectory], others: Sequence[Trajectory], folder: Path
     ) -> list[Trajectory]:
-        """Make what waits for a picture of the goal; the episodes that are left to evaluate.
+        """Make the sources that wait for a goal picture; returns the episodes to evaluate.
 
         Args:
             evaluated: of `choose_episodes`.
-            rest: likewise; one of these shows the goal if it can.
+            others: likewise; one of these shows the goal if it can.
             folder: where the picture is written.
 
         Raises:
@@ -68,10 +68,13 @@ class PreparedSources:
         waiting = {n: s for n, s in self._sources.items() if n not in self._live}
         if not waiting:
             return evaluated
-        shown, evaluated = choose_goal_episode(evaluated, rest)
-        path = write_goal(shown, folder)
-        fails = "" if shown.first_success is not None else " and does not succeed"
-        note = f"goal: the last picture of {shown.id}, which is not evaluated{fails}; {path.name}"
+        goal_episode, evaluated = choose_goal_episode(evaluated, others)
+        path = write_goal(goal_episode, folder)
+        fails = "" if goal_episode.first_success is not None else " and does not succeed"
+        note = (
+            f"goal: the last picture of {goal_episode.id}, which is not evaluated{fails}; "
+            f"{path.name}"
+        )
         for name, choice in waiting.items():
             if isinstance(choice, SourceChoice):
                 self._make(name, choice.with_goal(str(path)))
@@ -82,13 +85,13 @@ class PreparedSources:
         """``id`` (of a live source its class), ``settings``, ``goal`` if it was cut here."""
         source, live = self._sources[name], self._live[name]
         if isinstance(source, SourceChoice):
-            described = {"id": source.id, "settings": source_to_json(live)["params"]}
+            description = {"id": source.id, "settings": source_to_json(live)["params"]}
         else:
             kind, settings = class_and_settings(live)
-            described = {"id": kind, "settings": settings}
+            description = {"id": kind, "settings": settings}
         if name in self._goals:
-            described["goal"] = self._goals[name]
-        return described
+            description["goal"] = self._goals[name]
+        return description
 
     def close(self) -> None:
         """Let torch have its threads back."""

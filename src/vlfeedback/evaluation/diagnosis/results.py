@@ -22,7 +22,7 @@ def describe_diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
         `metric_to_json`), ``priors`` (by pairing, 0 to 1) and ``wordings`` (by text).
     """
     verdict = decide(diagnosis.metrics, prior=diagnosis.priors["random"])
-    described: dict[str, Any] = tidy(
+    description: dict[str, Any] = tidy(
         {
             "verdict": verdict.word,
             "sentence": verdict.sentence,
@@ -32,7 +32,7 @@ def describe_diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
             "wordings": {text: metric_to_json(e) for text, e in diagnosis.wordings.items()},
         }
     )
-    return described
+    return description
 
 
 def describe_inputs(inputs: DiagnosisInputs) -> dict[str, Any]:

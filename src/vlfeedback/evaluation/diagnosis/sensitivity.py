@@ -1,4 +1,4 @@
-"""Whether a source ranks the same clips alike in other words, and seen by another camera."""
+"""Whether a source ranks the same segments alike in other words, and seen by another camera."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def across_wordings(
         return NotApplicable("It reads no instruction."), {}
     if not inputs.wordings:
         return NotApplicable(f"No other wording of task {inputs.task.name!r} is known."), {}
-    if not inputs.clips:
+    if not inputs.segments:
         return NotApplicable("No episode is long enough for a clip."), {}
     own = _scores_under(inputs.instruction, scorer, inputs)
     others = [_scores_under(wording, scorer, inputs) for wording in inputs.wordings]
     if all(map(_is_constant, [own, *others])):
         return NotApplicable(_CONSTANT), {}
-    weights = bootstrap.weights([clip.trajectory for clip in inputs.clips])
+    weights = bootstrap.weights([segment.trajectory for segment in inputs.segments])
 
     def correlate(other: np.ndarray) -> Estimate:
         return estimate_statistic(lambda k: spearman(own[k], other[k], if_constant=0.0), weights)
@@ -63,19 +63,19 @@ def across_cameras(
     """
     if not needs.frames:
         return NotApplicable("It reads no pictures."), None
-    clips = [clip for clip in inputs.clips if clip.trajectory in inputs.retaken]
-    if not clips:
+    segments = [s for s in inputs.segments if s.trajectory in inputs.retaken]
+    if not segments:
         why = f" {inputs.why_not_retaken}" if inputs.why_not_retaken else ""
         return NotApplicable(f"There are no pictures of another camera.{why}"), None
-    again = [replace(clip, trajectory=inputs.retaken[clip.trajectory]) for clip in clips]
+    retaken = [replace(s, trajectory=inputs.retaken[s.trajectory]) for s in segments]
     ours, other = (
-        scorer.scores([ShownSegment(segment, inputs.instruction) for segment in segments])
-        for segments in (clips, again)
+        scorer.scores([ShownSegment(segment, inputs.instruction) for segment in camera_segments])
+        for camera_segments in (segments, retaken)
     )
     scores = CameraScores(ours, other)
     if _is_constant(ours) and _is_constant(other):
         return NotApplicable(_CONSTANT), scores
-    weights = bootstrap.weights([clip.trajectory for clip in clips])
+    weights = bootstrap.weights([segment.trajectory for segment in segments])
     return estimate_statistic(
         lambda k: spearman(ours[k], other[k], if_constant=0.0), weights
     ), scores
@@ -84,7 +84,7 @@ def across_cameras(
 def _scores_under(
     text: str, scorer: CachedSegmentScorer, inputs: DiagnosisInputs
 ) -> Float64[np.ndarray, " N"]:
-    return scorer.scores([ShownSegment(segment, text) for segment in inputs.clips])
+    return scorer.scores([ShownSegment(segment, text) for segment in inputs.segments])
 
 
 def _is_constant(scores: Float64[np.ndarray, " N"]) -> bool:

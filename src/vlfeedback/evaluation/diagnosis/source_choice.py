@@ -30,9 +30,9 @@ class SourceChoice:
             UnknownNameError: there is no such source.
         """
         config_type: Any = getattr(self._class(), "config_type", None)
-        known = [f.name for f in fields(config_type)] if config_type is not None else []
+        names = [f.name for f in fields(config_type)] if config_type is not None else []
         goal = self.settings.get("goal")
-        return "goal" in known and not goal and not self.needs.instruction
+        return "goal" in names and not goal and not self.needs.instruction
 
     @property
     def needs(self) -> SourceNeeds:
@@ -49,5 +49,5 @@ class SourceChoice:
         return make_reward_source(self.id, device=device, **self.settings)
 
     def _class(self) -> Any:
-        known = self.id in REWARD_SOURCES
-        return REWARD_SOURCES.load(self.id if known else self.id.partition(".")[0])
+        is_registered = self.id in REWARD_SOURCES
+        return REWARD_SOURCES.load(self.id if is_registered else self.id.partition(".")[0])

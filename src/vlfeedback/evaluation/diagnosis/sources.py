@@ -64,8 +64,8 @@ def diagnose_sources(
         trajectories: of the task, with levels ``"expert"`` and ``"random"``, the environment's
             rewards, and pictures if a source reads them. None: fresh ones are collected.
         episodes: evaluated of each level, at least 2.
-        n_pairs: pairs of clips of each pairing.
-        length: steps of a clip (VLP paper, Table 8: 50).
+        n_pairs: pairs of segments of each pairing.
+        length: steps of a segment (VLP paper, Table 8: 50).
         seed: the same gives the same episodes and pairs.
         horizon: steps of a fresh episode; None: as the task is collected.
         frame_size: side of pictures of fresh episodes, px.
@@ -106,8 +106,8 @@ def diagnose_sources(
             trajectories = collect_fresh(
                 clips or scratch, spec, settings["collected"], workers=workers, report=report
             )
-        evaluated, rest = choose_episodes(trajectories, episodes)
-        evaluated = prepared.add_goals(evaluated, rest, goals or scratch)
+        evaluated, others = choose_episodes(trajectories, episodes)
+        evaluated = prepared.add_goals(evaluated, others, goals or scratch)
         retaken = retake_probed(evaluated, spec, camera, report=report)
         inputs = prepare_diagnosis(
             evaluated,

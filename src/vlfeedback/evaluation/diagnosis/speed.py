@@ -1,4 +1,4 @@
-"""How many clips a source scores in a second, from raw pictures."""
+"""How many segments a source scores in a second, from raw pictures."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from vlfeedback.types import RewardSource, Segment, SegmentBatch
 
 __all__ = ["segments_per_second"]
 
-_AT_MOST = 16  # clips in the second, larger call
-_SLOW = 0.5  # seconds for one clip, from which on no more of them are scored
+_AT_MOST = 16  # segments in the second, larger call
+_SLOW = 0.5  # seconds for one segment, from which on no more of them are scored
 
 
 def segments_per_second(
     source: RewardSource, segments: Sequence[Segment], instruction: str, *, rng: np.random.Generator
 ) -> Estimate:
-    """Clips a second on the wall clock, with pictures as often as the source itself asks for them.
+    """Segments a second on the wall clock, with pictures as often as the source asks for them.
 
     A picture that was not taken is stood in for by the one before it. The lowest bits of all
     pictures are drawn anew, so that what a source remembers of them does not make it look fast.
@@ -46,7 +46,7 @@ def _seconds(source: RewardSource, batch: SegmentBatch, rng: np.random.Generator
         pictures: np.ndarray | None = getattr(batch, name)
         if pictures is not None:
             fresh[name] = pictures ^ rng.integers(2, size=pictures.shape, dtype=np.uint8)
-    asked = SegmentBatch(
+    fresh_batch = SegmentBatch(
         **fresh,
         observations=batch.observations,
         actions=batch.actions,
@@ -55,7 +55,7 @@ def _seconds(source: RewardSource, batch: SegmentBatch, rng: np.random.Generator
         frame_steps=batch.frame_steps,
     )
     start = time.perf_counter()
-    ask(source, asked)
+    ask(source, fresh_batch)
     return max(time.perf_counter() - start, 1e-9)
 
 
@@ -63,13 +63,13 @@ def _read(source: RewardSource, segments: Sequence[Segment], instruction: str) -
     needs, frames, first = source.needs, None, None
     steps = needs.picture_steps(segments[0].length)
     if needs.frames:
-        shown = []
+        pictures = []
         for segment in segments:
-            taken = pictures_of(segment.trajectory)
-            newest = np.searchsorted(taken.times, segment.start + 1 + steps, side="right") - 1
-            distinct, places = np.unique(taken.times[newest], return_inverse=True)
-            shown.append(taken.read(distinct)[places])
-        frames = np.stack(shown)
+            recorded = pictures_of(segment.trajectory)
+            newest = np.searchsorted(recorded.times, segment.start + 1 + steps, side="right") - 1
+            distinct, places = np.unique(recorded.times[newest], return_inverse=True)
+            pictures.append(recorded.read(distinct)[places])
+        frames = np.stack(pictures)
         first = np.stack([s.first_frame() for s in segments]) if needs.first_frame else None
     return SegmentBatch(
         frames=frames,

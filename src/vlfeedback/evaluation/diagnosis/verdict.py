@@ -1,9 +1,9 @@
-"""From figures to a word: good, weak, or useless, and why.
+"""The verdict on a source, from its figures: good, weak or useless, and why.
 
-A verdict rests on two questions that any reward must answer: which of two random clips is better,
-and did this episode succeed. Each is judged by its 95 % interval, never by the figure alone. The
-other figures can only hold a verdict back from "good". Pages and documents take the rule in words
-from `describe_rule`.
+A verdict depends on two questions that any reward must answer: which of two random segments is
+better, and did this episode succeed. Each is judged by its 95 % interval, never by the figure
+alone. The other figures can only hold a verdict back from "good". Pages and documents take the
+rule in words from `describe_rule`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
-        """The word in plain words."""
+        """The verdict as a sentence."""
         return _SENTENCES[self.word]
 
 
@@ -97,19 +97,19 @@ def decide(metrics: Mapping[str, MetricValue], *, prior: float) -> Verdict:
     if _estimate(metrics, _SUCCESS) is None:
         questions[1] = (_IN_PLACE_OF_SUCCESS, CHANCE, GOOD_AUC)
     answers = [(e, *q) for q in questions if (e := _estimate(metrics, q[0])) is not None]
-    knows = [e.low > chance for e, _, chance, _ in answers]
-    excels = [e.low > max(chance, good) for e, _, chance, good in answers]
+    above_chance = [e.low > chance for e, _, chance, _ in answers]
+    above_good = [e.low > max(chance, good) for e, _, chance, good in answers]
     reasons = [_reason(*answer) for answer in answers]
     failings = _failings(metrics)
     unsteady = [
-        f"Beware: {what}: {_shown(name, e)}."
-        for name, what in _SHOULD_BE_STEADY.items()
+        f"Beware: {statement}: {_shown(name, e)}."
+        for name, statement in _SHOULD_BE_STEADY.items()
         if (e := _estimate(metrics, name)) is not None and e.mean < STEADY
     ]
     word: Word = "weak"
-    if not any(knows):
+    if not any(above_chance):
         word = "useless"
-    elif all(excels) and not failings:
+    elif all(above_good) and not failings:
         word = "good"
     return Verdict(word, (*reasons, *failings, *unsteady))
 
@@ -149,13 +149,13 @@ def describe_rule(thresholds: Mapping[str, float] = THRESHOLDS) -> dict[str, str
 def _failings(metrics: Mapping[str, MetricValue]) -> list[str]:
     """What keeps a source from being good, whatever it answers to the two questions."""
     failings = [
-        f"It {what}: {_shown(name, e)}."
-        for name, what in _MUST_BEAT_CHANCE.items()
+        f"It {statement}: {_shown(name, e)}."
+        for name, statement in _MUST_BEAT_CHANCE.items()
         if (e := _estimate(metrics, name)) is not None and not e.low > CHANCE
     ]
     return failings + [
-        f"It {what}: {_shown(name, e)}."
-        for name, what in _MUST_NOT_FALL.items()
+        f"It {statement}: {_shown(name, e)}."
+        for name, statement in _MUST_NOT_FALL.items()
         if (e := _estimate(metrics, name)) is not None and e.high < 0
     ]
 
@@ -167,14 +167,14 @@ def _estimate(metrics: Mapping[str, MetricValue], name: str) -> Estimate | None:
 
 
 def _reason(e: Estimate, name: str, chance: float, good: float) -> str:
-    shown = f"“{METRICS[name].title}”: {_shown(name, e)}"
+    finding = f"“{METRICS[name].title}”: {_shown(name, e)}"
     if e.high < chance:
-        return f"Worse than guessing at {shown}; guessing gives {100 * chance:.0f} %."
+        return f"Worse than guessing at {finding}; guessing gives {100 * chance:.0f} %."
     if e.low <= chance:
-        return f"No better than guessing at {shown}; guessing gives {100 * chance:.0f} %."
+        return f"No better than guessing at {finding}; guessing gives {100 * chance:.0f} %."
     if e.low <= good:
-        return f"Better than guessing at {shown}; good begins above {100 * good:.0f} %."
-    return f"Clearly better than guessing at {shown}."
+        return f"Better than guessing at {finding}; good begins above {100 * good:.0f} %."
+    return f"Clearly better than guessing at {finding}."
 
 
 def _shown(name: str, e: Estimate) -> str:

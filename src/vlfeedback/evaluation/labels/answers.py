@@ -1,4 +1,4 @@
-"""What sources say of pairs with a known order: labels, and scores where they give rewards."""
+"""Answers of sources to pairs with a known order: labels, and scores where they give rewards."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairAnswers:
-    """What several sources say of the same N pairs, and the truth.
+    """The answers of several sources to the same N pairs, and the true order.
 
     Every source has labels. One that gives rewards also has scores, of which its labels are the
     signs: the segment with the larger score is preferred, equal scores tie.
@@ -174,16 +174,16 @@ def label_pairs_shown(pairs: RankedPairs, labeller: PreferenceSource) -> Prefere
         NeedsError: a trajectory lacks what the labeller reads.
         SourceAnswerError: the labeller answered with something that is no label of these pairs.
     """
-    both = list(zip(pairs.first, pairs.second, strict=True))
+    rows = list(zip(pairs.first, pairs.second, strict=True))
     if isinstance(labeller, MeasuresPairs):
-        labeller = labeller.measured_on([(a.segment, b.segment) for a, b in both])
+        labeller = labeller.measured_on([(a.segment, b.segment) for a, b in rows])
     stride = picture_stride([pairs.first[0].segment.trajectory])
     needs = replace(labeller.needs, frame_stride=pace_of(labeller.needs, stride))
     parts = []
-    for start in range(0, len(both), _BATCH):
-        first, second = zip(*both[start : start + _BATCH], strict=True)
-        shown = SegmentPairs(_batch(first, needs), _batch(second, needs))
-        parts.append(ask_labeller(labeller, shown))
+    for start in range(0, len(rows), _BATCH):
+        first, second = zip(*rows[start : start + _BATCH], strict=True)
+        pairs_shown = SegmentPairs(_batch(first, needs), _batch(second, needs))
+        parts.append(ask_labeller(labeller, pairs_shown))
     return PreferenceLabels.concatenate(parts)
 
 
@@ -237,19 +237,19 @@ def _labels_of(scores: Float64[np.ndarray, "N 2"]) -> PreferenceLabels:
     return PreferenceLabels(prefer_second.astype(np.float32), np.ones(len(scores), dtype=np.bool_))
 
 
-def _batch(shown: Sequence[ShownSegment], needs: SourceNeeds) -> SegmentBatch:
+def _batch(segments: Sequence[ShownSegment], needs: SourceNeeds) -> SegmentBatch:
     """What a labeller reads of these segments, as they are shown."""
     batch = SegmentBatch.from_segments(
-        [s.segment for s in shown], [s.instruction for s in shown], needs=needs
+        [s.segment for s in segments], [s.instruction for s in segments], needs=needs
     )
     if batch.frames is None:
         return batch
     frames = np.stack(
-        [row[::-1] if s.reversed else row for s, row in zip(shown, batch.frames, strict=True)]
+        [row[::-1] if s.reversed else row for s, row in zip(segments, batch.frames, strict=True)]
     )
     first = batch.first_frames
     if first is not None:
-        with_reset = np.array([s.with_reset for s in shown])[:, None, None, None]
+        with_reset = np.array([s.with_reset for s in segments])[:, None, None, None]
         first = np.where(with_reset, first, frames[:, 0])
     return replace(batch, frames=frames, first_frames=first)
 

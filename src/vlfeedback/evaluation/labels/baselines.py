@@ -1,4 +1,4 @@
-"""What needs no model, and stands beside every figure of a source's labels."""
+"""Baselines that need no model, reported beside every figure of a source's labels."""
 
 from __future__ import annotations
 

@@ -44,12 +44,12 @@ def fresh_settings(
         InvalidValueError: the tasks have different defaults.
         NeedsError: an environment has no time limit.
     """
-    given = {"episodes": episodes, "frame_stride": _STRIDE, "seed": FRESH + seed}
-    return complete_settings([get_task(task) for task in tasks], given)
+    overrides = {"episodes": episodes, "frame_stride": _STRIDE, "seed": FRESH + seed}
+    return complete_settings([get_task(task) for task in tasks], overrides)
 
 
 def fresh_levels(tasks: Sequence[str | TaskSpec]) -> tuple[str, ...]:
-    """Levels of these tasks that have a story: all but scattered scenes."""
+    """Levels of these tasks that hold episodes of actions: all but scattered scenes."""
     levels = [level for task in tasks for level in levels_of(get_task(task))]
     return tuple(level for level in dict.fromkeys(levels) if level != SCATTERED)
 
@@ -65,7 +65,7 @@ def episodes_by_task(
     Args:
         trajectories: by task, or a collection.
         tasks: default: all that are there.
-        others: the rest of the tasks that are there as well.
+        others: all other tasks that are there as well.
 
     Raises:
         NeedsError: there is no episode of a task, or of none at all.
@@ -75,10 +75,10 @@ def episodes_by_task(
     episodes = {}
     for task in names:
         if isinstance(trajectories, Collection):
-            found: Sequence[Trajectory] = trajectories.load(task) if task in at_hand else ()
+            candidates: Sequence[Trajectory] = trajectories.load(task) if task in at_hand else ()
         else:
-            found = trajectories.get(task, ())
-        episodes[task] = [t for t in found if t.level != SCATTERED]
+            candidates = trajectories.get(task, ())
+        episodes[task] = [t for t in candidates if t.level != SCATTERED]
     missing = [task for task, of in episodes.items() if not of]
     if missing or not episodes:
         raise NeedsError(
@@ -111,11 +111,11 @@ def task_of(
             return trajectories.task(task)
         return get_task(task)
     except UnknownNameError as error:
-        recorded = {t.instruction for t in episodes} - {""}
-        if len(recorded) == 1:
-            return TaskSpec(task, recorded.pop(), env_id="")
+        instructions = {t.instruction for t in episodes} - {""}
+        if len(instructions) == 1:
+            return TaskSpec(task, instructions.pop(), env_id="")
         raise NeedsError(
-            f"Task {task!r} is not registered, and its episodes say {len(recorded)} instructions. "
-            f"Say what it asks for: tasks=[TaskSpec({task!r}, 'what to do', env_id='')], or "
-            "--instruction."
+            f"Task {task!r} is not registered, and its episodes say {len(instructions)} "
+            f"instructions. Say what it asks for: tasks=[TaskSpec({task!r}, 'what to do', "
+            "env_id='')], or --instruction."
         ) from error

@@ -99,18 +99,18 @@ def evaluate_labels(
 
     Source: VLP paper, appendix B, Tables 5, 6 and 15.
     """
-    asked = make_sources(sources, device=device)
+    instances = make_sources(sources, device=device)
     if repeats < 1:
         raise InvalidValueError(f"repeats={repeats}; expected at least 1.")
     results = []
     for repeat in range(repeats):
         at_hand = trajectories(seed + repeat) if callable(trajectories) else trajectories
-        named = {t.name if isinstance(t, TaskSpec) else t: t for t in tasks or ()}
-        by_task = episodes_by_task(at_hand, [*named] or None, others=language)
-        round_ = _Round(asked, by_task, [*(named or by_task)], seed + repeat, language)
+        tasks_by_name = {t.name if isinstance(t, TaskSpec) else t: t for t in tasks or ()}
+        by_task = episodes_by_task(at_hand, [*tasks_by_name] or None, others=language)
+        round_ = _Round(instances, by_task, [*(tasks_by_name or by_task)], seed + repeat, language)
         result = {}
         for task in round_.tasks:
-            spec = task_of(named.get(task, task), at_hand, by_task[task])
+            spec = task_of(tasks_by_name.get(task, task), at_hand, by_task[task])
             pairs = draw_pairings(
                 by_task[task], spec, n_pairs=n_pairs, length=length, seed=seed + repeat
             )
@@ -123,7 +123,7 @@ def evaluate_labels(
                 )
         results.append(result)
     figures = {}
-    for name, source in asked.items():
+    for name, source in instances.items():
         figures[name] = summarise(results, source=name, log_odds_scale=log_odds_scale(source))
         if reasons := inapplicable_pairings(source):
             figures[name]["not_applicable"] = reasons

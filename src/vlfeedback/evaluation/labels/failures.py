@@ -43,8 +43,8 @@ def surest_mistakes(
     for pairing, ranked in pairs.items():
         if source not in answers[pairing].labels:
             continue
-        wanted = 2 * ranked.prefer_second - 1  # -1 first, 1 second, 0 no order
-        lead = answers[pairing].gap(source) * wanted
+        sign = 2 * ranked.prefer_second - 1  # -1 first, 1 second, 0 no order
+        lead = answers[pairing].gap(source) * sign
         for row in np.argsort(lead, kind="stable"):
             if len(mistakes) == at_most or lead[row] >= 0:
                 break

@@ -117,13 +117,13 @@ def _draw_others(
     pool: Mapping[str, Sequence[Trajectory]], n: int, length: int, rng: np.random.Generator
 ) -> _Others:
     names = sorted(pool)
-    drawn = []
+    draws = []
     for index in rng.integers(len(names), size=n):
         episodes = pool[names[index]]
         stride = picture_stride(episodes)
         (segment,) = sample_segments(episodes, 1, length, rng=rng, start_multiple=stride)
-        drawn.append((names[index], ShownSegment(segment, "")))
-    return drawn
+        draws.append((names[index], ShownSegment(segment, "")))
+    return draws
 
 
 def _one_kind(
@@ -134,30 +134,35 @@ def _one_kind(
     share: Float64[np.ndarray, " N"],
     others: Mapping[str, _Others],
 ) -> dict[str, Any]:
-    def read(shown: Sequence[ShownSegment], texts: Sequence[str]) -> Float64[np.ndarray, " N"]:
-        return _read(scorer, shown, texts)
+    def score(segments: Sequence[ShownSegment], texts: Sequence[str]) -> Float64[np.ndarray, " N"]:
+        return _read(scorer, segments, texts)
 
     own = [_pick(task, kind, draw) for draw in share]
-    first, second = read(pairs.first, own), read(pairs.second, own)
+    first, second = score(pairs.first, own), score(pairs.second, own)
     itp = bradley_terry_loss(second - first, pairs.prefer_second, scorer.log_odds_scale)
     figures: dict[str, Any] = {
         "itp_accuracy": _itp_accuracy(first, second, pairs),
         "itp_loss": itp,
     }
-    for pool, drawn in others.items():
-        foreign = [_pick(name, kind, draw) for (name, _), draw in zip(drawn, share, strict=True)]
-        other = read([segment for _, segment in drawn], own)
-        first_foreign, second_foreign = read(pairs.first, foreign), read(pairs.second, foreign)
+    for pool, draws in others.items():
+        other_texts = [
+            _pick(name, kind, draw) for (name, _), draw in zip(draws, share, strict=True)
+        ]
+        other = score([segment for _, segment in draws], own)
+        first_under_other, second_under_other = (
+            score(pairs.first, other_texts),
+            score(pairs.second, other_texts),
+        )
         lead = np.r_[first - other, second - other]
         ivp = bradley_terry_loss(lead, 1.0, scorer.log_odds_scale)
-        ilp = bradley_terry_loss(second_foreign - first_foreign, 0.5, scorer.log_odds_scale)
+        ilp = bradley_terry_loss(second_under_other - first_under_other, 0.5, scorer.log_odds_scale)
         figures[pool] = {
             "ivp_accuracy": _share_above_zero(lead),
             "ivp_loss": ivp,
             "ilp_loss": ilp,
             "average_loss": (itp + ilp + ivp) / 3,
             "right_instruction_accuracy": _share_above_zero(
-                np.r_[first - first_foreign, second - second_foreign]
+                np.r_[first - first_under_other, second - second_under_other]
             ),
         }
     return figures
@@ -170,11 +175,11 @@ def _pick(task: str, kind: LanguageKind, draw: float) -> str:
 
 
 def _read(
-    scorer: SegmentScorer, shown: Sequence[ShownSegment], texts: Sequence[str]
+    scorer: SegmentScorer, segments: Sequence[ShownSegment], texts: Sequence[str]
 ) -> Float64[np.ndarray, " N"]:
     """Scores of the segments under these texts in place of their own."""
     return scorer.scores(
-        [replace(segment, instruction=text) for segment, text in zip(shown, texts, strict=True)]
+        [replace(segment, instruction=text) for segment, text in zip(segments, texts, strict=True)]
     )
 
 

@@ -107,5 +107,5 @@ def why_not_applicable(pairing: str, needs: SourceNeeds, *, scores_steps: bool) 
 def picture_stride(trajectories: Sequence[Trajectory]) -> int:
     """Steps from one picture to the next, 1 where there are none; segments begin at multiples."""
     frames = trajectories[0].frames
-    apart = [] if frames is None else np.diff(frames.times[1:3]).tolist()
-    return int(apart[0]) if apart else 1
+    distances = [] if frames is None else np.diff(frames.times[1:3]).tolist()
+    return int(distances[0]) if distances else 1

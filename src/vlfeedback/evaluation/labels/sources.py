@@ -61,21 +61,23 @@ def make_sources(
         sources = [sources]
     if not sources or len(set(sources)) < len(sources):
         raise InvalidValueError(f"sources={sources!r}; expected at least one, each once.")
-    named = sources if isinstance(sources, Mapping) else {source: source for source in sources}
-    made: dict[str, AnySource] = {}
-    for name, source in named.items():
-        made[name] = make_any_source(source, device=device) if isinstance(source, str) else source
-        if not isinstance(made[name], (RewardSource, PreferenceSource)):
+    by_name = sources if isinstance(sources, Mapping) else {source: source for source in sources}
+    instances: dict[str, AnySource] = {}
+    for name, source in by_name.items():
+        instances[name] = (
+            make_any_source(source, device=device) if isinstance(source, str) else source
+        )
+        if not isinstance(instances[name], (RewardSource, PreferenceSource)):
             raise InvalidTypeError(
                 f"{name!r} is a {type(source).__name__}; expected a source with rewards(batch) or "
                 "label(pairs), and with needs."
             )
-        if name in BASELINES and not isinstance(made[name], BASELINES[name]):
+        if name in BASELINES and not isinstance(instances[name], BASELINES[name]):
             raise InvalidValueError(
-                f"A {type(made[name]).__name__} is called {name!r}, like a baseline beside it; "
-                f"expected another name than {', '.join(BASELINES)}."
+                f"A {type(instances[name]).__name__} is called {name!r}, like a baseline beside "
+                f"it; expected another name than {', '.join(BASELINES)}."
             )
-    return made
+    return instances
 
 
 def log_odds_scale(source: AnySource) -> float | None:

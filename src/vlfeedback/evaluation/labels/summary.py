@@ -60,26 +60,34 @@ def summarise(
     tasks = list(repeats[0])
     figures: dict[str, Any] = {}
     for pairing in PAIRINGS:
-        held = [t for t in tasks if all(_answered(r[t], pairing, source) for r in repeats)]
-        if not held:
+        answered_tasks = [
+            t for t in tasks if all(_answered(r[t], pairing, source) for r in repeats)
+        ]
+        if not answered_tasks:
             continue
-        names = [*repeats[0][held[0]].answers[pairing].labels, "prior"]
-        accuracy = {name: _accuracy(repeats, held, pairing, name) for name in names}
+        names = [*repeats[0][answered_tasks[0]].answers[pairing].labels, "prior"]
+        accuracy = {name: _accuracy(repeats, answered_tasks, pairing, name) for name in names}
         figures[f"{pairing}_pairs"] = _part(accuracy, lambda e: e.mean)
         figures.setdefault("intervals", {})[pairing] = _part(accuracy, lambda e: [e.low, e.high])
         figures.setdefault("comparisons", {})[pairing] = {
-            name: _compare(repeats, held, pairing, source, name) for name in names if name != source
+            name: _compare(repeats, answered_tasks, pairing, source, name)
+            for name in names
+            if name != source
         }
-        figures.setdefault("correlation", {})[pairing] = _correlation(repeats, held, pairing)
-        calibration = _calibration(repeats, held, pairing, source, log_odds_scale)
+        figures.setdefault("correlation", {})[pairing] = _correlation(
+            repeats, answered_tasks, pairing
+        )
+        calibration = _calibration(repeats, answered_tasks, pairing, source, log_odds_scale)
         if calibration:
             figures.setdefault("calibration", {})[pairing] = calibration
-        if source not in repeats[0][held[0]].answers[pairing].scores:
-            outcomes = _outcomes(repeats, held, pairing, source)
+        if source not in repeats[0][answered_tasks[0]].answers[pairing].scores:
+            outcomes = _outcomes(repeats, answered_tasks, pairing, source)
             figures.setdefault("outcomes", {})[pairing] = outcomes
-        if all(repeats[0][t].answers[pairing].returns is not None for t in held):
+        if all(repeats[0][t].answers[pairing].returns is not None for t in answered_tasks):
             gaps = figures.setdefault("accuracy_by_gap", {})
-            gaps[pairing] = {n: _by_gap(repeats, held, pairing, n) for n in names if n != "prior"}
+            gaps[pairing] = {
+                n: _by_gap(repeats, answered_tasks, pairing, n) for n in names if n != "prior"
+            }
     accuracy_of_source = dict(figures["clustered_pairs"][source])
     figures["mean_label_accuracy"] = accuracy_of_source.pop("mean")
     figures["label_accuracy"] = accuracy_of_source
@@ -176,8 +184,10 @@ def _calibration(
 ) -> dict[str, Any]:
     """Of all tasks and repeats together; nothing where the source gives no probabilities."""
     answers = [r[t].answers[pairing] for r in repeats for t in tasks]
-    said = [a.probabilities(source, scale) for a in answers]
-    parts = [(a.prefer_second, p) for a, p in zip(answers, said, strict=True) if p is not None]
+    probabilities = [a.probabilities(source, scale) for a in answers]
+    parts = [
+        (a.prefer_second, p) for a, p in zip(answers, probabilities, strict=True) if p is not None
+    ]
     if not parts:
         return {}
     truth, probability = (np.concatenate(column) for column in zip(*parts, strict=True))
