@@ -125,6 +125,23 @@ def test_fresh_episodes_are_acted_out_by_the_tasks_own_script_and_kept(
     assert calls[-1][1] == calls[-1][2]
 
 
+def test_pictures_of_fresh_episodes_that_are_not_kept_can_still_be_drawn(
+    towel: TaskSpec,
+) -> None:
+    diagnosed = diagnose_sources(
+        {"mine": BrightnessReward()},
+        towel,
+        **(SMALL | {"episodes": 3}),
+        horizon=21,
+        frame_size=8,
+        workers=0,
+    )
+    curve = diagnosed.diagnoses["mine"].curves["expert"]
+    frames = curve.trajectory.frames
+    assert frames is not None
+    assert frames.read(frames.times).shape == (len(frames.times), 8, 8, 3)
+
+
 def test_a_camera_that_cannot_be_had_leaves_its_figures_out_and_says_why(
     episodes: list[Trajectory], towel: TaskSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:

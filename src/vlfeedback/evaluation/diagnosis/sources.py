@@ -13,7 +13,11 @@ from typing import Any
 from vlfeedback.data.provenance import describe_machine
 from vlfeedback.evaluation.diagnosis.diagnose import Diagnosis, diagnose
 from vlfeedback.evaluation.diagnosis.episodes import choose_episodes
-from vlfeedback.evaluation.diagnosis.fresh_episodes import collect_fresh, fresh_settings
+from vlfeedback.evaluation.diagnosis.fresh_episodes import (
+    collect_fresh,
+    fresh_settings,
+    with_pictures_in_memory,
+)
 from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs, prepare_diagnosis
 from vlfeedback.evaluation.diagnosis.other_camera import retake_probed
 from vlfeedback.evaluation.diagnosis.prepared_sources import PreparedSources
@@ -106,6 +110,8 @@ def diagnose_sources(
             trajectories = collect_fresh(
                 clips or scratch, spec, settings["collected"], workers=workers, report=report
             )
+            if clips is None:  # the curves are drawn after the files are gone
+                trajectories = [with_pictures_in_memory(t) for t in trajectories]
         evaluated, others = choose_episodes(trajectories, episodes)
         evaluated = prepared.add_goals(evaluated, others, goals or scratch)
         retaken = retake_probed(evaluated, spec, camera, report=report)
