@@ -137,19 +137,20 @@ def test_a_record_names_the_class_and_its_settings() -> None:
 
 
 def test_embeddings_go_by_their_name_or_by_class_and_settings() -> None:
-    class Embedder:
+    class Nameless:
         needs = SourceNeeds(frames=True)
-        config = Settings()
 
         def rewards(self, batch: SegmentBatch) -> Any: ...
 
         def embed(self, frames: np.ndarray) -> Any: ...
+
+    class Embedder(Nameless):
+        config = Settings()
 
     class Named(Embedder):
         embedding_id = "encoder 1"
 
     assert embedding_id(Named()) == "encoder 1"
     assert embedding_id(Embedder()).endswith('Embedder {"strength": 0.5}')
-    del Embedder.config
-    with pytest.raises(NeedsError, match="Embedder does not say what its embeddings depend on"):
-        embedding_id(Embedder())
+    with pytest.raises(NeedsError, match="Nameless does not say what its embeddings depend on"):
+        embedding_id(Nameless())

@@ -94,7 +94,8 @@ def _start(job: Job, attempt: int) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1")},
+            # Unbuffered: the log is in the order of what happened, and its end is the reason.
+            env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1"), "PYTHONUNBUFFERED": "1"},
             start_new_session=True,  # Ctrl-C reaches this process alone, which then ends them
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -19,6 +19,11 @@ from vlfeedback.wrappers.scoring import live_scorer, resolve_source
 
 __all__ = ["VectorRewardFromSource"]
 
+if TYPE_CHECKING:
+    _VectorWrapper = gym.vector.VectorWrapper[Any, Any, Any, Any, Any]
+else:
+    _VectorWrapper = gym.vector.VectorWrapper  # takes parameters from Gymnasium 1.4 on
+
 _Step = tuple[
     Any,
     Float64[np.ndarray, " N"],
@@ -28,7 +33,7 @@ _Step = tuple[
 ]
 
 
-class VectorRewardFromSource(gym.vector.VectorWrapper[Any, Any, Any, Any, Any]):
+class VectorRewardFromSource(_VectorWrapper):
     """`RewardFromSource` for a vector environment: the same rewards, in one call of the source.
 
     All three autoreset modes are understood. The last step of an episode is scored on its own
