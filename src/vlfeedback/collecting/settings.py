@@ -44,7 +44,7 @@ def complete_settings(tasks: Sequence[TaskSpec], overrides: Mapping[str, Any]) -
     for other in others:
         if other.collecting != first.collecting:
             raise InvalidValueError(
-                f"{other.name} has settings of its own; collect it into another folder than "
+                f"{other.name} has settings of its own; collect or evaluate it apart from "
                 f"{first.name}."
             )
     own = {name: getattr(first.collecting, name) for name in _NAMES if name != "seed"}
