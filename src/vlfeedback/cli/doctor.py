@@ -24,7 +24,8 @@ import gymnasium, vlfeedback.tasks as tasks
 env = gymnasium.make(tasks.get_task("drawer-close").env_id, render_mode="rgb_array")
 env.reset(seed=0)
 picture = env.render()
-assert picture.std() > 1, f"the picture is one colour, {picture[0, 0].tolist()}"
+if picture.std() <= 1:
+    raise SystemExit(f"the picture is one colour, {picture[0, 0].tolist()}")
 print(picture.shape)
 """
 
