@@ -125,7 +125,7 @@ class _Segments:
         from vlfeedback.data.segment_files import read_segments_npz
 
         dataset = read_segments_npz(folder / "a.npz")
-        return dataset.labels, [(a.actions, b.actions) for a, b in dataset.pairs]
+        return dataset.labels, [(a.read("actions"), b.read("actions")) for a, b in dataset.pairs]
 
 
 @register("minari")
