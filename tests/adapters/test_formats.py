@@ -95,7 +95,7 @@ def test_a_copy_of_a_collection_has_its_layout_and_says_what_gave_the_rewards(
         Collection.create(out, {"episodes": 2})
 
 
-@pytest.mark.parametrize(("drop", "word"), [(1, "fewer"), (-1, "more")])
+@pytest.mark.parametrize(("drop", "word"), [(1, "there is none"), (-1, "more")])
 def test_a_copy_is_of_all_trajectories_or_there_is_none(
     collection: Path, tmp_path: Path, drop: int, word: str
 ) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vlfeedback.data.foreign_files import path_inside, reading
 from vlfeedback.data.store import ResumableFolder, check_same_settings
-from vlfeedback.data.trajectories import read_trajectories
+from vlfeedback.data.trajectories import count_trajectories, read_trajectories
 from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.errors import FileFormatError, UnknownNameError
 from vlfeedback.tasks import TASKS, TaskSpec, get_task, is_installed
@@ -29,25 +30,27 @@ class Collection:
     settings: Mapping[str, Any]
 
     @classmethod
-    def create(cls, root: Path, settings: Mapping[str, Any]) -> Collection:
+    def create(cls, root: str | Path, settings: Mapping[str, Any]) -> Collection:
         """Start a collection, or go on with one that was begun with the same settings.
 
         Raises:
             FileFormatError: the folder was begun with other settings, or is something else.
         """
+        root = Path(root)
         if (root / _MANIFEST).is_file():
             cls.open(root)  # which says what to do with a damaged one
         folder = ResumableFolder.begin(root, settings, manifest=_MANIFEST, holds="collection")
         return cls(root, folder.settings)
 
     @classmethod
-    def open(cls, root: Path) -> Collection:
+    def open(cls, root: str | Path) -> Collection:
         """Open a folder that `create` began.
 
         Raises:
             FileNotFoundError: there is no collection at `root`.
             FileFormatError: its manifest cannot be read.
         """
+        root = Path(root)
         if not (root / _MANIFEST).is_file():
             raise FileNotFoundError(
                 f"No collection at {root}; make one with: vlfeedback collect --out {root}"
@@ -67,7 +70,7 @@ class Collection:
         Raises:
             FileFormatError: the folder has another task of this name, or another one acted there.
         """
-        path = self.root / spec.name / _TASK
+        path = self._folder(spec.name) / _TASK
         stored = self._stored_task(spec.name)
         if stored is None and is_installed(spec) and not policies:
             return
@@ -110,30 +113,55 @@ class Collection:
         return TaskSpec(name=name, **facts)
 
     def path(self, task: str, level: str) -> Path:
-        """The path of the trajectories of this task and level, written or not yet."""
-        return self.root / task / f"{level}.h5"
+        """The path of the trajectories of this task and level, written or not yet.
+
+        Raises:
+            InvalidValueError: these names lead out of the folder.
+        """
+        return path_inside(self.root, f"{task}/{level}.h5", where=f"Level {level!r} of {task!r}")
+
+    def has(self, task: str, level: str) -> bool:
+        """Whether this task and level were collected.
+
+        Raises:
+            FileFormatError: there is a file of them, and it is damaged or holds fewer episodes than
+                the collection has of each level; the message says what to do.
+        """
+        path = self.path(task, level)
+        if not path.exists():
+            return False
+        n_episodes, expected = count_trajectories(path), self.settings.get("episodes")
+        if isinstance(expected, int) and n_episodes < expected:
+            raise FileFormatError(
+                f"{path} holds {n_episodes} episodes, and {self.root} has {expected} of each "
+                "level. Delete it and run the same command again."
+            )
+        return True
 
     def missing(self, tasks: Iterable[str], levels: Iterable[str]) -> list[tuple[str, str]]:
-        """What is still to be collected, in order."""
+        """What is still to be collected, in order; see `has` for what is raised."""
         levels = list(levels)
-        return [(t, k) for t in tasks for k in levels if not self.path(t, k).exists()]
+        return [(t, k) for t in tasks for k in levels if not self.has(t, k)]
 
     def tasks(self) -> list[str]:
         """Tasks that have at least one file."""
         return sorted({path.parent.name for path in self.root.glob("*/*.h5")})
 
     def _stored_task(self, task: str) -> dict[str, Any] | None:
-        path = self.root / task / _TASK
+        path = self._folder(task) / _TASK
         if not path.is_file():
             return None
-        entry = read_json(path, advice="Restore it, or collect into another folder.")
-        lacking = {*_FACTS, "policies"} - set(entry)
-        if lacking:
-            raise FileFormatError(
-                f"{path} lacks {', '.join(sorted(lacking))}. Restore it, or collect into another "
-                "folder."
-            )
+        advice = "Restore it, or collect into another folder."
+        entry = read_json(path, advice=advice)
+        with reading(path, "description of a task", advice=advice):
+            facts = [entry[name] for name in _FACTS]
+            policies = [text for pair in entry["policies"].items() for text in pair]
+            if not all(isinstance(text, str) for text in facts + policies):
+                raise TypeError("one of its values is no text")
         return entry
+
+    def _folder(self, task: str) -> Path:
+        return path_inside(self.root, task, where=f"The task {task!r}")
 
     def load(self, task: str, levels: Iterable[str] | None = None) -> list[Trajectory]:
         """Trajectories of a task, of these levels in their order; default: all, by alphabet.
@@ -142,7 +170,7 @@ class Collection:
             FileNotFoundError: nothing was collected for this task, or not all of these levels.
         """
         if levels is None:
-            paths = sorted((self.root / task).glob("*.h5"))
+            paths = sorted(self._folder(task).glob("*.h5"))
         else:
             paths = [self.path(task, level) for level in levels]
         missing = [path.stem for path in paths if not path.is_file()]
@@ -160,7 +188,7 @@ class Collection:
             FileNotFoundError: nothing was collected for this task.
             UnknownNameError: it has no such level, or fewer episodes of it.
         """
-        levels = sorted(path.stem for path in (self.root / task).glob("*.h5"))
+        levels = sorted(path.stem for path in self._folder(task).glob("*.h5"))
         if levels and level not in levels:
             raise UnknownNameError(f"{task!r} has no level {level!r}; it has {', '.join(levels)}.")
         episodes = self.load(task, [level])
