@@ -167,7 +167,7 @@ def test_what_is_no_npz_is_refused(tmp_path: Path) -> None:
         read_segments_npz(tmp_path / "none.npz")
     path = save(tmp_path / "a.npz", with_scores())
     path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(FileFormatError, match="is no readable npz file: .* truncated, damaged"):
+    with pytest.raises(FileFormatError, match=r"is no readable npz file: .* truncated"):
         read_segments_npz(path)
     np.save(tmp_path / "b.npz.npy", np.zeros(3))
     with pytest.raises(FileFormatError, match="is no readable npz file"):

@@ -70,7 +70,7 @@ class HDF5Group(Mapping[str, Any]):
             if link is None:
                 raise KeyError(f"there is no {name}")
             if isinstance(link, h5py.HardLink):
-                part = part[step]
+                part = _open(part, step)
             elif isinstance(link, h5py.SoftLink) and n_links:
                 part = self._follow(part, link.path, n_links - 1)
             else:
@@ -89,3 +89,10 @@ class HDF5Group(Mapping[str, Any]):
             f"{self._path}: {problem}; nothing outside of a file is read. Copy all of it into one "
             "file, such as with h5repack or h5py."
         )
+
+
+def _open(group: h5py.Group, name: str) -> Any:
+    try:
+        return group[name]
+    except KeyError as error:  # which h5py makes of damage, and which says that nothing is there
+        raise ValueError(str(error)) from error
