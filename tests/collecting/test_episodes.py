@@ -150,11 +150,11 @@ def test_an_environment_without_a_time_limit_needs_a_horizon(
 def test_a_file_that_was_cut_off_is_named_and_collected_again_once_it_is_deleted(
     walk: TaskSpec, tmp_path: Path
 ) -> None:
-    collect(tmp_path, [walk], settings=SMALL, workers=0, policies=GO)
-    path = tmp_path / "walk" / "expert.h5"
+    collect(tmp_path / "out", [walk], settings=SMALL, workers=0, policies=GO)
+    path = tmp_path / "out" / "walk" / "expert.h5"
     os.truncate(path, path.stat().st_size - 100)
     with pytest.raises(FileFormatError, match=r"walk/expert\.h5 is no .* delete it and collect"):
-        collect(tmp_path, [walk], settings=SMALL, workers=0, policies=GO)
+        collect(tmp_path / "out", [walk], settings=SMALL, workers=0, policies=GO)
     path.unlink()
-    assert collect(tmp_path, [walk], settings=SMALL, workers=0, policies=GO) == 2
-    assert len(Collection.open(tmp_path).load("walk", ["expert"])) == 2
+    assert collect(tmp_path / "out", [walk], settings=SMALL, workers=0, policies=GO) == 2
+    assert len(Collection.open(tmp_path / "out").load("walk", ["expert"])) == 2

@@ -7,6 +7,7 @@ allocated, and the checksums of the zip are compared to the last byte.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ _WHAT = "npz file"
 _ADVICE = "It is truncated, damaged or of another format; take a whole copy."
 _ENDING = ".npy"
 _PART_BYTES = 2**20
+_LONGEST_END = 22 + 2**16  # bytes of a zip's last record, with its comment
+_SEE_ELSEWHERE = 0xFFFF  # in place of a number that needs more than two bytes
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -89,8 +92,9 @@ def copy_npz(
     names = renamed or {}
     with reading(origin, _WHAT, advice=_ADVICE):
         file = ZipFile(origin)
+        members = _members(file)
     with file, new_file(Path(path)) as partial, ZipFile(partial, "w", ZIP_DEFLATED) as copy:
-        for name, member in _members(file).items():
+        for name, member in members.items():
             if name in arrays and name not in names:
                 continue
             to = ZipInfo(_file_name(names.get(name, name), member), member.date_time)
@@ -105,7 +109,24 @@ def copy_npz(
 
 
 def _members(file: ZipFile) -> dict[str, ZipInfo]:
-    return {info.filename.removesuffix(_ENDING): info for info in file.infolist()}
+    """All members by name; what the zip says of them in other places has to agree."""
+    members = file.infolist()
+    for member in members:
+        file.open(member).close()
+    n_members = _count_at_end(file)
+    if n_members not in (len(members), _SEE_ELSEWHERE):
+        raise ValueError(f"it says that it has {n_members} arrays, and lists {len(members)}")
+    return {member.filename.removesuffix(_ENDING): member for member in members}
+
+
+def _count_at_end(file: ZipFile) -> int:
+    raw = file.fp
+    if raw is None:
+        return _SEE_ELSEWHERE
+    raw.seek(max(0, raw.seek(0, os.SEEK_END) - _LONGEST_END))
+    end = raw.read()
+    start = end.rfind(b"PK\x05\x06") + 10
+    return int.from_bytes(end[start : start + 2], "little")
 
 
 def _file_name(name: str, member: ZipInfo) -> str:

@@ -53,6 +53,7 @@ _WHAT, _ADVICE = (
     "whole copy.",
 )
 _HEADER, _DIGEST = "header", "header_sha256"
+_LONGEST_ATTRIBUTE = 60_000  # bytes; HDF5 keeps longer ones elsewhere
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,7 +221,7 @@ def _write_one(group: h5py.Group, trajectory: Trajectory, video: bool) -> None:
             "info": trajectory.facts(),
         }
     )
-    group.attrs[_HEADER], group.attrs[_DIGEST] = header, _digest(header)
+    group.attrs[_HEADER], group.attrs[_DIGEST] = _stored(header), _stored(_digest(header))
     for name, array in arrays.items():
         write_array(group, name, array)
     if trajectory.frames is not None:
@@ -254,12 +255,21 @@ def _read_one(path: Path, group: HDF5Group) -> Trajectory:
 
 
 def _read_header(group: HDF5Group) -> dict[str, Any]:
-    text, digest = group.attrs[_HEADER], group.attrs.get(_DIGEST)
-    if digest is not None and digest != _digest(text):
+    text = _text(group.attrs[_HEADER])
+    if _DIGEST in group.attrs and _text(group.attrs[_DIGEST]) != _digest(text):
         raise ValueError(f"the header of {group.name} is not what was written")
     header = json.loads(text)
     check_header(header)
     return dict(header)
+
+
+def _stored(text: str) -> str | np.bytes_:
+    """A text where HDF5 has checksums, if it fits in there: it never ends on some damaged ones."""
+    return np.bytes_(text.encode()) if len(text) < _LONGEST_ATTRIBUTE else text
+
+
+def _text(stored: str | bytes) -> str:
+    return stored.decode() if isinstance(stored, bytes) else stored
 
 
 def _digest(header: str) -> str:
