@@ -23,7 +23,12 @@ from jaxtyping import Float32, Int64, UInt8
 from vlfeedback.data.foreign_files import reading
 from vlfeedback.data.hdf5_files import new_hdf5, open_hdf5, write_array
 from vlfeedback.data.hdf5_groups import HDF5Group
-from vlfeedback.data.trajectory_checks import check_arrays, check_header, check_stored_pictures
+from vlfeedback.data.trajectory_checks import (
+    check_arrays,
+    check_header,
+    check_stored_pictures,
+    check_times,
+)
 from vlfeedback.data.video_frames import decode_pictures, encode_pictures, has_encoder
 from vlfeedback.errors import FileFormatError, ShapeError
 from vlfeedback.types import Trajectory, rows_of
@@ -245,6 +250,7 @@ def _read_one(path: Path, group: HDF5Group) -> Trajectory:
         del arrays["env_rewards"]
     if "times" in group:
         times = np.asarray(group["times"])
+        check_times(times, where=where)
         if "pictures" in group:
             check_stored_pictures(group["pictures"], len(times))
         fields["frames"] = HDF5Frames(path, group.name, times)
