@@ -29,6 +29,7 @@ from vlfeedback.optional import require
 
 __all__ = [
     "Weights",
+    "check_fit",
     "check_one_choice",
     "config_beside",
     "fill",
@@ -133,6 +134,17 @@ def fill(network: nn.Module, weights: Weights, what: str, *, unread: Iterable[st
     Raises:
         CheckpointError: names or shapes differ; the message says what the file looks like.
     """
+    tensors = check_fit(network, weights, what, unread=unread)
+    network.load_state_dict(tensors, strict=False)
+
+
+def check_fit(
+    network: nn.Module, weights: Weights, what: str, *, unread: Iterable[str] = ()
+) -> dict[str, Tensor]:
+    """The tensors that `fill` copies; a network on the device ``"meta"`` will do.
+
+    Arguments and errors are those of `fill`.
+    """
     expected = network.state_dict()
     tensors = {
         k: t for k, t in weights.tensors.items() if k in expected or not _may_be_extra(k, unread)
@@ -150,7 +162,7 @@ def fill(network: nn.Module, weights: Weights, what: str, *, unread: Iterable[st
             f"missing, unexpected or of another shape, first: {mismatches[:5]}. "
             f"It looks like {recognise(weights.tensors, weights.top_key).what}."
         )
-    network.load_state_dict(tensors, strict=False)
+    return tensors
 
 
 def check_one_choice(what: str, example: str, **choices: Any) -> None:
@@ -185,6 +197,12 @@ def tensors_digest(network: nn.Module) -> str:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _are_named_tensors(content: Any) -> bool:
+    return isinstance(content, Mapping) and all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()
+    )
 
 
 def _is_object(value: Any) -> bool:
@@ -222,7 +240,7 @@ def _read(path: Path) -> Weights:
         top_key = next((k for k in _TOP_KEYS if isinstance(content.get(k), Mapping)), "")
     if top_key:
         content = content[top_key]
-    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
+    if not _are_named_tensors(content):
         raise CheckpointError(f"{path} holds a {type(content).__name__}; expected named tensors.")
     return Weights(path, dict(content), is_archive, config_beside(path), top_key, own_format)
 

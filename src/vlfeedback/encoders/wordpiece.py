@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vlfeedback.data.foreign_files import reading
 from vlfeedback.encoders.words import WordVectors
 from vlfeedback.errors import FileFormatError, InvalidValueError
 from vlfeedback.optional import require
@@ -96,13 +97,9 @@ def read_vocabulary(path: Path) -> list[str]:
     Raises:
         FileFormatError: it is no such file: no text, or without the marks that a sentence needs.
     """
-    try:
+    with reading(path, "vocabulary", advice="Expected text, one token a line."):
         # Not splitlines: some tokens are what it takes for the end of a line.
         tokens = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except UnicodeDecodeError as error:
-        raise FileFormatError(
-            f"{path} is no vocabulary; expected text, one token a line."
-        ) from error
     missing = [mark for mark in _NEEDED if mark not in tokens]
     if missing:
         raise FileFormatError(
