@@ -75,6 +75,7 @@ def _open(
     advice = f"Delete {progress} to encode again."
     with reading(path, "cache of tokens", advice=advice):
         n_done = int(read_json(progress, advice=advice)["encoded"])
+        np.lib.format.open_memmap(path, mode="r")  # to write, it would fill up a file cut short
         tokens = np.lib.format.open_memmap(path, mode="r+")
         n_episodes, n_pictures = episodes.pictures.shape[:2]
         if tokens.shape[:2] != (n_episodes, n_pictures) or tokens.dtype != np.float16:
