@@ -12,7 +12,7 @@ from vlfeedback.errors import FileFormatError
 __all__ = ["read_array"]
 
 
-def read_array(path: Path, expected: str) -> np.ndarray:
+def read_array(path: str | Path, expected: str) -> np.ndarray:
     """Read an ``.npy`` file of numbers or text.
 
     Args:
@@ -23,6 +23,7 @@ def read_array(path: Path, expected: str) -> np.ndarray:
         FileFormatError: it is truncated, of another format, or holds pickled objects or several
             arrays.
     """
+    path = Path(path)
     advice = f"Expected {expected}, saved with numpy.save."
     with path.open("rb") as file:
         beginning = file.read(len(np.lib.format.MAGIC_PREFIX))

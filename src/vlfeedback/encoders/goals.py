@@ -89,13 +89,14 @@ class Goal:
                 )
 
 
-def read_picture(path: Path) -> UInt8[np.ndarray, "H W 3"]:
+def read_picture(path: str | Path) -> UInt8[np.ndarray, "H W 3"]:
     """A picture file as RGB.
 
     Raises:
         FileNotFoundError: there is no such file.
         FileFormatError: it is no picture.
     """
+    path = Path(path)
     image = require("PIL.Image", extra="vision", needed_by="goal pictures")
     if not path.is_file():
         raise FileNotFoundError(f"No picture {str(path)!r}; pass the path of a PNG or JPEG file.")

@@ -173,7 +173,7 @@ def load_r3m_language(
     return LanguageReward(network, tokenize, device=device)
 
 
-def load_language_network(path: Path | None, size: int, seed: int = 0) -> LanguageNetwork:
+def load_language_network(path: str | Path | None, size: int, seed: int = 0) -> LanguageNetwork:
     """The text encoder and head alone, filled from a file or random; frozen.
 
     Raises:

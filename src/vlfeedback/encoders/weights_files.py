@@ -82,7 +82,7 @@ def locate(reference: str | Path) -> Path:
     return Path(cached_file)
 
 
-def read_weights(path: Path) -> Weights:
+def read_weights(path: str | Path) -> Weights:
     """Read a file of any of the layouts above; nothing in it is executed.
 
     A known top key is opened, and a leading ``module.`` that every tensor has is dropped.
@@ -92,6 +92,7 @@ def read_weights(path: Path) -> Weights:
         CheckpointError: it is damaged, none of the layouts, no safetensors file though its name
             says so, or a number in it is NaN or infinite.
     """
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No weights file {str(path)!r}; pass the path of one.")
     with reading(path, "weights file", advice=_ADVICE, error=CheckpointError):
@@ -101,12 +102,13 @@ def read_weights(path: Path) -> Weights:
     return weights.without_prefix("module.")
 
 
-def config_beside(path: Path) -> dict[str, Any]:
+def config_beside(path: str | Path) -> dict[str, Any]:
     """Content of the open_clip_config.json beside a file; empty without one.
 
     Raises:
         CheckpointError: there is one, and it is damaged.
     """
+    path = Path(path)
     beside = path.with_name("open_clip_config.json")
     if not beside.is_file():
         return {}

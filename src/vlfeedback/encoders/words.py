@@ -62,7 +62,7 @@ class WordVectors:
         self._longest = max(map(len, self.vocabulary), default=0)
 
     @classmethod
-    def load(cls, path: Path | None = None) -> WordVectors:
+    def load(cls, path: str | Path | None = None) -> WordVectors:
         """Read a table; the same object for the same path.
 
         Args:

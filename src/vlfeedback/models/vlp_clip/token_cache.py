@@ -28,7 +28,7 @@ __all__ = ["cached_tokens"]
 
 
 def cached_tokens(
-    folder: Path, episodes: EpisodeSet, clip: CLIPTokens, *, class_token: bool, report: Report
+    folder: str | Path, episodes: EpisodeSet, clip: CLIPTokens, *, class_token: bool, report: Report
 ) -> Float16[np.ndarray, "C F P E"]:
     """CLIP's tokens of every picture, as an array on disk.
 
@@ -47,6 +47,7 @@ def cached_tokens(
         NeedsError: the disk has too little room.
         FileFormatError: what was encoded before is damaged; the message says what to delete.
     """
+    folder = Path(folder)
     identity = {
         "clip": asdict(clip.identity),
         "class_token": class_token,
