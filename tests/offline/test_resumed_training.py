@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.data.store import locked
+from vlfeedback.data.locks import locked
 from vlfeedback.errors import FileFormatError, InvalidTypeError
 from vlfeedback.offline import PolicyEvaluation, PolicyEvaluator, TrainedPolicy, train_policy
 from vlfeedback.offline.evaluation import Policy

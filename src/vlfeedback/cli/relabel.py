@@ -56,7 +56,7 @@ def relabel(
     "close the drawer" --between hold --out relabelled.h5
     """
     from vlfeedback.adapters.formats import open_dataset
-    from vlfeedback.data.store import locked
+    from vlfeedback.data.locks import locked
     from vlfeedback.rewards import make_reward_source, source_to_json
     from vlfeedback.scoring.relabel import relabel as relabel_trajectories
 

@@ -23,7 +23,8 @@ from vlfeedback.data.preference_files import (
     read_rows,
     write_rows,
 )
-from vlfeedback.data.store import ResumableFolder, check_same_settings, locked
+from vlfeedback.data.locks import locked
+from vlfeedback.data.store import ResumableFolder, check_same_settings
 from vlfeedback.errors import FileFormatError
 
 __all__ = [

@@ -7,22 +7,17 @@ at most the one it was making.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vlfeedback.data.locks import LOCK
 from vlfeedback.data.whole_files import is_partial, new_file, read_json, write_json
 from vlfeedback.errors import FileFormatError
 
-__all__ = ["LOCK", "ResumableFolder", "as_json", "check_same_settings", "locked"]
-
-LOCK = ".lock"
-"""Name of the file that `locked` holds."""
+__all__ = ["ResumableFolder", "as_json", "check_same_settings"]
 
 
 def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,32 +43,6 @@ def check_same_settings(
     differing = ", ".join(_differences(as_json(earlier), as_json(now)))
     if differing:
         raise FileFormatError(f"{where} was begun with other settings: {differing}. {advice}")
-
-
-@contextmanager
-def locked(folder: Path, *, what: str) -> Iterator[None]:
-    """Keep other processes out of a folder; the lock ends with the process, however it ends.
-
-    Args:
-        folder: made where it is not there.
-        what: is done there, for the message: "relabels into".
-
-    Raises:
-        BlockingIOError: another process has it.
-    """
-    while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / LOCK).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BlockingIOError(
-                    f"Another process {what} {folder}; wait for it, or choose another folder."
-                ) from error
-            if os.fstat(lock.fileno()).st_nlink == 0:
-                continue  # whoever had it before has removed the folder
-            yield
-            return
 
 
 @dataclass(frozen=True, slots=True)

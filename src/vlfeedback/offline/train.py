@@ -15,7 +15,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.data.store import ResumableFolder, as_json, locked
+from vlfeedback.data.locks import locked
+from vlfeedback.data.store import ResumableFolder, as_json
 from vlfeedback.data.whole_files import is_partial
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.offline.curve import EvaluationCurve
