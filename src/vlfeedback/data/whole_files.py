@@ -28,11 +28,14 @@ __all__ = [
     "new_folder",
     "partial_path",
     "read_json",
+    "whole_name",
     "write_json",
 ]
 
 PARTIAL = ".partial"
 """How the names of files end that are being written."""
+
+_UNFINISHED = re.compile(rf"(?P<name>.+)\.(?P<process>\d+)-[0-9a-f]+{re.escape(PARTIAL)}")
 
 
 @contextlib.contextmanager
@@ -89,10 +92,11 @@ def delete_partials(path: Path) -> None:
 
     Names that `partial_path` does not give are somebody else's, and stay.
     """
-    ours = re.compile(rf"\.?{re.escape(path.name)}\.(\d+)-[0-9a-f]+{re.escape(PARTIAL)}")
     for partial in path.parent.glob(f"*{PARTIAL}"):
-        match = ours.fullmatch(partial.name)
-        if match is None or _is_running(int(match[1])):
+        match = _UNFINISHED.fullmatch(partial.name)
+        if match is None or match["name"].removeprefix(".") != path.name.removeprefix("."):
+            continue
+        if _is_running(int(match["process"])):
             continue
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
@@ -108,6 +112,12 @@ def _is_running(process: int) -> bool:
     except PermissionError:  # another user's
         return True
     return True
+
+
+def whole_name(path: Path) -> str:
+    """The name that a file will have when it is whole; its own, where it is no `partial_path`."""
+    match = _UNFINISHED.fullmatch(path.name)
+    return path.name if match is None else match["name"]
 
 
 def is_partial(path: Path) -> bool:
