@@ -100,3 +100,9 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_block_begins(
         locked_output(tmp_path / "file" / "a.json", what="writes"),
     ):
         pytest.fail("the block was entered")
+
+
+def test_what_a_killed_writer_left_of_an_output_is_deleted_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / f"a.json.{2**22 + 1}-ab.partial").touch()
+    with locked_output(tmp_path / "a.json", what="writes"):
+        assert [path.name for path in tmp_path.iterdir()] == [".a.json.lock"]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vlfeedback.data.whole_files import delete_partials
 from vlfeedback.data.writable import check_writable, could_not_write
 from vlfeedback.errors import BusyError
 
@@ -57,6 +58,8 @@ def locked_file(path: Path, *, what: str) -> Iterator[None]:
 def locked_output(path: Path, *, what: str) -> Iterator[None]:
     """What stands around all work for one output file: it can be written, and by nobody else.
 
+    What killed writers left of it is deleted first.
+
     Args:
         path: the file that will be there at the end.
         what: is done to it, for the message: "trains into".
@@ -67,6 +70,7 @@ def locked_output(path: Path, *, what: str) -> Iterator[None]:
     """
     check_writable(path)
     with locked_file(path, what=what):
+        delete_partials(path)
         yield
 
 
