@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
+from vlfeedback.data.contents import file_digest
 from vlfeedback.errors import FileFormatError
 from vlfeedback.optional import require
 from vlfeedback.types import rows_of
@@ -39,6 +40,14 @@ class LeRobotFrames:
         rows, inverse = np.unique(rows_of(self.times, times), return_inverse=True)
         seconds = self.start + rows / self.fps
         return _read_at(self.path, seconds, tolerance=0.5 / self.fps)[inverse]
+
+    def digest(self) -> bytes:
+        """Of the whole video, and the place in it; see `vlfeedback.data.contents.DigestedFrames`.
+
+        Raises:
+            FileNotFoundError: the video is missing.
+        """
+        return f"{file_digest(self.path)} {self.start} {self.fps}".encode()
 
 
 def _read_at(
