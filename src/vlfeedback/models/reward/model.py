@@ -121,11 +121,18 @@ class RewardModel:
 
     def member_preferences(self, pairs: SegmentPairs) -> Float64[np.ndarray, "K N"]:
         """P(second preferred) of each member, as `vlfeedback.data.queries` reads it."""
+        return preference_probability(self.member_logits(pairs), 1.0)
+
+    def member_logits(self, pairs: SegmentPairs) -> Float64[np.ndarray, "K N"]:
+        """Logit of P(second preferred) of each member: the gap of the two scores.
+
+        `vlfeedback.data.queries.select_entropy` orders by them what all members are sure of.
+        """
         first, second = (
             self.member_rewards(side).sum(axis=2, dtype=np.float64)
             for side in (pairs.first, pairs.second)
         )
-        return preference_probability(second - first, 1.0)
+        return np.asarray(second - first)
 
     def disagreement(self, pairs: SegmentPairs) -> Float64[np.ndarray, " N"]:
         """Standard deviation over members of P(second preferred); high where they disagree.
