@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from vlfeedback.models.checkpoint import (
     save_checkpoint,
 )
 from vlfeedback.models.reward.inputs import needs_of, read_steps
-from vlfeedback.models.reward.networks import RewardModelConfig, build_network
+from vlfeedback.models.reward.networks import RewardModelConfig, build_network, config_values
 from vlfeedback.types import SegmentBatch, SegmentPairs, SourceNeeds
 
 __all__ = ["RewardModel"]
@@ -169,7 +168,7 @@ class RewardModel:
 
     def _description(self) -> dict[str, Any]:
         return {
-            "config": asdict(self.config),
+            "config": config_values(self.config),
             "shape": list(self.shape),
             "reward_mean": self.reward_mean,
             "reward_std": self.reward_std,
