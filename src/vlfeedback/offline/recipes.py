@@ -237,30 +237,32 @@ def _load(target: str) -> Any:
     return getattr(importlib.import_module(f"{_OFFLINE}.{module}"), name)
 
 
-IQL = Learner("IQL on the trajectories' rewards", ("trajectories", "rewards"), _iql)
-IQL_AVERAGE = Learner(
+_learner = partial(Learner, continuous=True)
+
+IQL = _learner("IQL on the trajectories' rewards", ("trajectories", "rewards"), _iql)
+IQL_AVERAGE = _learner(
     "IQL where every step gets the mean reward of the environment",
     ("trajectories",),
     _iql_average,
 )
-IQL_D3RLPY = Learner("d3rlpy's own IQL", ("trajectories", "rewards"), _iql_d3rlpy)
-P_IQL = Learner(
+IQL_D3RLPY = _learner("d3rlpy's own IQL", ("trajectories", "rewards"), _iql_d3rlpy)
+P_IQL = _learner(
     "IQL on the rewards of a model that is fitted to the preferences first",
     ("trajectories", "preferences"),
     _p_iql,
 )
-IPL = Learner("Inverse Preference Learning", ("preferences",), _ipl)
-CPL = Learner(
+IPL = _learner("Inverse Preference Learning", ("preferences",), _ipl)
+CPL = _learner(
     "Contrastive Preference Learning", ("preferences",), partial(_on_pairs, "cpl:CPLConfig")
 )
-CPL_KL = Learner(
+CPL_KL = _learner(
     "CPL that measures against the cloned policy",
     ("preferences",),
     partial(_on_pairs, "cpl:CPLConfig"),
 )
-CPL_BC = Learner("CPL that goes on cloning", ("preferences",), partial(_on_pairs, "cpl:CPLConfig"))
-SFT = Learner(
+CPL_BC = _learner("CPL that goes on cloning", ("preferences",), partial(_on_pairs, "cpl:CPLConfig"))
+SFT = _learner(
     "cloning of the preferred segments", ("preferences",), partial(_on_pairs, "sft:SFTConfig")
 )
-BC = Learner("behaviour cloning of all trajectories", ("trajectories",), _bc)
-DIFFUSION = Learner("Diffusion Policy", ("trajectories",), _diffusion)
+BC = _learner("behaviour cloning of all trajectories", ("trajectories",), _bc)
+DIFFUSION = _learner("Diffusion Policy", ("trajectories",), _diffusion)

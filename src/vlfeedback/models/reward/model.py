@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from vlfeedback.models.checkpoint import (
     understanding,
 )
 from vlfeedback.models.reward.inputs import needs_of, read_steps
-from vlfeedback.models.reward.networks import RewardModelConfig, build_network
+from vlfeedback.models.reward.networks import RewardModelConfig, build_network, config_values
 from vlfeedback.types import SegmentBatch, SegmentPairs, SourceNeeds
 
 __all__ = ["RewardModel"]
@@ -177,7 +176,7 @@ class RewardModel:
 
     def _description(self) -> dict[str, Any]:
         return {
-            "config": asdict(self.config),
+            "config": config_values(self.config),
             "shape": list(self.shape),
             "reward_mean": self.reward_mean,
             "reward_std": self.reward_std,
