@@ -94,6 +94,10 @@ def test_a_task_of_ones_own_is_measured_with_the_words_that_are_given(
         ("--source teacher --tasks door-open", "no episodes of door-open"),
         ("--source prior=teacher", "called 'prior', like a baseline"),
         ("", "Missing option '--source'"),
+        (
+            "--source ../out=teacher --source teacher --figures plots --json /dev/null",
+            "names the path '../out', which lies outside of plots",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_refused(collected: Path, options: str, message: str) -> None:
