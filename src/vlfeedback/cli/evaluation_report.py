@@ -46,13 +46,12 @@ def draw(figures: Mapping[str, Mapping[str, Any]], folder: Path | None) -> None:
         figures: by source.
         folder: of one source's plots, or with a folder for each; None draws nothing.
     """
-    from rich.console import Console
-
+    from vlfeedback.cli.console import console
     from vlfeedback.figures.label_accuracy import draw_label_figures
 
     for path, source in _folders(folder, list(figures)):
         paths = draw_label_figures(figures[source], path, source=source)
-        Console().print(f"Drawn: {', '.join(map(str, paths))}")
+        console().print(f"Drawn: {', '.join(map(str, paths))}")
 
 
 def show_mistakes(folder: Path | None, sources: Sequence[str]) -> Inspect:

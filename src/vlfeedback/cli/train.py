@@ -151,8 +151,9 @@ def _evaluator(
 
 
 def _print(curve: EvaluationCurve) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from vlfeedback.cli.console import console
 
     if not len(curve):
         return
@@ -160,9 +161,9 @@ def _print(curve: EvaluationCurve) -> None:
     rows = zip(curve.steps, curve.means(), curve.means("return"), strict=True)
     for step, success, gain in rows:
         table.add_row(f"{step:,}", f"{success:.0%}", f"{gain:.4g}")
-    console = Console()
-    console.print(table)
-    console.print(
+    screen = console()
+    screen.print(table)
+    screen.print(
         f"Best mean of 8 evaluations in a row: success {curve.best():.0%}, return "
         f"{curve.best(of='return'):.4g}."
     )
