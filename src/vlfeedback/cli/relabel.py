@@ -10,7 +10,7 @@ import typer
 
 from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options
 from vlfeedback.cli.progress import counting_progress
-from vlfeedback.cli.settings import parse_json_object
+from vlfeedback.cli.settings import check_no_argument, parse_json_object
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ def relabel(
     from vlfeedback.rewards import make_reward_source, source_to_json
     from vlfeedback.scoring.relabel import relabel as relabel_trajectories
 
+    config = parse_json_object("--source-config", source_config)
+    check_no_argument(config, make_reward_source, of="the source")
     dataset = open_dataset(data, parse_json_object("--reading", reading))
     copy = dataset.new_copy(out)
-    reward_source = make_reward_source(
-        source, device=device, **parse_json_object("--source-config", source_config)
-    )
+    reward_source = make_reward_source(source, device=device, **config)
     record = {"source": source_to_json(reward_source), "instruction": instruction or None}
     if cache:
         reward_source = _cached(reward_source, source, cache)

@@ -10,7 +10,7 @@ import typer
 
 from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options, read_data
 from vlfeedback.cli.loss_bars import LossBars
-from vlfeedback.cli.settings import parse_settings
+from vlfeedback.cli.settings import check_no_argument, parse_settings
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def train(
     from vlfeedback.offline.learners import get_learner
     from vlfeedback.offline.presets import get_preset
 
+    overrides = check_no_argument(parse_settings(settings or ()), train_policy, of="the learner")
     protocol, reads = get_preset(preset), get_learner(learner).reads
     if "preferences" in reads and labels is None:
         raise NeedsError(
@@ -104,7 +105,7 @@ def train(
             device=device,
             out=out,
             report=report,
-            **parse_settings(settings or ()),
+            **overrides,
         )
     _print(policy.curve)
     typer.echo(
