@@ -176,7 +176,7 @@ class _MinariArrow(_Minari):
 class _LeRobot:
     @staticmethod
     def write(folder: Path) -> None:
-        from tests.adapters.test_lerobot import lay_out
+        from tests.adapters.lerobot_by_hand import lay_out
 
         lay_out(folder / "a")
 

@@ -20,7 +20,8 @@ from vlfeedback.types import PreferenceLabels, SegmentBatch, Trajectory
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32])
 @pytest.mark.parametrize("column", [False, True])
 def test_each_value_is_an_entry_of_its_own(dtype: type, column: bool) -> None:
-    states, actions = np.array([[4, 0]], dtype), np.array([[2, 1]], dtype)
+    states: np.ndarray = np.array([[4, 0]], dtype)
+    actions: np.ndarray = np.array([[2, 1]], dtype)
     if column:
         states, actions = states[..., None], actions[..., None]
     batch = SegmentBatch(observations=states, actions=actions)
