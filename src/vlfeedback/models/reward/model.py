@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from vlfeedback.models.checkpoint import (
     understanding,
 )
 from vlfeedback.models.reward.inputs import needs_of, read_steps
-from vlfeedback.models.reward.networks import RewardModelConfig, build_network
+from vlfeedback.models.reward.networks import RewardModelConfig, build_network, config_values
 from vlfeedback.types import SegmentBatch, SegmentPairs, SourceNeeds
 
 __all__ = ["RewardModel"]
@@ -121,11 +120,18 @@ class RewardModel:
 
     def member_preferences(self, pairs: SegmentPairs) -> Float64[np.ndarray, "K N"]:
         """P(second preferred) of each member, as `vlfeedback.data.queries` reads it."""
+        return preference_probability(self.member_logits(pairs), 1.0)
+
+    def member_logits(self, pairs: SegmentPairs) -> Float64[np.ndarray, "K N"]:
+        """Logit of P(second preferred) of each member: the gap of the two scores.
+
+        `vlfeedback.data.queries.select_entropy` orders by them what all members are sure of.
+        """
         first, second = (
             self.member_rewards(side).sum(axis=2, dtype=np.float64)
             for side in (pairs.first, pairs.second)
         )
-        return preference_probability(second - first, 1.0)
+        return np.asarray(second - first)
 
     def disagreement(self, pairs: SegmentPairs) -> Float64[np.ndarray, " N"]:
         """Standard deviation over members of P(second preferred); high where they disagree.
@@ -170,7 +176,7 @@ class RewardModel:
 
     def _description(self) -> dict[str, Any]:
         return {
-            "config": asdict(self.config),
+            "config": config_values(self.config),
             "shape": list(self.shape),
             "reward_mean": self.reward_mean,
             "reward_std": self.reward_std,
