@@ -19,7 +19,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from vlfeedback.data.foreign_files import reading
+from vlfeedback.data.foreign_files import path_inside, reading
 from vlfeedback.data.seals import check_seal
 from vlfeedback.encoders.recognise import recognise
 from vlfeedback.encoders.torch_archives import read_archive
@@ -55,7 +55,8 @@ def locate(reference: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: there is no such file, or the hub cannot be reached.
-        InvalidValueError: an address without a revision.
+        InvalidValueError: an address without a revision, or one whose file or revision climbs out
+            of the hub's cache.
         MissingExtraError: huggingface_hub is not installed.
     """
     if not str(reference).startswith("hf://"):
@@ -70,6 +71,8 @@ def locate(reference: str | Path) -> Path:
             "hf://owner/name/file@revision, with a commit from the repository's history."
         )
     hub = require("huggingface_hub", extra="vision", needed_by="weights of the hub")
+    for name in (match["file"], match["revision"]):
+        path_inside(Path(hub.constants.HF_HUB_CACHE, "snapshots"), name, where=repr(reference))
     try:
         cached_file = hub.hf_hub_download(
             match["repository"], match["file"], revision=match["revision"]
