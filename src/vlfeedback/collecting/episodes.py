@@ -59,7 +59,7 @@ def collect(
         UnknownNameError: there is no such task, level, setting, environment or policy.
         InvalidValueError: a setting is out of range, or the tasks have different defaults.
         NeedsError: a task names no environment, or one without a time limit.
-        FileFormatError: `out` was begun with other settings.
+        FileFormatError: `out` was begun with other settings, or a file in it is damaged.
         OSError: the disk is full, or a worker was killed; every finished file is kept.
     """
     specs = list({spec.name: spec for spec in map(get_task, tasks)}.values())
@@ -76,7 +76,7 @@ def collect(
     missing = [
         (spec, level, collection.path(spec.name, level), whole, acting.get(level))
         for spec, level in plan
-        if not collection.path(spec.name, level).exists()
+        if not collection.has(spec.name, level)
     ]
     each, total = int(whole["episodes"]), len(missing) * int(whole["episodes"])
     n_done = 0
