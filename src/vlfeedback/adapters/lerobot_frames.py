@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
 from vlfeedback.adapters.lerobot_tables import ADVICE
+from vlfeedback.data.contents import file_digest
 from vlfeedback.data.foreign_files import reading
 from vlfeedback.errors import FileFormatError
 from vlfeedback.optional import require
@@ -41,6 +42,14 @@ class LeRobotFrames:
         rows, inverse = np.unique(rows_of(self.times, times), return_inverse=True)
         seconds = self.start + rows / self.fps
         return _read_at(self.path, seconds, tolerance=0.5 / self.fps)[inverse]
+
+    def digest(self) -> bytes:
+        """Of the whole video, and the place in it; see `vlfeedback.data.contents.DigestedFrames`.
+
+        Raises:
+            FileNotFoundError: the video is missing.
+        """
+        return f"{file_digest(self.path)} {self.start} {self.fps}".encode()
 
 
 def _read_at(

@@ -24,6 +24,7 @@ def print_fit(report: FitReport) -> None:
     table.add_row("Brier score", "", f"{report.brier_score:.3f}")
     console = Console()
     console.print(table)
+    console.print(report.pairs, markup=False)
     reasons = {
         "accuracy": "training pairs are told apart",
         "validation": "validation pairs are told no better",

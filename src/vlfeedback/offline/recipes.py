@@ -40,6 +40,7 @@ __all__ = [
 
 _OFFLINE = "vlfeedback.offline"
 _SCALERS = {"standard": "StandardObservationScaler", "min-max": "MinMaxObservationScaler"}
+_REWARD_SCALES = {"standardised": True, "raw": False}  # whether `LearnedReward` normalises
 _OF_TRANSITIONS = ("standardise", "trust_terminals")  # settings of TransitionBuffer
 
 
@@ -76,6 +77,11 @@ def _iql_d3rlpy(inputs: LearnerInputs) -> Training:
         raise InvalidValueError(
             "d3rlpy's IQL has a Gaussian policy; pass deterministic=False, or use 'iql'."
         )
+    if ours["step_order"] != "d3rlpy":
+        raise InvalidValueError(
+            f"d3rlpy's IQL has an order of its own within a step; leave step_order="
+            f"{ours['step_order']!r} out, or use 'iql'."
+        )
     d3rlpy = import_d3rlpy(needed_by="learner 'iql-d3rlpy'")
     encoder = partial(d3rlpy.models.VectorEncoderFactory, hidden_units=ours["hidden"])
     cosine = None
@@ -102,12 +108,19 @@ def _p_iql(inputs: LearnerInputs) -> Training:
     from vlfeedback.scoring.relabel import relabel
 
     assert inputs.trajectories is not None  # `Learner.prepare`
-    settings, options = _split(inputs.settings, ("reward_model", "reward_training"))
+    own = ("reward_model", "reward_training", "reward_scale")
+    settings, options = _split(inputs.settings, own)
+    scale = options.get("reward_scale", "standardised")
+    if scale not in _REWARD_SCALES:
+        raise InvalidValueError(
+            f"reward_scale={scale!r}; expected 'standardised' (mean 0 and deviation 1 over the "
+            "steps of the pairs, cut at 5) or 'raw' (as the reward model gives them)."
+        )
     model, outcome = _reward_model(inputs, options)
     relabelled = list(
         relabel(
             inputs.trajectories,
-            LearnedReward(model),
+            LearnedReward(model, normalise=_REWARD_SCALES[scale]),
             resume=None if inputs.folder is None else inputs.folder / "rewards",
             report=inputs.report,
         )
@@ -143,7 +156,7 @@ def _reward_model(
     # JSON has no NaN, which stands for what could not be measured.
     outcome = {
         name: None if value != value else value for name, value in asdict(fit_report).items()
-    }
+    } | {"pairs": fit_report.pairs}
     if folder is not None:
         write_json(folder / "reward.json", outcome)
     return model, outcome

@@ -50,6 +50,9 @@ def configured(config_type: type[Config], settings: Any) -> Config:
 
 def _of_kind(value: Any, field: Field[Any], config: str) -> Any:
     """The value, if it is of the default's kind; where that is None, anything is."""
+    word = field.metadata.get("or")  # taken beside what is of its kind, such as "auto"
+    if word is not None and isinstance(value, str) and value == word:
+        return value
     default = field.default if field.default_factory is MISSING else field.default_factory()
     if default is MISSING or default is None or value is None:
         return value

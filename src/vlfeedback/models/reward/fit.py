@@ -64,6 +64,19 @@ class FitReport:
     stopped: str  # "accuracy", "validation" or "epochs"
     warnings: tuple[str, ...]
 
+    @property
+    def pairs(self) -> str:
+        """How many of the answered pairs were trained on, and what became of the others."""
+        n_answered = self.n_pairs + self.n_validation + self.n_straddling
+        if self.n_pairs == n_answered:
+            return f"All {n_answered:,} answered pairs are trained on."
+        return (
+            f"{self.n_pairs:,} of {n_answered:,} answered pairs are trained on, "
+            f"{self.n_validation:,} are held out for validation, and {self.n_straddling:,} are "
+            "lost, since they compare a trajectory that is trained on with one that is held out. "
+            "With validation=0 all are trained on."
+        )
+
 
 def fit_reward_model(
     dataset: PreferenceDataset,
