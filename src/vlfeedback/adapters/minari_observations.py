@@ -95,7 +95,7 @@ class ObservationChoice:
     def numbers(self, observations: Any) -> Shaped[np.ndarray, "L1 ..."]:
         """The array of observations."""
         parts = _parts(self.space)
-        if parts is None:
+        if parts is None or self.observation is None:
             return np.asarray(observations)
         if self.observation == FLATTEN:
             return _flattened(self.space, observations)
@@ -108,18 +108,18 @@ class ObservationChoice:
         Raises:
             ShapeError: the part that was chosen holds none.
         """
-        chosen = self.pictures is not None
-        if not chosen and _parts(self.space) is not None:
+        if self.pictures is None and _parts(self.space) is not None:
             return None
-        pictures = _part(observations, self.pictures) if chosen else observations
+        key = self.pictures
+        pictures = observations if key is None else _part(observations, key)
         if isinstance(pictures, np.ndarray) and pictures.dtype == np.uint8 and pictures.ndim == 4:
             if pictures.shape[1] == 3 and pictures.shape[-1] > 4:  # unmistakably channels first
                 pictures = pictures.transpose(0, 2, 3, 1)
             if pictures.shape[-1] == 3:
                 return ArrayFrames(np.arange(len(pictures)), pictures)
-        if chosen:
+        if key is not None:
             raise ShapeError(
-                f"pictures={self.pictures!r} chooses an array that is no stack of pictures; "
+                f"pictures={key!r} chooses an array that is no stack of pictures; "
                 "expected (L + 1, H, W, 3) uint8."
             )
         return None
@@ -159,8 +159,8 @@ def _parts(space: Any) -> dict[str, Any] | None:
     return None
 
 
-def _part(observations: Any, key: str | None) -> Any:
-    return observations[key if isinstance(observations, Mapping) else int(key or 0)]
+def _part(observations: Any, key: str) -> Any:
+    return observations[key if isinstance(observations, Mapping) else int(key)]
 
 
 def _is_text(space: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +77,7 @@ def with_discrete(config: RewardModelConfig, segments: Iterable[Segment]) -> Rew
     if config.inputs not in ("state", "state-action"):
         return config
     trajectories = {id(s.trajectory): s.trajectory for s in segments}.values()
-    counts = {}
+    counts: dict[str, Any] = {}
     for name, key in _COUNTS.items():
         is_read = name == "observations" or config.inputs == "state-action"
         arrays = [getattr(trajectory, name) for trajectory in trajectories] if is_read else []
