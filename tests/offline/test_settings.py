@@ -46,6 +46,6 @@ def test_another_word_is_refused() -> None:
     with pytest.raises(InvalidTypeError, match="CPLConfig has bfloat16='yes'; expected bool"):
         configured(CPLConfig, {"bfloat16": "yes"})
     with pytest.raises(InvalidValueError, match="bfloat16='yes'; expected True, False or 'auto'"):
-        CPLConfig(bfloat16="yes")
+        CPLConfig(bfloat16="yes")  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="bf16='yes'; expected True, False or 'auto'"):
-        replace(RewardTraining(), bf16="yes")
+        replace(RewardTraining(), bf16="yes")  # type: ignore[arg-type]

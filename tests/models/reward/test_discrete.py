@@ -20,9 +20,10 @@ from vlfeedback.types import PreferenceLabels, SegmentBatch, Trajectory
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32])
 @pytest.mark.parametrize("column", [False, True])
 def test_each_value_is_an_entry_of_its_own(dtype: type, column: bool) -> None:
-    shape = (1, 2, 1) if column else (1, 2)
-    states: np.ndarray = np.array([4, 0], dtype).reshape(shape)
-    actions: np.ndarray = np.array([2, 1], dtype).reshape(shape)
+    states: np.ndarray = np.array([[4, 0]], dtype)
+    actions: np.ndarray = np.array([[2, 1]], dtype)
+    if column:
+        states, actions = states[..., None], actions[..., None]
     batch = SegmentBatch(observations=states, actions=actions)
     steps = read_steps(batch, RewardModelConfig(n_states=5, n_actions=3))
     assert steps.dtype == torch.float32
