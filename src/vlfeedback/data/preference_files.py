@@ -160,7 +160,7 @@ def _digest(columns: Rows, header: dict[str, Any]) -> str:
     return sha256(json.dumps([header, ordered], sort_keys=True).encode()).hexdigest()
 
 
-def write_rows(path: Path, columns: dict[str, Any], header: dict[str, Any]) -> None:
+def write_rows(path: str | Path, columns: dict[str, Any], header: dict[str, Any]) -> None:
     """Write columns and a header of JSON values, whole or not at all.
 
     Raises:
@@ -168,7 +168,7 @@ def write_rows(path: Path, columns: dict[str, Any], header: dict[str, Any]) -> N
         OSError: the disk is full or not writable; what was at `path` before is untouched.
     """
     contents = parquet_bytes(columns, header)
-    with new_file(path) as partial:
+    with new_file(Path(path)) as partial:
         partial.write_bytes(contents)
 
 
