@@ -65,7 +65,7 @@ def array_of(column: Any, name: str) -> Shaped[np.ndarray, "N ..."]:
     """A pyarrow column of numbers, or of lists of equally many.
 
     Raises:
-        ShapeError: lists differ in length, or a value is missing.
+        ShapeError: it holds something else, lists differ in length, or a value is missing.
     """
     pa = require("pyarrow", extra="offline", needed_by=_NEEDED_BY)
     compute = require("pyarrow.compute", extra="offline", needed_by=_NEEDED_BY)
@@ -74,6 +74,8 @@ def array_of(column: Any, name: str) -> Shaped[np.ndarray, "N ..."]:
         if isinstance(flat, pa.ExtensionArray):
             flat = flat.storage
             continue
+        if not isinstance(flat, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
+            raise ShapeError(f"{name} holds {flat.type}; expected numbers, or lists of them.")
         lengths = compute.unique(compute.list_value_length(flat)).to_pylist()
         if len(lengths) > 1 or None in lengths:
             raise ShapeError(
