@@ -34,6 +34,7 @@ def locked(folder: Path, *, what: str) -> Iterator[None]:
         BusyError: another process has it; a `BlockingIOError`.
         WriteError: the folder cannot be made or written to.
     """
+    check_writable(folder, folder=True)
     with _held(folder / LOCK, what=f"{what} {folder}", other="folder"):
         yield
 

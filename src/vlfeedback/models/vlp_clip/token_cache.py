@@ -11,12 +11,15 @@ import hashlib
 import json
 import math
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float16
 
+from vlfeedback.data.locks import locked_output
 from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.encoders.clip_tokens import CLIPTokens
 from vlfeedback.errors import NeedsError
@@ -44,6 +47,8 @@ def cached_tokens(
 
     Raises:
         NeedsError: the disk has too little room.
+        BusyError: another process encodes the same; it may be used once that is done.
+        WriteError: the folder cannot be written; nothing was encoded then.
     """
     identity = {
         "clip": asdict(clip.identity),
@@ -52,20 +57,44 @@ def cached_tokens(
     }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     path, progress = folder / f"{key}.npy", folder / f"{key}.json"
+    if not _is_whole(path, progress, len(episodes.pictures)):
+        with locked_output(path, what="encodes pictures into"):
+            _encode(path, progress, episodes, clip, identity, report)
+    return np.lib.format.open_memmap(path, mode="r")
+
+
+def _is_whole(path: Path, progress: Path, n_episodes: int) -> bool:
+    if not (path.exists() and progress.exists()):
+        return False
+    return bool(_read_progress(progress) >= n_episodes)
+
+
+def _read_progress(progress: Path) -> int:
+    return int(read_json(progress, advice=f"Delete {progress} to encode again.")["encoded"])
+
+
+def _encode(
+    path: Path,
+    progress: Path,
+    episodes: EpisodeSet,
+    clip: CLIPTokens,
+    identity: Mapping[str, Any],
+    report: Report,
+) -> None:
+    """Encode what is missing; nobody else does meanwhile."""
+    class_token = bool(identity["class_token"])
     if not (path.exists() and progress.exists()):
         first = clip.read_pictures(episodes.pictures[0, :1], class_token=class_token)
         _create(path, (*episodes.pictures.shape[:2], *first.shape[1:]))
         write_json(progress, {"encoded": 0, **identity})
-    n_done = read_json(progress, advice=f"Delete {progress} to encode again.")["encoded"]
     tokens: np.memmap[tuple[int, ...], np.dtype[np.float16]]
     tokens = np.lib.format.open_memmap(path, mode="r+")
-    for row in range(n_done, len(tokens)):
+    for row in range(_read_progress(progress), len(tokens)):
         picture_tokens = clip.read_pictures(episodes.pictures[row], class_token=class_token)
         tokens[row] = picture_tokens.half().cpu().numpy()
         tokens.flush()
         write_json(progress, {"encoded": row + 1, **identity})
         report("encoding pictures", row + 1, len(tokens), math.nan)
-    return np.lib.format.open_memmap(path, mode="r")
 
 
 def _create(path: Path, shape: tuple[int, ...]) -> None:
