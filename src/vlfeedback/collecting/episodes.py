@@ -76,10 +76,12 @@ def collect(
     whole = complete_settings(specs, settings or {})
     for name, problem in unusable_settings(specs, whole).items():
         raise InvalidValueError(f"{name}: {problem}")
-    check_writable(out, folder=True)
+    is_done = all(Collection(out, whole).path(spec.name, k).exists() for spec, k in plan)
+    if not is_done:
+        check_writable(out, folder=True)
     collection = Collection.create(out, whole)
     with ExitStack() as locks:
-        for spec in specs:
+        for spec in [] if is_done else specs:  # one that is finished may lie where nobody writes
             locks.enter_context(locked_file(out / spec.name, what="collects episodes into"))
         for spec in specs:
             collection.note_task(spec, {k: name_policy(policy) for k, policy in acting.items()})
