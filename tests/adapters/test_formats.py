@@ -16,6 +16,7 @@ from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import pictures_are, read_trajectories, write_trajectories
 from vlfeedback.errors import (
     FileFormatError,
+    InvalidTypeError,
     InvalidValueError,
     NeedsError,
     ShapeError,
@@ -156,8 +157,15 @@ def test_names_of_no_dataset_are_refused(collection: Path, tmp_path: Path) -> No
     with pytest.raises(UnknownNameError, match="has nothing to choose in reading"):
         open_dataset(collection, {"camera": "top"})
     npz.write(tmp_path / "flat.npz", [episode("a")])
-    with pytest.raises(UnknownNameError, match="unexpected keyword argument 'camera'"):
+    with pytest.raises(
+        UnknownNameError, match=r"flat\.npz has no setting 'camera'\. It has: trust"
+    ):
         open_dataset(tmp_path / "flat.npz", {"camera": "top"})
+    for value in ("false", 0, None):
+        with pytest.raises(
+            InvalidTypeError, match=r"'trust_terminals' of reading .* expected bool\."
+        ):
+            open_dataset(tmp_path / "flat.npz", {"trust_terminals": value})
 
 
 def test_copies_of_another_format_or_in_the_way_are_refused(

@@ -329,7 +329,7 @@ def test_what_was_finished_is_not_scored_again(recorded: list[Trajectory], tmp_p
     expected = rewards_of(relabel(recorded, BrightnessReward()))
     begun = relabel(recorded, BrightnessReward(), batch_size=8, resume=folder)
     next(begun)
-    begun.close()  # type: ignore[attr-defined]
+    begun.close()
     source = BrightnessReward()
     assert rewards_of(relabel(recorded, source, batch_size=8, resume=folder)) == expected
     assert 0 < sum(source.batch_sizes) < sum(map(len, recorded))

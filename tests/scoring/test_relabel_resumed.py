@@ -151,7 +151,7 @@ def test_a_second_process_is_refused_before_it_scores_anything(tmp_path: Path) -
 def test_a_finished_copy_is_known_by_its_steps_and_its_first_rewards() -> None:
     copy = list(relabel(EPISODES, BrightnessReward()))
     assert is_relabelled(copy, EPISODES, BrightnessReward(), batch_size=5)
-    brighter = [replace(t, rewards=t.rewards + 0.01) for t in copy]  # type: ignore[operator]
+    brighter = [replace(t, rewards=np.asarray(t.rewards) + 0.01) for t in copy]
     moved = [*copy[:-1], replace(copy[-1], actions=copy[-1].actions + 1)]
     for other in (copy[:-1], [*copy, copy[0]], brighter, moved, EPISODES):
         assert not is_relabelled(other, EPISODES, BrightnessReward(), batch_size=5)

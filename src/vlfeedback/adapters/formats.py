@@ -28,6 +28,7 @@ from vlfeedback.data.trajectories import (
 from vlfeedback.data.whole_files import delete_partials, new_folder, write_json
 from vlfeedback.errors import InvalidValueError, ShapeError, UnknownNameError
 from vlfeedback.scoring.reward_store import RewardStore
+from vlfeedback.setting_types import checked_settings
 from vlfeedback.types import SCATTERED, Trajectory
 
 __all__ = ["Dataset", "NewCopy", "finished_rewards", "open_dataset"]
@@ -94,6 +95,7 @@ def open_dataset(name: str | Path, reading: Mapping[str, Any] | None = None) -> 
 
     Raises:
         UnknownNameError: no known format, or an unknown setting.
+        InvalidTypeError: a setting is of another type than the adapter takes.
         FileNotFoundError: there is no such dataset.
         FileFormatError: it is damaged.
 
@@ -107,16 +109,7 @@ def open_dataset(name: str | Path, reading: Mapping[str, Any] | None = None) -> 
         raise UnknownNameError(
             f"{name} is of no known format; expected a path, minari:ID or lerobot:FOLDER."
         )
-    settings = dict(reading or {})
-    try:
-        return openers[kind](address, settings)
-    except TypeError as error:
-        if "unexpected keyword" not in str(error):
-            raise
-        raise UnknownNameError(
-            f"{json.dumps(settings)} is no reading of {name}: {error}; see vlfeedback.adapters for "
-            "what each format takes."
-        ) from error
+    return openers[kind](address, dict(reading or {}))
 
 
 def _open_path(name: str, reading: dict[str, Any]) -> Dataset:
@@ -137,6 +130,7 @@ def _open_path(name: str, reading: dict[str, Any]) -> Dataset:
     from vlfeedback.adapters import hdf5, npz
 
     adapter = npz if path.suffix == ".npz" else hdf5
+    reading = checked_settings(adapter.read, reading, of=f"reading {path}")
     adapter.read(path, **reading)
 
     def new_copy(out: str) -> NewCopy:
@@ -237,6 +231,7 @@ def _copy_collection(
 def _open_minari(name: str, reading: dict[str, Any]) -> Dataset:
     from vlfeedback.adapters import minari
 
+    reading = checked_settings(minari.read, reading, of=f"reading minari:{name}")
     minari.read(name, **reading)
 
     def new_copy(out: str) -> NewCopy:
@@ -264,6 +259,7 @@ def _open_lerobot(name: str, reading: dict[str, Any]) -> Dataset:
     from vlfeedback.adapters import lerobot
 
     path = Path(name)
+    reading = checked_settings(lerobot.read, reading, of=f"reading lerobot:{name}")
     lerobot.read(path, **reading)
 
     def new_copy(out: str) -> NewCopy:

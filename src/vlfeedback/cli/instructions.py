@@ -90,8 +90,7 @@ def write(
 def _write_missing(
     file: InstructionFile, missing: list[str], base_url: str | None, timeout_s: float
 ) -> None:
-    from rich.progress import track
-
+    from vlfeedback.cli.progress import counting_progress
     from vlfeedback.collecting import picture_task
     from vlfeedback.errors import NeedsError
     from vlfeedback.tasks import get_task
@@ -101,10 +100,12 @@ def _write_missing(
     count = int(file.provenance["count"])
     refused: dict[str, str] = {}
     logging.getLogger("stamina").setLevel(logging.ERROR)  # the client says more about each failure
-    with ChatClient(
-        str(file.provenance["model"]), base_url=base_url, timeout_s=timeout_s
-    ) as client:
-        for task in track(missing, "asking"):
+    model = str(file.provenance["model"])
+    with (
+        ChatClient(model, base_url=base_url, timeout_s=timeout_s) as client,
+        counting_progress() as progress,
+    ):
+        for task in progress.track(missing, description="asking"):
             picture = picture_task(get_task(task)) if file.provenance["pictures"] else None
             owners = {text: owner for owner, texts in file.phrases.items() for text in texts}
             try:

@@ -10,7 +10,7 @@ import typer
 
 from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options
 from vlfeedback.cli.progress import counting_progress
-from vlfeedback.cli.settings import parse_json_object
+from vlfeedback.cli.settings import check_no_argument, parse_json_object
 from vlfeedback.errors import NeedsError, VLFeedbackError
 
 if TYPE_CHECKING:
@@ -64,7 +64,13 @@ def relabel(
     from vlfeedback.rewards import make_reward_source, source_to_json
     from vlfeedback.scoring.relabel import relabel as relabel_trajectories
 
-    how = {"instruction": instruction or None, "between": between, "batch_size": batch_size}
+    config = parse_json_object("--source-config", source_config)
+    check_no_argument(config, make_reward_source, of="the source")
+    how: dict[str, Any] = {
+        "instruction": instruction or None,
+        "between": between,
+        "batch_size": batch_size,
+    }
     dataset = open_dataset(data, parse_json_object("--reading", reading))
     try:
         copy = dataset.new_copy(out)
@@ -74,9 +80,7 @@ def relabel(
             raise
         typer.echo(f"{out} is this copy already. Next: {_next(out, reading)}")
         return
-    reward_source = make_reward_source(
-        source, device=device, **parse_json_object("--source-config", source_config)
-    )
+    reward_source = make_reward_source(source, device=device, **config)
     record = {"source": source_to_json(reward_source), "instruction": instruction or None}
     if cache:
         reward_source = _cached(reward_source, source, cache)

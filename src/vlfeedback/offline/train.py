@@ -88,8 +88,10 @@ def train_policy(
         **overrides: settings of the learner's config in place of the preset's, taken as they are,
             and ``observation_scaler="standard"`` or ``"min-max"`` for d3rlpy's;
             for ``"p-iql"`` also ``reward_model`` and ``reward_training``, the settings of
-            `RewardModelConfig` and `RewardTraining`; for learners of trajectories also
-            ``standardise`` and ``trust_terminals``, see `TransitionBuffer`.
+            `RewardModelConfig` and `RewardTraining` (what is left out stays the preset's), and
+            ``reward_scale``: ``"standardised"``, or ``"raw"`` as the reward model gives them; for
+            learners of trajectories also ``standardise`` and ``trust_terminals``, see
+            `TransitionBuffer`.
 
     Raises:
         UnknownNameError: there is no such learner, preset or setting.
@@ -107,7 +109,7 @@ def train_policy(
             f"n_steps={n_steps}, eval_every={eval_every}; expected at least 1 each."
         )
     implementation, learner = get_learner(learner), LEARNERS.entry(learner).name
-    settings = get_preset(preset).settings(learner, n_steps) | overrides
+    settings = get_preset(preset).settings(learner, n_steps, overrides)
     episodes = None if trajectories is None else list(trajectories)
     config = as_json(
         {
