@@ -16,7 +16,7 @@ OUTPUTS = ["--out", "--json", "--page", "--figures", "--failures", "--results"]
 
 def options() -> list[tuple[str, str]]:
     """Every command with every option of it that names an output."""
-    found = []
+    found: list[tuple[str, str]] = []
 
     def walk(command: Any, words: tuple[str, ...]) -> None:
         for name, inner in getattr(command, "commands", {}).items():
