@@ -10,6 +10,7 @@ import typer
 
 from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options, read_data
 from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.settings import check_no_argument, parse_settings
 from vlfeedback.errors import NeedsError
 
@@ -27,7 +28,12 @@ def train(
         typer.Option(help=DATA_HELP),
     ],
     out: Annotated[
-        Path, typer.Option(file_okay=False, help="Folder for the policy; run again to go on.")
+        Path,
+        typer.Option(
+            file_okay=False,
+            callback=folder_to_fill,
+            help="Folder for the policy; run again to go on.",
+        ),
     ],
     labels: Annotated[
         Path | None,

@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from vlfeedback.data.contents import CONTENTS, digest_of_pairs
 from vlfeedback.data.locks import locked
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.store import ResumableFolder, as_json
@@ -57,7 +58,7 @@ def train_policy(
     eval_every: int = 5000,
     n_threads: int = 1,
     device: str = "cpu",
-    out: Path | None = None,
+    out: str | Path | None = None,
     report: Report | None = None,
     **overrides: Any,
 ) -> TrainedPolicy:
@@ -98,7 +99,8 @@ def train_policy(
         ValueError: a number is NaN, no label is answered, or all tie; see `TransitionBuffer`,
             `PreferenceBuffer` and `fit_reward_model`.
         FileFormatError: `out` holds another training, or one with another evaluation.
-        BlockingIOError: another process trains into `out`.
+        BusyError: another process trains into `out`.
+        WriteError: `out` cannot be written; nothing was trained then.
 
     Source: the protocol is that of the VLP paper, section 5.1, after CPL.
     """
@@ -121,10 +123,13 @@ def train_policy(
             "preferences": None if preferences is None else preferences.digest(),
         }
     )
+    if preferences is not None:
+        config[CONTENTS] = {"pairs": digest_of_pairs(preferences.pairs, pictures=False)}
     inputs = LearnerInputs(episodes, preferences, settings, seed, device, report)
     if out is None:
         with _reproducible(seed, n_threads):
             return _run(implementation, inputs, config, evaluator, None)[0]
+    out = Path(out)
     evaluation = _settings_of(evaluator)
     if (finished := read_trained(out, config, evaluation, device=device)) is not None:
         return finished
