@@ -33,7 +33,9 @@ def preferences(trajectories: list[Trajectory]) -> PreferenceDataset:
     """100 pairs of 30 trajectories; better is what has larger actions."""
     pairs = sample_segment_pairs(trajectories, 100, 10, rng=np.random.default_rng(1))
     better = [b.read("actions").sum() > a.read("actions").sum() for a, b in pairs]
-    return PreferenceDataset(pairs, PreferenceLabels(np.float32(better), np.ones(100, np.bool_)))
+    return PreferenceDataset(
+        pairs, PreferenceLabels(np.array(better, np.float32), np.ones(100, np.bool_))
+    )
 
 
 @pytest.mark.parametrize("preset", ["vlp", "cpl", "plare", "ipl", "offline-rl-vlm-f"])

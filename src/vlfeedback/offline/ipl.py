@@ -269,7 +269,7 @@ class IPL(PreferenceLearner):
         config, generator = self._config, self._new_generator()
         policy = self._new_policy(observation_shape, action_size, generator)
         bfloat16 = uses_bfloat16(config.bfloat16, self._device)
-        settings = {"generator": generator, "bfloat16": bfloat16}
+        settings: dict[str, Any] = {"generator": generator, "bfloat16": bfloat16}
         value = MLP([*observation_shape, *config.hidden, 1], **settings).to(self._device)
         sizes = [observation_shape[0] + action_size, *config.hidden, 1]
         critics, target = (

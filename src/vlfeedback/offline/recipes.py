@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vlfeedback.data.learning_checks import check_action_range
 from vlfeedback.data.whole_files import read_json, write_json
-from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
+from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.offline.learners import Learner, LearnerInputs
+from vlfeedback.offline.scalers import make_action_scaler, make_observation_scaler
 from vlfeedback.offline.settings import configured
 from vlfeedback.offline.training_loop import D3rlpyTraining, DiffusionTraining, Training
 from vlfeedback.optional import import_d3rlpy
-from vlfeedback.registry import suggest
 
 if TYPE_CHECKING:
     from vlfeedback.models.reward.model import RewardModel
@@ -39,7 +40,6 @@ __all__ = [
 ]
 
 _OFFLINE = "vlfeedback.offline"
-_SCALERS = {"standard": "StandardObservationScaler", "min-max": "MinMaxObservationScaler"}
 _REWARD_SCALES = {"standardised": True, "raw": False}  # whether `LearnedReward` normalises
 _OF_TRANSITIONS = ("standardise", "trust_terminals")  # settings of TransitionBuffer
 
@@ -47,7 +47,7 @@ _OF_TRANSITIONS = ("standardise", "trust_terminals")  # settings of TransitionBu
 def _iql(inputs: LearnerInputs) -> Training:
     settings, options = _split(inputs.settings, _OF_TRANSITIONS)
     return _fit(
-        _config("iql:IQLConfig", settings, inputs.seed),
+        _config("iql:IQLConfig", settings, inputs),
         _load("transition_buffer:TransitionBuffer")(
             inputs.trajectories, seed=inputs.seed, **options
         ),
@@ -72,7 +72,9 @@ def _iql_average(inputs: LearnerInputs) -> Training:
 def _iql_d3rlpy(inputs: LearnerInputs) -> Training:
     """d3rlpy's own, with our names of settings."""
     settings, options = _split(inputs.settings, _OF_TRANSITIONS)
-    ours = asdict(_config("iql:IQLConfig", settings, inputs.seed))
+    config_of_ours = _config("iql:IQLConfig", settings, inputs)
+    scalers = ("observation_scaler", "action_scaler", "reward_scaler")
+    ours = asdict(config_of_ours)
     if ours["deterministic"]:
         raise InvalidValueError(
             "d3rlpy's IQL has a Gaussian policy; pass deterministic=False, or use 'iql'."
@@ -93,6 +95,7 @@ def _iql_d3rlpy(inputs: LearnerInputs) -> Training:
     )
     config = d3rlpy.algos.IQLConfig(
         **{name: ours[name] for name in shared},
+        **{name: getattr(config_of_ours, name) for name in scalers},
         actor_encoder_factory=encoder(dropout_rate=ours["dropout"] or None),
         actor_optim_factory=d3rlpy.optimizers.AdamFactory(lr_scheduler_factory=cosine),
         critic_encoder_factory=encoder(),
@@ -167,15 +170,18 @@ def _bc(inputs: LearnerInputs) -> Training:
     buffer = _load("transition_buffer:TransitionBuffer")(
         inputs.trajectories, rewards="none", seed=inputs.seed, **options
     )
-    return _fit(_config("bc:BCConfig", settings, inputs.seed), buffer, inputs)
+    return _fit(_config("bc:BCConfig", settings, inputs), buffer, inputs)
 
 
 def _on_pairs(config: str, inputs: LearnerInputs) -> Training:
     settings, options = _split(inputs.settings, ("length",))
     buffer = _load("preference_buffer:PreferenceBuffer")(
-        inputs.preferences, seed=inputs.seed, **options
+        inputs.preferences,
+        scaled=settings.get("action_scaler") is not None,
+        seed=inputs.seed,
+        **options,
     )
-    return _fit(_config(config, settings, inputs.seed), buffer, inputs)
+    return _fit(_config(config, settings, inputs), buffer, inputs)
 
 
 def _ipl(inputs: LearnerInputs) -> Training:
@@ -185,6 +191,7 @@ def _ipl(inputs: LearnerInputs) -> Training:
     if options.get("replay"):
         if inputs.trajectories is None:
             raise NeedsError("replay=True reads trajectories and got none; pass trajectories=...")
+        check_action_range(inputs.actions(["trajectories"]))
         training.policy.replay = _load("transition_buffer:TransitionBuffer")(
             inputs.trajectories, rewards="none", seed=inputs.seed
         )
@@ -192,7 +199,7 @@ def _ipl(inputs: LearnerInputs) -> Training:
 
 
 def _diffusion(inputs: LearnerInputs) -> Training:
-    config = _config("diffusion_policy:DiffusionPolicyConfig", inputs.settings, inputs.seed)
+    config = _config("diffusion_policy:DiffusionPolicyConfig", inputs.settings, inputs)
     policy = _load("diffusion_policy:DiffusionPolicy")(config, device=inputs.device)
     return DiffusionTraining(policy, inputs.trajectories or ())
 
@@ -207,22 +214,14 @@ def _split(
     )
 
 
-def _config(target: str, settings: Mapping[str, Any], seed: int) -> Any:
-    values = {"seed": seed, **settings}
-    if isinstance(values.get("observation_scaler"), str):
-        values["observation_scaler"] = _observation_scaler(values["observation_scaler"])
+def _config(target: str, settings: Mapping[str, Any], inputs: LearnerInputs) -> Any:
+    values = {"seed": inputs.seed, **settings}
+    if isinstance(values.get("observation_scaler"), str | Mapping):
+        values["observation_scaler"] = make_observation_scaler(values["observation_scaler"])
+    if isinstance(values.get("action_scaler"), str | Mapping):
+        actions = inputs.actions(["trajectories"]) or inputs.actions(["preferences"])
+        values["action_scaler"] = make_action_scaler(values["action_scaler"], actions)
     return configured(_load(target), values)
-
-
-def _observation_scaler(name: str) -> Any:
-    """d3rlpy's scaler of this name, so that a file of settings can ask for one."""
-    if name not in _SCALERS:
-        raise UnknownNameError(
-            f"No observation_scaler {name!r}. {suggest(name, _SCALERS)}There are: "
-            f"{', '.join(_SCALERS)}; or pass a scaler of d3rlpy's."
-        )
-    d3rlpy = import_d3rlpy(needed_by="observation_scaler")
-    return getattr(d3rlpy.preprocessing, _SCALERS[name])()
 
 
 def _fit(config: Any, buffer: Any, inputs: LearnerInputs) -> Training:
@@ -263,4 +262,4 @@ SFT = Learner(
     "cloning of the preferred segments", ("preferences",), partial(_on_pairs, "sft:SFTConfig")
 )
 BC = Learner("behaviour cloning of all trajectories", ("trajectories",), _bc)
-DIFFUSION = Learner("Diffusion Policy", ("trajectories",), _diffusion)
+DIFFUSION = Learner("Diffusion Policy", ("trajectories",), _diffusion, any_actions=True)
