@@ -149,7 +149,7 @@ def _trajectories(path: Path, arrays: dict[str, np.ndarray], task: str) -> list[
 
 
 def _labels_of_sides(label: np.ndarray) -> PreferenceLabels:
-    return PreferenceLabels.from_cpl(label.reshape(-1))
+    return PreferenceLabels.from_cpl(label)
 
 
 def _labels_of(score: np.ndarray) -> PreferenceLabels:
