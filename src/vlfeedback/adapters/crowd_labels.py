@@ -11,7 +11,9 @@ Labels:  0 the first is better, 1 the second, -1 both alike, trained on as 0.5; 
          Uni-RLHF are one-hot rows
 Rows:    count what D4RL's ``qlearning_dataset`` leaves: an episode that was cut off has lost its
          last step, and the file its last row. Taken for rows of the file, every segment would
-         begin some steps early, the later in the file the more
+         begin some steps early, the later in the file the more (of Uni-RLHF's segments for
+         halfcheetah none of 12,000 crosses the end of an episode of 999 such rows, and one in six
+         would cross those of 1000)
 Left out: the table that Uni-RLHF's platform exports (``label.csv``), which names videos
 """
 

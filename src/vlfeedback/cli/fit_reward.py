@@ -12,7 +12,7 @@ import typer
 from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options
 from vlfeedback.cli.fit_report import print_fit
 from vlfeedback.cli.loss_bars import LossBars
-from vlfeedback.cli.settings import parse_json_object
+from vlfeedback.cli.settings import check_no_argument, parse_json_object
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ def _make_encoder(name: str, config: str, device: str) -> EmbeddingSource | None
     if not name:
         return None
     settings = parse_json_object("--encoder-config", config)
+    check_no_argument(settings, make_reward_source, of="the encoder")
     source = make_reward_source(name, device=device, **settings)
     if not isinstance(source, EmbeddingSource):
         raise NeedsError(f"--encoder {name!r} keeps no embeddings of pictures; take vlp or clip.")

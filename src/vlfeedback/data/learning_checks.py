@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from jaxtyping import Float32, Shaped
 
+from vlfeedback.data.discrete import are_discrete
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.types import Trajectory
 
@@ -76,13 +77,12 @@ def check_action_range(actions: Iterable[Shaped[np.ndarray, "L ..."]]) -> None:
     Trained on them all the same, it would settle at the edge of what it reaches, and say nothing.
 
     Args:
-        actions: rows of each episode or segment. One whole number a row is a discrete action, and
-            is passed over.
+        actions: rows of each episode or segment; discrete ones are passed over.
 
     Raises:
         InvalidValueError: one lies outside [-1, 1].
     """
-    rows = [part for part in actions if part.dtype.kind not in "biu" or part[0].size > 1]
+    rows = [part for part in actions if not are_discrete([part])]
     low = min((float(part.min()) for part in rows), default=0.0)
     high = max((float(part.max()) for part in rows), default=0.0)
     if max(-low, high) > 1 + _ROUNDING:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from vlfeedback.data.discrete import check_continuous
 from vlfeedback.data.learning_checks import check_action_range
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.errors import BrokenPluginError, NeedsError
@@ -68,6 +70,7 @@ class Learner:
         summary: one line for people.
         reads: data that it does not do without.
         recipe: makes the training.
+        continuous: its policy acts with vectors of numbers alone.
         any_actions: its policy reaches actions of any range; else those outside [-1, 1] are
             refused, unless its settings have an ``action_scaler``.
     """
@@ -75,6 +78,7 @@ class Learner:
     summary: str
     reads: tuple[Reads, ...]
     recipe: Callable[[LearnerInputs], Training]
+    continuous: bool = False
     any_actions: bool = False
 
     def prepare(self, inputs: LearnerInputs) -> Training:
@@ -82,8 +86,9 @@ class Learner:
 
         Raises:
             NeedsError: data that it reads are not given.
-            UnknownNameError: it has no such setting.
+            InvalidValueError: it acts with vectors of numbers, and the data's actions are discrete.
             InvalidValueError: actions lie where its policy does not reach.
+            UnknownNameError: it has no such setting.
         """
         self.check(inputs)
         return self.recipe(inputs)
@@ -94,6 +99,10 @@ class Learner:
             data = "trajectories" if name == "rewards" else name
             if getattr(inputs, data) is None:
                 raise NeedsError(f"This learner reads {data} and got none; pass {data}=...")
+        if self.continuous:
+            pairs = () if inputs.preferences is None else inputs.preferences.pairs
+            shown = (segment.trajectory for pair in pairs for segment in pair)
+            check_continuous(chain(inputs.trajectories or (), shown), learner="this learner")
         if not self.any_actions and inputs.settings.get("action_scaler") is None:
             check_action_range(inputs.actions(self.reads))
 

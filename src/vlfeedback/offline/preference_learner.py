@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from d3rlpy.algos.qlearning.base import QLearningAlgoBase
@@ -42,7 +42,7 @@ class PreferenceLearnerConfig(LearnableConfig):  # type: ignore[misc]
     dropout: float = 0.25  # in the policy, to the nearest 1/256; VLP table 8
     gaussian: bool = False  # policy: Gaussian, or deterministic as on Meta-World (CPL's code)
     # Hidden products of training in bfloat16; "auto": where the device is faster in it.
-    bfloat16: bool | str = field(default=False, metadata={"or": "auto"})
+    bfloat16: bool | Literal["auto"] = False
     seed: int = 0  # of the weights and of dropout
 
     def __post_init__(self) -> None:

@@ -21,6 +21,7 @@ from vlfeedback.offline.scalers import make_action_scaler, make_observation_scal
 from vlfeedback.offline.settings import configured
 from vlfeedback.offline.training_loop import D3rlpyTraining, DiffusionTraining, Training
 from vlfeedback.optional import import_d3rlpy
+from vlfeedback.setting_types import checked_settings
 
 if TYPE_CHECKING:
     from vlfeedback.models.reward.model import RewardModel
@@ -40,17 +41,17 @@ __all__ = [
 ]
 
 _OFFLINE = "vlfeedback.offline"
+_TRANSITIONS = "transition_buffer:TransitionBuffer"
 _REWARD_SCALES = {"standardised": True, "raw": False}  # whether `LearnedReward` normalises
-_OF_TRANSITIONS = ("standardise", "trust_terminals")  # settings of TransitionBuffer
+_OF_TRANSITIONS = ("standardise", "trust_terminals")  # its settings
+_PAIRS = "preference_buffer:PreferenceBuffer"
 
 
 def _iql(inputs: LearnerInputs) -> Training:
-    settings, options = _split(inputs.settings, _OF_TRANSITIONS)
+    settings, options = _split(inputs.settings, _OF_TRANSITIONS, _TRANSITIONS)
     return _fit(
         _config("iql:IQLConfig", settings, inputs),
-        _load("transition_buffer:TransitionBuffer")(
-            inputs.trajectories, seed=inputs.seed, **options
-        ),
+        _load(_TRANSITIONS)(inputs.trajectories, seed=inputs.seed, **options),
         inputs,
     )
 
@@ -71,7 +72,7 @@ def _iql_average(inputs: LearnerInputs) -> Training:
 
 def _iql_d3rlpy(inputs: LearnerInputs) -> Training:
     """d3rlpy's own, with our names of settings."""
-    settings, options = _split(inputs.settings, _OF_TRANSITIONS)
+    settings, options = _split(inputs.settings, _OF_TRANSITIONS, _TRANSITIONS)
     config_of_ours = _config("iql:IQLConfig", settings, inputs)
     scalers = ("observation_scaler", "action_scaler", "reward_scaler")
     ours = asdict(config_of_ours)
@@ -101,7 +102,7 @@ def _iql_d3rlpy(inputs: LearnerInputs) -> Training:
         critic_encoder_factory=encoder(),
         value_encoder_factory=encoder(),
     )
-    buffer = _load("transition_buffer:TransitionBuffer")
+    buffer = _load(_TRANSITIONS)
     return _fit(config, buffer(inputs.trajectories, seed=inputs.seed, **options), inputs)
 
 
@@ -166,36 +167,35 @@ def _reward_model(
 
 
 def _bc(inputs: LearnerInputs) -> Training:
-    settings, options = _split(inputs.settings, _OF_TRANSITIONS)
-    buffer = _load("transition_buffer:TransitionBuffer")(
-        inputs.trajectories, rewards="none", seed=inputs.seed, **options
-    )
+    settings, options = _split(inputs.settings, _OF_TRANSITIONS, _TRANSITIONS)
+    buffer = _load(_TRANSITIONS)(inputs.trajectories, rewards="none", seed=inputs.seed, **options)
     return _fit(_config("bc:BCConfig", settings, inputs), buffer, inputs)
 
 
 def _on_pairs(config: str, inputs: LearnerInputs) -> Training:
-    settings, options = _split(inputs.settings, ("length",))
-    buffer = _load("preference_buffer:PreferenceBuffer")(
-        inputs.preferences,
-        scaled=settings.get("action_scaler") is not None,
-        seed=inputs.seed,
-        **options,
-    )
+    settings, options = _split(inputs.settings, ("length",), _PAIRS)
+    is_scaled = settings.get("action_scaler") is not None
+    buffer = _load(_PAIRS)(inputs.preferences, scaled=is_scaled, seed=inputs.seed, **options)
     return _fit(_config(config, settings, inputs), buffer, inputs)
 
 
 def _ipl(inputs: LearnerInputs) -> Training:
     """With ``replay=True`` also transitions of the trajectories, which no pair need show."""
     settings, options = _split(inputs.settings, ("replay",))
+    options = checked_settings(_replaying, options, of="IPL")
     training = _on_pairs("ipl:IPLConfig", replace(inputs, settings=settings))
     if options.get("replay"):
         if inputs.trajectories is None:
             raise NeedsError("replay=True reads trajectories and got none; pass trajectories=...")
         check_action_range(inputs.actions(["trajectories"]))
-        training.policy.replay = _load("transition_buffer:TransitionBuffer")(
+        training.policy.replay = _load(_TRANSITIONS)(
             inputs.trajectories, rewards="none", seed=inputs.seed
         )
     return training
+
+
+def _replaying(*, replay: bool = False) -> None:
+    """The setting of IPL that its config does not have."""
 
 
 def _diffusion(inputs: LearnerInputs) -> Training:
@@ -205,20 +205,20 @@ def _diffusion(inputs: LearnerInputs) -> Training:
 
 
 def _split(
-    settings: Mapping[str, Any], names: Sequence[str]
+    settings: Mapping[str, Any], names: Sequence[str], taker: str = ""
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings without these, and these."""
-    return (
-        {name: value for name, value in settings.items() if name not in names},
-        {name: settings[name] for name in names if name in settings},
-    )
+    """Settings without these, and these, checked where their taker, ``"module:Class"``, is told."""
+    own = {name: settings[name] for name in names if name in settings}
+    if own and taker:
+        own = checked_settings(_load(taker), own, of=taker.rpartition(":")[2], names=names)
+    return {name: value for name, value in settings.items() if name not in names}, own
 
 
 def _config(target: str, settings: Mapping[str, Any], inputs: LearnerInputs) -> Any:
     values = {"seed": inputs.seed, **settings}
-    if isinstance(values.get("observation_scaler"), str | Mapping):
+    if isinstance(values.get("observation_scaler"), str | Mapping | int | float):
         values["observation_scaler"] = make_observation_scaler(values["observation_scaler"])
-    if isinstance(values.get("action_scaler"), str | Mapping):
+    if isinstance(values.get("action_scaler"), str | Mapping | int | float):
         actions = inputs.actions(["trajectories"]) or inputs.actions(["preferences"])
         values["action_scaler"] = make_action_scaler(values["action_scaler"], actions)
     return configured(_load(target), values)
@@ -236,30 +236,32 @@ def _load(target: str) -> Any:
     return getattr(importlib.import_module(f"{_OFFLINE}.{module}"), name)
 
 
-IQL = Learner("IQL on the trajectories' rewards", ("trajectories", "rewards"), _iql)
-IQL_AVERAGE = Learner(
+_learner = partial(Learner, continuous=True)
+
+IQL = _learner("IQL on the trajectories' rewards", ("trajectories", "rewards"), _iql)
+IQL_AVERAGE = _learner(
     "IQL where every step gets the mean reward of the environment",
     ("trajectories",),
     _iql_average,
 )
-IQL_D3RLPY = Learner("d3rlpy's own IQL", ("trajectories", "rewards"), _iql_d3rlpy)
-P_IQL = Learner(
+IQL_D3RLPY = _learner("d3rlpy's own IQL", ("trajectories", "rewards"), _iql_d3rlpy)
+P_IQL = _learner(
     "IQL on the rewards of a model that is fitted to the preferences first",
     ("trajectories", "preferences"),
     _p_iql,
 )
-IPL = Learner("Inverse Preference Learning", ("preferences",), _ipl)
-CPL = Learner(
+IPL = _learner("Inverse Preference Learning", ("preferences",), _ipl)
+CPL = _learner(
     "Contrastive Preference Learning", ("preferences",), partial(_on_pairs, "cpl:CPLConfig")
 )
-CPL_KL = Learner(
+CPL_KL = _learner(
     "CPL that measures against the cloned policy",
     ("preferences",),
     partial(_on_pairs, "cpl:CPLConfig"),
 )
-CPL_BC = Learner("CPL that goes on cloning", ("preferences",), partial(_on_pairs, "cpl:CPLConfig"))
-SFT = Learner(
+CPL_BC = _learner("CPL that goes on cloning", ("preferences",), partial(_on_pairs, "cpl:CPLConfig"))
+SFT = _learner(
     "cloning of the preferred segments", ("preferences",), partial(_on_pairs, "sft:SFTConfig")
 )
-BC = Learner("behaviour cloning of all trajectories", ("trajectories",), _bc)
-DIFFUSION = Learner("Diffusion Policy", ("trajectories",), _diffusion, any_actions=True)
+BC = _learner("behaviour cloning of all trajectories", ("trajectories",), _bc)
+DIFFUSION = _learner("Diffusion Policy", ("trajectories",), _diffusion, any_actions=True)

@@ -14,8 +14,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from vlfeedback.data.locks import locked
 from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.data.store import ResumableFolder, as_json, locked
+from vlfeedback.data.store import ResumableFolder, as_json
 from vlfeedback.data.whole_files import is_partial
 from vlfeedback.errors import InvalidTypeError, InvalidValueError
 from vlfeedback.offline.curve import EvaluationCurve
@@ -137,9 +138,8 @@ def train_policy(
         if (finished := read_trained(out, config, evaluation, device=device)) is not None:
             return finished  # by the process that was waited for
         manifest = {**config, "evaluation": evaluation, "n_threads": n_threads, "device": device}
-        if not _has_parts(folder):
-            (folder / _SETTINGS).unlink(missing_ok=True)  # nothing was finished: begin anew
-        ResumableFolder.begin(folder, manifest, manifest=_SETTINGS, holds="training")
+        anew = not _has_parts(folder)
+        ResumableFolder.begin(folder, manifest, manifest=_SETTINGS, holds="training", anew=anew)
         with _reproducible(seed, n_threads):
             inputs = replace(inputs, folder=folder)
             policy, files = _run(implementation, inputs, config, evaluator, folder / _STATE)

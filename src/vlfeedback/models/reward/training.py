@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import asdict, dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ class RewardTraining:
     validation: float = 0.1  # share of the pairs held out; our choice, the papers hold out none
     patience: int | None = None  # passes without a lower validation loss; then the best are kept
     # Matrix products in bfloat16; "auto": where the device is faster in it.
-    bf16: bool | str = field(default=False, metadata={"or": "auto"})
+    bf16: bool | Literal["auto"] = False
 
     def __post_init__(self) -> None:
         if min(n for n in (self.epochs, self.batch_size, self.patience) if n is not None) < 1:
