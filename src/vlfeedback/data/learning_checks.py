@@ -71,7 +71,7 @@ def rewards_of(trajectories: Sequence[Trajectory], rewards: str) -> list[Float32
     return arrays
 
 
-def check_action_range(actions: Iterable[Shaped[np.ndarray, "L ..."]]) -> None:
+def check_action_range(actions: Iterable[Shaped[np.ndarray, "_ ..."]]) -> None:
     """Refuse continuous actions that a policy ending in tanh cannot reach.
 
     Trained on them all the same, it would settle at the edge of what it reaches, and say nothing.
