@@ -40,6 +40,11 @@ def test_first_second_and_tie_in_every_shape(
     assert labels.answered.all()
 
 
+def test_what_the_labels_cost_may_be_lists_too() -> None:
+    labels = PreferenceLabels([0, 1], [True, True], cost_usd=[0.5, 0.25], labeller=[0, 1])
+    assert labels.cost_usd.tolist() == [0.5, 0.25] and labels.labeller.tolist() == [0, 1]
+
+
 @pytest.mark.parametrize("rows", [[0, 1, -1], [[0], [1], [-1]], np.array([[0], [1], [-1]], "i1")])
 def test_bprefs_numbers_in_a_column(rows: Any) -> None:
     assert PreferenceLabels.from_bpref(rows, "half").prefer_second.tolist() == [0, 1, 0.5]

@@ -191,27 +191,27 @@ def _segments(
 ) -> list[Segment | None]:
     """The segment at each row; None where it does not end in its episode."""
     n_rows = int(ends[-1]) if len(ends) else 0
-    wrong = np.flatnonzero((starts < 0) | (starts >= n_rows) | (starts != np.floor(starts)))
-    if len(wrong):
+    invalid = np.flatnonzero((starts < 0) | (starts >= n_rows) | (starts != np.floor(starts)))
+    if len(invalid):
         raise InvalidValueError(
-            f"Start row {starts[wrong[0]]:g} of pair {wrong[0]} is none of the {n_rows:,} rows of "
+            f"Start row {starts[invalid[0]]:g} of pair {invalid[0]} is none of the {n_rows:,} rows of "
             f"these {len(episodes)} trajectories. Are they the dataset that was labelled, whole "
             "and in its order, and is `rows` right?"
         )
-    found = []
+    segments = []
     for start in starts.astype(np.int64):
         k = int(np.searchsorted(ends, start, side="right"))
         begin = int(ends[k - 1]) if k else 0
         is_whole = start + length <= ends[k]
-        found.append(episodes[k].segment(int(start) - begin, length) if is_whole else None)
-    return found
+        segments.append(episodes[k].segment(int(start) - begin, length) if is_whole else None)
+    return segments
 
 
 def _only(folder: Path, names: Sequence[str], what: str) -> Path:
     if len(names) != 1:
-        found = ", ".join(names) or "none"
+        listing = ", ".join(names) or "none"
         raise FileFormatError(
-            f"{folder} has {found}: expected one file with {what}. Keep one set of three files in "
+            f"{folder} has {listing}: expected one file with {what}. Keep one set of three files in "
             "a folder, named as in PreferenceTransformer or Uni-RLHF; or give their numbers to "
             "from_start_rows."
         )

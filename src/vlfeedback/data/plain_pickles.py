@@ -171,18 +171,18 @@ class _Machine:
             own, module = self._stack.pop(), self._stack.pop()
         else:
             module, own = argument.split(" ", 1)
-        named = _NAMED.get(f"{module.rpartition('.')[2]} {own}")
-        if named is None or module not in _MODULES:
+        meaning = _NAMED.get(f"{module.rpartition('.')[2]} {own}")
+        if meaning is None or module not in _MODULES:
             raise self._refused(f"{module}.{own}")
-        self._stack.append(named)
+        self._stack.append(meaning)
 
     def _build(self, state: Any) -> None:
-        made = self._stack[-1]
-        if isinstance(made, _Dtype):
-            made.order = state[1]
-        elif isinstance(made, _Array):
-            _, made.shape, made.kind, is_fortran, made.contents = state
-            made.order = "F" if is_fortran else "C"
+        target = self._stack[-1]
+        if isinstance(target, _Dtype):
+            target.order = state[1]
+        elif isinstance(target, _Array):
+            _, target.shape, target.kind, is_fortran, target.contents = state
+            target.order = "F" if is_fortran else "C"
         else:
             raise self._refused("the state of an object")
 

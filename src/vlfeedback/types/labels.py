@@ -124,10 +124,10 @@ class PreferenceLabels:
         prefer_second: LabelRows,
         outcome: LabelRows | None = None,
         *,
-        cost_usd: np.ndarray | None = None,
-        tokens: np.ndarray | None = None,
-        seconds: np.ndarray | None = None,
-        labeller: np.ndarray | None = None,
+        cost_usd: LabelRows | None = None,
+        tokens: LabelRows | None = None,
+        seconds: LabelRows | None = None,
+        labeller: LabelRows | None = None,
         answered: LabelRows | None = None,
     ) -> None:
         prefer_second = label_rows(prefer_second, name="prefer_second").astype(np.float32)
@@ -355,10 +355,11 @@ def _outcomes(outcome: LabelRows) -> np.ndarray:
 
 
 def _numbers(
-    name: str, array: np.ndarray | None, n: int, dtype: type[np.float64 | np.int64]
+    name: str, array: LabelRows | None, n: int, dtype: type[np.float64 | np.int64]
 ) -> np.ndarray:
     if array is None:
         return np.zeros(n, dtype)
+    array = np.asarray(array)
     if not np.can_cast(array.dtype, dtype, "same_kind"):
         raise DtypeError(f"{name} is {array.dtype}; expected {np.dtype(dtype)}.")
     return array.astype(dtype, copy=False)
