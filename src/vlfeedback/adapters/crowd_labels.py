@@ -194,8 +194,8 @@ def _segments(
     invalid = np.flatnonzero((starts < 0) | (starts >= n_rows) | (starts != np.floor(starts)))
     if len(invalid):
         raise InvalidValueError(
-            f"Start row {starts[invalid[0]]:g} of pair {invalid[0]} is none of the {n_rows:,} rows of "
-            f"these {len(episodes)} trajectories. Are they the dataset that was labelled, whole "
+            f"Start row {starts[invalid[0]]:g} of pair {invalid[0]} is none of the {n_rows:,} rows "
+            f"of these {len(episodes)} trajectories. Are they the dataset that was labelled, whole "
             "and in its order, and is `rows` right?"
         )
     segments = []
@@ -211,8 +211,8 @@ def _only(folder: Path, names: Sequence[str], what: str) -> Path:
     if len(names) != 1:
         listing = ", ".join(names) or "none"
         raise FileFormatError(
-            f"{folder} has {listing}: expected one file with {what}. Keep one set of three files in "
-            "a folder, named as in PreferenceTransformer or Uni-RLHF; or give their numbers to "
+            f"{folder} has {listing}: expected one file with {what}. Keep one set of three files "
+            "in a folder, named as in PreferenceTransformer or Uni-RLHF; or give their numbers to "
             "from_start_rows."
         )
     return folder / names[0]

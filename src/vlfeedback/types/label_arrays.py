@@ -55,8 +55,8 @@ def label_rows(
     invalid = np.flatnonzero(~(np.abs(rows.sum(axis=1, dtype=np.float64) - 1) <= _ROUNDING))
     if len(invalid):
         raise ShapeError(
-            f"{name} has shape {rows.shape} and row {invalid[0]} is {rows[invalid[0]].tolist()}; expected "
-            "two numbers that add up to 1, one for each of the two segments: [1, 0] where the "
+            f"{name} has shape {rows.shape} and row {invalid[0]} is {rows[invalid[0]].tolist()}; "
+            "expected two numbers that add up to 1, one for each of the two segments: [1, 0] where the "
             "first is better, [0, 1] the second, [0.5, 0.5] a tie."
         )
     return rows[:, ("first", "second").index(side)]
