@@ -56,7 +56,7 @@ def label_rows(
     if len(invalid):
         raise ShapeError(
             f"{name} has shape {rows.shape} and row {invalid[0]} is {rows[invalid[0]].tolist()}; "
-            "expected two numbers that add up to 1, one for each of the two segments: [1, 0] where the "
-            "first is better, [0, 1] the second, [0.5, 0.5] a tie."
+            "expected two numbers that add up to 1, one for each of the two segments: [1, 0] where "
+            "the first is better, [0, 1] the second, [0.5, 0.5] a tie."
         )
     return rows[:, ("first", "second").index(side)]
