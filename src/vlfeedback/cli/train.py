@@ -40,7 +40,7 @@ def train(
         typer.Option(dir_okay=False, help="Labelled pairs of --data, a .parquet file."),
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="Paper whose numbers are taken: vlp, cpl, plare, ...")
+        str, typer.Option(help="Paper whose numbers are taken: vlp, cpl, ipl, plare, ...")
     ] = "vlp",
     steps: Annotated[
         int | None, typer.Option(min=1, help="Gradient steps; default: the preset's.")
