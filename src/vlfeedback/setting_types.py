@@ -84,7 +84,7 @@ def setting_types(taker: Callable[..., Any]) -> Mapping[str, Any]:
     """
     plain_class = isinstance(taker, type) and not is_dataclass(taker)
     try:
-        return get_type_hints(taker.__init__ if plain_class else taker)  # type: ignore[misc]
+        return get_type_hints(taker.__init__ if plain_class else taker)
     except Exception:  # a plugin's hints are evaluated, and may name anything
         return {}
 

@@ -137,7 +137,7 @@ def test_calls_in_a_message_stay_python() -> None:
 def raised(room: str, message: str) -> NeedsError:
     """An error that a function of this room of the library has raised."""
     functions: dict[str, object] = {"__name__": f"vlfeedback.{room}", "NeedsError": NeedsError}
-    exec("def check(message): raise NeedsError(message)", functions)  # noqa: S102
+    exec("def check(message): raise NeedsError(message)", functions)
     with pytest.raises(NeedsError) as caught:
         functions["check"](message)  # type: ignore[operator]
     return caught.value

@@ -16,6 +16,7 @@ from vlfeedback.collecting import complete_settings
 from vlfeedback.collecting.episodes import collect_level
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import read_trajectories
+from vlfeedback.errors import InvalidTypeError
 from vlfeedback.tasks import get_task
 from vlfeedback.types import Trajectory
 

@@ -67,7 +67,7 @@ def fit_reward(
     bf16: Annotated[bool, typer.Option(help="Train in bfloat16.")] = False,
     reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
     seed: Annotated[int, typer.Option(help="Same seed and hardware, same weights.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
 ) -> None:
     """Train a reward model on preferences, and say how well it tells pairs apart.
 

@@ -59,7 +59,7 @@ def label(
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same pairs.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Pairs asked about at a time.")] = 32,
     reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be asked, and stop.")
     ] = False,

@@ -35,7 +35,7 @@ def relabel(
     ] = "refuse",
     source_config: Annotated[str, typer.Option(help="Settings of the source, as JSON.")] = "{}",
     reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures or steps at a time.")] = 1024,
     cache: Annotated[
         str,

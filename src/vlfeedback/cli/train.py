@@ -60,7 +60,7 @@ def train(
         typer.Option("--set", help="Settings of the learner: key=value, repeat for several."),
     ] = None,
     reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
 ) -> None:
     """Train a policy from fixed data, judge it on the way, and keep it in a folder.
 

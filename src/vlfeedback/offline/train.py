@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from vlfeedback.arguments import on_device
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.store import ResumableFolder, as_json, locked
 from vlfeedback.data.whole_files import is_partial
@@ -120,7 +121,7 @@ def train_policy(
     )
     inputs = LearnerInputs(episodes, preferences, settings, seed, device, report)
     if out is None:
-        with _reproducible(seed, n_threads):
+        with _reproducible(seed, n_threads), on_device(device):
             return _run(implementation, inputs, config, evaluator, None)[0]
     evaluation = _settings_of(evaluator)
     if (finished := read_trained(out, config, evaluation, device=device)) is not None:
@@ -133,7 +134,7 @@ def train_policy(
         if not _has_parts(folder):
             (folder / _SETTINGS).unlink(missing_ok=True)  # nothing was finished: begin anew
         ResumableFolder.begin(folder, manifest, manifest=_SETTINGS, holds="training")
-        with _reproducible(seed, n_threads):
+        with _reproducible(seed, n_threads), on_device(device):
             inputs = replace(inputs, folder=folder)
             policy, files = _run(implementation, inputs, config, evaluator, folder / _STATE)
         save_trained(policy, files, evaluation, out)

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
+from vlfeedback.arguments import check_instruction, reward_source
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.scoring.pictures import pictures_of
 from vlfeedback.scoring.reward_store import RewardStore
@@ -29,7 +30,7 @@ Between = Literal["refuse", "hold", "interpolate"]
 
 def relabel(
     trajectories: Iterable[Trajectory],
-    source: RewardSource,
+    source: RewardSource | str,
     *,
     instruction: str | None = None,
     between: Between = "refuse",
@@ -55,7 +56,8 @@ def relabel(
 
     Args:
         trajectories: any number; a few are held at a time.
-        source: any reward source; trajectories need have nothing but what it reads.
+        source: any reward source, or the id of one; trajectories need have nothing but what it
+            reads.
         instruction: what it is told the task is; default: each trajectory's own,
             `Trajectory.instruction`.
         between: see above.
@@ -74,6 +76,7 @@ def relabel(
         SourceAnswerError: the source returned something that is no finite reward a step.
         FileFormatError: `resume` was begun with another source, other settings or trajectories.
         ValueError: an option has no such value.
+        TypeError: `source` is no source, or `instruction` no text.
 
     Source: `batch_size` is our choice; small networks were fastest on a CPU with about as many.
     """
@@ -83,7 +86,8 @@ def relabel(
         )
     if batch_size < 1:
         raise InvalidValueError(f"batch_size={batch_size}; expected at least 1 picture or step.")
-    plan = _Plan(source, instruction, between)
+    check_instruction(instruction)
+    plan = _Plan(reward_source(source), instruction, between)
     store = None if resume is None else RewardStore.create(resume, plan.settings())
     relabelled = _relabel(trajectories, plan, batch_size, store)
     return relabelled if report is None else _reported(relabelled, trajectories, report)

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binom
 
+from vlfeedback.arguments import check_rng
 from vlfeedback.data.calibration import (
     brier_score,
     expected_calibration_error,
@@ -103,9 +104,11 @@ def fit_reward_model(
         NeedsError: a trajectory lacks what is read; or an encoder is missing, or not used.
         ShapeError: segments show steps of different shapes.
         FileFormatError: a training that was cut off was begun with other settings or labels.
+        TypeError: `rng` is no generator.
 
     Source: B-Pref, reward_model.py, train_reward and train_soft_reward.
     """
+    check_rng(rng)
     begin = time.monotonic()
     config, training = config or RewardModelConfig(), training or RewardTraining()
     config = _with_encoder(config, encoder)
