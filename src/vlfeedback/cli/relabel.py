@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options
+from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, training_options
 from vlfeedback.cli.progress import counting_progress
 from vlfeedback.cli.settings import check_no_argument, parse_json_object
 from vlfeedback.errors import NeedsError
@@ -83,7 +83,7 @@ def relabel(
         )
         copy.write(totals.passing(relabelled), record)
         copy.clean()
-    command = ["vlfeedback", "train", "--learner", "iql", *data_options(out, reading)]
+    command = ["vlfeedback", "train", "--learner", "iql", *training_options(out, reading)]
     typer.echo(
         f"{totals.summary()} The relabelled dataset is {out}. Next: "
         f"{shlex.join([*command, '--out', 'policy'])}"

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options, read_data
+from vlfeedback.cli.dataset_option import (
+    DATA_HELP,
+    READING_HELP,
+    copy_name,
+    data_options,
+    read_data,
+)
 from vlfeedback.cli.loss_bars import LossBars
 from vlfeedback.cli.settings import check_no_argument, parse_settings
 from vlfeedback.errors import NeedsError
@@ -84,11 +90,16 @@ def train(
             f"{_command('label', data, reading, '--labeller teacher --out labels.parquet')}"
         )
     trajectories = read_data(data, reading, task)
-    if "rewards" in reads and any(trajectory.rewards is None for trajectory in trajectories):
+    from_source = overrides.get("rewards", "source") == "source"
+    if (
+        "rewards" in reads
+        and from_source
+        and any(trajectory.rewards is None for trajectory in trajectories)
+    ):
         raise NeedsError(
             f"{learner} learns from a source's rewards and {data} has none. Give it some, such as "
             "the environment's own: "
-            f"{_command('relabel', data, reading, '--source env --out relabelled')}"
+            f"{_command('relabel', data, reading, f'--source env --out {copy_name(data)}')}"
         )
     preferences = None if labels is None else PreferenceDataset.load(labels, trajectories)
     n_episodes = protocol.n_episodes if episodes is None else episodes

@@ -43,11 +43,12 @@ _OFFLINE = "vlfeedback.offline"
 _SCALERS = {"standard": "StandardObservationScaler", "min-max": "MinMaxObservationScaler"}
 _TRANSITIONS = "transition_buffer:TransitionBuffer"
 _OF_TRANSITIONS = ("standardise", "trust_terminals")  # its settings
+_OF_REWARDS = (*_OF_TRANSITIONS, "rewards")  # where the learner may choose whose rewards it reads
 _PAIRS = "preference_buffer:PreferenceBuffer"
 
 
-def _iql(inputs: LearnerInputs) -> Training:
-    settings, options = _split(inputs.settings, _OF_TRANSITIONS, _TRANSITIONS)
+def _iql(inputs: LearnerInputs, own: Sequence[str] = _OF_TRANSITIONS) -> Training:
+    settings, options = _split(inputs.settings, own, _TRANSITIONS)
     return _fit(
         _config("iql:IQLConfig", settings, inputs.seed),
         _load(_TRANSITIONS)(inputs.trajectories, seed=inputs.seed, **options),
@@ -71,7 +72,7 @@ def _iql_average(inputs: LearnerInputs) -> Training:
 
 def _iql_d3rlpy(inputs: LearnerInputs) -> Training:
     """d3rlpy's own, with our names of settings."""
-    settings, options = _split(inputs.settings, _OF_TRANSITIONS, _TRANSITIONS)
+    settings, options = _split(inputs.settings, _OF_REWARDS, _TRANSITIONS)
     ours = asdict(_config("iql:IQLConfig", settings, inputs.seed))
     if ours["deterministic"]:
         raise InvalidValueError(
@@ -226,7 +227,11 @@ def _load(target: str) -> Any:
     return getattr(importlib.import_module(f"{_OFFLINE}.{module}"), name)
 
 
-IQL = Learner("IQL on the trajectories' rewards", ("trajectories", "rewards"), _iql)
+IQL = Learner(
+    "IQL on the trajectories' rewards",
+    ("trajectories", "rewards"),
+    partial(_iql, own=_OF_REWARDS),
+)
 IQL_AVERAGE = Learner(
     "IQL where every step gets the mean reward of the environment",
     ("trajectories",),

@@ -88,7 +88,8 @@ def train_policy(
             and ``observation_scaler="standard"`` or ``"min-max"`` for d3rlpy's;
             for ``"p-iql"`` also ``reward_model`` and ``reward_training``, the settings of
             `RewardModelConfig` and `RewardTraining`; for learners of trajectories also
-            ``standardise`` and ``trust_terminals``, see `TransitionBuffer`.
+            ``standardise`` and ``trust_terminals``, and for ``"iql"`` ``rewards="env"``, see
+            `TransitionBuffer`.
 
     Raises:
         UnknownNameError: there is no such learner, preset or setting.
