@@ -6,6 +6,7 @@ that ``except ValueError`` and the like catch what they always do.
 
 __all__ = [
     "BrokenPluginError",
+    "BusyError",
     "CheckpointError",
     "DtypeError",
     "FileFormatError",
@@ -18,6 +19,7 @@ __all__ = [
     "SourceAnswerError",
     "UnknownNameError",
     "VLFeedbackError",
+    "WriteError",
     "reason_of",
 ]
 
@@ -72,6 +74,14 @@ class FileFormatError(VLFeedbackError, ValueError):
 
 class CheckpointError(FileFormatError):
     """A weights file is truncated, or belongs to another architecture."""
+
+
+class WriteError(VLFeedbackError, OSError):
+    """A file or folder cannot be written: the disk is full, or it may not be."""
+
+
+class BusyError(VLFeedbackError, BlockingIOError):
+    """Another process is at work on the same file or folder."""
 
 
 def reason_of(error: BaseException) -> str:

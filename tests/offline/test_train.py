@@ -116,6 +116,8 @@ def test_every_preset_trains_its_learners(
     settings = PRESETS[preset].settings(learner, 1)
     if "reward_training" in settings:
         settings["reward_training"] = {**settings["reward_training"], "epochs": 1}
+    if "length" in settings:
+        settings["length"] = 5  # the segments here have 10 steps
     trained = train(learner, preset=preset, n_steps=1, evaluator=None, **settings)
     assert trained.config["preset"] == preset
 

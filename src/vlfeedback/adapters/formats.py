@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -28,10 +27,11 @@ from vlfeedback.data.trajectories import (
 )
 from vlfeedback.data.whole_files import delete_partials, new_folder, write_json
 from vlfeedback.errors import InvalidValueError, ShapeError, UnknownNameError
+from vlfeedback.scoring.reward_store import RewardStore
 from vlfeedback.setting_types import checked_settings
 from vlfeedback.types import SCATTERED, Trajectory
 
-__all__ = ["Dataset", "NewCopy", "open_dataset"]
+__all__ = ["Dataset", "NewCopy", "finished_rewards", "open_dataset"]
 
 _SUFFIXES = (".h5", ".hdf5", ".npz")
 
@@ -77,8 +77,11 @@ class NewCopy:
     write: Callable[[Iterable[Trajectory], Mapping[str, Any]], object]
 
     def clean(self) -> None:
-        """Delete the rewards that were kept, and what killed processes left of the copy."""
-        shutil.rmtree(self.finished, ignore_errors=True)
+        """Delete the rewards that were kept, and what killed processes left of the copy.
+
+        Files of others that lie among them stay.
+        """
+        RewardStore.remove(self.finished)
         delete_partials(self.path)
 
 
@@ -132,7 +135,9 @@ def _open_path(name: str, reading: dict[str, Any]) -> Dataset:
 
     def new_copy(out: str) -> NewCopy:
         to = _new_file(path, out)
-        return NewCopy(to, _beside(to), lambda relabelled, _: adapter.write(to, relabelled))
+        return NewCopy(
+            to, finished_rewards(to), lambda relabelled, _: adapter.write(to, relabelled)
+        )
 
     return Dataset(
         name=str(path),
@@ -154,7 +159,9 @@ def _open_trajectories(path: Path, reading: dict[str, Any]) -> Dataset:
 
     def new_copy(out: str) -> NewCopy:
         to = _new_file(path, out)
-        return NewCopy(to, _beside(to), lambda relabelled, _: _copy_file(path, to, relabelled))
+        return NewCopy(
+            to, finished_rewards(to), lambda relabelled, _: _copy_file(path, to, relabelled)
+        )
 
     return Dataset(
         name=str(path),
@@ -186,7 +193,7 @@ def _open_collection(path: Path, reading: dict[str, Any]) -> Dataset:
             raise UnknownNameError(f"{path} is a folder and so is its copy; {to} names a file.")
         return NewCopy(
             to,
-            _beside(to),
+            finished_rewards(to),
             lambda relabelled, record: _copy_collection(path, to, counts, relabelled, record),
         )
 
@@ -232,7 +239,7 @@ def _open_minari(name: str, reading: dict[str, Any]) -> Dataset:
         folder = minari.check_new_id(new_id)
         return NewCopy(
             folder,
-            Path(new_id.replace("/", "-") + ".rewards"),
+            finished_rewards(f"minari:{new_id}"),
             lambda relabelled, record: minari.write_relabelled(
                 new_id, relabelled, origin=name, **record
             ),
@@ -259,7 +266,7 @@ def _open_lerobot(name: str, reading: dict[str, Any]) -> Dataset:
         to = _new_folder(path, _same_kind("lerobot", name, out))
         return NewCopy(
             to,
-            _beside(to),
+            finished_rewards(to),
             lambda relabelled, _: lerobot.write_relabelled(to, relabelled, origin=path),
         )
 
@@ -308,5 +315,8 @@ def _new_folder(path: Path, out: str) -> Path:
     return to
 
 
-def _beside(to: Path) -> Path:
-    return to.with_name(f"{to.name}.rewards")
+def finished_rewards(out: str | Path) -> Path:
+    """Where the rewards for a copy of this name are kept until it is whole."""
+    kind, _, address = str(out).rpartition(":")
+    path = Path(address.replace("/", "-") if kind == "minari" else address)
+    return path.with_name(f"{path.name}.rewards")

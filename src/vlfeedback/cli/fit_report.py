@@ -25,6 +25,7 @@ def print_fit(report: FitReport) -> None:
     table.add_row("Brier score", "", f"{report.brier_score:.3f}")
     screen = console()
     screen.print(table)
+    screen.print(report.pairs)
     reasons = {
         "accuracy": "training pairs are told apart",
         "validation": "validation pairs are told no better",

@@ -64,7 +64,9 @@ def fit_reward(
         float, typer.Option(min=0, help="Share of the pairs held out, by trajectory; 0: none.")
     ] = 0.1,
     label_margin: Annotated[float, typer.Option(help="Soften labels by this much.")] = 0.0,
-    bf16: Annotated[bool, typer.Option(help="Train in bfloat16.")] = False,
+    bf16: Annotated[
+        bool, typer.Option(help="Train in bfloat16 where that is faster here.")
+    ] = False,
     reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
     seed: Annotated[int, typer.Option(help="Same seed and hardware, same weights.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
@@ -99,7 +101,7 @@ def fit_reward(
         label_margin=label_margin,
         validation=validation,
         patience=patience,
-        bf16=bf16,
+        bf16="auto" if bf16 else False,
     )
     dataset = PreferenceDataset.load(labels, episodes.read())
     with LossBars() as report:

@@ -70,16 +70,16 @@ def write(
         "count": count,
         "pictures": pictures,
     }
-    file = InstructionFile.create(out, provenance)
-    missing = [name for name in names if name not in file.phrases]
-    if missing:
-        try:
-            _write_missing(file, missing, base_url or None, timeout)
-        except BaseException:
-            n_finished = sum(name in file.phrases for name in names)
-            where = f"{n_finished} of {len(names)} tasks are in {out}"
-            typer.echo(f"{where}; go on with the same command.", err=True)
-            raise
+    with InstructionFile.opened(out, provenance) as file:
+        missing = [name for name in names if name not in file.phrases]
+        if missing:
+            try:
+                _write_missing(file, missing, base_url or None, timeout)
+            except BaseException:
+                n_finished = sum(name in file.phrases for name in names)
+                where = f"{n_finished} of {len(names)} tasks are in {out}"
+                typer.echo(f"{where}; go on with the same command.", err=True)
+                raise
     total = sum(len(file.phrases[name]) for name in names)
     typer.echo(f"{total} instructions of {len(names)} tasks are in {out}.")
 

@@ -119,6 +119,8 @@ def train(
             **overrides,
         )
     _print(policy.curve)
+    if pairs := policy.notes.get("reward_model", {}).get("pairs"):
+        typer.echo(f"Reward model: {pairs}")
     typer.echo(
         f"{out}: {learner} trained for {policy.config['n_steps']} steps in {policy.seconds:.0f} "
         "s. Next, in Python:\n\n"

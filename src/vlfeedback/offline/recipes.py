@@ -42,6 +42,7 @@ __all__ = [
 _OFFLINE = "vlfeedback.offline"
 _SCALERS = {"standard": "StandardObservationScaler", "min-max": "MinMaxObservationScaler"}
 _TRANSITIONS = "transition_buffer:TransitionBuffer"
+_REWARD_SCALES = {"standardised": True, "raw": False}  # whether `LearnedReward` normalises
 _OF_TRANSITIONS = ("standardise", "trust_terminals")  # its settings
 _OF_REWARDS = (*_OF_TRANSITIONS, "rewards")  # where the learner may choose whose rewards it reads
 _PAIRS = "preference_buffer:PreferenceBuffer"
@@ -78,6 +79,11 @@ def _iql_d3rlpy(inputs: LearnerInputs) -> Training:
         raise InvalidValueError(
             "d3rlpy's IQL has a Gaussian policy; pass deterministic=False, or use 'iql'."
         )
+    if ours["step_order"] != "d3rlpy":
+        raise InvalidValueError(
+            f"d3rlpy's IQL has an order of its own within a step; leave step_order="
+            f"{ours['step_order']!r} out, or use 'iql'."
+        )
     d3rlpy = import_d3rlpy(needed_by="learner 'iql-d3rlpy'")
     encoder = partial(d3rlpy.models.VectorEncoderFactory, hidden_units=ours["hidden"])
     cosine = None
@@ -104,12 +110,19 @@ def _p_iql(inputs: LearnerInputs) -> Training:
     from vlfeedback.scoring.relabel import relabel
 
     assert inputs.trajectories is not None  # `Learner.prepare`
-    settings, options = _split(inputs.settings, ("reward_model", "reward_training"))
+    own = ("reward_model", "reward_training", "reward_scale")
+    settings, options = _split(inputs.settings, own)
+    scale = options.get("reward_scale", "standardised")
+    if scale not in _REWARD_SCALES:
+        raise InvalidValueError(
+            f"reward_scale={scale!r}; expected 'standardised' (mean 0 and deviation 1 over the "
+            "steps of the pairs, cut at 5) or 'raw' (as the reward model gives them)."
+        )
     model, outcome = _reward_model(inputs, options)
     relabelled = list(
         relabel(
             inputs.trajectories,
-            LearnedReward(model),
+            LearnedReward(model, normalise=_REWARD_SCALES[scale]),
             resume=None if inputs.folder is None else inputs.folder / "rewards",
             report=inputs.report,
         )
@@ -145,7 +158,7 @@ def _reward_model(
     # JSON has no NaN, which stands for what could not be measured.
     outcome = {
         name: None if value != value else value for name, value in asdict(fit_report).items()
-    }
+    } | {"pairs": fit_report.pairs}
     if folder is not None:
         write_json(folder / "reward.json", outcome)
     return model, outcome
@@ -227,34 +240,36 @@ def _load(target: str) -> Any:
     return getattr(importlib.import_module(f"{_OFFLINE}.{module}"), name)
 
 
-IQL = Learner(
+_learner = partial(Learner, continuous=True)
+
+IQL = _learner(
     "IQL on the trajectories' rewards",
     ("trajectories", "rewards"),
     partial(_iql, own=_OF_REWARDS),
 )
-IQL_AVERAGE = Learner(
+IQL_AVERAGE = _learner(
     "IQL where every step gets the mean reward of the environment",
     ("trajectories",),
     _iql_average,
 )
-IQL_D3RLPY = Learner("d3rlpy's own IQL", ("trajectories", "rewards"), _iql_d3rlpy)
-P_IQL = Learner(
+IQL_D3RLPY = _learner("d3rlpy's own IQL", ("trajectories", "rewards"), _iql_d3rlpy)
+P_IQL = _learner(
     "IQL on the rewards of a model that is fitted to the preferences first",
     ("trajectories", "preferences"),
     _p_iql,
 )
-IPL = Learner("Inverse Preference Learning", ("preferences",), _ipl)
-CPL = Learner(
+IPL = _learner("Inverse Preference Learning", ("preferences",), _ipl)
+CPL = _learner(
     "Contrastive Preference Learning", ("preferences",), partial(_on_pairs, "cpl:CPLConfig")
 )
-CPL_KL = Learner(
+CPL_KL = _learner(
     "CPL that measures against the cloned policy",
     ("preferences",),
     partial(_on_pairs, "cpl:CPLConfig"),
 )
-CPL_BC = Learner("CPL that goes on cloning", ("preferences",), partial(_on_pairs, "cpl:CPLConfig"))
-SFT = Learner(
+CPL_BC = _learner("CPL that goes on cloning", ("preferences",), partial(_on_pairs, "cpl:CPLConfig"))
+SFT = _learner(
     "cloning of the preferred segments", ("preferences",), partial(_on_pairs, "sft:SFTConfig")
 )
-BC = Learner("behaviour cloning of all trajectories", ("trajectories",), _bc)
-DIFFUSION = Learner("Diffusion Policy", ("trajectories",), _diffusion)
+BC = _learner("behaviour cloning of all trajectories", ("trajectories",), _bc)
+DIFFUSION = _learner("Diffusion Policy", ("trajectories",), _diffusion)

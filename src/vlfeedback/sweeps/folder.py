@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vlfeedback.data.foreign_files import path_inside
-from vlfeedback.data.store import LOCK, check_same_settings, locked
+from vlfeedback.data.locks import LOCK, locked
+from vlfeedback.data.store import check_same_settings
 from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.errors import FileFormatError
 from vlfeedback.sweeps.specification import Sweep, parse_sweep
