@@ -78,6 +78,7 @@ def label(
     from vlfeedback.data.sampling import sample_clustered_pairs, sample_segment_pairs
     from vlfeedback.preferences import make_preference_source
     from vlfeedback.scoring.labelling import label_pairs
+    from vlfeedback.scoring.readable import check_pairs_readable
 
     config = check_no_argument(
         parse_settings(settings or ()), make_preference_source, of="the labeller"
@@ -94,6 +95,7 @@ def label(
     )
     text = instruction or (task_of_data(task, data).instruction if task else "")
     texts = _instructions(segment_pairs, text, source)
+    check_pairs_readable(segment_pairs, source.needs, texts[0] if texts else None)
     if dry_run:
         _describe(segment_pairs, texts, labeller, source)
         return

@@ -20,12 +20,13 @@ from vlfeedback.arguments import check_instruction, reward_source
 from vlfeedback.data.contents import CONTENTS, digests_of_source, trajectory_digest
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.scoring.pictures import pictures_of
+from vlfeedback.scoring.readable import check_arrays
 from vlfeedback.scoring.reward_store import RewardStore
 from vlfeedback.scoring.steps import ChosenSteps, score_steps
 from vlfeedback.scoring.timing import scored_steps, states_seen
 from vlfeedback.types import Report, RewardSource, Trajectory, class_and_settings
 
-__all__ = ["Between", "is_relabelled", "relabel"]
+__all__ = ["Between", "check_readable", "is_relabelled", "relabel"]
 
 Between = Literal["refuse", "hold", "interpolate"]
 """What is done where a recording lacks pictures that a wrapper would have taken."""
@@ -146,6 +147,24 @@ def _same_steps(one: Trajectory, other: Trajectory) -> bool:
     return np.array_equal(one.observations, other.observations) and np.array_equal(
         one.actions, other.actions
     )
+
+
+def check_readable(
+    trajectories: Iterable[Trajectory],
+    source: RewardSource,
+    *,
+    instruction: str | None = None,
+    between: Between = "refuse",
+) -> None:
+    """Refuse trajectories that `relabel` would refuse; no picture is read and nothing is scored.
+
+    Raises:
+        NeedsError: a trajectory lacks what the source reads, or there is no instruction.
+    """
+    plan = _Plan(source, instruction, between)
+    for trajectory in trajectories:
+        chosen = plan.choose(trajectory)
+        check_arrays([trajectory.segment(0, len(trajectory))], source.needs, chosen.instruction)
 
 
 def _reported(
