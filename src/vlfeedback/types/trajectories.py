@@ -81,8 +81,8 @@ def rows_of(
         raise NeedsError(
             f"State {missing[0]} was not rendered; this trajectory has pictures of "
             f"{len(rendered)} states {rendered[:4].tolist()} ... {rendered[-1:].tolist()}. Start "
-            "segments where pictures are (start_multiple=the stride it was collected with), or "
-            "collect a denser stride."
+            "segments where pictures are: pass start_multiple=7, or whatever the distance of its "
+            "pictures is; or record more of them."
         )
     return np.asarray(np.searchsorted(rendered, states), dtype=np.int64)
 
