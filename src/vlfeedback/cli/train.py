@@ -103,6 +103,9 @@ def train(
         )
     preferences = None if labels is None else PreferenceDataset.load(labels, trajectories)
     n_episodes = protocol.n_episodes if episodes is None else episodes
+    evaluator = _evaluator(trajectories, data, task, env, n_episodes, horizon)
+    if evaluator is not None and trajectories:
+        evaluator.check_fits(trajectories[0])
     with LossBars() as report:
         policy = train_policy(
             learner,
@@ -111,7 +114,7 @@ def train(
             preset=preset,
             n_steps=steps or protocol.n_steps,
             seed=seed,
-            evaluator=_evaluator(trajectories, data, task, env, n_episodes, horizon),
+            evaluator=evaluator,
             eval_every=eval_every or protocol.eval_every,
             device=device,
             out=out,
@@ -144,12 +147,14 @@ def _evaluator(
 ) -> PolicyEvaluator | None:
     """What judges the policy; None where nothing says in which environment."""
     from vlfeedback.cli.one_task import task_of_data
+    from vlfeedback.collecting.settings import steps_of
     from vlfeedback.errors import UnknownNameError
     from vlfeedback.offline import PolicyEvaluator
 
     if n_episodes == 0:
         return None
     if env:
+        steps_of(env)  # which says what is no id
         return PolicyEvaluator(env, seeds=range(n_episodes), horizon=horizon)
     tasks = {trajectory.task for trajectory in trajectories}
     try:
