@@ -214,6 +214,8 @@ def _config(target: str, settings: Mapping[str, Any], seed: int) -> Any:
     values = {"seed": seed, **settings}
     if isinstance(values.get("observation_scaler"), str | int | float):
         values["observation_scaler"] = _observation_scaler(values["observation_scaler"])
+    if not values.get("hidden", True):
+        raise InvalidValueError("hidden=[]; expected the units of at least one layer.")
     return configured(_load(target), values)
 
 

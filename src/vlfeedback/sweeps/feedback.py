@@ -62,8 +62,8 @@ def check_source(
                 pairs = draw_pairs(sweep, task, sweep.seeds[0], episodes)
                 check_pairs_readable(pairs, source.needs, spec.instruction_for(task))
             elif isinstance(source, RewardSource):
-                how = {"instruction": spec.instruction_for(task), "between": _BETWEEN}
-                check_readable(episodes, source, **how)
+                instruction = spec.instruction_for(task)
+                check_readable(episodes, source, instruction=instruction, between=_BETWEEN)
     except VLFeedbackError as error:
         error.add_note(f"It is about the {where} of {sweep.name}.")
         raise
