@@ -33,6 +33,9 @@ class SweepFolder:
 
     root: Path
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root))
+
     def join(self, sweep: Sweep) -> Sweep:
         """This sweep with the seeds of earlier starts; what is at `root` is left as it is.
 
