@@ -61,7 +61,10 @@ def label(
     reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be asked, and stop.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what would be asked and whether the data show it, and stop."
+        ),
     ] = False,
 ) -> None:
     """Draw pairs of segments, and ask a labeller which of each follows the instruction better.
