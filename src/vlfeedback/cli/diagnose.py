@@ -73,7 +73,7 @@ def eval_source(
             help="Write one page of HTML, pictures included.",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     workers: Annotated[int, typer.Option(min=1, help="Processes that collect.")] = (
         os.cpu_count() or 1
     ),

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from vlfeedback.arguments import on_device
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.contents import CONTENTS, digests_of_files
 from vlfeedback.data.instruction_file import load_corpus
@@ -123,7 +124,7 @@ def train_vlp(
             ),
         )
         earlier_seconds = sum(stage.seconds() for stage in stages)
-        with _threads(threads):
+        with _threads(threads), on_device(device):
             mean, std = _fit(
                 network,
                 collection,
