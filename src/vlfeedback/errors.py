@@ -6,6 +6,7 @@ that ``except ValueError`` and the like catch what they always do.
 
 __all__ = [
     "BrokenPluginError",
+    "BusyError",
     "CheckpointError",
     "DtypeError",
     "FileFormatError",
@@ -18,6 +19,7 @@ __all__ = [
     "SourceAnswerError",
     "UnknownNameError",
     "VLFeedbackError",
+    "WriteError",
     "reason_of",
 ]
 
@@ -74,11 +76,23 @@ class CheckpointError(FileFormatError):
     """A weights file is truncated, or belongs to another architecture."""
 
 
+class WriteError(VLFeedbackError, OSError):
+    """A file or folder cannot be written: the disk is full, or it may not be."""
+
+
+class BusyError(VLFeedbackError, BlockingIOError):
+    """Another process is at work on the same file or folder."""
+
+
 def reason_of(error: BaseException) -> str:
     """What an error says, on one line of a table: the library's own alone, others' with the type.
 
     >>> reason_of(NeedsError("Pass a goal.")), reason_of(OSError("disk gone"))
     ('Pass a goal.', 'OSError: disk gone')
     """
-    ours = isinstance(error, VLFeedbackError)
-    return str(error) if ours else f"{type(error).__name__}: {error}"
+    try:
+        # Surrogates, which no terminal takes, are written out.
+        said = str(error).encode("utf-8", "backslashreplace").decode("utf-8")
+    except Exception:  # another package's error may fail at that too
+        return type(error).__name__
+    return said if isinstance(error, VLFeedbackError) else f"{type(error).__name__}: {said}"

@@ -165,7 +165,7 @@ class _Guard:
                 self._broken.append(f"open {absolute}")
         elif event in ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "shutil.rmtree"):
             for path in arguments[:2]:
-                if isinstance(path, str | bytes | os.PathLike):
+                if isinstance(path, str | bytes | os.PathLike) and os.path.isabs(path):
                     absolute = os.path.realpath(os.fsdecode(path))
                     if not absolute.startswith(self._folder):
                         self._broken.append(f"{event} {absolute}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vlfeedback.adapters import (
+        crowd_labels,
         d3rlpy,
         formats,
         hdf5,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "crowd_labels",
     "d3rlpy",
     "formats",
     "hdf5",

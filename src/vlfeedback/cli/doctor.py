@@ -60,14 +60,14 @@ def doctor() -> None:
 
     Example: vlfeedback doctor
     """
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
-    console = Console()
+    from vlfeedback.cli.console import console, styled
+
+    screen = console()
     table = Table("", "what", "found", "fix")
-    marks = {"ok": "[green]ok[/]", "absent": "[dim]--[/]", "broken": "[red]BROKEN[/]"}
-    with console.status("Rendering a picture, importing torch ..."):
+    marks = {"ok": ("ok", "green"), "absent": ("--", "dim"), "broken": ("BROKEN", "red")}
+    with screen.status("Rendering a picture, importing torch ..."):
         checks = [
             Check("python", "ok", f"{sys.version.split()[0]} at {sys.executable}"),
             *check_extras(),
@@ -77,9 +77,8 @@ def doctor() -> None:
             *check_plugins(),
         ]
     for check in checks:
-        row = (check.subject, check.detail, check.fix)
-        table.add_row(marks[check.state], *map(Text, row))
-    console.print(table)
+        table.add_row(styled(*marks[check.state]), check.subject, check.detail, check.fix)
+    screen.print(table)
     raise typer.Exit(1 if any(check.state == "broken" for check in checks) else 0)
 
 
@@ -145,21 +144,21 @@ def check_torch() -> Check:
 
 
 def check_weights() -> Check:
-    """Whether the weights that come with the package are there and can be read."""
+    """Whether the weights that come with the package are there and as they were made."""
     from importlib.resources import files
     from pathlib import Path
 
-    from safetensors import SafetensorError, safe_open
+    from vlfeedback.data.seals import check_seal
+    from vlfeedback.errors import FileFormatError
 
     folder = Path(str(files("vlfeedback"))) / "weights"
     paths = sorted(folder.glob("*.safetensors"))
     fix = "pip install --force-reinstall vlfeedback"
     for path in paths:
         try:
-            with safe_open(path, framework="numpy"):
-                pass
-        except (SafetensorError, OSError) as error:
-            return Check("bundled weights", "broken", f"{path.name}: {error}", fix)
+            check_seal(path, advice="Install it again.")
+        except (FileFormatError, OSError) as error:
+            return Check("bundled weights", "broken", str(error), fix)
     sizes = ", ".join(f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in paths)
     if not any(path.name.startswith("vlp.") for path in paths):
         return Check("bundled weights", "broken", f"no vlp.*.safetensors in {folder}", fix)

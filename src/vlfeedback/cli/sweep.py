@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.sweep_progress import watch
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ __all__ = ["sweep"]
 def sweep(
     file: Annotated[Path, typer.Argument(help="TOML file; benchmarks/sweeps has examples.")],
     out: Annotated[
-        Path, typer.Option(file_okay=False, help="Folder to fill; run again to resume.")
+        Path,
+        typer.Option(
+            file_okay=False, callback=folder_to_fill, help="Folder to fill; run again to resume."
+        ),
     ],
     data: Annotated[
         Path | None, typer.Option(help="Collection or .h5 file, instead of the one in FILE.")
@@ -42,7 +46,11 @@ def sweep(
         ),
     ] = True,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be run, and stop.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Show what would be run, check that sources can read the data, and stop.",
+        ),
     ] = False,
 ) -> None:
     """Run a sweep: label pairs, train a policy for each source, learner and seed, judge it.
@@ -122,8 +130,9 @@ def _parse_seeds(text: str) -> list[int]:
 def _show(planned: Sequence[Planned], workers: int) -> None:
     """Print a table of all runs, and about how long the missing ones will take."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
+
+    from vlfeedback.cli.console import console
 
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("task", "source", "learner", "seed", "steps", "state"):
@@ -135,10 +144,10 @@ def _show(planned: Sequence[Planned], workers: int) -> None:
             state += f", labels of {row['same_labels_as']}"
         names = (run.task, source, run.learner.name)
         table.add_row(*names, str(run.seed), f"{run.steps:,}", state)
-    console = Console()
-    console.print(table)
+    screen = console()
+    screen.print(table)
     missing = [one.run for one in planned if one.row is None]
-    console.print(f"{len(missing)} of {len(planned)} runs are to do. {_estimate(planned, workers)}")
+    screen.print(f"{len(missing)} of {len(planned)} runs are to do. {_estimate(planned, workers)}")
 
 
 def _estimate(planned: Sequence[Planned], workers: int) -> str:

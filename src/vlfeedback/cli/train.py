@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options, read_data
+from vlfeedback.cli.dataset_option import (
+    DATA_HELP,
+    READING_HELP,
+    copy_name,
+    data_options,
+    read_data,
+)
 from vlfeedback.cli.loss_bars import LossBars
-from vlfeedback.cli.settings import parse_settings
+from vlfeedback.cli.output_options import folder_to_fill
+from vlfeedback.cli.settings import check_no_argument, parse_settings
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
@@ -27,14 +34,19 @@ def train(
         typer.Option(help=DATA_HELP),
     ],
     out: Annotated[
-        Path, typer.Option(file_okay=False, help="Folder for the policy; run again to go on.")
+        Path,
+        typer.Option(
+            file_okay=False,
+            callback=folder_to_fill,
+            help="Folder for the policy; run again to go on.",
+        ),
     ],
     labels: Annotated[
         Path | None,
         typer.Option(dir_okay=False, help="Labelled pairs of --data, a .parquet file."),
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="Paper whose numbers are taken: vlp, cpl, plare, ...")
+        str, typer.Option(help="Paper whose numbers are taken: vlp, cpl, ipl, plare, ...")
     ] = "vlp",
     steps: Annotated[
         int | None, typer.Option(min=1, help="Gradient steps; default: the preset's.")
@@ -60,7 +72,7 @@ def train(
         typer.Option("--set", help="Settings of the learner: key=value, repeat for several."),
     ] = None,
     reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
 ) -> None:
     """Train a policy from fixed data, judge it on the way, and keep it in a folder.
 
@@ -76,6 +88,7 @@ def train(
     from vlfeedback.offline.learners import get_learner
     from vlfeedback.offline.presets import get_preset
 
+    overrides = check_no_argument(parse_settings(settings or ()), train_policy, of="the learner")
     protocol, reads = get_preset(preset), get_learner(learner).reads
     if "preferences" in reads and labels is None:
         raise NeedsError(
@@ -83,14 +96,22 @@ def train(
             f"{_command('label', data, reading, '--labeller teacher --out labels.parquet')}"
         )
     trajectories = read_data(data, reading, task)
-    if "rewards" in reads and any(trajectory.rewards is None for trajectory in trajectories):
+    from_source = overrides.get("rewards", "source") == "source"
+    if (
+        "rewards" in reads
+        and from_source
+        and any(trajectory.rewards is None for trajectory in trajectories)
+    ):
         raise NeedsError(
             f"{learner} learns from a source's rewards and {data} has none. Give it some, such as "
             "the environment's own: "
-            f"{_command('relabel', data, reading, '--source env --out relabelled')}"
+            f"{_command('relabel', data, reading, f'--source env --out {copy_name(data)}')}"
         )
     preferences = None if labels is None else PreferenceDataset.load(labels, trajectories)
     n_episodes = protocol.n_episodes if episodes is None else episodes
+    evaluator = _evaluator(trajectories, data, task, env, n_episodes, horizon)
+    if evaluator is not None and trajectories:
+        evaluator.check_fits(trajectories[0])
     with LossBars() as report:
         policy = train_policy(
             learner,
@@ -99,14 +120,16 @@ def train(
             preset=preset,
             n_steps=steps or protocol.n_steps,
             seed=seed,
-            evaluator=_evaluator(trajectories, data, task, env, n_episodes, horizon),
+            evaluator=evaluator,
             eval_every=eval_every or protocol.eval_every,
             device=device,
             out=out,
             report=report,
-            **parse_settings(settings or ()),
+            **overrides,
         )
     _print(policy.curve)
+    if pairs := policy.notes.get("reward_model", {}).get("pairs"):
+        typer.echo(f"Reward model: {pairs}")
     typer.echo(
         f"{out}: {learner} trained for {policy.config['n_steps']} steps in {policy.seconds:.0f} "
         "s. Next, in Python:\n\n"
@@ -130,12 +153,14 @@ def _evaluator(
 ) -> PolicyEvaluator | None:
     """What judges the policy; None where nothing says in which environment."""
     from vlfeedback.cli.one_task import task_of_data
+    from vlfeedback.collecting.settings import steps_of
     from vlfeedback.errors import UnknownNameError
     from vlfeedback.offline import PolicyEvaluator
 
     if n_episodes == 0:
         return None
     if env:
+        steps_of(env)  # which says what is no id
         return PolicyEvaluator(env, seeds=range(n_episodes), horizon=horizon)
     tasks = {trajectory.task for trajectory in trajectories}
     try:
@@ -151,8 +176,9 @@ def _evaluator(
 
 
 def _print(curve: EvaluationCurve) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from vlfeedback.cli.console import console
 
     if not len(curve):
         return
@@ -160,9 +186,9 @@ def _print(curve: EvaluationCurve) -> None:
     rows = zip(curve.steps, curve.means(), curve.means("return"), strict=True)
     for step, success, gain in rows:
         table.add_row(f"{step:,}", f"{success:.0%}", f"{gain:.4g}")
-    console = Console()
-    console.print(table)
-    console.print(
+    screen = console()
+    screen.print(table)
+    screen.print(
         f"Best mean of 8 evaluations in a row: success {curve.best():.0%}, return "
         f"{curve.best(of='return'):.4g}."
     )

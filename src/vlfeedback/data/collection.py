@@ -53,7 +53,9 @@ class Collection:
         root = Path(root)
         if not (root / _MANIFEST).is_file():
             raise FileNotFoundError(
-                f"No collection at {root}; make one with: vlfeedback collect --out {root}"
+                f"{root} is a file; expected a folder that `vlfeedback collect` has made."
+                if root.is_file()
+                else f"No collection at {root}; make one with: vlfeedback collect --out {root}"
             )
         advice = "Restore it, or collect into another folder."
         return cls(root, ResumableFolder.open(root, manifest=_MANIFEST, advice=advice).settings)
@@ -70,7 +72,7 @@ class Collection:
         Raises:
             FileFormatError: the folder has another task of this name, or another one acted there.
         """
-        path = self._folder(spec.name) / _TASK
+        path = self._inside(f"{spec.name}/{_TASK}")
         stored = self._stored_task(spec.name)
         if stored is None and is_installed(spec) and not policies:
             return
@@ -116,9 +118,9 @@ class Collection:
         """The path of the trajectories of this task and level, written or not yet.
 
         Raises:
-            InvalidValueError: these names lead out of the folder.
+            InvalidValueError: the names lead out of the folder.
         """
-        return path_inside(self.root, f"{task}/{level}.h5", where=f"Level {level!r} of {task!r}")
+        return self._inside(f"{task}/{level}.h5")
 
     def has(self, task: str, level: str) -> bool:
         """Whether this task and level were collected.
@@ -147,8 +149,11 @@ class Collection:
         """Tasks that have at least one file."""
         return sorted({path.parent.name for path in self.root.glob("*/*.h5")})
 
+    def _inside(self, name: str) -> Path:
+        return path_inside(self.root, name, where="The name of a task or level")
+
     def _stored_task(self, task: str) -> dict[str, Any] | None:
-        path = self._folder(task) / _TASK
+        path = self._inside(f"{task}/{_TASK}")
         if not path.is_file():
             return None
         advice = "Restore it, or collect into another folder."
@@ -160,17 +165,15 @@ class Collection:
                 raise TypeError("one of its values is no text")
         return entry
 
-    def _folder(self, task: str) -> Path:
-        return path_inside(self.root, task, where=f"The task {task!r}")
-
     def load(self, task: str, levels: Iterable[str] | None = None) -> list[Trajectory]:
         """Trajectories of a task, of these levels in their order; default: all, by alphabet.
 
         Raises:
             FileNotFoundError: nothing was collected for this task, or not all of these levels.
+            InvalidValueError: the names lead out of the folder.
         """
         if levels is None:
-            paths = sorted(self._folder(task).glob("*.h5"))
+            paths = sorted(self._inside(task).glob("*.h5"))
         else:
             paths = [self.path(task, level) for level in levels]
         missing = [path.stem for path in paths if not path.is_file()]
@@ -188,7 +191,7 @@ class Collection:
             FileNotFoundError: nothing was collected for this task.
             UnknownNameError: it has no such level, or fewer episodes of it.
         """
-        levels = sorted(path.stem for path in self._folder(task).glob("*.h5"))
+        levels = sorted(path.stem for path in self._inside(task).glob("*.h5"))
         if levels and level not in levels:
             raise UnknownNameError(f"{task!r} has no level {level!r}; it has {', '.join(levels)}.")
         episodes = self.load(task, [level])

@@ -10,7 +10,6 @@ them on all that describes arrays, and `write_array` puts them on the numbers.
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import os
 import shutil
@@ -24,6 +23,8 @@ import numpy as np
 from vlfeedback.data.foreign_files import reading
 from vlfeedback.data.hdf5_groups import HDF5Group
 from vlfeedback.data.whole_files import new_file
+from vlfeedback.data.writable import could_not_write
+from vlfeedback.errors import WriteError
 
 __all__ = ["NewHDF5", "new_hdf5", "open_hdf5", "write_array"]
 
@@ -62,7 +63,7 @@ class NewHDF5:
             OSError: the disk is full or not writable.
         """
         if self._disk.error is not None:
-            raise _could_not_write(self._path, self._disk.error)
+            raise could_not_write(self._path, self._disk.error)
 
 
 @contextlib.contextmanager
@@ -81,8 +82,10 @@ def new_hdf5(path: str | Path, *, origin: Path | None = None) -> Iterator[NewHDF
         try:
             partial = stack.enter_context(new_file(path))
             disk = stack.enter_context(_Disk(partial))
+        except WriteError:
+            raise
         except OSError as error:
-            raise _could_not_write(path, error) from error
+            raise could_not_write(path, error) from error
         new = NewHDF5(path, disk, origin)
         if origin is not None:
             with origin.open("rb") as file:
@@ -189,12 +192,3 @@ class _Disk(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
-
-
-def _could_not_write(path: Path, error: OSError) -> OSError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    reason = "the disk is full; free some space" if full else str(error)
-    return OSError(
-        f"Could not write {path}: {reason}. Nothing of this file was kept and files finished "
-        "earlier are whole; run the same command again to go on."
-    )

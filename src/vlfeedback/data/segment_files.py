@@ -167,7 +167,7 @@ def _known(rewards: np.ndarray, row: int, path: Path) -> np.ndarray | None:
 
 
 def _labels_of_sides(label: np.ndarray) -> PreferenceLabels:
-    return PreferenceLabels.from_cpl(label.reshape(-1))
+    return PreferenceLabels.from_cpl(label)
 
 
 def _labels_of(score: np.ndarray) -> PreferenceLabels:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vlfeedback.figures.plain_figure import plain_figure
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -31,7 +33,7 @@ _OTHERS = ("#009E73", "#CC79A7", "#F0E442", "#000000")  # in turn, of sources be
 
 
 def draw_label_figures(
-    figures: Mapping[str, Any], folder: Path, *, source: str = "vlp"
+    figures: Mapping[str, Any], folder: str | Path, *, source: str = "vlp"
 ) -> list[Path]:
     """Write every plot that these figures allow as PNG; returns the paths.
 
@@ -48,7 +50,7 @@ def draw_label_figures(
         plots["accuracy_by_gap"] = draw_accuracy_by_gap(figures, source)
     paths = []
     for name, plot in plots.items():
-        path = folder / f"{name}.png"
+        path = Path(folder) / f"{name}.png"
         plot.savefig(path, dpi=150)
         paths.append(path)
     return paths
@@ -141,9 +143,7 @@ def _blank(ylabel: str) -> tuple[Figure, Axes]:
 
 
 def _row(n: int, width: float = 3.6) -> tuple[Figure, list[Axes]]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width * n, 4.0), layout="constrained")
+    figure = plain_figure(figsize=(width * n, 4.0), layout="constrained")
     all_axes = figure.subplots(1, n, squeeze=False)[0].tolist()
     for axes in all_axes:
         axes.spines[["top", "right"]].set_visible(False)

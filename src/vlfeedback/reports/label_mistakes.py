@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from vlfeedback.data.foreign_files import path_inside
 from vlfeedback.evaluation.labels.failures import Mistake
 from vlfeedback.evaluation.labels.pairings import picture_stride
 from vlfeedback.figures.contact_sheet import contact_sheet
@@ -12,7 +13,7 @@ from vlfeedback.figures.contact_sheet import contact_sheet
 __all__ = ["write_mistake_sheets"]
 
 
-def write_mistake_sheets(mistakes: Sequence[Mistake], task: str, folder: Path) -> None:
+def write_mistake_sheets(mistakes: Sequence[Mistake], task: str, folder: str | Path) -> None:
     """Write one contact sheet a mistake: the better segment above the one that was preferred.
 
     Args:
@@ -23,9 +24,11 @@ def write_mistake_sheets(mistakes: Sequence[Mistake], task: str, folder: Path) -
     Raises:
         NeedsError: a trajectory has no pictures.
         MissingExtraError: Pillow is not installed.
+        InvalidValueError: `task` leads out of the folder.
     """
     from matplotlib.image import imsave
 
+    folder = Path(folder)
     for number, mistake in enumerate(mistakes):
         rows = (
             ("better", mistake.better, mistake.score_better, mistake.return_better),
@@ -44,4 +47,5 @@ def write_mistake_sheets(mistakes: Sequence[Mistake], task: str, folder: Path) -
                 + ("" if score is None else f", score {score:.2f}")
                 + f", '{shown.instruction}'"
             )
-        imsave(folder / f"{task}-{mistake.pairing}-{number}.png", contact_sheet(videos, captions))
+        name = f"{task}-{mistake.pairing}-{number}.png"
+        imsave(path_inside(folder, name, where="A task's name"), contact_sheet(videos, captions))

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vlfeedback.sweeps.data import check_data, describe_data
+from vlfeedback.sweeps.data import check_data, describe_data, load_task
 from vlfeedback.sweeps.feedback import check_source
 from vlfeedback.sweeps.folder import Kind, SweepFolder
 from vlfeedback.sweeps.processes import Event, Job, run_jobs
-from vlfeedback.sweeps.runs import Run, expand
+from vlfeedback.sweeps.runs import Feedback, Run, expand
 from vlfeedback.sweeps.specification import Sweep
 from vlfeedback.sweeps.training import describe_run
 
@@ -33,19 +33,19 @@ class Planned:
 
 
 def check(sweep: Sweep) -> None:
-    """Check before anything runs that tasks, learners, sources and data are all there.
+    """Check before anything runs that all is there, and that the sources can read the data.
 
     Raises:
         FileFormatError, UnknownNameError: see `vlfeedback.sweeps.runs.expand`.
         NeedsError, FileNotFoundError: see `vlfeedback.sweeps.data.check_data`.
+        NeedsError, ShapeError: see `vlfeedback.sweeps.feedback.check_source`.
         whatever a source raises when it is made.
     """
     expand(sweep)
     check_data(sweep)
+    trajectories = {task: load_task(sweep, task) for task in sweep.tasks}
     for source in (*sweep.labels, *sweep.rewards):
-        # One that is the same for all tasks is made once; encoders take seconds to load.
-        for task in sweep.tasks if source.tasks else sweep.tasks[:1]:
-            check_source(source, task)
+        check_source(sweep, source, trajectories)
 
 
 def plan(sweep: Sweep, folder: SweepFolder) -> list[Planned]:
@@ -54,9 +54,12 @@ def plan(sweep: Sweep, folder: SweepFolder) -> list[Planned]:
     Raises:
         FileFormatError: a row is damaged, or of other settings.
     """
-    data = describe_data(sweep)
     return [
-        Planned(run, folder.row("runs", run.id, run.settings(sweep, data))) for run in expand(sweep)
+        Planned(
+            run,
+            folder.row("runs", run.id, run.settings(sweep, describe_data(sweep, run.task))),
+        )
+        for run in expand(sweep)
     ]
 
 
@@ -74,6 +77,13 @@ def execute(
     Raises:
         FileFormatError: a row is damaged, or of other settings.
     """
+    for event in _execute(sweep, folder, n_workers, share):
+        if event.kind in ("failed", "done", "shared"):
+            folder.note_failure(event.job.id, event.reason if event.kind == "failed" else "")
+        yield event
+
+
+def _execute(sweep: Sweep, folder: SweepFolder, n_workers: int, share: bool) -> Iterator[Event]:
     planned = plan(sweep, folder)
     waiting = [p.run for p in planned if p.row is None]
     broken: dict[str, str] = {}  # why there are no labels, by their id
@@ -107,22 +117,25 @@ def execute(
 
 def _missing_feedback(sweep: Sweep, folder: SweepFolder, waiting: Sequence[Run]) -> list[Job]:
     """Labels and rewards that these runs need and nobody has made yet."""
-    data = describe_data(sweep)
     needed = {f.id: f for run in waiting if (f := run.feedback) is not None}
     return [
         _job(folder, "feedback", name, 0)
         for name, feedback in needed.items()
-        if folder.row("feedback", name, feedback.settings(sweep, data)) is None
+        if _feedback_row(sweep, folder, feedback) is None
     ]
+
+
+def _feedback_row(sweep: Sweep, folder: SweepFolder, feedback: Feedback) -> dict[str, Any] | None:
+    settings = feedback.settings(sweep, describe_data(sweep, feedback.task))
+    return folder.row("feedback", feedback.id, settings)
 
 
 def _leaders(sweep: Sweep, folder: SweepFolder, planned: Sequence[Planned]) -> dict[str, Run]:
     """For each run on labels, the run that is trained for all with equal labels; often itself."""
-    data = describe_data(sweep)
     groups: dict[tuple[Any, ...], list[Planned]] = {}
     for member in planned:
         feedback = member.run.feedback
-        row = feedback and folder.row("feedback", feedback.id, feedback.settings(sweep, data))
+        row = feedback and _feedback_row(sweep, folder, feedback)
         if row and "digest" in row:
             key = (member.run.task, member.run.seed, member.run.learner.name, row["digest"])
             groups.setdefault(key, []).append(member)

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from vlfeedback.data.instructions import instruction_corpus
+from vlfeedback.data.locks import locked_file
 from vlfeedback.encoders.clip_tokens import CLIPTokens, load_clip_tokens
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import BusyError, FileFormatError, NeedsError
 from vlfeedback.models.training_state import TrainingState
 from vlfeedback.models.vlp.data import EpisodeSet
 from vlfeedback.models.vlp_clip import fit as training_of
@@ -87,6 +88,22 @@ def test_encoding_goes_on_where_it_was_cut_off_and_is_done_once(
     assert tokens.any(axis=(1, 2, 3)).all()
 
 
+def test_two_processes_never_encode_into_one_file_and_whole_tokens_are_for_all(
+    episodes: EpisodeSet, clip: CLIPTokens, tmp_path: Path
+) -> None:
+    def meanwhile(stage: str, step: int, steps: int, loss: float) -> None:
+        if step == steps:
+            return
+        with pytest.raises(BusyError, match=r"Another process encodes pictures into .*\.npy"):
+            cached_tokens(tmp_path, episodes, clip, class_token=False, report=silent)
+
+    tokens = cached_tokens(tmp_path, episodes, clip, class_token=False, report=meanwhile)
+    (path,) = tmp_path.glob("*.npy")
+    with locked_file(path, what="encodes pictures into"):
+        again = cached_tokens(tmp_path, episodes, clip, class_token=False, report=meanwhile)
+    np.testing.assert_array_equal(tokens, again)
+
+
 def test_other_pictures_or_another_clip_have_tokens_of_their_own(
     episodes: EpisodeSet, clip: CLIPTokens, tmp_path: Path
 ) -> None:
@@ -96,6 +113,28 @@ def test_other_pictures_or_another_clip_have_tokens_of_their_own(
     other = load_clip_tokens("tiny-quickgelu", random_weights_seed=1)
     cached_tokens(tmp_path, episodes, other, class_token=False, report=silent)
     assert len(list(tmp_path.glob("*.npy"))) == 3
+
+
+@pytest.mark.parametrize(
+    "damage", ["short", "foreign", "no count", "a count too high", "other shape", "other numbers"]
+)
+def test_a_damaged_cache_is_refused_with_what_to_delete(
+    damage: str, episodes: EpisodeSet, clip: CLIPTokens, tmp_path: Path
+) -> None:
+    cached_tokens(tmp_path, episodes, clip, class_token=False, report=silent)
+    (path,), (progress,) = tmp_path.glob("*.npy"), tmp_path.glob("*.json")
+    if damage == "short":
+        path.write_bytes(path.read_bytes()[:-1])
+    elif damage == "foreign":
+        path.write_bytes(b"no array")
+    elif damage in ("no count", "a count too high"):
+        progress.write_text("{}" if damage == "no count" else '{"encoded": 13}')
+    elif damage == "other shape":
+        np.save(path, np.zeros((12, 5, 1, 1), np.float16))
+    else:
+        np.save(path, np.zeros((12, 6, 1, 1), np.float32))
+    with pytest.raises(FileFormatError, match=r"\.npy is no readable cache .* Delete .*\.json to"):
+        cached_tokens(tmp_path, episodes, clip, class_token=False, report=silent)
 
 
 def test_a_full_disk_is_noticed_before_anything_is_written(tmp_path: Path) -> None:

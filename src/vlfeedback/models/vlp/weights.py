@@ -10,9 +10,13 @@ from typing import Any
 from vlfeedback.errors import UnknownNameError
 from vlfeedback.models.checkpoint import (
     CheckpointFormat,
+    check_outline,
     fill_network,
+    finite_number,
     read_checkpoint,
     save_checkpoint,
+    settings_of,
+    understanding,
 )
 from vlfeedback.models.vlp.network import VLPArchitecture, VLPNetwork
 
@@ -40,13 +44,13 @@ def bundled_weights() -> dict[str, Path]:
     return {p.name.split(".")[1]: p for p in sorted(folder.glob("vlp.*.safetensors"))}
 
 
-def save_vlp(path: Path, network: VLPNetwork, weights: VLPWeights) -> None:
+def save_vlp(path: str | Path, network: VLPNetwork, weights: VLPWeights) -> None:
     """Write tensors as float16, with the description in the file's header."""
     tensors = {name: tensor.half() for name, tensor in network.state_dict().items()}
     save_checkpoint(path, tensors, asdict(weights), file_format=_FORMAT)
 
 
-def load_vlp(name_or_path: str) -> tuple[VLPNetwork, VLPWeights]:
+def load_vlp(name_or_path: str | Path) -> tuple[VLPNetwork, VLPWeights]:
     """Load bundled weights by name (``"mt45"``, ``"vlp.mt45"``) or any weights by path.
 
     Returns:
@@ -54,22 +58,21 @@ def load_vlp(name_or_path: str) -> tuple[VLPNetwork, VLPWeights]:
 
     Raises:
         UnknownNameError: neither a bundled name nor a file.
-        CheckpointError: the file is truncated, foreign, or of another architecture or version.
+        CheckpointError: the file is damaged, foreign, or of another architecture or version.
     """
-    path = _resolve(name_or_path)
+    path = _resolve(str(name_or_path))
     description, tensors = read_checkpoint(path, file_format=_FORMAT)
-    architecture = VLPArchitecture(
-        **{**description["architecture"], "head": tuple(description["architecture"]["head"])}
-    )
-    network = VLPNetwork(architecture)
+    with understanding(path, file_format=_FORMAT):
+        weights = VLPWeights(
+            settings_of(VLPArchitecture, description["architecture"]),
+            finite_number(description, "score_mean"),
+            finite_number(description, "score_std", positive=True),
+            tuple(description["tasks"]),
+            dict(description["training"]),
+        )
+    check_outline(lambda: VLPNetwork(weights.architecture), tensors, path, file_format=_FORMAT)
+    network = VLPNetwork(weights.architecture)
     fill_network(network, tensors, path, file_format=_FORMAT)
-    weights = VLPWeights(
-        architecture,
-        description["score_mean"],
-        description["score_std"],
-        tuple(description["tasks"]),
-        description["training"],
-    )
     return network.eval(), weights
 
 
