@@ -88,7 +88,7 @@ def test_a_copy_keeps_what_nobody_knows_and_adds_the_environments_rewards_alone(
     kept = before.pop("rewards")
     rewards, env_rewards = after.pop("rewards"), after.pop("infos/env_rewards")
     np.testing.assert_array_equal(env_rewards, kept)
-    assert (env_rewards.dtype, rewards.dtype, rewards.shape) == (np.float64, np.float64, (8, 1))
+    assert env_rewards.dtype == rewards.dtype == np.float64 and rewards.shape == (8, 1)
     assert rewards.ravel().tolist() == [0.5] * 5 + [1.5] * 3
     assert set(before) == set(after)
     for key, array in before.items():

@@ -8,7 +8,6 @@ have none.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -293,4 +292,4 @@ def _text(stored: str | bytes) -> str:
 
 
 def _digest(header: str) -> str:
-    return hashlib.sha256(header.encode()).hexdigest()
+    return sha256(header.encode()).hexdigest()
