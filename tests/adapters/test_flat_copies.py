@@ -161,6 +161,15 @@ def test_a_copy_is_not_written_through_a_link(tmp_path: Path, name: str) -> None
     assert (tmp_path / "victim.h5").read_bytes() == before
 
 
+def test_a_name_that_a_copy_needs_and_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    save(tmp_path / "a.hdf5", **d4rl(rewards=None))
+    with h5py.File(tmp_path / "a.hdf5", "a") as file:
+        file["rewards"] = h5py.SoftLink("/nowhere")
+    with pytest.raises(FileFormatError, match=r"a\.hdf5 is no readable HDF5 file to copy"):
+        copy(tmp_path / "a.hdf5")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.hdf5"]
+
+
 @each_format
 def test_a_copy_is_of_all_episodes_in_order_or_there_is_none(
     tmp_path: Path, adapter: Any, name: str

@@ -200,6 +200,12 @@ def test_rows_that_are_wrong_are_named(dataset: Path) -> None:
         list(adapter.read(dataset))
 
 
+def test_rewards_that_are_all_nan_are_not_known(dataset: Path) -> None:
+    change_rows(dataset, "next.reward", np.append(np.full(5, np.nan), np.zeros(30)))
+    one, two, *_ = adapter.read(dataset)
+    assert one.env_rewards is None and two.env_rewards is not None
+
+
 def test_columns_that_are_no_numbers_are_named(dataset: Path) -> None:
     ragged = [[0.0, 1.0, 2.0]] * 34 + [[0.0]]
     change_rows(dataset, "observation.state", ragged)

@@ -122,11 +122,13 @@ def _trajectory(
     frames: Frames | None,
     is_terminal: bool,
 ) -> Trajectory:
+    where = f"{folder.root}, episode {episode.index}"
     for name, rows in arrays.items():
-        if name != ENV_REWARD:
-            where = f"{folder.root}, episode {episode.index}"
+        if name not in (REWARD, ENV_REWARD):
             check_finite(rows, name=name, where=where, first=0)
-    rewards, env_rewards = split_rewards(arrays.get(REWARD), arrays.get(ENV_REWARD))
+    rewards, env_rewards = split_rewards(
+        arrays.get(REWARD), arrays.get(ENV_REWARD), where=where, name=REWARD
+    )
     success = arrays.get(_SUCCESS)
     states = arrays[observation]
     return Trajectory(

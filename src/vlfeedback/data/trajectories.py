@@ -188,7 +188,7 @@ def is_trajectory_file(file: HDF5Group) -> bool:
 def write_rewards(file: h5py.File, number: int, rewards: Float32[np.ndarray, " L"]) -> None:
     """Set the rewards of one trajectory of a file that is open for writing."""
     group = file[_group(number)]
-    if "rewards" in group:
+    if group.get("rewards", getlink=True) is not None:  # also one that leads nowhere
         del group["rewards"]
     write_array(group, "rewards", rewards)
 
