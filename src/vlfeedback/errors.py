@@ -16,6 +16,7 @@ __all__ = [
     "RenderError",
     "ShapeError",
     "SourceAnswerError",
+    "UnfamiliarPicturesWarning",
     "UnknownNameError",
     "VLFeedbackError",
     "reason_of",
@@ -72,6 +73,10 @@ class FileFormatError(VLFeedbackError, ValueError):
 
 class CheckpointError(FileFormatError):
     """A weights file is truncated, or belongs to another architecture."""
+
+
+class UnfamiliarPicturesWarning(UserWarning):
+    """A source is shown pictures of another world than it was trained on; its answers are void."""
 
 
 def reason_of(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from vlfeedback.models.checkpoint import (
     read_checkpoint,
     save_checkpoint,
 )
+from vlfeedback.models.vlp.familiarity import PictureStatistics
 from vlfeedback.models.vlp.network import VLPArchitecture, VLPNetwork
 
 __all__ = ["VLPWeights", "bundled_weights", "load_vlp", "save_vlp"]
@@ -25,13 +26,24 @@ _FORMAT = CheckpointFormat(
 
 @dataclass(frozen=True, slots=True)
 class VLPWeights:
-    """Description in a weights file, beside the tensors."""
+    """Description in a weights file, beside the tensors.
+
+    Attributes:
+        architecture: of the network.
+        score_mean: of training windows under their own instruction.
+        score_std: likewise.
+        tasks: trained on.
+        training: settings, versions, hardware.
+        pictures: what those of the training look like; None in files of earlier releases, which
+            cannot tell pictures of other worlds.
+    """
 
     architecture: VLPArchitecture
-    score_mean: float  # of training windows under their own instruction
+    score_mean: float
     score_std: float
-    tasks: tuple[str, ...]  # trained on
-    training: dict[str, Any]  # settings, versions, hardware
+    tasks: tuple[str, ...]
+    training: dict[str, Any]
+    pictures: PictureStatistics | None = None
 
 
 def bundled_weights() -> dict[str, Path]:
@@ -69,8 +81,14 @@ def load_vlp(name_or_path: str) -> tuple[VLPNetwork, VLPWeights]:
         description["score_std"],
         tuple(description["tasks"]),
         description["training"],
+        _statistics(description),
     )
     return network.eval(), weights
+
+
+def _statistics(description: dict[str, Any]) -> PictureStatistics | None:
+    pictures = description.get("pictures")
+    return None if pictures is None else PictureStatistics.from_json(pictures)
 
 
 def _resolve(name_or_path: str) -> Path:
