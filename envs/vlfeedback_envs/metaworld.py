@@ -2,11 +2,14 @@
 
 Task code: Farama-Foundation/Metaworld 3.1.1. A view changes neither physics nor reward; it only
 fixes what trips users: cameras that come out upside-down, a global random generator,
-observations in float64, callables as entry points, and `success` as a float.
+observations in float64, callables as entry points, `success` as a float, and first observations
+of objects where the episode before had them.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gymnasium as gym
@@ -100,7 +103,8 @@ class MetaWorldView(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
         """Start an episode; the same seed gives the same goal, objects and rewards."""
         super().reset(seed=seed)
         self.simulation.seed(int(self.np_random.integers(2**31)))
-        observation, info = self.simulation.reset()
+        with _positions_up_to_date(self.simulation):
+            observation, info = self.simulation.reset()
         return self._observe(observation), {**info, self.task.success_key: False}
 
     def step(
@@ -132,3 +136,30 @@ class MetaWorldView(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
 
     def _observe(self, observation: NDArray[np.float64]) -> Float32[np.ndarray, "39"]:
         return np.clip(observation, self._box.low, self._box.high).astype(np.float32)
+
+
+@contextlib.contextmanager
+def _positions_up_to_date(simulation: Any) -> Iterator[None]:
+    """Within it, a task reads its hand and objects where the simulator has put them.
+
+    Seven tasks put furniture or a joint elsewhere at reset and read positions before the simulator
+    has computed them anew: they would observe, and remember for their reward, where things were.
+    With Meta-World's fixed goals that is the same place, but for the window of window-close.
+    """
+    import mujoco
+
+    def up_to_date(read: Callable[[], NDArray[np.float64]]) -> Callable[[], NDArray[np.float64]]:
+        def read_anew() -> NDArray[np.float64]:
+            mujoco.mj_kinematics(simulation.model, simulation.data)  # leaves the dynamics alone
+            return read()
+
+        return read_anew
+
+    readers = ("_get_pos_objects", "_get_curr_obs_combined_no_goal")
+    for name in readers:
+        setattr(simulation, name, up_to_date(getattr(simulation, name)))
+    try:
+        yield
+    finally:
+        for name in readers:
+            delattr(simulation, name)

@@ -6,6 +6,7 @@ that ``except ValueError`` and the like catch what they always do.
 
 __all__ = [
     "BrokenPluginError",
+    "BusyError",
     "CheckpointError",
     "DtypeError",
     "FileFormatError",
@@ -19,6 +20,7 @@ __all__ = [
     "UnfamiliarPicturesWarning",
     "UnknownNameError",
     "VLFeedbackError",
+    "WriteError",
     "reason_of",
 ]
 
@@ -77,6 +79,14 @@ class CheckpointError(FileFormatError):
 
 class UnfamiliarPicturesWarning(UserWarning):
     """A source is shown pictures of another world than it was trained on; its answers are void."""
+
+
+class WriteError(VLFeedbackError, OSError):
+    """A file or folder cannot be written: the disk is full, or it may not be."""
+
+
+class BusyError(VLFeedbackError, BlockingIOError):
+    """Another process is at work on the same file or folder."""
 
 
 def reason_of(error: BaseException) -> str:

@@ -90,6 +90,57 @@ def test_pictures_become_channels_first_and_stay_bytes() -> None:
     np.testing.assert_array_equal(read.observations, pictures)
 
 
+@pytest.mark.parametrize("make", [adapter.to_replay_buffer, adapter.to_mdp_dataset])
+@pytest.mark.parametrize("shape", [(4, 8, 9), (3, 8, 9), (1, 8, 9), (2, 8, 9), (12, 8, 9)])
+def test_pictures_with_channels_first_and_frame_stacks_stay_as_they_are(
+    make: Any, shape: tuple[int, ...]
+) -> None:
+    stacks = np.random.default_rng(0).integers(0, 256, (4, *shape), dtype=np.uint8)
+    (made,) = make([episode(0, 3, observations=stacks)]).episodes
+    np.testing.assert_array_equal(made.observations, stacks)
+
+
+@pytest.mark.parametrize("shape", [(8, 9, 1), (8, 9, 3), (8, 9, 4)])
+def test_a_round_trip_of_pictures_keeps_their_layout(shape: tuple[int, ...]) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (4, *shape), dtype=np.uint8)
+    buffer = adapter.to_replay_buffer([episode(0, 3, observations=pictures)])
+    (made,) = buffer.episodes
+    np.testing.assert_array_equal(made.observations, pictures.transpose(0, 3, 1, 2))
+    (read,) = adapter.from_replay_buffer(buffer)
+    np.testing.assert_array_equal(read.observations, pictures)
+
+
+def test_a_layout_that_may_be_either_is_told() -> None:
+    strips = np.random.default_rng(0).integers(0, 256, (4, 3, 9, 4), dtype=np.uint8)
+    written = [episode(0, 3, observations=strips)]
+    with pytest.raises(InvalidValueError, match=r"shape \(3, 9, 4\) may have their channels first"):
+        adapter.to_replay_buffer(written)
+    first = adapter.to_replay_buffer(written, channels="first")
+    np.testing.assert_array_equal(first.episodes[0].observations, strips)
+    last = adapter.to_mdp_dataset(written, channels="last")
+    np.testing.assert_array_equal(last.episodes[0].observations, strips.transpose(0, 3, 1, 2))
+    with pytest.raises(InvalidValueError, match=r"shape \(4, 3, 9\)|shape \(3, 9, 4\)"):
+        adapter.from_replay_buffer(first)
+    for buffer, channels in ((first, "first"), (last, "last")):
+        (read,) = adapter.from_replay_buffer(buffer, channels=channels)
+        np.testing.assert_array_equal(read.observations, strips)
+    with pytest.raises(InvalidValueError, match="channels='middle'; expected 'first', 'last'"):
+        adapter.to_replay_buffer(written, channels="middle")
+
+
+@pytest.mark.parametrize("shape", [(4, 8, 9), (8, 9, 3), (8, 9, 12)])
+def test_both_buffers_see_the_same_pictures(shape: tuple[int, ...]) -> None:
+    from vlfeedback.offline import TransitionBuffer
+
+    pictures = np.random.default_rng(0).integers(0, 256, (4, *shape), dtype=np.uint8)
+    written = [episode(0, 3, observations=pictures)]
+    (one,), (other,) = (
+        adapter.to_replay_buffer(written).episodes,
+        TransitionBuffer(written).episodes,
+    )
+    np.testing.assert_array_equal(one.observations, other.observations)
+
+
 def test_discrete_actions_are_a_column() -> None:
     written = [episode(i, 4, actions=np.array([0, 2, 1, 2])) for i in range(2)]
     buffer = adapter.to_replay_buffer(written)

@@ -16,6 +16,7 @@ from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import pictures_are, read_trajectories, write_trajectories
 from vlfeedback.errors import (
     FileFormatError,
+    InvalidTypeError,
     InvalidValueError,
     NeedsError,
     ShapeError,
@@ -133,12 +134,12 @@ def test_flat_files_are_told_by_their_endings_and_contents(tmp_path: Path) -> No
 def test_what_killed_writers_left_is_cleaned_with_the_rewards_of_the_copy(tmp_path: Path) -> None:
     write_trajectories(tmp_path / "a.h5", [episode("a")])
     copy = open_dataset(tmp_path / "a.h5").new_copy(str(tmp_path / "b.h5"))
-    (tmp_path / "b.h5.17-ab.partial").touch()
-    (tmp_path / ".b.h5.17-ab.partial").mkdir()
-    (tmp_path / "bb.h5.17-ab.partial").touch()  # of another
+    (tmp_path / "b.h5.4194305-ab.partial").touch()
+    (tmp_path / ".b.h5.4194305-ab.partial").mkdir()
+    (tmp_path / "bb.h5.4194305-ab.partial").touch()  # of another
     copy.finished.mkdir()
     copy.clean()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.h5", "bb.h5.17-ab.partial"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.h5", "bb.h5.4194305-ab.partial"]
 
 
 def test_names_of_no_dataset_are_refused(collection: Path, tmp_path: Path) -> None:
@@ -156,8 +157,15 @@ def test_names_of_no_dataset_are_refused(collection: Path, tmp_path: Path) -> No
     with pytest.raises(UnknownNameError, match="has nothing to choose in reading"):
         open_dataset(collection, {"camera": "top"})
     npz.write(tmp_path / "flat.npz", [episode("a")])
-    with pytest.raises(UnknownNameError, match="unexpected keyword argument 'camera'"):
+    with pytest.raises(
+        UnknownNameError, match=r"flat\.npz has no setting 'camera'\. It has: trust"
+    ):
         open_dataset(tmp_path / "flat.npz", {"camera": "top"})
+    for value in ("false", 0, None):
+        with pytest.raises(
+            InvalidTypeError, match=r"'trust_terminals' of reading .* expected bool\."
+        ):
+            open_dataset(tmp_path / "flat.npz", {"trust_terminals": value})
 
 
 def test_copies_of_another_format_or_in_the_way_are_refused(

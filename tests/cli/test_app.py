@@ -134,6 +134,39 @@ def test_calls_in_a_message_stay_python() -> None:
     )
 
 
+def raised(room: str, message: str) -> NeedsError:
+    """An error that a function of this room of the library has raised."""
+    functions: dict[str, object] = {"__name__": f"vlfeedback.{room}", "NeedsError": NeedsError}
+    exec("def check(message): raise NeedsError(message)", functions)
+    with pytest.raises(NeedsError) as caught:
+        functions["check"](message)  # type: ignore[operator]
+    return caught.value
+
+
+def test_settings_in_a_message_are_written_as_the_command_takes_them() -> None:
+    goal = raised("encoders.goals", "pass goal='my goal.png', alpha=0.5 or soft=True.")
+    assert message_of(goal, ["set"]) == (
+        'NeedsError: pass --set "goal=my goal.png", --set alpha=0.5 or --set soft=true.'
+    )
+    assert message_of(goal, ["source-config", "device"]) == (
+        'NeedsError: pass --source-config \'{"goal": "my goal.png"}\', '
+        "--source-config '{\"alpha\": 0.5}' or --source-config '{\"soft\": true}'."
+    )
+    assert message_of(goal, ["device"]).endswith("pass goal='my goal.png', alpha=0.5 or soft=True.")
+    trust = raised("adapters.hdf5", "(terminated=False, truncated=True); or trust_terminals=True.")
+    assert message_of(trust, ["reading", "set"]) == (
+        "NeedsError: (terminated=False, truncated=True); or "
+        "--reading '{\"trust_terminals\": true}'."
+    )
+    steps = raised("offline.train", "n_steps=0, log_every=7; pass architecture=... of timm.")
+    assert message_of(steps, ["steps", "set"]) == (
+        "NeedsError: --steps 0, --set log_every=7; pass --set architecture=... of timm."
+    )
+    assert message_of(raised("scoring.relabel", "between='hold'"), ["set"]).endswith(
+        "between='hold'"
+    )
+
+
 def test_options_are_those_of_the_subcommand_that_is_called() -> None:
     import typer
 

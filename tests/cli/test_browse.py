@@ -8,8 +8,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from vlfeedback.cli.app import app
-from vlfeedback.errors import UnknownNameError
+from vlfeedback.data.collection import Collection
+from vlfeedback.data.trajectories import write_trajectories
+from vlfeedback.errors import InvalidValueError, UnknownNameError
 from vlfeedback.figures.episode_sheet import STOPPED_COLOUR, SUCCESS_COLOUR
+from vlfeedback.types import ArrayFrames, Trajectory
 
 
 def has(sheet: np.ndarray, colour: tuple[int, int, int]) -> bool:
@@ -67,6 +70,22 @@ def test_a_task_that_was_not_collected_is_refused(tiny_dataset: Path) -> None:
     run = CliRunner().invoke(app, ["browse", str(tiny_dataset), "--tasks", "reach"])
     assert isinstance(run.exception, FileNotFoundError)
     assert "it has ['drawer-close']" in str(run.exception)
+
+
+def test_a_task_beside_the_folder_is_neither_read_nor_drawn(tmp_path: Path) -> None:
+    bright = Trajectory(
+        observations=np.zeros((3, 1), np.float32),
+        actions=np.zeros((2, 1), np.float32),
+        frames=ArrayFrames(np.arange(3), np.full((3, 8, 8, 3), 200, np.uint8)),
+        id="other/0",
+    )
+    Collection.create(tmp_path / "data", {})
+    write_trajectories(tmp_path / "other" / "expert.h5", [bright])
+    before = sorted(tmp_path.rglob("*"))
+    run = CliRunner().invoke(app, ["browse", str(tmp_path / "data"), "--tasks", "../other"])
+    assert isinstance(run.exception, InvalidValueError)
+    assert "names the path '../other', which lies outside of" in str(run.exception)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("option", [["--episodes", "0"], ["--frames", "1"]])

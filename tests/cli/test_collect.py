@@ -16,6 +16,7 @@ from vlfeedback.collecting import complete_settings
 from vlfeedback.collecting.episodes import collect_level
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import read_trajectories
+from vlfeedback.errors import InvalidTypeError
 from vlfeedback.tasks import get_task
 from vlfeedback.types import Trajectory
 
@@ -365,3 +366,20 @@ def test_help_imports_neither_torch_nor_a_simulator() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "collect" in done.stdout
     assert done.stdout.splitlines()[-1] == "set()"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"seed": "a"}, "Setting 'seed' of a collection is 'a', a str; expected int."),
+        ({"frame_stride": 2.5}, "is 2.5, a float; expected int."),
+        ({"episodes": True}, "is True, a bool; expected int."),
+        ({"random_actions": 1}, "is 1, a int; expected str."),
+    ],
+)
+def test_settings_of_a_collection_are_of_their_types(
+    settings: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InvalidTypeError) as refusal:
+        complete_settings([get_task("cart-pole-balance")], settings)
+    assert message in str(refusal.value)

@@ -69,6 +69,17 @@ def test_several_sources_a_plugin_among_them_are_judged_on_recorded_episodes(
     assert "http" not in text
 
 
+def test_names_and_words_that_look_like_markup_are_printed_and_drawn_as_they_are(
+    tiny_dataset: Path, tmp_path: Path
+) -> None:
+    name, words = "[/b]$\\x$", "[bold]close :smile: $\\undefined$ [/]"
+    output = diagnose(
+        *("--source", f"{name}=random", "--task", "drawer-close", "--instruction", words),
+        *("--data", str(tiny_dataset), "--pairs", "20", "--page", str(tmp_path / "page.html")),
+    )
+    assert f"{name}: useless" in output and words in output
+
+
 def test_an_unknown_source_or_task_is_refused_before_anything_is_collected(
     tmp_path: Path,
 ) -> None:

@@ -72,6 +72,13 @@ def test_sources_and_labellers_are_compared_in_one_table(collected: Path, tmp_pa
     assert not list((tmp_path / "mistakes" / "teacher").iterdir())
 
 
+def test_a_source_whose_name_looks_like_markup_is_compared(collected: Path) -> None:
+    result = run(collected, "--tasks drawer-close --source [/b]x=teacher --source [red]=teacher")
+    assert result.exit_code == 0, f"{result.output}{result.exception}"
+    assert "[/b]x" in result.output
+    assert "[red], reversed pairs: not applicable. It reads no pictures." in result.output
+
+
 def test_a_task_of_ones_own_is_measured_with_the_words_that_are_given(
     collected: Path, tmp_path: Path
 ) -> None:
@@ -94,6 +101,10 @@ def test_a_task_of_ones_own_is_measured_with_the_words_that_are_given(
         ("--source teacher --tasks door-open", "no episodes of door-open"),
         ("--source prior=teacher", "called 'prior', like a baseline"),
         ("", "Missing option '--source'"),
+        (
+            "--source ../out=teacher --source teacher --figures plots --json /dev/null",
+            "names the path '../out', which lies outside of plots",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_refused(collected: Path, options: str, message: str) -> None:

@@ -141,7 +141,15 @@ def test_what_cannot_be_trained_is_said_with_what_to_do(run: Run) -> None:
         (("--learner", "iqr"), "No learner 'iqr'. Did you mean 'iql'"),
         (("--preset", "vpl"), "No preset 'vpl'. Did you mean 'vlp'"),
         (("--set", "expectil=1"), "IQLConfig has no setting 'expectil'. Did you mean"),
-        (("--set", "hidden=32"), "IQLConfig has hidden=32; expected list, such as [256, 256]."),
+        (("--set", "hidden=32"), "'hidden' of IQLConfig is 32, a int; expected list[int]."),
+        (("--set", "standardise=no"), "'standardise' of TransitionBuffer is 'no', a str; expected"),
+        (("--set", 'trust_terminals="false"'), "is 'false', a str; expected bool."),
+        (("--set", 'hidden=["a"]'), "is ['a'], a list; expected list[int]."),
+        (
+            ("--set", "seed=3"),
+            "'seed' is no setting of the learner; where there is an option for it",
+        ),
+        (("--set", "n_steps=3"), "give that: --steps 3."),
         (("--set", "expectile"), "sets nothing; expected key=value"),
         (("--task", "drawer-close"), "and none of 'drawer-close'"),
     ):

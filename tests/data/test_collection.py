@@ -9,7 +9,7 @@ import pytest
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import write_trajectories
 from vlfeedback.data.whole_files import is_partial
-from vlfeedback.errors import FileFormatError, UnknownNameError
+from vlfeedback.errors import FileFormatError, InvalidValueError, UnknownNameError
 from vlfeedback.types import Trajectory
 
 SETTINGS = {"episodes": 2, "horizon": 5, "seed": 0, "levels": ("expert", "random")}
@@ -184,3 +184,18 @@ def test_an_episode_is_found_by_task_level_and_number(tmp_path: Path) -> None:
         collection.episode("reach", "expert", 2)
     with pytest.raises(FileNotFoundError, match="no expert of 'push'"):
         collection.episode("push", "expert", 0)
+
+
+@pytest.mark.parametrize("task", ["../other", "/", "..", ""])
+def test_a_name_never_leads_out_of_the_folder(tmp_path: Path, task: str) -> None:
+    collection = Collection.create(tmp_path / "own", SETTINGS)
+    fill(Collection.create(tmp_path / "other", SETTINGS), [("reach", "expert")])
+    for ask in (
+        lambda: collection.load(f"{task}/../other/reach"),
+        lambda: collection.path(f"{task}/../../other/reach", "expert"),
+        lambda: collection.path("reach", f"../{task}/../other/reach/expert"),
+        lambda: collection.episode(f"{task}/../other/reach", "expert", 0),
+        lambda: collection.task("../other/reach"),
+    ):
+        with pytest.raises(InvalidValueError, match="lies outside of"):
+            ask()

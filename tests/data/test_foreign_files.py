@@ -22,14 +22,16 @@ from vlfeedback.errors import CheckpointError, FileFormatError, InvalidValueErro
         (OSError(errno.EINVAL, "Invalid argument"), "[Errno 22] Invalid argument (OSError)"),
     ],
 )
-def test_whatever_a_reader_raises_becomes_one_sentence_about_the_file(raised, reason):
+def test_whatever_a_reader_raises_becomes_one_sentence_about_the_file(
+    raised: BaseException, reason: str
+) -> None:
     with pytest.raises(FileFormatError) as caught, reading("a.h5", "log", advice="Copy it again."):
         raise raised
     assert str(caught.value) == f"a.h5 is no readable log: {reason}. Copy it again."
     assert caught.value.__cause__ is raised
 
 
-def test_the_type_of_the_error_is_the_readers_choice():
+def test_the_type_of_the_error_is_the_readers_choice() -> None:
     with pytest.raises(CheckpointError), reading("a.pt", "weights file", error=CheckpointError):
         raise ValueError("bad magic")
 
@@ -44,13 +46,13 @@ def test_the_type_of_the_error_is_the_readers_choice():
         KeyboardInterrupt(),
     ],
 )
-def test_errors_that_say_nothing_about_the_contents_pass(raised):
+def test_errors_that_say_nothing_about_the_contents_pass(raised: BaseException) -> None:
     with pytest.raises(type(raised)) as caught, reading("a.h5", "log"):
         raise raised
     assert caught.value is raised
 
 
-def test_a_size_that_no_compression_makes_is_refused_and_others_pass(tmp_path):
+def test_a_size_that_no_compression_makes_is_refused_and_others_pass(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     path.write_bytes(bytes(1000))
     check_size(path, 64 * 2**20, "the array")
@@ -62,21 +64,21 @@ def test_a_size_that_no_compression_makes_is_refused_and_others_pass(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "deep/er/a.mp4", "deep/../a.mp4", "..a/b", "."])
-def test_a_path_inside_is_given_as_it_is(tmp_path, name):
+def test_a_path_inside_is_given_as_it_is(tmp_path: Path, name: str) -> None:
     assert path_inside(tmp_path, name, where="info.json") == tmp_path / name
 
 
 @pytest.mark.parametrize(
     "name", ["..", "../x", "a/../../x", "/etc/passwd", "", "  ", "a\0b", "../root-2/x"]
 )
-def test_a_path_that_leaves_its_folder_is_refused(tmp_path, name):
+def test_a_path_that_leaves_its_folder_is_refused(tmp_path: Path, name: str) -> None:
     root = tmp_path / "root"
     root.mkdir()
     with pytest.raises(InvalidValueError, match=r"info.json names the path .* lies outside of"):
         path_inside(root, name, where="info.json")
 
 
-def test_links_are_followed_and_may_not_lead_out(tmp_path):
+def test_links_are_followed_and_may_not_lead_out(tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
     (root / "in").symlink_to("elsewhere-inside")
@@ -86,7 +88,7 @@ def test_links_are_followed_and_may_not_lead_out(tmp_path):
         path_inside(root, "out/x", where="info.json")
 
 
-def test_the_links_of_the_hubs_cache_lead_to_its_blobs(tmp_path):
+def test_the_links_of_the_hubs_cache_lead_to_its_blobs(tmp_path: Path) -> None:
     snapshot = tmp_path / "models--a--b" / "snapshots" / "0123abc"
     snapshot.mkdir(parents=True)
     (snapshot / "data.parquet").symlink_to("../../blobs/feed")
@@ -96,7 +98,9 @@ def test_the_links_of_the_hubs_cache_lead_to_its_blobs(tmp_path):
         path_inside(snapshot, "refs", where="x")
 
 
-def test_a_root_that_is_relative_is_a_root_too(tmp_path, monkeypatch):
+def test_a_root_that_is_relative_is_a_root_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert path_inside(Path("data"), "x", where="x") == Path("data/x")
     with pytest.raises(InvalidValueError):

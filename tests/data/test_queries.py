@@ -39,6 +39,25 @@ def test_entropy_picks_what_each_member_is_unsure_of() -> None:
     assert select_disagreement(prefer_second, 1).tolist() == [0]
 
 
+def test_what_all_members_are_sure_of_is_ordered_by_how_sure_they_are() -> None:
+    # 1 - sigmoid(40) rounds to 0, and so do the entropies of all four.
+    logits = np.array([[60.0, -40.0, 50.0, 900.0], [-61.0, 41.0, 49.0, 901.0]])
+    assert select_entropy(1 / (1 + np.exp(-np.abs(logits))), 4).tolist() == [0, 1, 2, 3]
+    assert select_entropy(logits, 4, logits=True).tolist() == [1, 2, 0, 3]
+    features = np.array([[0.0], [1.0], [5.0], [9.0]])
+    chosen = select_k_center_entropy(logits, features, 2, logits=True)
+    assert chosen.tolist() == [1, 2]  # the half with most entropy
+
+
+def test_logits_order_as_their_probabilities_do_where_those_can() -> None:
+    logits = np.random.default_rng(0).normal(scale=4, size=(3, 40))
+    by_probability = select_entropy(1 / (1 + np.exp(-logits)), 40)
+    assert select_entropy(logits, 40, logits=True).tolist() == by_probability.tolist()
+    # one member unsure, one sure, against both half sure: 0.693 + 0.000 < 2 * 0.365
+    mixed = np.array([[0.0, 2.0], [20.0, 2.0]])
+    assert select_entropy(mixed, 2, logits=True).tolist() == [1, 0]
+
+
 def test_equal_scores_are_taken_in_the_order_of_the_pool() -> None:
     assert select_disagreement(np.full((3, 5), 0.5), 3).tolist() == [0, 1, 2]
 

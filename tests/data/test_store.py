@@ -1,10 +1,8 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from vlfeedback.data.store import ResumableFolder, check_same_settings, locked
+from vlfeedback.data.store import ResumableFolder, check_same_settings
 from vlfeedback.errors import FileFormatError
 
 
@@ -49,37 +47,3 @@ def test_a_damaged_manifest_is_refused_with_what_to_do(tmp_path: Path) -> None:
 
 def test_equal_settings_pass_whatever_their_sequences_are_called() -> None:
     check_same_settings({"a": (1, 2)}, {"a": [1, 2]}, where="it", advice="")
-
-
-def test_a_second_process_is_refused_a_locked_folder_and_let_in_afterwards(tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from vlfeedback.data.store import locked\n"
-        "with locked(Path(sys.argv[1]), what='writes'): pass"
-    )
-    with locked(tmp_path, what="writes into"):
-        done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True)
-    assert b"Another process writes" in done.stderr
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True)
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_lock_whose_folder_was_removed_with_it_keeps_nobody_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import fcntl
-    import shutil
-
-    original = fcntl.flock
-
-    def late(lock: int, operation: int) -> None:
-        monkeypatch.undo()
-        shutil.rmtree(tmp_path / "work")  # whoever had it is done, just before we get it
-        original(lock, operation)
-
-    monkeypatch.setattr(fcntl, "flock", late)
-    with (
-        locked(tmp_path / "work", what="writes into"),
-        pytest.raises(BlockingIOError),
-        locked(tmp_path / "work", what="writes into"),
-    ):
-        pass

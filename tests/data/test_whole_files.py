@@ -56,11 +56,20 @@ def test_a_folder_may_be_hidden_while_it_is_filled(tmp_path: Path) -> None:
 
 
 def test_what_killed_writers_left_of_a_file_is_deleted_and_nothing_else(tmp_path: Path) -> None:
-    for name in ("a[1].h5.3-ab.partial", ".a[1].h5.3-ab.partial", "a1.h5.3-ab.partial", "a[1].h5"):
+    gone = f"{2**22 + 1}-ab.partial"  # no process has so high a number
+    mine = ["a[1].h5.backup.partial", "a[1].h5.17-thesis.partial", f"a1.h5.{gone}", "a[1].h5"]
+    for name in (f"a[1].h5.{gone}", f".a[1].h5.{gone}", *mine):
         (tmp_path / name).touch()
-    (tmp_path / "a[1].h5.4-cd.partial").mkdir()
+    (tmp_path / f"a[1].h5.{2**22 + 2}-cd.partial").mkdir()
     delete_partials(tmp_path / "a[1].h5")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a1.h5.3-ab.partial", "a[1].h5"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(mine)
+
+
+def test_what_a_live_process_is_writing_is_not_deleted(tmp_path: Path) -> None:
+    with new_file(tmp_path / "a.h5") as partial:
+        partial.write_text("half", encoding="utf-8")
+        delete_partials(tmp_path / "a.h5")
+    assert (tmp_path / "a.h5").read_text(encoding="utf-8") == "half"
 
 
 def test_a_damaged_json_file_is_refused_with_advice(tmp_path: Path) -> None:

@@ -176,16 +176,10 @@ def test_tensors_and_modules_that_stand_in_several_places_are_swapped_and_come_b
     torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
 
 
-def test_auto_asks_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    for has_it in (True, False):
-        capabilities = {"avx512_bf16": has_it, "architecture": "x86_64"}
-        monkeypatch.setattr(
-            torch.cpu, "get_capabilities", lambda told=capabilities: told, raising=False
-        )
-        assert encoder(Small(), precision="auto").bfloat16 == has_it
-    monkeypatch.delattr(torch.cpu, "get_capabilities")
-    assert not encoder(Small(), precision="auto").bfloat16
-    assert not frozen._has_bfloat16("meta")
+def test_auto_takes_what_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    for is_faster in (True, False):
+        monkeypatch.setattr(frozen, "is_bfloat16_faster", lambda _, told=is_faster: told)
+        assert encoder(Small(), precision="auto").bfloat16 == is_faster
 
 
 def test_where_bfloat16_points_elsewhere_float32_is_used_and_named() -> None:

@@ -209,11 +209,35 @@ def test_a_file_of_another_layout_is_refused(content: Any, said: str, tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["weights.pt", "weights.safetensors", "weights.bin"])
-@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"PK\x03\x04 and no more"])
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"model.pt\0" + b"\0" * 600])
 def test_a_file_of_something_else_is_refused(content: bytes, name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(CheckpointError, match=rf"{name} is no readable weights file.*reader said"):
+    with pytest.raises(
+        CheckpointError,
+        match=rf"{name} is no readable weights file: it begins as none .* copy it again",
+    ):
         read_weights(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 and no more", b"\x80\x02 and no more"])
+def test_a_file_of_torch_that_ends_early_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(content)
+    with pytest.raises(
+        CheckpointError, match=r"weights\.pt is no readable weights file: .*\. It is truncated or"
+    ):
+        read_weights(tmp_path / "weights.pt")
+
+
+def test_a_file_is_read_as_its_content_says_and_never_as_torch_under_the_name_of_safetensors(
+    tmp_path: Path,
+) -> None:
+    save_file(tensors(), tmp_path / "weights.pt")
+    torch.testing.assert_close(read_weights(tmp_path / "weights.pt").tensors, tensors())
+    for content in ("zip", "legacy"):
+        path = tmp_path / f"{content}.safetensors"
+        torch.save(tensors(), path, _use_new_zipfile_serialization=content == "zip")
+        with pytest.raises(CheckpointError, match=rf"{content}\.safetensors is named as a saf"):
+            read_weights(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -226,8 +250,12 @@ def test_the_config_beside_a_file_is_read_and_a_broken_one_is_named(tmp_path: Pa
     assert config_beside(path) == {}
     beside.write_text(json.dumps({"model_cfg": {"embed_dim": 4}}))
     assert config_beside(path) == {"model_cfg": {"embed_dim": 4}}
-    for broken in ("{", "[1]"):
-        beside.write_text(broken)
+    for damaged in ("{", "[" * 100_000):
+        beside.write_text(damaged)
+        with pytest.raises(CheckpointError, match=r"open_clip_config\.json is no readable JSON"):
+            config_beside(path)
+    for other in ("[1]", "null", '{"model_cfg": []}', '{"preprocess_cfg": null}'):
+        beside.write_text(other)
         with pytest.raises(CheckpointError, match=r"open_clip_config\.json holds no JSON object"):
             config_beside(path)
 

@@ -15,6 +15,7 @@ from gymnasium.utils.env_checker import check_env
 
 pytest.importorskip("metaworld")
 
+import mujoco
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 from metaworld.types import Task
 
@@ -33,6 +34,19 @@ def roll(env: gym.Env[Any, Any], seed: int, n_steps: int = 6) -> tuple[np.ndarra
         observations.append(observation)
         rewards.append(float(reward))
     return np.stack(observations), rewards
+
+
+def official_task(view: MetaWorldView) -> Any:
+    """Meta-World's own environment, with the goal and objects of the view's last reset."""
+    name = f"{view.task.name}-v3"
+    official: Any = ALL_V3_ENVIRONMENTS[name]()
+    goal = {
+        "env_cls": type(official),
+        "rand_vec": view.simulation._last_rand_vec,
+        "partially_observable": False,
+    }
+    official.set_task(Task(env_name=name, data=pickle.dumps(goal)))
+    return official
 
 
 @pytest.mark.parametrize("name", METAWORLD_TASKS)
@@ -60,15 +74,47 @@ def test_every_id_makes_an_environment_that_keeps_its_promises(name: str) -> Non
 def test_a_view_gives_the_numbers_of_the_official_task(name: str) -> None:
     view = MetaWorldView(name)
     observations, rewards = roll(view, seed=3)
-    official: Any = ALL_V3_ENVIRONMENTS[f"{name}-v3"]()
-    goal = {
-        "env_cls": type(official),
-        "rand_vec": view.simulation._last_rand_vec,
-        "partially_observable": False,
-    }
-    official.set_task(Task(env_name=f"{name}-v3", data=pickle.dumps(goal)))
+    official = official_task(view)
     expected, expected_rewards = roll(official, seed=3)
     np.testing.assert_array_equal(observations, expected.astype(np.float32))
+    assert rewards == expected_rewards
+    view.close()
+    official.close()
+
+
+@pytest.mark.parametrize("name", METAWORLD_TASKS)
+def test_an_episode_begins_with_an_observation_of_the_simulators_own_state(name: str) -> None:
+    view = MetaWorldView(name)
+    for seed in (1001, 1002):
+        first, _ = view.reset(seed=seed)
+        simulation = view.simulation
+        mujoco.mj_forward(simulation.model, simulation.data)
+        state = view._observe(np.pad(simulation._get_curr_obs_combined_no_goal(), (0, 21)))[:18]
+        np.testing.assert_array_equal(first[:18], state)
+        np.testing.assert_array_equal(first[18:36], state)  # the step before: the same
+    view.close()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["window-open", "window-close", "dial-turn", "drawer-open", "lever-pull", "faucet-open"],
+)
+def test_nothing_jumps_when_a_first_step_does_nothing(name: str) -> None:
+    view = MetaWorldView(name)
+    for seed in range(1001, 1005):
+        before, _ = view.reset(seed=seed)
+        after, *_ = view.step(np.zeros(4, dtype=np.float32))
+        assert np.abs(before[4:7] - after[4:7]).max() < 0.002  # m
+    view.close()
+
+
+@pytest.mark.parametrize("name", ["window-open", "window-close", "dial-turn"])
+def test_rewards_that_remember_where_things_began_are_those_of_the_official_task(name: str) -> None:
+    view = MetaWorldView(name)
+    observations, rewards = roll(view, seed=3)
+    official = official_task(view)
+    expected, expected_rewards = roll(official, seed=3)
+    np.testing.assert_array_equal(observations[1:, :18], expected[1:, :18].astype(np.float32))
     assert rewards == expected_rewards
     view.close()
     official.close()

@@ -91,12 +91,13 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kept", [0, 4, 60, -1])
 def test_a_truncated_file_is_refused_wherever_it_ends(saved: Path, kept: int) -> None:
     saved.write_bytes(saved.read_bytes()[:kept])
-    refused(saved, r"toy\.safetensors is no readable .*truncated.*vlfeedback fit toy")
+    problem = "is damaged: its contents" if kept == -1 else "is no readable safetensors file: "
+    refused(saved, rf"toy\.safetensors {problem}.*opy it again.*vlfeedback fit toy")
 
 
 def test_a_description_that_is_no_json_is_refused(tmp_path: Path) -> None:
     save_file({}, tmp_path / "toy", metadata={"vlfeedback": "{'format': 'toy'}"})
-    refused(tmp_path / "toy", "no readable safetensors file .Expecting property name")
+    refused(tmp_path / "toy", "no readable safetensors file: Expecting property name")
 
 
 def test_weights_of_another_library_are_refused_with_their_first_tensors(tmp_path: Path) -> None:

@@ -148,6 +148,17 @@ def test_cloning_ignores_the_labels_until_the_switch(make_preferences: Make) -> 
     assert not torch.equal(weights(one), weights(other))
 
 
+def test_without_cloning_nothing_warms_up_as_in_cpls_code(make_preferences: Make) -> None:
+    algo = learner(bc_steps=0, warmup_steps=100, learning_rate=1e-3, rate_after_bc=0.1)
+    rates: list[float] = []
+
+    def watch(algo: CPL, epoch: int, step: int) -> None:
+        rates.append(algo.impl.modules.optimiser.optim.param_groups[0]["lr"])
+
+    fit(algo, make_preferences(LABELS), 3, callback=watch)
+    assert rates == [1e-3] * 3
+
+
 def test_after_cloning_the_optimiser_is_new_and_warms_up(make_preferences: Make) -> None:
     algo = learner(bc_steps=5, warmup_steps=4, learning_rate=1e-3, rate_after_bc=0.1)
     dataset, modules = make_preferences(LABELS), []

@@ -1,6 +1,7 @@
 import pytest
 
 from vlfeedback.errors import UnknownNameError
+from vlfeedback.models.reward.fit import RewardTraining
 from vlfeedback.offline.learners import LearnerInputs, get_learner, list_learners
 from vlfeedback.offline.presets import PRESETS, get_preset
 
@@ -53,3 +54,42 @@ def test_what_is_asked_of_presets_changes_none() -> None:
     PRESETS["vlp"].settings("iql", 10)["hidden"] = []
     assert PRESETS["vlp"].settings("iql", 10)["hidden"] == [256, 256]
     assert LearnerInputs(None, None, {}, 0).device == "cpu"
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS.keys() - {"smoke"}))
+def test_papers_train_p_iql_on_all_pairs_and_on_rewards_as_they_are(preset: str) -> None:
+    settings = PRESETS[preset].settings("p-iql", 1000)
+    assert RewardTraining(**settings["reward_training"]).validation == 0
+    assert settings["reward_scale"] == "raw"
+
+
+@pytest.mark.parametrize("learner", ["iql", "p-iql"])
+def test_iql_of_cpls_code_and_its_forks_fits_v_first(learner: str) -> None:
+    orders = {name: PRESETS[name].settings(learner, 1).get("step_order") for name in PRESETS}
+    assert orders == {
+        "cpl": "cpl",
+        "ipl": "cpl",
+        "vlp": "cpl",
+        "plare": "cpl" if learner == "p-iql" else None,
+        "offline-rl-vlm-f": None,
+        "smoke": None,
+    }
+
+
+def test_one_number_of_the_reward_training_may_be_changed_without_the_others() -> None:
+    settings = PRESETS["cpl"].settings("p-iql", 1, {"reward_training": {"epochs": 2}, "tau": 1.0})
+    assert settings["reward_training"] == {
+        "epochs": 2,
+        "batch_size": 96,
+        "target_accuracy": 1.0,
+        "validation": 0.0,
+    }
+    assert settings["tau"] == 1.0
+    assert PRESETS["cpl"].settings("p-iql", 1)["reward_training"]["epochs"] == 480
+
+
+def test_ipls_own_policies_are_gaussian_without_dropout() -> None:
+    own, vlps = (PRESETS[name].settings("ipl", 200_000) for name in ("ipl", "vlp"))
+    assert (own["gaussian"], own["dropout"], own["regularisation"]) == (True, 0.0, 3.0)
+    assert (own["batch_size"], own["length"], own["hidden"]) == (16, 16, [256] * 3)
+    assert ("gaussian" in vlps, vlps["dropout"], vlps["regularisation"]) == (False, 0.25, 0.5)

@@ -1,5 +1,9 @@
 """What all pages have in common."""
 
+import re
+from importlib.resources import files
+from pathlib import Path
+
 import pytest
 
 from vlfeedback.errors import InvalidValueError
@@ -54,6 +58,18 @@ def test_what_is_shown_is_text_and_a_quote_does_not_end_an_attribute() -> None:
     assert "<th>&#34;&gt;&lt;b&gt;</th><td>&lt;i&gt;</td>" in page
     assert 'src="a&#34;onerror=&#34;x"' in page
     assert "<p>&lt;u&gt;</p>" in page.partition("<footer>")[2]
+
+
+def test_templates_hold_no_address_but_through_the_filters() -> None:
+    folder = Path(str(files("vlfeedback.reports"))) / "templates"
+    addresses = [
+        address
+        for template in folder.glob("*.j2")
+        for address in re.findall(r'(?:href|src|action)="([^"]*)"', template.read_text("utf-8"))
+    ]
+    assert len(addresses) >= 7
+    for text in addresses:
+        assert re.fullmatch(r"\{\{ [\w.]+ \| (file_)?address \}\}|#\{\{ .* \| urlencode \}\}", text)
 
 
 def test_every_page_declares_language_encoding_and_width() -> None:

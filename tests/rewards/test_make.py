@@ -13,7 +13,7 @@ from vlfeedback.registry import Entry, Registry
 from vlfeedback.rewards import REWARD_SOURCES, source_from_json, source_to_json
 from vlfeedback.rewards.make import describe, make, rebuild
 from vlfeedback.rewards.random import RandomConfig
-from vlfeedback.rewards.setting_types import is_of_type
+from vlfeedback.setting_types import is_of_type
 from vlfeedback.types import SourceNeeds
 
 

@@ -54,6 +54,23 @@ def test_a_reward_that_is_not_finite_is_refused_with_its_place(strange: float) -
         ask(Answers(rewards), BATCH, where=lambda row, step: f"the end of trajectory {row}")
 
 
+def test_a_reward_too_large_for_float32_is_refused_as_the_infinity_it_would_become() -> None:
+    with pytest.raises(SourceAnswerError, match="gave inf for step 0 of segment 0"):
+        ask(Answers(np.full((2, 3), 1e300)), BATCH)
+
+
+def test_what_numpy_cannot_read_is_refused_by_the_name_of_the_source() -> None:
+    with pytest.raises(SourceAnswerError, match="rewards returned a list that is no NumPy array"):
+        ask(Answers([[1.0, 2.0, 3.0], [4.0]]), BATCH)
+
+    class OnAnotherDevice:
+        def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+            raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    with pytest.raises(SourceAnswerError, match=r"return \.detach\(\)\.cpu\(\)\.numpy\(\)"):
+        ask(Answers(OnAnotherDevice()), BATCH)
+
+
 def test_padding_may_hold_anything() -> None:
     mask = np.array([[True, True, False], [True, False, False]])
     padded = SegmentBatch(actions=np.zeros((2, 3, 1), np.float32), mask=mask)

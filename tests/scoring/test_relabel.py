@@ -329,7 +329,7 @@ def test_what_was_finished_is_not_scored_again(recorded: list[Trajectory], tmp_p
     expected = rewards_of(relabel(recorded, BrightnessReward()))
     begun = relabel(recorded, BrightnessReward(), batch_size=8, resume=folder)
     next(begun)
-    begun.close()  # type: ignore[attr-defined]
+    begun.close()
     source = BrightnessReward()
     assert rewards_of(relabel(recorded, source, batch_size=8, resume=folder)) == expected
     assert 0 < sum(source.batch_sizes) < sum(map(len, recorded))
@@ -423,6 +423,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match="not empty and holds no rewards"):
         relabel([], BrightnessReward(), resume=tmp_path)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+    assert (tmp_path / "rewards.json").read_text() == "{"
 
 
 def test_a_folder_in_which_nothing_was_finished_takes_other_settings(
@@ -438,6 +439,13 @@ def test_a_folder_in_which_nothing_was_finished_takes_other_settings(
 def test_a_damaged_part_is_named(recorded: list[Trajectory], tmp_path: Path) -> None:
     list(relabel(recorded, BrightnessReward(), resume=tmp_path / "rewards"))
     (part,) = (tmp_path / "rewards").glob("*.safetensors")
-    part.write_bytes(part.read_bytes()[:-3])
-    with pytest.raises(FileFormatError, match=r"000000000.safetensors cannot be read"):
-        list(relabel(recorded, BrightnessReward(), resume=tmp_path / "rewards"))
+    whole = part.read_bytes()
+    flipped = bytearray(whole)
+    flipped[-2] ^= 8  # of the last reward
+    for damaged in (whole[:-3], bytes(flipped), b"nothing"):
+        part.write_bytes(damaged)
+        with pytest.raises(
+            FileFormatError,
+            match=r"000000000.safetensors is (damaged|no readable).* Delete it and those after it",
+        ):
+            list(relabel(recorded, BrightnessReward(), resume=tmp_path / "rewards"))

@@ -41,7 +41,7 @@ def seen_by_a_wrapper(trajectory: Trajectory, end: int, needs: SourceNeeds) -> S
             trajectory.observations[step + 1],
             trajectory.frames.read([step + 1])[0] if pictured else None,
         )
-    return batch_windows([window], None, embedded=False)
+    return batch_windows([window], [None], embedded=False)
 
 
 @pytest.mark.parametrize("end", [0, 2, 4, 10])

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import write_trajectories
 from vlfeedback.sweeps.data import describe_data, load_task
 from vlfeedback.sweeps.specification import Sweep, parse_sweep
@@ -47,4 +48,24 @@ def test_trajectories_are_whole_unless_the_rest_after_their_scripts_is_left_out(
 
 
 def test_a_result_depends_on_whether_it_is_left_out(file: Path) -> None:
-    assert describe_data(sweep(file)) != describe_data(sweep(file, rest=False))
+    whole, cut = (describe_data(sweep(file, rest=rest), "drawer-close") for rest in (True, False))
+    assert whole != cut
+
+
+def test_a_result_depends_on_the_contents_of_the_files_of_its_task(tmp_path: Path) -> None:
+    collection = Collection.create(tmp_path / "data", {"episodes": 1})
+    for task in ("drawer-close", "door-close"):
+        path = collection.path(task, "expert")
+        path.parent.mkdir()
+        path.write_text("one")
+    described = sweep(tmp_path / "data", levels=["expert"])
+
+    def contents() -> list[object]:
+        return [
+            describe_data(described, task)["contents"] for task in ("drawer-close", "door-close")
+        ]
+
+    before = contents()
+    assert before[0] == {"expert.h5": "7692c3ad3540bb80"}  # sha256 of "one"
+    collection.path("door-close", "expert").write_text("two")
+    assert contents()[0] == before[0] and contents()[1] != before[1]

@@ -60,6 +60,18 @@ def test_a_row_of_other_settings_is_refused_by_what_differs(begun: SweepFolder) 
         begun.row("runs", "x", {"learner": {"steps": 6, "preset": "vlp"}})
 
 
+def test_a_row_about_data_that_were_replaced_is_refused_by_the_file(begun: SweepFolder) -> None:
+    begun.write_row("runs", "x", {"settings": {"data": {"contents": {"data.h5": "17"}}}})
+    with pytest.raises(FileFormatError, match=r"data contents data\.h5 was '17' and is '18'"):
+        begun.row("runs", "x", {"data": {"contents": {"data.h5": "18"}}})
+
+
+def test_a_row_of_an_earlier_release_which_noted_no_contents_stands(begun: SweepFolder) -> None:
+    begun.write_row("runs", "x", {"settings": {"data": {"file": "data.h5"}}})
+    now = {"data": {"file": "data.h5", "contents": {"data.h5": "18"}}}
+    assert begun.row("runs", "x", now) is not None
+
+
 def test_a_damaged_row_is_refused(begun: SweepFolder) -> None:
     path = begun.path("runs", "x")
     path.parent.mkdir()

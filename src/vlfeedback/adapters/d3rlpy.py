@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32, Shaped
 
+from vlfeedback.data.discrete import are_discrete, count_values
 from vlfeedback.data.learning_checks import (
     check_finite,
     check_terminals,
     reward_field,
     rewards_of,
 )
+from vlfeedback.data.picture_layout import move_channels
 from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.optional import import_d3rlpy
 from vlfeedback.types import Trajectory
@@ -37,11 +39,13 @@ def to_replay_buffer(
     *,
     rewards: str = "source",
     trust_terminals: bool = False,
+    channels: str | None = None,
 ) -> ReplayBuffer:
     """Make a d3rlpy buffer to learn from.
 
-    float64 becomes float32, and pictures as observations (uint8, channels last) become channels
-    first. What neither terminated nor was truncated counts as truncated.
+    float64 becomes float32, and pictures as observations (uint8) with channels last become
+    channels first. Whole numbers as actions, (L,) or (L, 1), are discrete ones; all others are
+    continuous. What neither terminated nor was truncated counts as truncated.
 
     Args:
         trajectories: as `vlfeedback.relabel` gives them.
@@ -49,15 +53,19 @@ def to_replay_buffer(
             environment's own; ``"none"`` gives zeros, for algorithms that read none.
         trust_terminals: take it that episodes which all terminate at the same length do so, and
             did not run into a time limit.
+        channels: where pictures as observations have theirs in the trajectories: ``"last"``, or
+            ``"first"``, as frame stacks of Atari do, which stay as they are. By default it is
+            what the shape says: (84, 84, 3) is turned, (4, 84, 84) is not, and (3, 84, 3) asks.
 
     Raises:
         NeedsError: there is no trajectory, or one has no such rewards.
         InvalidValueError: a reward, observation or action is no finite number, time-outs are
-            marked as terminals, or `rewards` is another word.
+            marked as terminals, a discrete action is negative, pictures may have their channels
+            first or last and nothing was told, or `rewards` or `channels` is another word.
         MissingExtraError: d3rlpy is not installed.
     """
     dataset = import_d3rlpy(needed_by=_NEEDED_BY).dataset
-    episodes = _to_episodes(list(trajectories), rewards, trust_terminals)
+    episodes = _to_episodes(list(trajectories), rewards, trust_terminals, channels)
     return dataset.ReplayBuffer(dataset.InfiniteBuffer(), episodes=episodes, **_described(episodes))
 
 
@@ -66,10 +74,11 @@ def to_mdp_dataset(
     *,
     rewards: str = "source",
     trust_terminals: bool = False,
+    channels: str | None = None,
 ) -> MDPDataset:
     """Make a d3rlpy `MDPDataset`, the flat form of the same; see `to_replay_buffer`."""
     dataset = import_d3rlpy(needed_by=_NEEDED_BY).dataset
-    episodes = _to_episodes(list(trajectories), rewards, trust_terminals)
+    episodes = _to_episodes(list(trajectories), rewards, trust_terminals, channels)
     ends = np.concatenate([np.arange(len(e)) == len(e) - 1 for e in episodes])
     terminated = np.concatenate([np.full(len(e), e.terminated) for e in episodes])
     described = _described(episodes)
@@ -85,7 +94,11 @@ def to_mdp_dataset(
 
 
 def from_replay_buffer(
-    buffer: ReplayBufferBase, *, rewards: str = "env", trust_terminals: bool = False
+    buffer: ReplayBufferBase,
+    *,
+    rewards: str = "env",
+    trust_terminals: bool = False,
+    channels: str | None = None,
 ) -> list[Trajectory]:
     """Read a d3rlpy buffer, an `MDPDataset` too.
 
@@ -98,10 +111,13 @@ def from_replay_buffer(
         rewards: whose its rewards are: ``"env"`` makes them `Trajectory.env_rewards`,
             ``"source"`` `Trajectory.rewards`; ``"none"`` leaves them out.
         trust_terminals: see `to_replay_buffer`.
+        channels: where trajectories are to have those of pictures: ``"last"``, or ``"first"``,
+            as d3rlpy has them. By default those that are first unmistakably become last.
 
     Raises:
-        InvalidValueError: a number is not finite, time-outs are marked as terminals, or `rewards`
-            is another word.
+        InvalidValueError: a number is not finite, time-outs are marked as terminals, pictures may
+            have their channels first or last and nothing was told, or `rewards` or `channels` is
+            another word.
         ShapeError: observations are tuples.
     """
     field = reward_field(rewards)
@@ -112,11 +128,12 @@ def from_replay_buffer(
         where="This buffer",
         trusted=trust_terminals,
     )
-    return [_from_episode(e, number, field) for number, e in enumerate(episodes)]
+    discrete = buffer.dataset_info.action_space.name == "DISCRETE" if episodes else False
+    return [_from_episode(e, n, field, channels, discrete) for n, e in enumerate(episodes)]
 
 
 def _to_episodes(
-    trajectories: list[Trajectory], rewards: str, trust_terminals: bool
+    trajectories: list[Trajectory], rewards: str, trust_terminals: bool, channels: str | None
 ) -> list[Episode]:
     if not trajectories:
         raise NeedsError("No trajectory was given; a buffer needs at least one.")
@@ -127,13 +144,21 @@ def _to_episodes(
         trusted=trust_terminals,
     )
     pairs = zip(trajectories, rewards_of(trajectories, rewards), strict=True)
-    return [_to_episode(trajectory, episode_rewards) for trajectory, episode_rewards in pairs]
+    discrete = are_discrete(trajectory.actions for trajectory in trajectories)
+    if discrete:
+        count_values((trajectory.actions for trajectory in trajectories), "actions")
+    return [_to_episode(trajectory, rows, channels, discrete) for trajectory, rows in pairs]
 
 
-def _to_episode(trajectory: Trajectory, rewards: Float32[np.ndarray, " L"]) -> Episode:
+def _to_episode(
+    trajectory: Trajectory,
+    rewards: Float32[np.ndarray, " L"],
+    channels: str | None,
+    discrete: bool,
+) -> Episode:
     where = f"Trajectory {trajectory.id!r}"
-    observations = _narrow(_channels_first(trajectory.observations))
-    actions, column = _narrow(_rows(trajectory.actions)), _rows(rewards)
+    observations = _narrow(move_channels(trajectory.observations, channels, to="first"))
+    actions, column = _narrow(_actions(trajectory.actions, discrete)), _rows(rewards)
     for name, rows in (("rewards", column), ("observations", observations), ("actions", actions)):
         check_finite(rows, name=name, where=where, first=0)
     if trajectory.terminated or trajectory.last_observation_repeated:
@@ -149,7 +174,9 @@ def _to_episode(trajectory: Trajectory, rewards: Float32[np.ndarray, " L"]) -> E
     )
 
 
-def _from_episode(episode: Any, number: int, field: str | None) -> Trajectory:
+def _from_episode(
+    episode: Any, number: int, field: str | None, channels: str | None, discrete: bool
+) -> Trajectory:
     if not isinstance(episode.observations, np.ndarray):
         raise ShapeError(
             f"Episode {number} has {len(episode.observations)} arrays of observations; "
@@ -158,12 +185,12 @@ def _from_episode(episode: Any, number: int, field: str | None) -> Trajectory:
     where, length = f"Episode {number} of this buffer", episode.transition_count
     rewards = np.asarray(episode.rewards[:length, 0], dtype=np.float32)
     check_finite(rewards, name="rewards", where=where, first=0)
-    observations = _channels_last(episode.observations)
+    observations = move_channels(episode.observations, channels, to="last")
     if episode.terminated:
         observations = np.concatenate([observations, observations[-1:]])
     return Trajectory(
         observations=observations,
-        actions=episode.actions[:length],
+        actions=_actions(episode.actions[:length], discrete),
         terminated=bool(episode.terminated),
         truncated=not episode.terminated,
         id=f"d3rlpy/{number:06d}",
@@ -176,7 +203,7 @@ def _described(episodes: list[Episode]) -> dict[str, Any]:
     """Signatures and action space of the episodes, which d3rlpy would else infer and log."""
     d3rlpy = import_d3rlpy(needed_by=_NEEDED_BY)
     first = episodes[0]
-    discrete = first.actions.dtype.kind in "iub"
+    discrete = are_discrete(episode.actions for episode in episodes)
     space = d3rlpy.ActionSpace
     return {
         "observation_signature": first.observation_signature,
@@ -184,7 +211,9 @@ def _described(episodes: list[Episode]) -> dict[str, Any]:
         "reward_signature": first.reward_signature,
         "action_space": space.DISCRETE if discrete else space.CONTINUOUS,
         "action_size": (
-            1 + max(int(e.actions.max()) for e in episodes) if discrete else first.actions.shape[1]
+            count_values((episode.actions for episode in episodes), "actions")
+            if discrete
+            else first.actions.shape[1]
         ),
     }
 
@@ -193,17 +222,13 @@ def _rows(array: Shaped[np.ndarray, "L ..."]) -> Shaped[np.ndarray, "L ..."]:
     return array[:, None] if array.ndim == 1 else array
 
 
+def _actions(actions: Shaped[np.ndarray, "L ..."], discrete: bool) -> Shaped[np.ndarray, "L ..."]:
+    """Rows of actions whose dtype says whether they are discrete, as everything here reads it."""
+    rows = _rows(actions)
+    if discrete:
+        return rows if rows.dtype.kind in "iu" else rows.astype(np.int64)
+    return rows if rows.dtype.kind == "f" else rows.astype(np.float32)
+
+
 def _narrow(array: Shaped[np.ndarray, "L ..."]) -> Shaped[np.ndarray, "L ..."]:
     return array.astype(np.float32) if array.dtype == np.float64 else array
-
-
-def _channels_first(observations: Shaped[np.ndarray, "L1 ..."]) -> Shaped[np.ndarray, "L1 ..."]:
-    if observations.dtype == np.uint8 and observations.ndim == 4:
-        return np.ascontiguousarray(observations.transpose(0, 3, 1, 2))
-    return observations
-
-
-def _channels_last(observations: Shaped[np.ndarray, "L1 ..."]) -> Shaped[np.ndarray, "L1 ..."]:
-    if observations.dtype == np.uint8 and observations.ndim == 4:
-        return np.ascontiguousarray(observations.transpose(0, 2, 3, 1))
-    return observations

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -28,9 +27,11 @@ from vlfeedback.data.trajectories import (
 )
 from vlfeedback.data.whole_files import delete_partials, new_folder, write_json
 from vlfeedback.errors import InvalidValueError, ShapeError, UnknownNameError
+from vlfeedback.scoring.reward_store import RewardStore
+from vlfeedback.setting_types import checked_settings
 from vlfeedback.types import SCATTERED, Trajectory
 
-__all__ = ["Dataset", "NewCopy", "open_dataset"]
+__all__ = ["Dataset", "NewCopy", "finished_rewards", "open_dataset"]
 
 _SUFFIXES = (".h5", ".hdf5", ".npz")
 
@@ -76,8 +77,11 @@ class NewCopy:
     write: Callable[[Iterable[Trajectory], Mapping[str, Any]], object]
 
     def clean(self) -> None:
-        """Delete the rewards that were kept, and what killed processes left of the copy."""
-        shutil.rmtree(self.finished, ignore_errors=True)
+        """Delete the rewards that were kept, and what killed processes left of the copy.
+
+        Files of others that lie among them stay.
+        """
+        RewardStore.remove(self.finished)
         delete_partials(self.path)
 
 
@@ -91,6 +95,7 @@ def open_dataset(name: str | Path, reading: Mapping[str, Any] | None = None) -> 
 
     Raises:
         UnknownNameError: no known format, or an unknown setting.
+        InvalidTypeError: a setting is of another type than the adapter takes.
         FileNotFoundError: there is no such dataset.
         FileFormatError: it is damaged.
 
@@ -104,16 +109,7 @@ def open_dataset(name: str | Path, reading: Mapping[str, Any] | None = None) -> 
         raise UnknownNameError(
             f"{name} is of no known format; expected a path, minari:ID or lerobot:FOLDER."
         )
-    settings = dict(reading or {})
-    try:
-        return openers[kind](address, settings)
-    except TypeError as error:
-        if "unexpected keyword" not in str(error):
-            raise
-        raise UnknownNameError(
-            f"{json.dumps(settings)} is no reading of {name}: {error}; see vlfeedback.adapters for "
-            "what each format takes."
-        ) from error
+    return openers[kind](address, dict(reading or {}))
 
 
 def _open_path(name: str, reading: dict[str, Any]) -> Dataset:
@@ -134,11 +130,14 @@ def _open_path(name: str, reading: dict[str, Any]) -> Dataset:
     from vlfeedback.adapters import hdf5, npz
 
     adapter = npz if path.suffix == ".npz" else hdf5
+    reading = checked_settings(adapter.read, reading, of=f"reading {path}")
     adapter.read(path, **reading)
 
     def new_copy(out: str) -> NewCopy:
         to = _new_file(path, out)
-        return NewCopy(to, _beside(to), lambda relabelled, _: adapter.write(to, relabelled))
+        return NewCopy(
+            to, finished_rewards(to), lambda relabelled, _: adapter.write(to, relabelled)
+        )
 
     return Dataset(
         name=str(path),
@@ -160,7 +159,9 @@ def _open_trajectories(path: Path, reading: dict[str, Any]) -> Dataset:
 
     def new_copy(out: str) -> NewCopy:
         to = _new_file(path, out)
-        return NewCopy(to, _beside(to), lambda relabelled, _: _copy_file(path, to, relabelled))
+        return NewCopy(
+            to, finished_rewards(to), lambda relabelled, _: _copy_file(path, to, relabelled)
+        )
 
     return Dataset(
         name=str(path),
@@ -192,7 +193,7 @@ def _open_collection(path: Path, reading: dict[str, Any]) -> Dataset:
             raise UnknownNameError(f"{path} is a folder and so is its copy; {to} names a file.")
         return NewCopy(
             to,
-            _beside(to),
+            finished_rewards(to),
             lambda relabelled, record: _copy_collection(path, to, counts, relabelled, record),
         )
 
@@ -230,6 +231,7 @@ def _copy_collection(
 def _open_minari(name: str, reading: dict[str, Any]) -> Dataset:
     from vlfeedback.adapters import minari
 
+    reading = checked_settings(minari.read, reading, of=f"reading minari:{name}")
     minari.read(name, **reading)
 
     def new_copy(out: str) -> NewCopy:
@@ -237,7 +239,7 @@ def _open_minari(name: str, reading: dict[str, Any]) -> Dataset:
         folder = minari.check_new_id(new_id)
         return NewCopy(
             folder,
-            Path(new_id.replace("/", "-") + ".rewards"),
+            finished_rewards(f"minari:{new_id}"),
             lambda relabelled, record: minari.write_relabelled(
                 new_id, relabelled, origin=name, **record
             ),
@@ -257,13 +259,14 @@ def _open_lerobot(name: str, reading: dict[str, Any]) -> Dataset:
     from vlfeedback.adapters import lerobot
 
     path = Path(name)
+    reading = checked_settings(lerobot.read, reading, of=f"reading lerobot:{name}")
     lerobot.read(path, **reading)
 
     def new_copy(out: str) -> NewCopy:
         to = _new_folder(path, _same_kind("lerobot", name, out))
         return NewCopy(
             to,
-            _beside(to),
+            finished_rewards(to),
             lambda relabelled, _: lerobot.write_relabelled(to, relabelled, origin=path),
         )
 
@@ -312,5 +315,8 @@ def _new_folder(path: Path, out: str) -> Path:
     return to
 
 
-def _beside(to: Path) -> Path:
-    return to.with_name(f"{to.name}.rewards")
+def finished_rewards(out: str | Path) -> Path:
+    """Where the rewards for a copy of this name are kept until it is whole."""
+    kind, _, address = str(out).rpartition(":")
+    path = Path(address.replace("/", "-") if kind == "minari" else address)
+    return path.with_name(f"{path.name}.rewards")

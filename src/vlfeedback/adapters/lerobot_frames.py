@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
+from vlfeedback.adapters.lerobot_tables import ADVICE
+from vlfeedback.data.contents import file_digest
+from vlfeedback.data.foreign_files import reading
 from vlfeedback.errors import FileFormatError
 from vlfeedback.optional import require
 from vlfeedback.types import rows_of
@@ -33,12 +36,20 @@ class LeRobotFrames:
 
         Raises:
             FileNotFoundError: the video is missing.
-            FileFormatError: the video is damaged, or ends too soon.
+            FileFormatError: the video is damaged, or has no picture at that time.
             MissingExtraError: PyAV is not installed.
         """
         rows, inverse = np.unique(rows_of(self.times, times), return_inverse=True)
         seconds = self.start + rows / self.fps
         return _read_at(self.path, seconds, tolerance=0.5 / self.fps)[inverse]
+
+    def digest(self) -> bytes:
+        """Of the whole video, and the place in it; see `vlfeedback.data.contents.DigestedFrames`.
+
+        Raises:
+            FileNotFoundError: the video is missing.
+        """
+        return f"{file_digest(self.path)} {self.start} {self.fps}".encode()
 
 
 def _read_at(
@@ -47,31 +58,26 @@ def _read_at(
     """The pictures shown at these ascending times."""
     av = require("av", extra="vision", needed_by="Reading a video")
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; the dataset is not whole. Take a whole copy.")
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            pictures: list[np.ndarray] = []
-            position, frames = -np.inf, iter(())
-            for second in seconds.tolist():
-                if not -tolerance <= second - position <= _READ_ON:
-                    offset = max(0, int((second - tolerance) / stream.time_base))
-                    container.seek(offset, stream=stream)
-                    frames = container.decode(stream)
-                frame = _next_at(frames, second - tolerance)
-                position = float(frame.time)
-                pictures.append(frame.to_ndarray(format="rgb24"))
-            empty = np.empty((0, stream.height, stream.width, 3), dtype=np.uint8)
-    except (av.FFmpegError, StopIteration, IndexError) as error:
-        raise FileFormatError(
-            f"{path} cannot be read as a video, or ends too soon ({error!r}). Take a whole copy."
-        ) from error
-    return np.stack(pictures) if pictures else empty
+        raise FileNotFoundError(f"{path} is missing; the dataset is not whole. {ADVICE}")
+    with reading(path, "video", advice=ADVICE), av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        pictures: list[np.ndarray] = []
+        position, frames = -np.inf, iter(())
+        for second in seconds.tolist():
+            if not -tolerance <= second - position <= _READ_ON:
+                offset = max(0, int((second - tolerance) / stream.time_base))
+                container.seek(offset, stream=stream)
+                frames = container.decode(stream)
+            frame = _next_at(frames, second - tolerance)
+            if frame is None or frame.time > second + tolerance:
+                raise FileFormatError(f"{path} has no picture at {second:.3f} s. {ADVICE}")
+            position = float(frame.time)
+            pictures.append(frame.to_ndarray(format="rgb24"))
+        empty = np.empty((0, stream.height, stream.width, 3), dtype=np.uint8)
+        return np.stack(pictures) if pictures else empty
 
 
-def _next_at(frames: Any, second: float) -> Any:
-    frame = next(frames)
-    while frame.time is None or frame.time < second:
-        frame = next(frames)
-    return frame
+def _next_at(frames: Any, second: float) -> Any | None:
+    """The first of these pictures that is not shown before this time, if there is one."""
+    return next((f for f in frames if f.time is not None and f.time >= second), None)

@@ -1,30 +1,32 @@
 """Where a LeRobotDataset v3.0 keeps what: `meta/info.json`, the list of episodes, path templates.
 
+Every path that the metadata give lies in the dataset's folder, or is refused.
+
 Source: LeRobot's documentation, "LeRobotDataset v3.0".
 """
 
 from __future__ import annotations
 
 import json
+import math
+import operator
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Shaped
+
+from vlfeedback.adapters.lerobot_tables import ADVICE, read_columns
+from vlfeedback.data.foreign_files import path_inside, reading
 from vlfeedback.errors import FileFormatError
-from vlfeedback.optional import require
 
-__all__ = [
-    "ENV_REWARD",
-    "REWARD",
-    "LeRobotEpisode",
-    "LeRobotFolder",
-    "read_columns",
-    "write_table",
-]
+__all__ = ["LeRobotEpisode", "LeRobotFolder"]
 
-REWARD, ENV_REWARD = "next.reward", "next.env_reward"
-_HUGGING_FACE = b"huggingface"  # key of a file's metadata
-_NEEDED_BY = "A LeRobot dataset"
+_NUMBERED = ("chunk_index", "file_index")
+_PICTURES = ("video", "image")  # dtype of a camera's: in videos, or in the rows themselves
+_PLACE = re.compile(r"\{(chunk_index|file_index|video_key)(?::(0?[1-9]?d?))?\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,28 @@ class LeRobotEpisode:
     data: Path  # the Parquet file with its rows, where it shares with others
     videos: dict[str, tuple[Path, float]]  # by camera: file, and the time it begins at, s
 
+    def rows_among(self, numbers: Shaped[np.ndarray, " N"], path: Path) -> slice:
+        """This episode's rows of its file, whose rows are of the episodes `numbers`.
+
+        Raises:
+            FileFormatError: there are more or fewer than there should be, or others in between.
+        """
+        rows = np.flatnonzero(numbers == self.index)
+        if not len(rows) == self.n_rows == rows[-1:].sum() - rows[:1].sum() + 1:
+            raise FileFormatError(
+                f"{path} has {len(rows)} rows of episode {self.index}, and the dataset's metadata "
+                f"say {self.n_rows}. {ADVICE}"
+            )
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+
 
 @dataclass(frozen=True, slots=True)
 class LeRobotFolder:
     """A dataset's folder, as its metadata describe it."""
 
     root: Path
-    info: dict[str, Any]
+    features: dict[str, dict[str, Any]]  # by name of each array: its dtype, shape ...
+    fps: float  # rows, and pictures, per second
     episodes: tuple[LeRobotEpisode, ...]
 
     @classmethod
@@ -53,12 +70,14 @@ class LeRobotFolder:
         Raises:
             FileNotFoundError: there is no LeRobot dataset at `root`.
             FileFormatError: it is of another version, or damaged.
+            InvalidValueError: a path in it leads out of `root`.
             MissingExtraError: pyarrow is not installed.
         """
         path = root / "meta" / "info.json"
         if not path.is_file():
             raise FileNotFoundError(f"No LeRobot dataset at {root}: it has no meta/info.json.")
-        try:
+        with reading(root, "LeRobot dataset", advice=ADVICE):
+            path_inside(root, path.relative_to(root), where=root)
             info = dict(json.loads(path.read_text(encoding="utf-8")))
             version = str(info["codebase_version"])
             if not version.startswith("v3."):
@@ -66,100 +85,84 @@ class LeRobotFolder:
                     f"{root} is a LeRobot dataset of version {version}; v3 is read. Convert it "
                     "with LeRobot's own lerobot.scripts.convert_dataset_v21_to_v30."
                 )
+            features = {str(name): dict(about) for name, about in info["features"].items()}
             files = sorted((root / "meta" / "episodes").glob("*/*.parquet"))
-            rows = [row for file in files for row in _rows(file)]
-            episodes = [_episode(root, info, row) for row in rows]
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise FileFormatError(
-                f"The metadata of {root} cannot be read ({error!r}): damaged, or of another "
-                "version. Take a whole copy."
-            ) from error
-        if len(episodes) != info.get("total_episodes", len(episodes)):
-            raise FileFormatError(
-                f"{root} lists {len(episodes)} of {info['total_episodes']} episodes; it is not "
-                "whole. Take a whole copy."
-            )
-        return cls(root, info, tuple(sorted(episodes, key=lambda episode: episode.index)))
+            rows = [row for file in files for row in _rows(root, file)]
+            episodes = [_episode(root, info, features, row) for row in rows]
+            fps = _positive(info["fps"], "fps")
+        _check_whole(root, episodes, info.get("total_episodes", len(episodes)))
+        ordered = tuple(sorted(episodes, key=lambda episode: episode.index))
+        return cls(root, features, fps, ordered)
 
-    @property
-    def features(self) -> dict[str, Any]:
-        """Names of all arrays, with dtype and shape."""
-        return dict(self.info["features"])
-
-    @property
-    def fps(self) -> float:
-        """Rows, and pictures, per second."""
-        return float(self.info["fps"])
+    def name_of(self, episode: LeRobotEpisode) -> str:
+        """Id of an episode's trajectory."""
+        return f"{self.root.name}/{episode.index:06d}"
 
     @property
     def cameras(self) -> list[str]:
-        """Names of the arrays that are videos."""
-        return [name for name, about in self.features.items() if about.get("dtype") == "video"]
+        """Names of the arrays that are pictures."""
+        return [n for n, about in self.features.items() if about.get("dtype") in _PICTURES]
 
 
-def read_columns(path: Path, columns: list[str] | None = None) -> Any:
-    """A Parquet file as a pyarrow table.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        FileFormatError: it is damaged, or lacks a column.
-    """
-    pa = require("pyarrow", extra="offline", needed_by=_NEEDED_BY)
-    parquet = require("pyarrow.parquet", extra="offline", needed_by=_NEEDED_BY)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; the dataset is not whole. Take a whole copy.")
-    try:
-        with parquet.ParquetFile(path) as file:
-            missing = set(columns or ()) - set(file.schema_arrow.names)
-            if missing:
-                raise FileFormatError(f"{path} has no column {sorted(missing)[0]!r}.")
-            return file.read(columns=columns)
-    except (OSError, pa.ArrowException) as error:
+def _check_whole(root: Path, episodes: list[LeRobotEpisode], total: object) -> None:
+    if len(episodes) != total:
         raise FileFormatError(
-            f"{path} cannot be read ({error}): truncated or damaged. Take a whole copy."
-        ) from error
+            f"{root} lists {len(episodes)} of {total} episodes; it is not whole. {ADVICE}"
+        )
+    if len({episode.index for episode in episodes}) != len(episodes):
+        raise FileFormatError(f"{root} lists an episode twice: it is damaged. {ADVICE}")
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    table = read_columns(path)
+def _rows(root: Path, path: Path) -> list[dict[str, Any]]:
+    table = read_columns(path_inside(root, path.relative_to(root), where=root))
     names = [name for name in table.column_names if not name.startswith("stats/")]
     return list(table.select(names).to_pylist())
 
 
-def _episode(root: Path, info: dict[str, Any], row: dict[str, Any]) -> LeRobotEpisode:
-    def place(template: str, prefix: str, **names: str) -> Path:
-        numbers = {key: row[f"{prefix}/{key}"] for key in ("chunk_index", "file_index")}
-        return root / template.format(**numbers, **names)
+def _episode(
+    root: Path, info: dict[str, Any], features: dict[str, dict[str, Any]], row: dict[str, Any]
+) -> LeRobotEpisode:
+    def place(template: object, prefix: str, camera: str = "") -> Path:
+        names = {key: operator.index(row[f"{prefix}/{key}"]) for key in _NUMBERED}
+        text = _filled(template, {**names, "video_key": camera})
+        return path_inside(root, text, where=root / "meta" / "info.json")
 
-    cameras = [name for name, about in info["features"].items() if about.get("dtype") == "video"]
+    tasks = row.get("tasks") or []
+    if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
+        raise FileFormatError(f"{root}: tasks of an episode are {tasks!r}; expected texts.")
+    cameras = [name for name, about in features.items() if about.get("dtype") == "video"]
     return LeRobotEpisode(
-        index=int(row["episode_index"]),
-        n_rows=int(row["length"]),
-        tasks=tuple(row.get("tasks") or ()),
+        index=operator.index(row["episode_index"]),
+        n_rows=operator.index(row["length"]),
+        tasks=tuple(tasks),
         data=place(info["data_path"], "data"),
         videos={
             camera: (
-                place(info["video_path"], f"videos/{camera}", video_key=camera),
-                float(row[f"videos/{camera}/from_timestamp"]),
+                place(info["video_path"], f"videos/{camera}", camera),
+                _time(row[f"videos/{camera}/from_timestamp"]),
             )
             for camera in cameras
         },
     )
 
 
-def write_table(path: Path, table: Any) -> None:
-    """A pyarrow table as a Parquet file, described to the `datasets` library as it is.
+def _filled(template: object, names: dict[str, Any]) -> str:
+    """A path template with its numbers; no expression in it is evaluated, as str.format does."""
+    if not isinstance(template, str) or "{" in _PLACE.sub("", template):
+        raise FileFormatError(
+            f"The path template {template!r} is none of LeRobot's; expected such as "
+            "'data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet'."
+        )
+    return _PLACE.sub(lambda place: format(names[place[1]], place[2] or ""), template)
 
-    That library refuses a file whose own description lacks one of its columns.
-    """
-    parquet = require("pyarrow.parquet", extra="offline", needed_by=_NEEDED_BY)
-    metadata = dict(table.schema.metadata or {})
-    if _HUGGING_FACE in metadata:
-        description = json.loads(metadata[_HUGGING_FACE])
-        features = description.get("info", {}).get("features", {})
-        for name in {REWARD, ENV_REWARD} & set(table.column_names):
-            features[name] = {"dtype": "float32", "_type": "Value"}
-        metadata[_HUGGING_FACE] = json.dumps(description).encode()
-        table = table.replace_schema_metadata(metadata)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    parquet.write_table(table, path, compression="snappy")
+
+def _time(seconds: Any) -> float:
+    if not math.isfinite(seconds) or seconds < 0:
+        raise FileFormatError(f"An episode begins at {seconds} s of its video. {ADVICE}")
+    return float(seconds)
+
+
+def _positive(number: Any, name: str) -> float:
+    if isinstance(number, str) or not 0 < float(number) < math.inf:
+        raise FileFormatError(f"{name} is {number!r}; expected a positive number. {ADVICE}")
+    return float(number)

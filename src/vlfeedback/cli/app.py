@@ -29,6 +29,7 @@ from vlfeedback.cli import (
     train,
     weights,
 )
+from vlfeedback.cli.console import plain
 from vlfeedback.cli.messages import message_of, options_of
 from vlfeedback.errors import VLFeedbackError
 
@@ -112,5 +113,5 @@ def main() -> None:
         app()
     except (VLFeedbackError, OSError) as error:
         options = options_of(typer.main.get_command(app), sys.argv[1:])
-        typer.secho(message_of(error, options), fg="red", err=True)
+        typer.secho(plain(message_of(error, options)), fg="red", err=True)
         sys.exit(1)

@@ -13,34 +13,35 @@ _COLOURS = {"good": "green", "weak": "yellow", "useless": "red", "inconclusive":
 def print_tables(results: Mapping[str, Any]) -> None:
     """Verdicts with their reasons, then all figures of all sources."""
     from rich import box
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
-    console = Console()
+    from vlfeedback.cli.console import console, styled
+
+    screen = console()
     for name, row in results["sources"].items():
         colour = _COLOURS[row["verdict"]]
-        console.print(f"[bold]{escape(name)}[/]: [bold {colour}]{escape(row['sentence'])}[/]")
+        verdict = styled(row["sentence"], f"bold {colour}")
+        screen.print(styled(f"{name}: ", "bold") + verdict)
         for reason in row["reasons"]:
-            console.print(f"  {escape(reason)}", highlight=False)
+            screen.print(f"  {reason}", highlight=False)
         if "goal" in row:
-            console.print(f"  {escape(row['goal'])}", highlight=False)
+            screen.print(f"  {row['goal']}", highlight=False)
     title = f"{results['task']}: “{results['instruction']}”"
-    table = Table(title=escape(title), box=box.SIMPLE_HEAD)
+    table = Table(title=title, box=box.SIMPLE_HEAD)
     table.add_column("figure")
     for name in results["sources"]:
-        table.add_column(escape(name), justify="right")
+        table.add_column(name, justify="right")
     for key, kind in results["legend"].items():
         metrics = (row["findings"][key] for row in results["sources"].values())
         table.add_row(
             f"{kind['title']}, {kind['unit']}",
-            *(escape(_cell(metric, kind["unit"])) for metric in metrics),
+            *(_cell(metric, kind["unit"]) for metric in metrics),
         )
     prior = next(iter(results["sources"].values()))["priors"]["random"]
     table.caption = "95 % intervals over episodes; -: not applicable" + (
         "" if prior is None else f"; prior of random pairs: {100 * prior:.0f} %"
     )
-    console.print(table)
+    screen.print(table)
 
 
 def _cell(metric: Mapping[str, Any], unit: Any) -> str:

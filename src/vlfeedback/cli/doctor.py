@@ -60,14 +60,14 @@ def doctor() -> None:
 
     Example: vlfeedback doctor
     """
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
-    console = Console()
+    from vlfeedback.cli.console import console, styled
+
+    screen = console()
     table = Table("", "what", "found", "fix")
-    marks = {"ok": "[green]ok[/]", "absent": "[dim]--[/]", "broken": "[red]BROKEN[/]"}
-    with console.status("Rendering a picture, importing torch ..."):
+    marks = {"ok": ("ok", "green"), "absent": ("--", "dim"), "broken": ("BROKEN", "red")}
+    with screen.status("Rendering a picture, importing torch ..."):
         checks = [
             Check("python", "ok", f"{sys.version.split()[0]} at {sys.executable}"),
             *check_extras(),
@@ -77,9 +77,8 @@ def doctor() -> None:
             *check_plugins(),
         ]
     for check in checks:
-        row = (check.subject, check.detail, check.fix)
-        table.add_row(marks[check.state], *map(Text, row))
-    console.print(table)
+        table.add_row(styled(*marks[check.state]), check.subject, check.detail, check.fix)
+    screen.print(table)
     raise typer.Exit(1 if any(check.state == "broken" for check in checks) else 0)
 
 

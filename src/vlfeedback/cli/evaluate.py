@@ -109,7 +109,7 @@ def eval_labels(
     choices = parse_sources(source, settings or [])
     sources = {c.name: make_any_source(c.id, device=device, **c.settings) for c in choices}
     for folder in (figures_folder, failures_folder):
-        report.prepare(folder)
+        report.prepare(folder, list(sources))
     at_hand = Collection.open(data) if data else None
     if at_hand:
         names = split_names(tasks) if tasks else at_hand.tasks()

@@ -81,7 +81,7 @@ def eval_vlp(
         raise NeedsError(f"--language compares tasks and --tasks has only {names}; name another.")
     with_language = len(names) > 1 if language is None else language
     for folder in (figures_folder, failures_folder):
-        report.prepare(folder)
+        report.prepare(folder, ["vlp"])
     model: Any = make_reward_source("vlp", **({"weights": weights} if weights else {}))
     with ExitStack() as stack:
         root = clips or Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -26,16 +26,17 @@ MISTAKES = 6
 """Pictures of wrong labels a source and task."""
 
 
-def prepare(folder: Path | None) -> None:
+def prepare(folder: Path | None, sources: Sequence[str]) -> None:
     """Check before the evaluation, not after it, that the folders for pictures can be written.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        OSError: the folder cannot be made.
+        InvalidValueError: a source's name leads out of the folder.
+        OSError: a folder cannot be made.
     """
     if folder is not None:
         require("matplotlib", extra="vision", needed_by="A plot")
-        folder.mkdir(parents=True, exist_ok=True)
+        _folders(folder, sources)
 
 
 def draw(figures: Mapping[str, Mapping[str, Any]], folder: Path | None) -> None:
@@ -45,13 +46,12 @@ def draw(figures: Mapping[str, Mapping[str, Any]], folder: Path | None) -> None:
         figures: by source.
         folder: of one source's plots, or with a folder for each; None draws nothing.
     """
-    from rich.console import Console
-
+    from vlfeedback.cli.console import console
     from vlfeedback.figures.label_accuracy import draw_label_figures
 
     for path, source in _folders(folder, list(figures)):
         paths = draw_label_figures(figures[source], path, source=source)
-        Console().print(f"Drawn: {', '.join(map(str, paths))}")
+        console().print(f"Drawn: {', '.join(map(str, paths))}")
 
 
 def show_mistakes(folder: Path | None, sources: Sequence[str]) -> Inspect:
@@ -80,9 +80,14 @@ def show_mistakes(folder: Path | None, sources: Sequence[str]) -> Inspect:
 
 def _folders(folder: Path | None, sources: Sequence[str]) -> list[tuple[Path, str]]:
     """The output folder of each source."""
+    from vlfeedback.data.foreign_files import path_inside
+
     if folder is None:
         return []
-    folders = [(folder / source if len(sources) > 1 else folder, source) for source in sources]
+    if len(sources) == 1:
+        folders = [(folder, source) for source in sources]
+    else:
+        folders = [(path_inside(folder, s, where="A source's name"), s) for s in sources]
     for path, _ in folders:
         path.mkdir(parents=True, exist_ok=True)
     return folders

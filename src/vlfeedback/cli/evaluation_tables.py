@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from vlfeedback.cli.console import console
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -15,32 +17,28 @@ _METRICS = ("itp_accuracy", "ivp_accuracy", "ilp_loss", "average_loss")
 
 def print_tables(figures: Mapping[str, Any]) -> None:
     """Print accuracies, comparisons and Table 6; the paper's figures have a column of their own."""
-    from rich.console import Console
-
-    console = Console()
-    console.print(_accuracies(figures))
-    console.print(_comparisons(figures))
+    screen = console()
+    screen.print(_accuracies(figures))
+    screen.print(_comparisons(figures))
     kinds = figures.get("language", {})
     for pool in (key for key in kinds.get("seen", {}) if not key.startswith("itp")):
-        console.print(_language(figures, pool))
+        screen.print(_language(figures, pool))
     training_tasks = [t for t in figures["label_accuracy"] if t not in figures["unseen_tasks"]]
     if training_tasks:
-        console.print(
+        screen.print(
             f"These weights were trained on {', '.join(training_tasks)}: no test of new tasks."
         )
 
 
 def print_comparison(figures: Mapping[str, Mapping[str, Any]]) -> None:
     """Print what `evaluate_labels` returns: all sources in one table, and how sure each is."""
-    from rich.console import Console
-
-    console = Console()
-    console.print(_by_pairing(figures))
-    console.print(_by_task(figures))
-    console.print(_confidence(figures))
+    screen = console()
+    screen.print(_by_pairing(figures))
+    screen.print(_by_task(figures))
+    screen.print(_confidence(figures))
     for name, of_source in figures.items():
         for pairing, reason in of_source.get("not_applicable", {}).items():
-            console.print(f"{name}, {pairing} pairs: not applicable. {reason}", highlight=False)
+            screen.print(f"{name}, {pairing} pairs: not applicable. {reason}", highlight=False)
 
 
 def _by_pairing(figures: Mapping[str, Mapping[str, Any]]) -> Table:

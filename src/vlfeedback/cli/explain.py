@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vlfeedback.cli.one_task import parse_task
-from vlfeedback.cli.settings import parse_json_object
+from vlfeedback.cli.settings import check_no_argument, parse_json_object
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def explain(
     if not texts:
         raise NeedsError("Say what should happen: --instruction 'close the drawer'.")
     settings = parse_json_object("--source-config", source_config)
+    check_no_argument(settings, make_reward_source, of="the source")
     if weights:
         settings["weights"] = weights
     scorer: Any = make_reward_source(source, **settings)

@@ -12,8 +12,9 @@ __all__ = ["print_fit"]
 
 def print_fit(report: FitReport) -> None:
     """A table of figures, why the training stopped, and its warnings."""
-    from rich.console import Console
     from rich.table import Table
+
+    from vlfeedback.cli.console import console
 
     table = Table("", "training", "validation")
     table.add_row("pairs", str(report.n_pairs), str(report.n_validation))
@@ -22,13 +23,14 @@ def print_fit(report: FitReport) -> None:
     table.add_row("loss", *(f"{curve[-1]:.3f}" if curve else "nan" for curve in curves))
     table.add_row("calibration error", "", f"{report.calibration_error:.3f}")
     table.add_row("Brier score", "", f"{report.brier_score:.3f}")
-    console = Console()
-    console.print(table)
+    screen = console()
+    screen.print(table)
+    screen.print(report.pairs)
     reasons = {
         "accuracy": "training pairs are told apart",
         "validation": "validation pairs are told no better",
         "epochs": "that is how many were asked for",
     }[report.stopped]
-    console.print(f"Stopped after {report.epochs} passes: {reasons}.")
+    screen.print(f"Stopped after {report.epochs} passes: {reasons}.")
     for warning in report.warnings:
-        console.print(f"Warning: {warning}", style="yellow", markup=False)
+        screen.print(f"Warning: {warning}", style="yellow")

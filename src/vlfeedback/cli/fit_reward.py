@@ -12,7 +12,7 @@ import typer
 from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options
 from vlfeedback.cli.fit_report import print_fit
 from vlfeedback.cli.loss_bars import LossBars
-from vlfeedback.cli.settings import parse_json_object
+from vlfeedback.cli.settings import check_no_argument, parse_json_object
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def fit_reward(
         float, typer.Option(min=0, help="Share of the pairs held out, by trajectory; 0: none.")
     ] = 0.1,
     label_margin: Annotated[float, typer.Option(help="Soften labels by this much.")] = 0.0,
-    bf16: Annotated[bool, typer.Option(help="Train in bfloat16.")] = False,
+    bf16: Annotated[
+        bool, typer.Option(help="Train in bfloat16 where that is faster here.")
+    ] = False,
     reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
     seed: Annotated[int, typer.Option(help="Same seed and hardware, same weights.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
@@ -99,7 +101,7 @@ def fit_reward(
         label_margin=label_margin,
         validation=validation,
         patience=patience,
-        bf16=bf16,
+        bf16="auto" if bf16 else False,
     )
     dataset = PreferenceDataset.load(labels, episodes.read())
     with LossBars() as report:
@@ -128,6 +130,7 @@ def _make_encoder(name: str, config: str, device: str) -> EmbeddingSource | None
     if not name:
         return None
     settings = parse_json_object("--encoder-config", config)
+    check_no_argument(settings, make_reward_source, of="the encoder")
     source = make_reward_source(name, device=device, **settings)
     if not isinstance(source, EmbeddingSource):
         raise NeedsError(f"--encoder {name!r} keeps no embeddings of pictures; take vlp or clip.")

@@ -70,16 +70,16 @@ def write(
         "count": count,
         "pictures": pictures,
     }
-    file = InstructionFile.create(out, provenance)
-    missing = [name for name in names if name not in file.phrases]
-    if missing:
-        try:
-            _write_missing(file, missing, base_url or None, timeout)
-        except BaseException:
-            n_finished = sum(name in file.phrases for name in names)
-            where = f"{n_finished} of {len(names)} tasks are in {out}"
-            typer.echo(f"{where}; go on with the same command.", err=True)
-            raise
+    with InstructionFile.opened(out, provenance) as file:
+        missing = [name for name in names if name not in file.phrases]
+        if missing:
+            try:
+                _write_missing(file, missing, base_url or None, timeout)
+            except BaseException:
+                n_finished = sum(name in file.phrases for name in names)
+                where = f"{n_finished} of {len(names)} tasks are in {out}"
+                typer.echo(f"{where}; go on with the same command.", err=True)
+                raise
     total = sum(len(file.phrases[name]) for name in names)
     typer.echo(f"{total} instructions of {len(names)} tasks are in {out}.")
 
@@ -87,8 +87,7 @@ def write(
 def _write_missing(
     file: InstructionFile, missing: list[str], base_url: str | None, timeout_s: float
 ) -> None:
-    from rich.progress import track
-
+    from vlfeedback.cli.progress import counting_progress
     from vlfeedback.collecting import picture_task
     from vlfeedback.errors import NeedsError
     from vlfeedback.tasks import get_task
@@ -98,10 +97,12 @@ def _write_missing(
     count = int(file.provenance["count"])
     refused: dict[str, str] = {}
     logging.getLogger("stamina").setLevel(logging.ERROR)  # the client says more about each failure
-    with ChatClient(
-        str(file.provenance["model"]), base_url=base_url, timeout_s=timeout_s
-    ) as client:
-        for task in track(missing, "asking"):
+    model = str(file.provenance["model"])
+    with (
+        ChatClient(model, base_url=base_url, timeout_s=timeout_s) as client,
+        counting_progress() as progress,
+    ):
+        for task in progress.track(missing, description="asking"):
             picture = picture_task(get_task(task)) if file.provenance["pictures"] else None
             owners = {text: owner for owner, texts in file.phrases.items() for text in texts}
             try:

@@ -11,7 +11,7 @@ import typer
 
 from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options, read_data
 from vlfeedback.cli.progress import counting_progress
-from vlfeedback.cli.settings import parse_settings
+from vlfeedback.cli.settings import check_no_argument, parse_settings
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
@@ -79,8 +79,11 @@ def label(
     from vlfeedback.preferences import make_preference_source
     from vlfeedback.scoring.labelling import label_pairs
 
+    config = check_no_argument(
+        parse_settings(settings or ()), make_preference_source, of="the labeller"
+    )
     trajectories = read_data(data, reading, task)
-    source = make_preference_source(labeller, device=device, **parse_settings(settings or ()))
+    source = make_preference_source(labeller, device=device, **config)
     sample = sample_clustered_pairs if sampler == "clustered" else sample_segment_pairs
     segment_pairs = sample(
         trajectories,

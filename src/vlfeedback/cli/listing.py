@@ -129,11 +129,11 @@ def _summary(registry: Registry[Any], entry: Entry) -> str:
 
 
 def _print_table(what: str, rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
-    console = Console()
+    from vlfeedback.cli.console import console
+
+    screen = console()
     columns = {
         "tasks": ("task", "instruction", "id"),
         "rewards": ("source", "needs", "granularity", "summary"),
@@ -144,8 +144,8 @@ def _print_table(what: str, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         cells = (row[column] for column in columns)
         texts = (", ".join(cell) if isinstance(cell, list) else cell for cell in cells)
-        table.add_row(*map(Text, texts), style="red" if row.get("problem") else None)
-    console.print(table)
+        table.add_row(*texts, style="red" if row.get("problem") else None)
+    screen.print(table)
     for row in rows:
         if row.get("problem"):
-            console.print(f"{row[columns[0]]}: {row['problem']}", style="red", markup=False)
+            screen.print(f"{row[columns[0]]}: {row['problem']}", style="red")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from vlfeedback.cli.console import progress_bars, text_column
+
 __all__ = ["LossBars"]
 
 
@@ -9,20 +11,14 @@ class LossBars:
     """A progress bar for each stage, with a running mean of its loss."""
 
     def __enter__(self) -> LossBars:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
-        self._progress = Progress(
-            TextColumn("{task.description}"),
+        self._progress = progress_bars(
+            text_column("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[loss]}"),
+            text_column("{task.fields[loss]}"),
         )
         self._progress.start()
         self._bars: dict[str, tuple[object, float]] = {}

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from vlfeedback.cli.console import progress_bars, text_column
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -19,14 +21,12 @@ def counting_progress() -> Progress:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
-        TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (text_column("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return progress_bars(*columns, TimeElapsedColumn(), TimeRemainingColumn())
 
 
 @contextmanager

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options
 from vlfeedback.cli.progress import counting_progress
-from vlfeedback.cli.settings import parse_json_object
-from vlfeedback.errors import NeedsError
+from vlfeedback.cli.settings import check_no_argument, parse_json_object
+from vlfeedback.errors import NeedsError, VLFeedbackError
 
 if TYPE_CHECKING:
+    from vlfeedback.adapters.formats import Dataset
     from vlfeedback.types import RewardSource, Trajectory
 
 __all__ = ["relabel"]
@@ -55,39 +56,70 @@ def relabel(
     Example: vlfeedback relabel --data mtvlp/drawer-close/expert.h5 --source vlp --instruction
     "close the drawer" --between hold --out relabelled.h5
     """
+    from contextlib import closing
+
     from vlfeedback.adapters.formats import open_dataset
-    from vlfeedback.data.store import locked
+    from vlfeedback.data.locks import locked_file
+    from vlfeedback.data.writable import check_writable
     from vlfeedback.rewards import make_reward_source, source_to_json
     from vlfeedback.scoring.relabel import relabel as relabel_trajectories
 
+    config = parse_json_object("--source-config", source_config)
+    check_no_argument(config, make_reward_source, of="the source")
+    how: dict[str, Any] = {
+        "instruction": instruction or None,
+        "between": between,
+        "batch_size": batch_size,
+    }
     dataset = open_dataset(data, parse_json_object("--reading", reading))
-    copy = dataset.new_copy(out)
-    reward_source = make_reward_source(
-        source, device=device, **parse_json_object("--source-config", source_config)
-    )
+    try:
+        copy = dataset.new_copy(out)
+        check_writable(copy.path)
+    except FileExistsError:
+        if not _is_done(dataset, source, source_config, device, out, how):
+            raise
+        typer.echo(f"{out} is this copy already. Next: {_next(out, reading)}")
+        return
+    reward_source = make_reward_source(source, device=device, **config)
     record = {"source": source_to_json(reward_source), "instruction": instruction or None}
     if cache:
         reward_source = _cached(reward_source, source, cache)
     totals = _Totals()
-    with locked(copy.finished, what="relabels into"), counting_progress() as progress:
+    with locked_file(copy.path, what="relabels into"), counting_progress() as progress:
         trajectories = progress.track(
             dataset.read(), total=dataset.total, description="relabelling"
         )
-        relabelled = relabel_trajectories(
-            trajectories,
-            reward_source,
-            instruction=instruction or None,
-            between=between,
-            batch_size=batch_size,
-            resume=copy.finished,
-        )
-        copy.write(totals.passing(relabelled), record)
+        relabelled = relabel_trajectories(trajectories, reward_source, resume=copy.finished, **how)
+        with closing(relabelled):
+            copy.write(totals.passing(relabelled), record)
         copy.clean()
+    typer.echo(f"{totals.summary()} The relabelled dataset is {out}. Next: {_next(out, reading)}")
+
+
+def _next(out: str, reading: str) -> str:
     command = ["vlfeedback", "train", "--learner", "iql", *data_options(out, reading)]
-    typer.echo(
-        f"{totals.summary()} The relabelled dataset is {out}. Next: "
-        f"{shlex.join([*command, '--out', 'policy'])}"
-    )
+    return shlex.join([*command, "--out", "policy"])
+
+
+def _is_done(
+    dataset: Dataset, source: str, source_config: str, device: str, out: str, how: dict[str, Any]
+) -> bool:
+    """Whether `out` is what the same command wrote just before it was stopped; tidies up then."""
+    from vlfeedback.adapters.formats import finished_rewards, open_dataset
+    from vlfeedback.rewards import make_reward_source
+    from vlfeedback.scoring.relabel import is_relabelled
+    from vlfeedback.scoring.reward_store import RewardStore
+
+    settings = parse_json_object("--source-config", source_config)
+    reward_source = make_reward_source(source, device=device, **settings)
+    try:
+        copy = open_dataset(out, dataset.reading)
+        is_done = is_relabelled(copy.read(), dataset.read(), reward_source, **how)
+    except (VLFeedbackError, OSError):  # it is something else
+        return False
+    if is_done:
+        RewardStore.remove(finished_rewards(out))
+    return is_done
 
 
 def _cached(source: RewardSource, name: str, cache: str) -> RewardSource:

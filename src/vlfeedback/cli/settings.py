@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from vlfeedback.errors import InvalidValueError
 
-__all__ = ["parse_json_object", "parse_settings", "parse_value", "split_setting"]
+__all__ = [
+    "check_no_argument",
+    "parse_json_object",
+    "parse_settings",
+    "parse_value",
+    "split_setting",
+]
+
+
+def check_no_argument(
+    settings: Mapping[str, Any], function: Callable[..., Any], *, of: str
+) -> Mapping[str, Any]:
+    """The settings, none of them called like an argument of the function that takes them.
+
+    Args:
+        settings: by name.
+        function: takes them as ``**settings``, beside arguments of its own.
+        of: what they are settings of, for the message: ``"the learner"``.
+
+    Raises:
+        InvalidValueError: one is; the message names it as messages name options.
+    """
+    for key in settings:
+        if key in inspect.signature(function).parameters:
+            raise InvalidValueError(
+                f"{key!r} is no setting of {of}; where there is an option for it, give that: "
+                f"{key}={settings[key]!r}."
+            )
+    return settings
 
 
 def parse_settings(texts: Sequence[str]) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from vlfeedback.cli.settings import parse_value, split_setting
+from vlfeedback.cli.settings import check_no_argument, parse_value, split_setting
 from vlfeedback.errors import UnknownNameError
 from vlfeedback.evaluation.diagnosis import SourceChoice
 from vlfeedback.registry import suggest
+from vlfeedback.rewards import make_reward_source
 
 __all__ = ["SourceChoice", "parse_sources"]
 
@@ -24,7 +25,7 @@ def parse_sources(sources: Sequence[str], settings: Sequence[str]) -> list[Sourc
 
     Raises:
         UnknownNameError: two sources share a name, or a setting names none of them.
-        InvalidValueError: a setting sets nothing.
+        InvalidValueError: a setting sets nothing, or is none.
 
     >>> parse_sources(["env", "a=random"], ["a.seed=3"])[1]
     SourceChoice(name='a', id='random', settings={'seed': 3})
@@ -41,6 +42,7 @@ def parse_sources(sources: Sequence[str], settings: Sequence[str]) -> list[Sourc
         choices[name] = SourceChoice(name, source)
     for text in settings:
         name, key, value = _parse_setting(text, list(choices))
+        check_no_argument({key: value}, make_reward_source, of=f"source {name!r}")
         choice = choices[name]
         choices[name] = replace(choice, settings={**choice.settings, key: value})
     return list(choices.values())

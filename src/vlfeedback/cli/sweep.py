@@ -122,8 +122,9 @@ def _parse_seeds(text: str) -> list[int]:
 def _show(planned: Sequence[Planned], workers: int) -> None:
     """Print a table of all runs, and about how long the missing ones will take."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
+
+    from vlfeedback.cli.console import console
 
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("task", "source", "learner", "seed", "steps", "state"):
@@ -135,10 +136,10 @@ def _show(planned: Sequence[Planned], workers: int) -> None:
             state += f", labels of {row['same_labels_as']}"
         names = (run.task, source, run.learner.name)
         table.add_row(*names, str(run.seed), f"{run.steps:,}", state)
-    console = Console()
-    console.print(table)
+    screen = console()
+    screen.print(table)
     missing = [one.run for one in planned if one.row is None]
-    console.print(f"{len(missing)} of {len(planned)} runs are to do. {_estimate(planned, workers)}")
+    screen.print(f"{len(missing)} of {len(planned)} runs are to do. {_estimate(planned, workers)}")
 
 
 def _estimate(planned: Sequence[Planned], workers: int) -> str:

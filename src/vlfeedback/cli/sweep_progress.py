@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from vlfeedback.cli.console import progress_bars, text_column
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -22,17 +24,15 @@ def watch(events: Iterable[Event], steps: Mapping[str, int]) -> int:
     """
     from rich.progress import (
         BarColumn,
-        Progress,
         TaskProgressColumn,
-        TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    columns = (text_column("{task.description}"), BarColumn(), TaskProgressColumn())
     times = (TimeElapsedColumn(), TimeRemainingColumn())
     # Steps are reported once an evaluation, so speed has to be judged over a long time.
-    with Progress(*columns, *times, speed_estimate_period=3600) as progress:
+    with progress_bars(*columns, *times, speed_estimate_period=3600) as progress:
         bars = _Bars(progress, steps)
         for event in events:
             bars.show(event)
@@ -71,7 +71,7 @@ class _Bars:
         if event.kind in ("retried", "failed"):
             log = f" Its log is {job.log}." if job.log.exists() else ""
             text = f"{job.id} {event.kind}: {event.reason}.{log}"
-            self._progress.console.print(text, style="red", markup=False, soft_wrap=True)
+            self._progress.console.print(text, style="red", soft_wrap=True)
         if job.id in self._steps:  # a run, and no labels
             ended = event.kind != "retried"
             self._reached[job.id] = self._steps[job.id] if ended else 0

@@ -10,7 +10,7 @@ import typer
 
 from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options, read_data
 from vlfeedback.cli.loss_bars import LossBars
-from vlfeedback.cli.settings import parse_settings
+from vlfeedback.cli.settings import check_no_argument, parse_settings
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def train(
     from vlfeedback.offline.learners import get_learner
     from vlfeedback.offline.presets import get_preset
 
+    overrides = check_no_argument(parse_settings(settings or ()), train_policy, of="the learner")
     protocol, reads = get_preset(preset), get_learner(learner).reads
     if "preferences" in reads and labels is None:
         raise NeedsError(
@@ -104,9 +105,11 @@ def train(
             device=device,
             out=out,
             report=report,
-            **parse_settings(settings or ()),
+            **overrides,
         )
     _print(policy.curve)
+    if pairs := policy.notes.get("reward_model", {}).get("pairs"):
+        typer.echo(f"Reward model: {pairs}")
     typer.echo(
         f"{out}: {learner} trained for {policy.config['n_steps']} steps in {policy.seconds:.0f} "
         "s. Next, in Python:\n\n"
@@ -151,8 +154,9 @@ def _evaluator(
 
 
 def _print(curve: EvaluationCurve) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from vlfeedback.cli.console import console
 
     if not len(curve):
         return
@@ -160,9 +164,9 @@ def _print(curve: EvaluationCurve) -> None:
     rows = zip(curve.steps, curve.means(), curve.means("return"), strict=True)
     for step, success, gain in rows:
         table.add_row(f"{step:,}", f"{success:.0%}", f"{gain:.4g}")
-    console = Console()
-    console.print(table)
-    console.print(
+    screen = console()
+    screen.print(table)
+    screen.print(
         f"Best mean of 8 evaluations in a row: success {curve.best():.0%}, return "
         f"{curve.best(of='return'):.4g}."
     )

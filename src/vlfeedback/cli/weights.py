@@ -37,30 +37,30 @@ def list_weights(
     if as_json:
         typer.echo(json.dumps([asdict(released) for released in releases], indent=2))
         return
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
-    console = Console()
+    from vlfeedback.cli.console import console
+
+    screen = console()
     table = Table("source", "file", "MB", "pass as", "licence of the weights", "from")
     for released in releases:
         licence = released.weights_licence
         style = "yellow" if released.non_commercial else None
         if not released.files:
             cells = (released.source, "bundled", "", "", licence, "the library")
-            table.add_row(*map(Text, cells), style=style)
+            table.add_row(*cells, style=style)
         for row, file in enumerate(released.files):
             argument = " ".join(filter(None, [f"{file.setting}=...", file.choose]))
             if file.setting == "pretrained":
                 argument = file.choose
             name, once = ("", "") if row else (released.source, licence)
             cells = (name, file.name, f"{file.megabytes:g}", argument, once, file.where)
-            table.add_row(*map(Text, cells), style=style)
-    console.print(table)
+            table.add_row(*cells, style=style)
+    screen.print(table)
     for released in releases:
         if released.note:
-            console.print(f"{released.source}: {released.note}", markup=False)
-    console.print("Next: vlfeedback weights check FILE", markup=False)
+            screen.print(f"{released.source}: {released.note}")
+    screen.print("Next: vlfeedback weights check FILE")
 
 
 @weights_app.command("check")

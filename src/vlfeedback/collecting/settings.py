@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 import gymnasium as gym
 
 from vlfeedback.collecting.seeds import MAX_EPISODES
 from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
-from vlfeedback.registry import suggest
+from vlfeedback.setting_types import checked_settings
 from vlfeedback.tasks import TaskSpec
 
 __all__ = ["complete_settings", "steps_of", "unusable_settings"]
 
-_NAMES = ("episodes", "horizon", "random_actions", "frame_stride", "frame_size", "seed")
+
+def _settings(
+    *,
+    episodes: int,
+    horizon: int | None,
+    random_actions: str,
+    frame_stride: int,
+    frame_size: int,
+    seed: int,
+) -> None:
+    """The settings of a collection, and their types."""
+
+
+_NAMES = tuple(signature(_settings).parameters)
 _RANDOM_ACTIONS = ("u01", "box")
 
 
@@ -31,15 +45,11 @@ def complete_settings(tasks: Sequence[TaskSpec], overrides: Mapping[str, Any]) -
 
     Raises:
         UnknownNameError: there is no such setting, or no such environment.
+        InvalidTypeError: a setting is of another type, such as a stride of 2.5.
         InvalidValueError: the tasks have different defaults.
         NeedsError: an environment has no time limit, and no horizon is given.
     """
-    for name in overrides:
-        if name not in _NAMES:
-            raise UnknownNameError(
-                f"Collections have no setting {name!r}. {suggest(name, _NAMES)}They have "
-                f"{', '.join(_NAMES)}."
-            )
+    overrides = checked_settings(_settings, overrides, of="a collection")
     first, *others = tasks
     for other in others:
         if other.collecting != first.collecting:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vlfeedback.data.foreign_files import path_inside
 from vlfeedback.data.store import ResumableFolder, check_same_settings
 from vlfeedback.data.trajectories import read_trajectories
 from vlfeedback.data.whole_files import read_json, write_json
@@ -67,7 +68,7 @@ class Collection:
         Raises:
             FileFormatError: the folder has another task of this name, or another one acted there.
         """
-        path = self.root / spec.name / _TASK
+        path = self._inside(f"{spec.name}/{_TASK}")
         stored = self._stored_task(spec.name)
         if stored is None and is_installed(spec) and not policies:
             return
@@ -110,8 +111,12 @@ class Collection:
         return TaskSpec(name=name, **facts)
 
     def path(self, task: str, level: str) -> Path:
-        """The path of the trajectories of this task and level, written or not yet."""
-        return self.root / task / f"{level}.h5"
+        """The path of the trajectories of this task and level, written or not yet.
+
+        Raises:
+            InvalidValueError: the names lead out of the folder.
+        """
+        return self._inside(f"{task}/{level}.h5")
 
     def missing(self, tasks: Iterable[str], levels: Iterable[str]) -> list[tuple[str, str]]:
         """What is still to be collected, in order."""
@@ -122,8 +127,11 @@ class Collection:
         """Tasks that have at least one file."""
         return sorted({path.parent.name for path in self.root.glob("*/*.h5")})
 
+    def _inside(self, name: str) -> Path:
+        return path_inside(self.root, name, where="The name of a task or level")
+
     def _stored_task(self, task: str) -> dict[str, Any] | None:
-        path = self.root / task / _TASK
+        path = self._inside(f"{task}/{_TASK}")
         if not path.is_file():
             return None
         entry = read_json(path, advice="Restore it, or collect into another folder.")
@@ -140,9 +148,10 @@ class Collection:
 
         Raises:
             FileNotFoundError: nothing was collected for this task, or not all of these levels.
+            InvalidValueError: the names lead out of the folder.
         """
         if levels is None:
-            paths = sorted((self.root / task).glob("*.h5"))
+            paths = sorted(self._inside(task).glob("*.h5"))
         else:
             paths = [self.path(task, level) for level in levels]
         missing = [path.stem for path in paths if not path.is_file()]
@@ -160,7 +169,7 @@ class Collection:
             FileNotFoundError: nothing was collected for this task.
             UnknownNameError: it has no such level, or fewer episodes of it.
         """
-        levels = sorted(path.stem for path in (self.root / task).glob("*.h5"))
+        levels = sorted(path.stem for path in self._inside(task).glob("*.h5"))
         if levels and level not in levels:
             raise UnknownNameError(f"{task!r} has no level {level!r}; it has {', '.join(levels)}.")
         episodes = self.load(task, [level])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from vlfeedback.data.contents import DigestedFrames
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.types import Frames, Trajectory, rows_of
 
@@ -59,3 +61,9 @@ class _FirstFrames:
     def read(self, times: Sequence[int] | np.ndarray) -> UInt8[np.ndarray, "K H W 3"]:
         rows_of(self.times, times)  # refuses what was cut off
         return self.frames.read(times)
+
+    def digest(self) -> bytes:
+        """See `vlfeedback.data.contents.DigestedFrames`; reads the pictures where it has to."""
+        if isinstance(self.frames, DigestedFrames):
+            return self.frames.digest()
+        return sha256(np.ascontiguousarray(self.read(self.times)).data).digest()

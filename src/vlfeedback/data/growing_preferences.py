@@ -7,13 +7,14 @@ batch alone, and a killed process leaves all that it had added.
 
 from __future__ import annotations
 
-import shutil
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vlfeedback.data.locks import locked
 from vlfeedback.data.preference_files import (
     COLUMNS,
     FORMAT,
@@ -23,7 +24,7 @@ from vlfeedback.data.preference_files import (
     read_rows,
     write_rows,
 )
-from vlfeedback.data.store import ResumableFolder, check_same_settings, locked
+from vlfeedback.data.store import ResumableFolder, check_same_settings
 from vlfeedback.errors import FileFormatError
 
 __all__ = [
@@ -38,6 +39,7 @@ Record = dict[str, Any]  # a LabelRecord in JSON
 
 _MANIFEST = "labels.json"
 _SUFFIX = ".parquet"
+_PART = re.compile(r"\d+\.parquet")
 _ADVICE = "Go on with the same labeller and settings, or give another path."
 
 
@@ -121,21 +123,20 @@ class GrowingPreferences:
             labelled_by: who is asked.
 
         Raises:
-            BlockingIOError: another process adds to it.
+            BusyError: another process adds to it.
             FileFormatError: its parts are of another labeller, or their folder is something else.
             MissingExtraError: pyarrow is not installed.
             OSError: the file cannot be written.
         """
         root, header = _parts_folder(path), {"labelled_by": list(labelled_by)}
         with locked(root, what="adds labels to"):
-            if not _parts(path):  # whoever began it was stopped before the first answer
-                (root / _MANIFEST).unlink(missing_ok=True)
             folder = ResumableFolder.begin(
                 root,
                 {"format": FORMAT, "version": VERSION, **_numbered(labelled_by)},
                 manifest=_MANIFEST,
                 holds="labels",
                 advice=_ADVICE,
+                anew=not _parts(path),  # whoever began it was stopped before the first answer
             )
             if not path.is_file():
                 write_rows(path, {name: [] for name in COLUMNS}, header)
@@ -161,7 +162,7 @@ class GrowingPreferences:
         """
         if _parts(self.path):
             write_rows(self.path, *read_grown_rows(self.path))
-        shutil.rmtree(self._folder.root, ignore_errors=True)  # what stays is passed over
+        self._folder.remove(_MANIFEST, _PART)
 
 
 def _parts_folder(path: Path) -> Path:

@@ -7,7 +7,6 @@ nothing; what a killed process leaves is a `*.partial`, which nothing reads.
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import os
 from collections.abc import Iterator
@@ -18,7 +17,8 @@ from typing import Any
 import h5py
 
 from vlfeedback.data.whole_files import new_file
-from vlfeedback.errors import FileFormatError, ShapeError
+from vlfeedback.data.writable import could_not_write
+from vlfeedback.errors import FileFormatError, ShapeError, WriteError
 
 __all__ = ["NewHDF5", "new_hdf5", "open_hdf5"]
 
@@ -53,7 +53,7 @@ class NewHDF5:
             OSError: the disk is full or not writable.
         """
         if self._disk.error is not None:
-            raise _could_not_write(self._path, self._disk.error)
+            raise could_not_write(self._path, self._disk.error)
 
 
 @contextlib.contextmanager
@@ -67,8 +67,10 @@ def new_hdf5(path: Path) -> Iterator[NewHDF5]:
         try:
             partial = stack.enter_context(new_file(path))
             disk = stack.enter_context(_Disk(partial))
+        except WriteError:
+            raise
         except OSError as error:
-            raise _could_not_write(path, error) from error
+            raise could_not_write(path, error) from error
         new = NewHDF5(path, disk)
         yield new
         disk.sync()
@@ -153,12 +155,3 @@ class _Disk(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
-
-
-def _could_not_write(path: Path, error: OSError) -> OSError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    reason = "the disk is full; free some space" if full else str(error)
-    return OSError(
-        f"Could not write {path}: {reason}. Nothing of this file was kept and files finished "
-        "earlier are whole; run the same command again to go on."
-    )

@@ -8,12 +8,14 @@ What `vlfeedback instructions write` makes. One made by hand needs ``format`` an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from vlfeedback.data.locks import locked_output
 from vlfeedback.data.store import check_same_settings
 from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.errors import FileFormatError
@@ -38,6 +40,22 @@ class InstructionFile:
     path: Path
     provenance: Mapping[str, Any]
     phrases: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def opened(cls, path: str | Path, provenance: Mapping[str, Any]) -> Iterator[InstructionFile]:
+        """The same as `create` while the block lasts, and nobody else writes to the file.
+
+        That it can be written is tried here, before anybody is asked.
+
+        Raises:
+            BusyError: another process writes to it.
+            FileFormatError: see `create`.
+            WriteError: it cannot be written.
+        """
+        path = Path(path)
+        with locked_output(path, what="writes instructions into"):
+            yield cls.create(path, provenance)
 
     @classmethod
     def create(cls, path: Path, provenance: Mapping[str, Any]) -> InstructionFile:
@@ -86,8 +104,11 @@ class InstructionFile:
     def add(self, task: str, phrases: Sequence[str]) -> None:
         """Put a finished task into the file at once: a killed process loses no other task.
 
+        What is there is replaced, so that only one process may add at a time: see `opened`.
+
         Raises:
             FileFormatError: the file would be one that `open` refuses.
+            WriteError: it cannot be written; what was there before is whole.
         """
         self.phrases = _checked({**self.phrases, task: list(phrases)}, self.path)
         content = {
@@ -98,7 +119,7 @@ class InstructionFile:
         write_json(self.path, content)
 
 
-def load_corpus(path: Path) -> Mapping[str, tuple[str, ...]]:
+def load_corpus(path: str | Path) -> Mapping[str, tuple[str, ...]]:
     """The phrases of each task in a file, to train on in place of the shipped corpus.
 
     Raises:

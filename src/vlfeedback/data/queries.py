@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 from scipy.spatial.distance import cdist
-from scipy.special import entr
+from scipy.special import entr, logsumexp
 
 from vlfeedback.data.sampling import SegmentPairList, sample_segment_pairs
 from vlfeedback.errors import InvalidValueError, ShapeError
@@ -56,13 +56,22 @@ def select_disagreement(
 
 
 def select_entropy(
-    prefer_second: Float[np.ndarray, "K N"], n_queries: int
+    prefer_second: Float[np.ndarray, "K N"], n_queries: int, *, logits: bool = False
 ) -> Int64[np.ndarray, " Q"]:
     """The candidates that the members are least sure of; see `select_disagreement`.
 
     The score is the mean over members of the entropy of (P(first), P(second)): members that are
     sure of opposite answers score low here and high there.
+
+    Args:
+        prefer_second: as there; or logits, log P(second) - log P(first), of any size.
+        n_queries: how many to keep.
+        logits: `prefer_second` are logits, such as `RewardModel.member_logits` gives. Of
+            probabilities nothing is left where all members are sure: beyond a logit of 37 they
+            round to 1, and such candidates tie.
     """
+    if logits:
+        return _largest(_log_mean_entropy(prefer_second.astype(np.float64)), n_queries)
     probabilities = prefer_second.astype(np.float64)
     return _largest((entr(probabilities) + entr(1 - probabilities)).mean(axis=0), n_queries)
 
@@ -120,9 +129,13 @@ def select_k_center_entropy(
     n_queries: int,
     *,
     labelled: Float[np.ndarray, "M D"] | None = None,
+    logits: bool = False,
 ) -> Int64[np.ndarray, " Q"]:
-    """Of the half of the pool with most entropy, those that cover the space."""
-    half = select_entropy(prefer_second, _half(len(features), n_queries))
+    """Of the half of the pool with most entropy, those that cover the space.
+
+    `logits` as in `select_entropy`.
+    """
+    half = select_entropy(prefer_second, _half(len(features), n_queries), logits=logits)
     return np.asarray(half[select_k_center(features[half], n_queries, labelled=labelled)])
 
 
@@ -183,6 +196,15 @@ def _is_far_apart(first: Segment, second: Segment, min_gap: int) -> bool:
 def _largest(score: np.ndarray, n_queries: int) -> np.ndarray:
     _check_pool(len(score), n_queries)
     return np.asarray(np.argsort(-score, kind="stable")[:n_queries])
+
+
+def _log_mean_entropy(logits: Float64[np.ndarray, "K N"]) -> Float64[np.ndarray, " N"]:
+    """Logarithm of the summed entropy, which orders candidates of whatever entropy."""
+    size = np.abs(logits)
+    rare = np.exp(-size)
+    # H = log(1 + e^-a) + a e^-a / (1 + e^-a). The factor e^-a, which rounds to 0, is taken out.
+    unit = np.divide(np.log1p(rare), rare, out=np.ones_like(rare), where=rare > 0)
+    return np.asarray(logsumexp(np.log(unit + size / (1 + rare)) - size, axis=0))
 
 
 def _half(n_candidates: int, n_queries: int) -> int:

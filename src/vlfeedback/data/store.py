@@ -1,28 +1,28 @@
 """Long work that can be stopped: a folder of finished parts, and the settings they depend on.
 
-All that is resumable depends on `check_same_settings`: what was begun with some settings goes on
-with the same ones alone. Parts are files of their own, whole or absent, so a killed process loses
-at most the one it was making.
+All that is resumable depends on `check_same_settings`: what was begun with some settings, and
+files of some content, goes on with the same ones alone. Parts are files of their own, whole or
+absent, so a killed process loses at most the one it was making.
 """
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vlfeedback.data.whole_files import is_partial, new_file, read_json, write_json
+from vlfeedback.data.contents import CONTENTS
+from vlfeedback.data.locks import LOCK
+from vlfeedback.data.whole_files import is_partial, new_file, read_json, whole_name, write_json
 from vlfeedback.errors import FileFormatError
 
-__all__ = ["LOCK", "ResumableFolder", "as_json", "check_same_settings", "locked"]
+__all__ = ["ResumableFolder", "as_json", "check_same_settings"]
 
-LOCK = ".lock"
-"""Name of the file that `locked` holds."""
+_ADVICE = "Use the same ones to go on, or another folder."
 
 
 def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,7 +34,9 @@ def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
 def check_same_settings(
     earlier: Mapping[str, Any], now: Mapping[str, Any], *, where: object, advice: str
 ) -> None:
-    """Refuse to go on with what was begun with other settings.
+    """Refuse to go on with what was begun with other settings, or on other contents.
+
+    What an earlier release began has no `CONTENTS`, and goes on without.
 
     Args:
         earlier: JSON values, as they were written.
@@ -48,32 +50,6 @@ def check_same_settings(
     differing = ", ".join(_differences(as_json(earlier), as_json(now)))
     if differing:
         raise FileFormatError(f"{where} was begun with other settings: {differing}. {advice}")
-
-
-@contextmanager
-def locked(folder: Path, *, what: str) -> Iterator[None]:
-    """Keep other processes out of a folder; the lock ends with the process, however it ends.
-
-    Args:
-        folder: made where it is not there.
-        what: is done there, for the message: "relabels into".
-
-    Raises:
-        BlockingIOError: another process has it.
-    """
-    while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / LOCK).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BlockingIOError(
-                    f"Another process {what} {folder}; wait for it, or choose another folder."
-                ) from error
-            if os.fstat(lock.fileno()).st_nlink == 0:
-                continue  # whoever had it before has removed the folder
-            yield
-            return
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +72,8 @@ class ResumableFolder:
         *,
         manifest: str,
         holds: str,
-        advice: str = "Use the same ones to go on, or another folder.",
+        advice: str = _ADVICE,
+        anew: bool = False,
     ) -> ResumableFolder:
         """Start a folder, or go on with one that was begun with the same settings.
 
@@ -106,21 +83,43 @@ class ResumableFolder:
             manifest: name of the JSON file that holds them.
             holds: what it is for, in a message: "rewards".
             advice: what to do where it was begun with other settings, as a sentence.
+            anew: no part is finished, so that these settings replace those of whoever began it.
+
+        Raises:
+            FileFormatError: it was begun with other settings, or is something else.
+            WriteError: it cannot be written.
+        """
+        cls.check(root, settings, manifest=manifest, holds=holds, advice=advice, anew=anew)
+        if anew or not (root / manifest).exists():
+            write_json(root / manifest, as_json(settings))
+        return cls.open(root, manifest=manifest, advice=f"Delete {root} and start again.")
+
+    @classmethod
+    def check(
+        cls,
+        root: Path,
+        settings: Mapping[str, Any],
+        *,
+        manifest: str,
+        holds: str,
+        advice: str = _ADVICE,
+        anew: bool = False,
+    ) -> None:
+        """Refuse a folder that `begin` refuses, and leave it as it is; arguments as there.
 
         Raises:
             FileFormatError: it was begun with other settings, or is something else.
         """
-        now = as_json(settings)
-        path = root / manifest
-        if not path.exists():
-            if root.exists() and any(not _is_ours(other) for other in root.iterdir()):
-                raise FileFormatError(
-                    f"{root} is not empty and holds no {holds}; choose another folder."
-                )
-            write_json(path, now)
-        folder = cls.open(root, manifest=manifest, advice=f"Delete {root} and start again.")
-        check_same_settings(folder.settings, now, where=root, advice=advice)
-        return folder
+        is_begun = (root / manifest).exists()
+        others = [] if not root.is_dir() else [p for p in root.iterdir() if not _is_ours(p)]
+        if (anew or not is_begun) and any(path.name != manifest for path in others):
+            raise FileFormatError(
+                f"{root} is not empty and holds no {holds}; choose another folder."
+            )
+        if is_begun:
+            folder = cls.open(root, manifest=manifest, advice=f"Delete {root} and start again.")
+            if not anew:
+                check_same_settings(folder.settings, settings, where=root, advice=advice)
 
     @classmethod
     def open(cls, root: Path, *, manifest: str, advice: str) -> ResumableFolder:
@@ -145,6 +144,20 @@ class ResumableFolder:
         with new_file(self.root / name) as partial:
             partial.write_bytes(contents)
 
+    def remove(self, manifest: str, part: re.Pattern[str]) -> None:
+        """Delete what was made here, and the folder if nothing else is in it; while it is locked.
+
+        Args:
+            manifest: name of the file of settings.
+            part: matches the whole name of each part, and no other name.
+        """
+        for path in list(self.root.iterdir()) if self.root.is_dir() else []:
+            name = whole_name(path)
+            if name in (manifest, LOCK) or part.fullmatch(name):
+                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.root.rmdir()
+
 
 def _is_ours(path: Path) -> bool:
     return is_partial(path) or path.name == LOCK
@@ -156,6 +169,7 @@ def _differences(earlier: Any, now: Any, name: str = "") -> list[str]:
         return [
             line
             for key in sorted({*earlier, *now})
+            if key != CONTENTS or earlier.get(key)
             for line in _differences(earlier.get(key), now.get(key), f"{name} {key}".strip())
         ]
     return [] if earlier == now else [f"{name} was {earlier!r} and is {now!r}"]

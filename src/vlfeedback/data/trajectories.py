@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,6 +58,19 @@ class HDF5Frames:
             pictures = group["pictures"]
             whole = len(rows) * 2 > len(self.times)  # one sweep beats many small reads
             return np.asarray((pictures[:][rows] if whole else pictures[rows])[inverse])
+
+    def digest(self) -> bytes:
+        """Of the pictures as they are packed; see `vlfeedback.data.contents.DigestedFrames`."""
+        digest = sha256()
+        with open_hdf5(self.path) as file:
+            group = file[self.group]
+            packed = group["video" if "video" in group else "pictures"]
+            for number in range(packed.id.get_num_chunks() if packed.chunks else 0):
+                where = packed.id.get_chunk_info(number).chunk_offset
+                digest.update(packed.id.read_direct_chunk(where)[1])
+            if not packed.chunks:
+                digest.update(np.ascontiguousarray(packed[()]).data)
+        return digest.digest()
 
 
 def write_trajectories(

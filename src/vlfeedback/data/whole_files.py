@@ -8,15 +8,16 @@ killed process leaves at most that.
 from __future__ import annotations
 
 import contextlib
-import glob
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vlfeedback.data.writable import explained
 from vlfeedback.errors import FileFormatError
 
 __all__ = [
@@ -27,11 +28,14 @@ __all__ = [
     "new_folder",
     "partial_path",
     "read_json",
+    "whole_name",
     "write_json",
 ]
 
 PARTIAL = ".partial"
 """How the names of files end that are being written."""
+
+_UNFINISHED = re.compile(rf"(?P<name>.+)\.(?P<process>\d+)-[0-9a-f]+{re.escape(PARTIAL)}")
 
 
 @contextlib.contextmanager
@@ -41,16 +45,18 @@ def new_file(path: Path) -> Iterator[Path]:
     What was at `path` before stays until then, and stays after an error. The folder is made.
 
     Raises:
-        OSError: the folder cannot be made, or nothing was written.
+        WriteError: the disk is full, or it or the folder may not be written.
+        OSError: nothing was written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_path(path)
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+    with explained(path, partial):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            partial.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -62,15 +68,17 @@ def new_folder(path: Path, *, hidden: bool = False) -> Iterator[Path]:
         hidden: its name begins with a dot until then, for readers that take every other folder.
 
     Raises:
-        OSError: it cannot be made, or there is something at `path` by then.
+        WriteError: the disk is full, or it may not be written.
+        OSError: there is something at `path` by then.
     """
     partial = partial_path(path, hidden=hidden)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        partial.rename(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with explained(path, partial):
+        partial.mkdir(parents=True)
+        try:
+            yield partial
+            partial.rename(path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def partial_path(path: Path, *, hidden: bool = False) -> Path:
@@ -80,13 +88,36 @@ def partial_path(path: Path, *, hidden: bool = False) -> Path:
 
 
 def delete_partials(path: Path) -> None:
-    """Delete what killed writers of `path` left beside it; only while nobody else writes it."""
-    for dot in ("", "."):
-        for partial in path.parent.glob(f"{dot}{glob.escape(path.name)}.*{PARTIAL}"):
-            if partial.is_dir():
-                shutil.rmtree(partial, ignore_errors=True)
-            else:
-                partial.unlink(missing_ok=True)
+    """Delete what writers of `path` left beside it that are no more: nothing of a live process's.
+
+    Names that `partial_path` does not give are somebody else's, and stay.
+    """
+    for partial in path.parent.glob(f"*{PARTIAL}"):
+        match = _UNFINISHED.fullmatch(partial.name)
+        if match is None or match["name"].removeprefix(".") != path.name.removeprefix("."):
+            continue
+        if _is_running(int(match["process"])):
+            continue
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
+def whole_name(path: Path) -> str:
+    """The name that a file will have when it is whole; its own, where it is no `partial_path`."""
+    match = _UNFINISHED.fullmatch(path.name)
+    return path.name if match is None else match["name"]
 
 
 def is_partial(path: Path) -> bool:

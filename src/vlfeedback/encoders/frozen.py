@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
+from vlfeedback.encoders.bfloat16 import is_bfloat16_faster
 from vlfeedback.errors import InvalidValueError
 
 __all__ = ["FrozenNetwork", "Precision"]
 
 Precision = Literal["float32", "bfloat16", "auto"]
-"""How a network computes. "auto": bfloat16 where the device has it in hardware."""
+"""How a network computes. "auto": bfloat16 where the device is faster in it, by timing."""
 
 _CHECKED = 2  # inputs computed both ways before bfloat16 is trusted
 _AGREEMENT = 0.995  # least cosine between both
@@ -63,7 +64,9 @@ class FrozenNetwork:
             )
         self.device = device
         self.batch_size = batch_size
-        self._bfloat16 = precision == "bfloat16" or (precision == "auto" and _has_bfloat16(device))
+        self._bfloat16 = precision == "bfloat16" or (
+            precision == "auto" and is_bfloat16_faster(device)
+        )
         self._prepare = prepare
         self._encode = encode
         self._in_bfloat16 = in_bfloat16 or self._autocast
@@ -164,18 +167,6 @@ class FrozenNetwork:
                 RuntimeWarning,
                 stacklevel=4,
             )
-
-
-def _has_bfloat16(device: str) -> bool:
-    """Whether products of bfloat16 numbers are done in hardware, and so are faster."""
-    kind = torch.device(device).type
-    if kind == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    get_capabilities: Callable[[], Any] | None = getattr(torch.cpu, "get_capabilities", None)
-    if kind != "cpu" or get_capabilities is None:  # older releases of PyTorch lack it
-        return False
-    capabilities = get_capabilities()
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -20,7 +20,7 @@ class EncodingConfig:
     """Settings that every source with a frozen picture encoder has."""
 
     frame_stride: int = 1  # steps from one scored picture to the next; in between it is held
-    precision: str = "float32"  # "bfloat16", or "auto": that where the device has it in hardware
+    precision: str = "float32"  # "bfloat16", or "auto": what the device is faster in
     batch_size: int | None = None  # pictures encoded at once; None: what suits the device
 
 

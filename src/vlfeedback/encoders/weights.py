@@ -1,14 +1,23 @@
-"""The content of a weights file: named tensors, and metadata on where they come from."""
+"""The content of a weights file: named tensors, and metadata on where they come from.
+
+Numbers of a trained network are finite: `check_numbers` refuses others, whoever wrote the file.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-__all__ = ["Weights"]
+from vlfeedback.errors import CheckpointError
+
+__all__ = ["Weights", "check_numbers"]
+
+_MASK = "mask"  # end of the name of what is added to attention: 0, or minus infinity
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,3 +56,31 @@ class Weights:
             k.removeprefix(prefix): t for k, t in self.tensors.items() if k.startswith(prefix)
         }
         return replace(self, tensors=tensors)
+
+
+def check_numbers(path: Path, tensors: Mapping[str, Tensor], *, advice: str) -> None:
+    """Refuse tensors with numbers that no network was trained to.
+
+    Args:
+        path: where they are from, for the message.
+        tensors: by name. A mask of attention may hold minus infinity.
+        advice: what to do next, as a sentence.
+
+    Raises:
+        CheckpointError: a number is NaN or infinite; the message names the first such tensor.
+    """
+    for name, tensor in tensors.items():
+        if not (tensor.is_floating_point() or tensor.is_complex()):
+            continue
+        numbers = tensor.float() if tensor.itemsize == 1 else tensor
+        if numbers.sum().isfinite():  # then all are, and it is found out ten times as fast
+            continue
+        wrong = ~numbers.isfinite()
+        if name.endswith(_MASK):
+            wrong &= numbers != -torch.inf
+        if wrong.any():
+            raise CheckpointError(
+                f"{path} has {int(wrong.sum())} numbers that are NaN or infinite in its tensor "
+                f"{name!r}, of {tensor.numel()}: it is damaged, or its training went wrong. "
+                f"{advice}"
+            )

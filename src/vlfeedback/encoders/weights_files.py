@@ -1,29 +1,29 @@
 """Weights that others have released: find the file, read it safely, and fill a network with it.
 
 Layouts: TorchScript archives of OpenAI's CLIP, state dicts saved by torch (bare, or under one of
-the keys their authors used), safetensors. Nothing in a file is executed, and nothing is downloaded
-unless it is asked for with an address: ``hf://owner/name/file@revision``.
+the keys their authors used), safetensors. Which one it is, a file's first bytes say, whatever its
+name. Nothing in a file is executed, and nothing is downloaded unless it is asked for with an
+address: ``hf://owner/name/file@revision``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 import re
-import warnings
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from safetensors import safe_open
 from torch import Tensor, nn
 
+from vlfeedback.data.foreign_files import reading
+from vlfeedback.data.seals import check_seal
 from vlfeedback.encoders.recognise import recognise
-from vlfeedback.encoders.weights import Weights
+from vlfeedback.encoders.torch_archives import read_archive
+from vlfeedback.encoders.weights import Weights, check_numbers
 from vlfeedback.errors import CheckpointError, InvalidValueError, NeedsError
 from vlfeedback.optional import require
 
@@ -39,8 +39,9 @@ __all__ = [
 
 _ADDRESS = re.compile(r"hf://(?P<repository>[^/@]+/[^/@]+)/(?P<file>[^@]+)(@(?P<revision>.+))?")
 _TOP_KEYS = ("r3m", "vip", "liv", "state_dict", "model_state_dict", "model", "teacher")
-# Errors of readers of a file that ends early, or is something else.
-_UNREADABLE = (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError, OSError)
+_ADVICE = "It is truncated or of another format; copy it again."
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80\x02"  # beginnings of files that torch writes
+_CONFIG_PARTS = ("model_cfg", "preprocess_cfg")
 _UNREAD = ("num_batches_tracked", "position_ids")  # ends of names that evaluation never reads
 
 
@@ -87,27 +88,15 @@ def read_weights(path: Path) -> Weights:
 
     Raises:
         FileNotFoundError: there is no such file.
-        CheckpointError: it is truncated, or none of the layouts.
+        CheckpointError: it is damaged, none of the layouts, no safetensors file though its name
+            says so, or a number in it is NaN or infinite.
     """
     if not path.is_file():
         raise FileNotFoundError(f"No weights file {str(path)!r}; pass the path of one.")
-    is_archive = _is_torchscript(path)
-    try:
-        content: Any = _load_archive(path) if is_archive else _load_tensors(path)
-        own_format = _own_format(path) if path.suffix == ".safetensors" else ""
-    except _UNREADABLE as error:
-        raise CheckpointError(
-            f"{path} is no readable weights file; it is truncated or of another format. Copy it "
-            f"again. The reader said: {_first_line(error)}"
-        ) from error
-    top_key = ""
-    if isinstance(content, Mapping):
-        top_key = next((k for k in _TOP_KEYS if isinstance(content.get(k), Mapping)), "")
-    if top_key:
-        content = content[top_key]
-    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise CheckpointError(f"{path} holds a {type(content).__name__}; expected named tensors.")
-    weights = Weights(path, dict(content), is_archive, config_beside(path), top_key, own_format)
+    with reading(path, "weights file", advice=_ADVICE, error=CheckpointError):
+        weights = _read(path)
+        _check_sizes(weights)
+        check_numbers(path, weights.tensors, advice="Get it again from its authors.")
     return weights.without_prefix("module.")
 
 
@@ -120,15 +109,15 @@ def config_beside(path: Path) -> dict[str, Any]:
     beside = path.with_name("open_clip_config.json")
     if not beside.is_file():
         return {}
-    try:
+    with reading(beside, "JSON file", advice="Copy it again.", error=CheckpointError):
         config = json.loads(beside.read_text(encoding="utf-8"))
-    except ValueError:
-        config = None
-    if not isinstance(config, dict):
+    parts = [config, *(config.get(key, {}) for key in _CONFIG_PARTS)] if _is_object(config) else []
+    if not parts or not all(map(_is_object, parts)):
         raise CheckpointError(
-            f"{beside} holds no JSON object; it says how {path.name} is to be used. Copy it again."
+            f"{beside} holds no JSON object with the objects {' and '.join(_CONFIG_PARTS)}; it "
+            f"says how {path.name} is to be used. Copy it again."
         )
-    return config
+    return dict(config)
 
 
 def fill(network: nn.Module, weights: Weights, what: str, *, unread: Iterable[str] = ()) -> None:
@@ -194,40 +183,69 @@ def tensors_digest(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _own_format(path: Path) -> str:
-    with safe_open(path, framework="pt") as file:
-        metadata = (file.metadata() or {}).get("vlfeedback", "{}")
-    try:
-        header = json.loads(metadata)
-    except ValueError:
-        header = None
-    return str(header.get("format", "")) if isinstance(header, dict) else ""
-
-
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
 
 
 def _may_be_extra(key: str, unread: Iterable[str]) -> bool:
     return key in unread or key.endswith(_UNREAD)
 
 
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+def _read(path: Path) -> Weights:
+    with path.open("rb") as file:
+        beginning = file.read(9)
+    is_archive, own_format = False, ""
+    content: Any
+    if beginning[8:] == b"{":  # after the length of a header
+        check_seal(path, advice=_ADVICE, error=CheckpointError)
+        content, own_format = _read_safetensors(path)
+    elif not beginning.startswith((_ZIP, _PICKLE)):
+        raise CheckpointError(
+            f"{path} is no readable weights file: it begins as none of torch or safetensors does. "
+            + _ADVICE
+        )
+    elif path.suffix == ".safetensors":
+        raise CheckpointError(
+            f"{path} is named as a safetensors file and is one that torch writes. If you know "
+            "where it comes from, rename it to *.pt; else get it again."
+        )
+    elif beginning.startswith(_ZIP):
+        content, is_archive = read_archive(path)
+    else:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    top_key = ""
+    if isinstance(content, Mapping):
+        top_key = next((k for k in _TOP_KEYS if isinstance(content.get(k), Mapping)), "")
+    if top_key:
+        content = content[top_key]
+    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise CheckpointError(f"{path} holds a {type(content).__name__}; expected named tensors.")
+    return Weights(path, dict(content), is_archive, config_beside(path), top_key, own_format)
 
 
-def _load_archive(path: Path) -> dict[str, Tensor]:
-    with warnings.catch_warnings():
-        # torch wants new files to use another format; these are from 2021.
-        warnings.simplefilter("ignore", FutureWarning)
-        tensors: dict[str, Tensor] = torch.jit.load(path, map_location="cpu").state_dict()
-    return tensors
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], str]:
+    """The tensors, and the format that a file of ours names."""
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = (file.metadata() or {}).get("vlfeedback", "{}")
+    try:
+        header = json.loads(metadata)
+    except ValueError:
+        header = None
+    return tensors, str(header.get("format", "")) if isinstance(header, dict) else ""
 
 
-def _load_tensors(path: Path) -> Any:
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
+def _check_sizes(weights: Weights) -> None:
+    """Refuse numbers that the file does not hold: repeated ones, or such of another's memory."""
+    on_disk = weights.path.stat().st_size
+    for name, tensor in weights.tensors.items():
+        n_bytes = max(tensor.numel() * tensor.itemsize, tensor.untyped_storage().nbytes())
+        if n_bytes > on_disk:
+            raise CheckpointError(
+                f"{weights.path} has {on_disk:,} bytes and says that its tensor {name!r} has "
+                f"{n_bytes:,}. {_ADVICE}"
+            )

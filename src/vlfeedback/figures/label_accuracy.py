@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vlfeedback.figures.plain_figure import plain_figure
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -141,9 +143,7 @@ def _blank(ylabel: str) -> tuple[Figure, Axes]:
 
 
 def _row(n: int, width: float = 3.6) -> tuple[Figure, list[Axes]]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width * n, 4.0), layout="constrained")
+    figure = plain_figure(figsize=(width * n, 4.0), layout="constrained")
     all_axes = figure.subplots(1, n, squeeze=False)[0].tolist()
     for axes in all_axes:
         axes.spines[["top", "right"]].set_visible(False)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from vlfeedback.figures.plain_figure import plain_figure
 from vlfeedback.figures.reward_curve import COLOURS, film_strip, mark_events
-from vlfeedback.optional import require
 from vlfeedback.scoring.curves import CameraScores, ScoreCurve
 from vlfeedback.scoring.pictures import pictures_of
 from vlfeedback.scoring.timing import steps_with_pictures
@@ -40,13 +40,12 @@ def draw_levels(curves: Mapping[str, ScoreCurve], *, unit: str) -> Figure:
         MissingExtraError: matplotlib is not installed.
         NeedsError: an episode has no pictures.
     """
-    matplotlib_figure = require("matplotlib.figure", extra="vision", needed_by="A plot")
     strips = {level: _strip(curve.trajectory) for level, curve in curves.items()}
     n = len(curves)
     wide = (_WIDTH - _LEFT - _RIGHT - (n - 1) * _BETWEEN) / n
     tall = max(wide * strip.shape[0] / strip.shape[1] for _, strip in strips.values())
     height = _TITLE + _CURVE + tall + _TICKS
-    figure: Figure = matplotlib_figure.Figure(figsize=(_WIDTH, height))
+    figure = plain_figure(figsize=(_WIDTH, height))
     scale = _range(curves)
     for column, (level, curve) in enumerate(curves.items()):
         left, width = (_LEFT + column * (wide + _BETWEEN)) / _WIDTH, wide / _WIDTH
@@ -103,8 +102,7 @@ def draw_cameras(scores: CameraScores, *, cameras: tuple[str, str]) -> Figure:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    matplotlib_figure = require("matplotlib.figure", extra="vision", needed_by="A plot")
-    figure: Figure = matplotlib_figure.Figure(figsize=(3.4, 3.4), layout="constrained")
+    figure = plain_figure(figsize=(3.4, 3.4), layout="constrained")
     axes = figure.add_subplot()
     ours, other = (np.argsort(np.argsort(column)) for column in (scores.ours, scores.other))
     axes.plot([0, len(ours)], [0, len(ours)], color="#999999", linewidth=0.8)
@@ -122,8 +120,7 @@ def draw_views(ours: Trajectory, other: Trajectory, *, names: Sequence[str]) -> 
         MissingExtraError: matplotlib is not installed.
         NeedsError: an episode has no pictures.
     """
-    matplotlib_figure = require("matplotlib.figure", extra="vision", needed_by="A plot")
-    figure: Figure = matplotlib_figure.Figure(figsize=(4.2, 2.3), layout="constrained")
+    figure = plain_figure(figsize=(4.2, 2.3), layout="constrained")
     for axes, trajectory, name in zip(figure.subplots(1, 2), (ours, other), names, strict=True):
         frames = pictures_of(trajectory)
         axes.imshow(frames.read(frames.times[:1])[0])

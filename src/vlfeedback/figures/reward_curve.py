@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from vlfeedback.errors import NeedsError
-from vlfeedback.optional import require
+from vlfeedback.figures.plain_figure import plain_figure
 from vlfeedback.types import Trajectory
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ def draw_reward_curve(
         MissingExtraError: matplotlib is not installed.
         NeedsError: there is no picture after one of the steps.
     """
-    matplotlib_figure = require("matplotlib.figure", extra="vision", needed_by="A plot")
     length = len(trajectory)
     centres = (np.arange(_SHOWN) + 0.5) * length / _SHOWN
     picture_steps = steps[np.abs(steps[:, None] - centres).argmin(axis=0)]
@@ -56,7 +55,7 @@ def draw_reward_curve(
     wide = _WIDTH - _LEFT - _RIGHT
     tall = wide * strip.shape[0] / strip.shape[1]
     height = _TITLE + len(rewards) * _LEGEND_LINE + _CURVE + tall + _TICKS
-    figure: Figure = matplotlib_figure.Figure(figsize=(_WIDTH, height))
+    figure = plain_figure(figsize=(_WIDTH, height))
     left, width = _LEFT / _WIDTH, wide / _WIDTH
     curve = figure.add_axes((left, (_TICKS + tall) / height, width, _CURVE / height))
     below = figure.add_axes((left, _TICKS / height, width, tall / height))

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from vlfeedback.data.foreign_files import reading
+from vlfeedback.data.seals import check_seal, sealed
 from vlfeedback.data.store import as_json, check_same_settings
 from vlfeedback.data.whole_files import new_file
 from vlfeedback.errors import CheckpointError
@@ -27,6 +29,7 @@ from vlfeedback.errors import CheckpointError
 __all__ = ["Generator", "TrainingState", "state_path", "torch_generators"]
 
 _KEY = "vlfeedback-training"
+_ADVICE = "Delete it to start again."
 _NETWORK, _OPTIMISER, _GENERATOR = "network.", "optimiser.", "generator."
 
 Generator = np.random.Generator | torch.Generator
@@ -77,13 +80,13 @@ class TrainingState:
         """Seconds that the saved training has taken; 0 where there is none.
 
         Raises:
-            CheckpointError: the file is truncated or foreign.
+            CheckpointError: the file is damaged or foreign.
             FileFormatError: it was begun with other settings.
         """
         if self._path is None or not self._path.exists():
             return 0.0
-        with self._opened(self._path) as (_, header):
-            return float(header.get("seconds", 0.0))
+        with self._reading(self._path):
+            return float(self._header(self._path).get("seconds", 0.0))
 
     def resume(
         self,
@@ -102,29 +105,15 @@ class TrainingState:
             How many steps are done; 0 where there is no file.
 
         Raises:
-            CheckpointError: the file is truncated or foreign.
+            CheckpointError: the file is damaged or foreign.
             FileFormatError: it was begun with other settings.
         """
         self._network, self._optimiser, self._generators = network, optimiser, generators
         self._begin = time.monotonic() - self.seconds()
         if self._path is None or not self._path.exists():
             return 0
-        with self._opened(self._path) as (file, header):
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        network.load_state_dict(_under(_NETWORK, tensors))
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, tensor in _under(_OPTIMISER, tensors).items():
-            index, _, name = key.partition(".")
-            state.setdefault(int(index), {})[name] = tensor
-        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-        generator_states = _under(_GENERATOR, tensors)
-        for place, generator in enumerate(generators):
-            if isinstance(generator, torch.Generator):
-                generator.set_state(generator_states[str(place)])
-            else:
-                generator.bit_generator.state = header["generators"][str(place)]
-        self.notes = header.get("notes", {})
-        return int(header["step"])
+        with self._reading(self._path):
+            return self._restore(self._path)
 
     def done(self, step: int, steps: int) -> None:
         """Save, where it is time to, after `step` of `steps`; what was saved before is replaced.
@@ -152,30 +141,47 @@ class TrainingState:
         }
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         with new_file(self._path) as partial:
-            save_file(tensors, partial, metadata={_KEY: json.dumps(header)})
+            partial.write_bytes(sealed(save(tensors, metadata={_KEY: json.dumps(header)})))
 
     def remove(self) -> None:
         """Delete the file, if there is one."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
-    @contextmanager
-    def _opened(self, path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
-        """An open file of the same settings, and its header."""
-        try:
-            with safe_open(path, framework="pt") as file:
-                header = json.loads((file.metadata() or {})[_KEY])
-                check_same_settings(
-                    header["settings"],
-                    self._settings,
-                    where=path,
-                    advice="Use the same ones to go on, or delete it to start again.",
-                )
-                yield file, header
-        except (SafetensorError, json.JSONDecodeError, KeyError) as error:
-            raise CheckpointError(
-                f"{path} is no readable training state ({error}); delete it to start again."
-            ) from error
+    def _restore(self, path: Path) -> int:
+        header = self._header(path)
+        with safe_open(path, framework="pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        self._network.load_state_dict(_under(_NETWORK, tensors))
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in _under(_OPTIMISER, tensors).items():
+            index, _, name = key.partition(".")
+            state.setdefault(int(index), {})[name] = tensor
+        self._optimiser.load_state_dict({**self._optimiser.state_dict(), "state": state})
+        generator_states = _under(_GENERATOR, tensors)
+        for place, generator in enumerate(self._generators):
+            if isinstance(generator, torch.Generator):
+                generator.set_state(generator_states[str(place)])
+            else:
+                generator.bit_generator.state = header["generators"][str(place)]
+        self.notes = dict(header.get("notes", {}))
+        return int(header["step"])
+
+    def _header(self, path: Path) -> dict[str, Any]:
+        """What is written beside the tensors of a whole file of the same settings."""
+        check_seal(path, advice=_ADVICE, error=CheckpointError)
+        with safe_open(path, framework="pt") as file:
+            header: dict[str, Any] = json.loads((file.metadata() or {})[_KEY])
+        check_same_settings(
+            header["settings"],
+            self._settings,
+            where=path,
+            advice="Use the same ones to go on, or delete it to start again.",
+        )
+        return header
+
+    def _reading(self, path: Path) -> AbstractContextManager[None]:
+        return reading(path, "training state", advice=_ADVICE, error=CheckpointError)
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         get_learner,
         list_learners,
     )
+    from vlfeedback.offline.policy_file import load_policy
     from vlfeedback.offline.preference_buffer import PreferenceBuffer
     from vlfeedback.offline.presets import PRESETS
     from vlfeedback.offline.sft import SFT, SFTConfig
@@ -57,6 +58,7 @@ __all__ = [
     "evaluate_policy",
     "get_learner",
     "list_learners",
+    "load_policy",
     "train_policy",
 ]
 
@@ -69,6 +71,7 @@ _NAMES = {
     "ipl": ("IPL", "IPLConfig"),
     "iql": ("IQL", "IQLConfig"),
     "learners": ("LEARNERS", "Learner", "LearnerInputs", "get_learner", "list_learners"),
+    "policy_file": ("load_policy",),
     "preference_buffer": ("PreferenceBuffer",),
     "presets": ("PRESETS",),
     "sft": ("SFT", "SFTConfig"),

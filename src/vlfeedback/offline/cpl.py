@@ -4,6 +4,7 @@ Paper:    Hejna et al. 2024, Contrastive Preference Learning; code read: jhejna/
           PLARE (Luu et al. 2025) is this learner on a VLM's labels; code: tunglm2203/plare.
 Computes: behaviour cloning on all segments first; then `losses.contrastive` of
           alpha * sum of log pi(a|s) over a segment, with a new optimiser and a linear warm-up.
+          Without any cloning there is neither, as in CPL's code: its schedule begins at a switch.
 Variants: CPL-KL subtracts the log-probability of the policy as it was at the switch; CPL-BC keeps
           cloning beside the contrast.
 Left out: pictures as observations and their augmentation; ranking of scored segments, whose loss
@@ -48,8 +49,8 @@ class CPLConfig(PreferenceLearnerConfig):
     bias: float = 0.5  # contrastive bias in (0, 1], see losses.contrastive; VLP table 9
     bc_coeff: float = 0.0  # weight of cloning beside the contrast; VLP table 9
     bc_steps: int = 10_000  # of cloning all segments, good and bad, first; VLP table 9
-    warmup_steps: int = 10_000  # of the learning rate after that; CPL's code
-    rate_after_bc: float = 1.0  # factor on the learning rate after that; CPL's code
+    warmup_steps: int = 10_000  # of the learning rate after that, if that is; CPL's code
+    rate_after_bc: float = 1.0  # factor on the learning rate after that, likewise; CPL's code
     reference: bool = False  # CPL-KL: measure against the policy frozen at the switch
     ignore_ties: bool = False  # labels of 0.5 take part in cloning only; PLARE's code: True
     mean_over_all: bool = False  # ignored ties still divide the loss, as in PLARE's code
@@ -129,6 +130,9 @@ class CPL(PreferenceLearner):
     def inner_create_impl(self, observation_shape: Sequence[int], action_size: int) -> None:
         """Build the networks; d3rlpy calls it."""
         config, generator = self._config, self._new_generator()
+        factor, warmup_steps = config.rate_after_bc, config.warmup_steps
+        if config.bc_steps == 0:
+            factor, warmup_steps = 1.0, 0
         policy, reference = (
             self._new_policy(observation_shape, action_size, generator) for _ in range(2)
         )
@@ -139,8 +143,8 @@ class CPL(PreferenceLearner):
             bc_optimiser=adam(policy.parameters(), config.learning_rate),
             optimiser=adam(
                 policy.parameters(),
-                config.learning_rate * config.rate_after_bc,
-                warmup_steps=config.warmup_steps,
+                config.learning_rate * factor,
+                warmup_steps=warmup_steps,
             ),
         )
         self._impl = CPLImpl(

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from vlfeedback.data.discrete import discrete_refused
+
 __all__ = ["QuietFit", "quiet_log"]
 
 
@@ -37,9 +39,18 @@ class QuietFit:
     def fitter(
         self, dataset: Any, n_steps: int, **options: Any
     ) -> Iterator[tuple[int, dict[str, float]]]:
-        """Train as d3rlpy's `fitter` does, but log and write only if given a ``logger_adapter``."""
+        """Train as d3rlpy's `fitter` does, but log and write only if given a ``logger_adapter``.
+
+        Raises:
+            InvalidValueError: actions are discrete, and this algorithm's are continuous.
+        """
+        from d3rlpy.constants import ActionSpace
         from d3rlpy.logging import NoopAdapterFactory
 
+        about = dataset.dataset_info
+        if about.action_space is ActionSpace.DISCRETE:
+            size = f"{about.action_size} values"
+            raise discrete_refused("This buffer", size, learner=type(self).__name__)
         log = nullcontext if "logger_adapter" in options else quiet_log
         options.setdefault("logger_adapter", NoopAdapterFactory())
         epochs: Iterator[tuple[int, dict[str, float]]] = super().fitter(  # type: ignore[misc]

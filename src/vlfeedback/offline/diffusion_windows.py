@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
+from vlfeedback.data.discrete import check_continuous
 from vlfeedback.data.learning_checks import check_finite
 from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.types import Trajectory
@@ -58,7 +59,7 @@ class Windows:
     Raises:
         NeedsError: there is no trajectory.
         ShapeError: observations or actions are no vectors, or differ in size.
-        InvalidValueError: a number is NaN or infinite.
+        InvalidValueError: a number is NaN or infinite, or actions are discrete.
     """
 
     observations: Float32[Tensor, "M D"]
@@ -75,6 +76,7 @@ class Windows:
         observations, actions, windows = [], [], []
         total = 0
         for trajectory in trajectories:
+            check_continuous([trajectory], learner="Diffusion Policy")
             _check_vectors(trajectory)
             length = len(trajectory)
             observations.append(np.asarray(trajectory.observations[:-1], dtype=np.float32))

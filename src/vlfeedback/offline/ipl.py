@@ -4,8 +4,9 @@ Paper:    Hejna and Sadigh 2023, Inverse Preference Learning (its IQL version); 
           jhejna/inverse-preference-learning at 8037b84.
 Computes: in this order, V by expectile regression on the lower of the target Qs; Q by `losses.ipl`
           of Q(s, a) - gamma V(s'); the policy by advantage-weighted cloning; the target Qs.
-          A segment of T steps gives T - 1 transitions, as the code has it. Which of its steps fit
-          V and the policy the sources leave open: the same T - 1 (our choice).
+          A segment of T steps gives T - 1 transitions, as the code has it, and the same T - 1 fit
+          V and the policy there too. The policy is weighted with the new V, as in ipl_iql.py; the
+          IQL of that repository takes the V of before (`IQLConfig.step_order`).
 Left out: the AWAC version, pictures as observations.
 """
 
@@ -23,6 +24,7 @@ from d3rlpy.optimizers.optimizers import OptimizerWrapper
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vlfeedback.encoders.bfloat16 import uses_bfloat16
 from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.losses import expectile, ipl
 from vlfeedback.offline.policy_impl import PolicyImpl, adam
@@ -266,7 +268,8 @@ class IPL(PreferenceLearner):
         """Build the networks; d3rlpy calls it."""
         config, generator = self._config, self._new_generator()
         policy = self._new_policy(observation_shape, action_size, generator)
-        settings = {"generator": generator, "bfloat16": config.bfloat16}
+        bfloat16 = uses_bfloat16(config.bfloat16, self._device)
+        settings: dict[str, Any] = {"generator": generator, "bfloat16": bfloat16}
         value = MLP([*observation_shape, *config.hidden, 1], **settings).to(self._device)
         sizes = [observation_shape[0] + action_size, *config.hidden, 1]
         critics, target = (

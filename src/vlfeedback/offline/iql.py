@@ -5,6 +5,8 @@ Paper:    Kostrikov et al. 2022, Implicit Q-Learning; code read: d3rlpy 2.8.0, w
 Computes: V: expectile regression to the least target Q; Q: squared error to r + gamma V(s');
           one Adam step for both. pi: log-likelihood (or squared error) weighted by
           exp(weight_temp (Q - V)), with the V of after that step. Target Q: moving average.
+Order:    that is d3rlpy's. With ``step_order="cpl"`` V is fitted first, Q then learns from the new
+          V(s'), and the policy is weighted by Q - V of before the step (jhejna/cpl, piql.py).
 Faster:   gradients written out (`StackedMLP`), one fused Adam step for a flat tensor, target Q
           computed once a step, losses read only now and then. Same results up to rounding.
 Left out: encoders for pictures, other optimisers, d3rlpy's `compile_graph`.
@@ -35,6 +37,7 @@ from vlfeedback.offline.stacked_mlp import StackedMLP
 
 __all__ = ["IQL", "IQLConfig"]
 
+_ORDERS = ("d3rlpy", "cpl")
 _MIN_LOG_STD, _MAX_LOG_STD = -5.0, 2.0  # d3rlpy, IQL.inner_create_impl
 
 
@@ -59,6 +62,7 @@ class IQLConfig(LearnableConfig):  # type: ignore[misc]
     max_weight: float = 100.0
     deterministic: bool = False  # policy: squared error, summed over action entries (CPL's code)
     dropout: float = 0.0  # in the policy
+    step_order: str = "d3rlpy"  # what a step fits first: see the module's header; or "cpl"
     log_every: int = 100  # steps; losses of the others are not computed
     seed: int = 0  # of weights, dropout and sampled actions
 
@@ -67,6 +71,11 @@ class IQLConfig(LearnableConfig):  # type: ignore[misc]
             raise InvalidValueError(f"dropout={self.dropout}; expected a share in [0, 1).")
         if not 0 < self.expectile < 1:
             raise InvalidValueError(f"expectile={self.expectile}; expected a number in (0, 1).")
+        if self.step_order not in _ORDERS:
+            raise InvalidValueError(
+                f"step_order={self.step_order!r}; expected 'd3rlpy' (Q and V in one step, then the "
+                "policy) or 'cpl' (V, then Q; the policy by the advantages of before)."
+            )
         if min(self.batch_size, self.n_critics, self.log_every) < 1:
             raise InvalidValueError(
                 f"batch_size={self.batch_size}, n_critics={self.n_critics}, "
@@ -148,39 +157,57 @@ class IQLImpl(QLearningAlgoImplBase):  # type: ignore[misc]
     @torch.no_grad()
     def inner_update(self, batch: _Batch, grad_step: int) -> dict[str, float]:
         """Take one step of critics, policy and targets."""
+        modules = self._modules
         log = grad_step % self._config.log_every == 0
         rows = torch.cat([batch.observations, batch.actions], dim=1)
-        target_q = self._modules.target_q(rows).amin(dim=0)
-        losses = self._update_critics(batch, rows, target_q, log)
-        losses |= self._update_policy(batch, target_q, log)
-        self._modules.target_q.flat.lerp_(self._modules.q.flat, self._config.tau)
+        target_q = modules.target_q(rows).amin(dim=0)
+        if self._config.step_order == "cpl":
+            advantage, v_loss = self._differentiate_value(batch, target_q, log)
+            self._step_without(modules.q)
+            q_loss = self._differentiate_q(batch, rows, log)
+            self._step_without(modules.value)
+        else:
+            q_loss = self._differentiate_q(batch, rows, log)
+            _, v_loss = self._differentiate_value(batch, target_q, log)
+            modules.critic_optimiser.step()
+            advantage = target_q - modules.value(batch.observations)[0]
+        losses = {}
+        if log:
+            losses = {"critic_loss": q_loss + v_loss, "q_loss": q_loss, "v_loss": v_loss}
+        losses |= self._update_policy(batch, advantage, log)
+        modules.target_q.flat.lerp_(modules.q.flat, self._config.tau)
         return losses
 
-    def _update_critics(
-        self, batch: _Batch, rows: Tensor, target_q: Tensor, log: bool
-    ) -> dict[str, float]:
-        modules, tau = self._modules, self._config.expectile
+    def _differentiate_q(self, batch: _Batch, rows: Tensor, log: bool) -> float:
+        """Write Q's gradient; returns its loss, 0 where it is not asked for."""
+        modules = self._modules
         td_target = torch.addcmul(
             batch.rewards, batch.discounts, modules.value(batch.next_observations)[0]
         )
         q = modules.q.activations(rows)
         error = q[-1] - td_target  # (K, B, 1)
         modules.q.backward(q, error * (2 / len(batch)))
+        return float(error.square().mean(dim=1).sum()) if log else 0.0
 
-        value = modules.value.activations(batch.observations)
-        gap = target_q - value[-1]  # (1, B, 1)
+    def _differentiate_value(
+        self, batch: _Batch, target_q: Tensor, log: bool
+    ) -> tuple[Tensor, float]:
+        """Write V's gradient; returns advantages (B, 1) under this V, and its loss as Q's."""
+        value, tau = self._modules.value, self._config.expectile
+        activations = value.activations(batch.observations)
+        gap = target_q - activations[-1]  # (1, B, 1)
         weighted = gap * torch.where(gap < 0, 1 - tau, tau)
-        modules.value.backward(value, weighted * (-2 / len(batch)))
-        modules.critic_optimiser.step()
-        if not log:
-            return {}
-        q_loss = float(error.square().mean(dim=1).sum())
-        v_loss = float((weighted * gap).mean())
-        return {"critic_loss": q_loss + v_loss, "q_loss": q_loss, "v_loss": v_loss}
+        value.backward(activations, weighted * (-2 / len(batch)))
+        return gap[0], float((weighted * gap).mean()) if log else 0.0
 
-    def _update_policy(self, batch: _Batch, target_q: Tensor, log: bool) -> dict[str, float]:
+    def _step_without(self, other: StackedMLP) -> None:
+        """Step what shares an optimiser with `other`; Adam passes over what has no gradient."""
+        gradient, other.flat.grad = other.flat.grad, None
+        self._modules.critic_optimiser.step()
+        other.flat.grad = gradient
+
+    def _update_policy(self, batch: _Batch, advantage: Tensor, log: bool) -> dict[str, float]:
         modules, config, policy = self._modules, self._config, self._modules.policy
-        advantage = target_q - modules.value(batch.observations)[0]
         weight = advantage.mul_(config.weight_temp).exp_().clamp_(max=config.max_weight)
         activations = policy.mlp.activations(batch.observations)
         mean = torch.tanh(activations[-1])  # (1, B, A)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
+from vlfeedback.data.discrete import check_continuous
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.errors import BrokenPluginError, NeedsError
 from vlfeedback.offline.training_loop import Training
@@ -55,18 +57,24 @@ class Learner:
     summary: str  # one line for people
     reads: tuple[Reads, ...]
     recipe: Callable[[LearnerInputs], Training]
+    continuous: bool = False  # its policy acts with vectors of numbers alone
 
     def prepare(self, inputs: LearnerInputs) -> Training:
         """Bring the data into the form that is learnt from, and make the learner.
 
         Raises:
             NeedsError: data that it reads are not given.
+            InvalidValueError: it acts with vectors of numbers, and the data's actions are discrete.
             UnknownNameError: it has no such setting.
         """
         for name in self.reads:
             data = "trajectories" if name == "rewards" else name
             if getattr(inputs, data) is None:
                 raise NeedsError(f"This learner reads {data} and got none; pass {data}=...")
+        if self.continuous:
+            pairs = () if inputs.preferences is None else inputs.preferences.pairs
+            shown = (segment.trajectory for pair in pairs for segment in pair)
+            check_continuous(chain(inputs.trajectories or (), shown), learner="this learner")
         return self.recipe(inputs)
 
 

@@ -48,7 +48,7 @@ class MLP(nn.Module):
         bfloat16: take products between hidden layers in bfloat16 while training; input and
             output stay in float32, where observations differ by millimetres.
 
-    Weights are orthogonal with gain 1 and biases zero; CPL's sources name no gain (our choice).
+    Weights are orthogonal with gain 1 and biases zero, as in CPL's code.
     """
 
     def __init__(

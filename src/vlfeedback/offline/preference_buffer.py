@@ -18,6 +18,7 @@ from d3rlpy.dataset import (
 )
 from jaxtyping import Float32
 
+from vlfeedback.data.discrete import check_continuous
 from vlfeedback.data.learning_checks import check_finite
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError
@@ -63,7 +64,8 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
         seed: of the order of pairs and of the starts.
 
     Raises:
-        ValueError: no pair is answered, all tie, or an action lies outside [-1, 1].
+        ValueError: no pair is answered, all tie, actions are discrete, or one lies outside
+            [-1, 1].
         InvalidValueError: a number is NaN or infinite.
         ShapeError: segments are shorter than `length`, or no vectors.
 
@@ -83,6 +85,7 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
                 f"{answered_pairs.length} of them."
             )
         sides = [segment for pair in answered_pairs.pairs for segment in pair]
+        check_continuous((side.trajectory for side in sides), learner="a learner from pairs")
         self._observations = _vectors(sides, "observations")
         actions = _vectors(sides, "actions")
         if np.abs(actions).max() > 1:

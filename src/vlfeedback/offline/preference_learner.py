@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from d3rlpy.algos.qlearning.base import QLearningAlgoBase
@@ -17,6 +17,7 @@ from d3rlpy.constants import ActionSpace
 from d3rlpy.torch_utility import Modules
 from torch import Tensor, nn
 
+from vlfeedback.encoders.bfloat16 import uses_bfloat16
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.offline.d3rlpy_quiet import QuietFit
 from vlfeedback.offline.policy_networks import PolicyNetwork, vector_size
@@ -40,7 +41,8 @@ class PreferenceLearnerConfig(LearnableConfig):  # type: ignore[misc]
     hidden: list[int] = field(default_factory=lambda: [256, 256])  # widths; VLP table 8
     dropout: float = 0.25  # in the policy, to the nearest 1/256; VLP table 8
     gaussian: bool = False  # policy: Gaussian, or deterministic as on Meta-World (CPL's code)
-    bfloat16: bool = False  # hidden products of training: faster on CPUs that have it
+    # Hidden products of training in bfloat16; "auto": where the device is faster in it.
+    bfloat16: bool | Literal["auto"] = False
     seed: int = 0  # of the weights and of dropout
 
     def __post_init__(self) -> None:
@@ -48,6 +50,11 @@ class PreferenceLearnerConfig(LearnableConfig):  # type: ignore[misc]
             raise InvalidValueError(f"dropout={self.dropout}; expected a share in [0, 1).")
         if self.batch_size < 1:
             raise InvalidValueError(f"batch_size={self.batch_size}; expected at least 1 pair.")
+        if self.bfloat16 not in (True, False, "auto"):
+            raise InvalidValueError(
+                f"bfloat16={self.bfloat16!r}; expected True, False or 'auto', which is what is "
+                "faster on the device."
+            )
 
 
 @dataclass(frozen=True)
@@ -143,7 +150,7 @@ class PreferenceLearner(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
             gaussian=config.gaussian,
             generator=generator,
             dropout=config.dropout,
-            bfloat16=config.bfloat16,
+            bfloat16=uses_bfloat16(config.bfloat16, self._device),
         ).to(self._device)
 
     def _new_generator(self) -> torch.Generator:

@@ -2,7 +2,8 @@
 
 Where a paper says nothing of a setting, the default of the learner's config holds; a learner a
 paper does not run has that config's defaults throughout. Numbers of gradient steps are those of
-the paper's whole training, and become fewer in proportion where one trains for less.
+the paper's whole training, and become fewer in proportion where one trains for less. The papers
+hold no pairs out, so their presets of P-IQL train on all of them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Settings = Mapping[str, Any]
 
 _STEPS = ("bc_steps", "warmup_steps")  # what shrinks with the training
 
-# Learners that are another one with some settings changed.
+# Learners that are another one with some settings changed; None leaves one out.
 _VARIANTS: Mapping[str, tuple[str, Settings]] = {
     "cpl-kl": (  # CPL's code
         "cpl",
@@ -29,7 +30,7 @@ _VARIANTS: Mapping[str, tuple[str, Settings]] = {
     ),
     "cpl-bc": ("cpl", {"bias": 1.0, "bc_coeff": 1.0}),  # CPL's code, state observations
     "iql-average": ("iql", {}),
-    "iql-d3rlpy": ("iql", {"deterministic": False}),  # it has no other policy
+    "iql-d3rlpy": ("iql", {"deterministic": False, "step_order": None}),  # it has no others
 }
 
 
@@ -45,23 +46,42 @@ class Preset:
     n_episodes: int = 25  # of an evaluation
     learners: Mapping[str, Settings] = field(default_factory=dict)
 
-    def settings(self, learner: str, n_steps: int) -> dict[str, Any]:
+    def settings(
+        self, learner: str, n_steps: int, overrides: Settings = MappingProxyType({})
+    ) -> dict[str, Any]:
         """Settings of a learner that is trained for `n_steps`.
+
+        Args:
+            learner: a name of `list_learners`.
+            n_steps: gradient steps of the training.
+            overrides: settings in place of the preset's. Of one that holds several by name, such
+                as ``reward_training``, those that are left out stay the preset's.
 
         >>> PRESETS["vlp"].settings("cpl", 50_000)["bc_steps"]
         5000
         """
         of, variant = _VARIANTS.get(learner, (learner, {}))
         values = {**self.learners.get(of, {}), **variant}
+        values = {name: value for name, value in values.items() if value is not None}
         share = n_steps / self.n_steps
         scaled = {key: round(values[key] * min(1.0, share)) for key in _STEPS if key in values}
         if "cosine_steps" in values:  # always over the whole training
             scaled["cosine_steps"] = round(values["cosine_steps"] * share)
-        return values | scaled
+        values |= scaled
+        for name, value in overrides.items():
+            is_nested = isinstance(value, Mapping) and isinstance(values.get(name), Mapping)
+            values[name] = {**values[name], **value} if is_nested else value
+        return values
 
 
-# IQL as CPL's code has it for P-IQL: deterministic, with a cosine (algorithms of jhejna/cpl).
-_CPL_IQL = {"deterministic": True, "expectile": 0.7, "weight_temp": 3.0, "tau": 0.005}
+# IQL as CPL's code has it for P-IQL: deterministic, V first (piql.py of jhejna/cpl).
+_CPL_IQL = {
+    "deterministic": True,
+    "expectile": 0.7,
+    "weight_temp": 3.0,
+    "tau": 0.005,
+    "step_order": "cpl",
+}
 
 _VLP_IQL: Settings = _CPL_IQL | {
     "hidden": [256, 256],  # table 8
@@ -95,12 +115,20 @@ _VLP = Preset(
         "p-iql": {
             **_VLP_IQL,
             # "Reward learning steps 30", table 10: read as passes over the pairs (our choice).
-            "reward_training": {"epochs": 30, "batch_size": 8, "target_accuracy": 1.0},
-            # One network without bounds, as in CPL's code.
+            "reward_training": {
+                "epochs": 30,
+                "batch_size": 8,
+                "target_accuracy": 1.0,
+                "validation": 0.0,
+            },
+            # One network without bounds, and its rewards as they are, as in CPL's code.
             "reward_model": {"n_members": 1, "hidden": (256, 256), "output": "linear"},
+            "reward_scale": "raw",
         },
         "cpl": _VLP_CPL,
         "sft": {**_VLP_SHARED, "learning_rate": 1e-4, "bc_steps": 10_000},
+        # Deterministic, with table 8's dropout for all. IPL's own policies are Gaussian without
+        # dropout: preset "ipl".
         "ipl": {
             **_VLP_SHARED,
             "learning_rate": 3e-4,  # table 8
@@ -129,7 +157,7 @@ _CPL_CPL: Settings = {
 }
 _CPL_PIQL: Settings = _CPL_IQL | {
     "hidden": [512, 512],  # CPL's code, state
-    "batch_size": 256,  # our choice: 96 pairs of 64 steps there are 12,288 transitions
+    "batch_size": 256,  # our choice: 96 pairs there, 12,096 transitions (64 steps have 63)
     "actor_learning_rate": 3e-4,  # CPL's code, state
     "critic_learning_rate": 3e-4,  # CPL's code, state
     "dropout": 0.25,  # CPL's code, state
@@ -138,8 +166,14 @@ _CPL_PIQL: Settings = _CPL_IQL | {
 _CPL_REWARD: Settings = {
     # 50,000 steps of 96 of 10,000 pairs there are 480 passes; here it is fitted first (our
     # choice).
-    "reward_training": {"epochs": 480, "batch_size": 96, "target_accuracy": 1.0},
+    "reward_training": {
+        "epochs": 480,
+        "batch_size": 96,
+        "target_accuracy": 1.0,
+        "validation": 0.0,
+    },
     "reward_model": {"n_members": 1, "hidden": (512, 512), "output": "linear"},
+    "reward_scale": "raw",  # CPL's code
 }
 
 _CPL = Preset(
@@ -169,6 +203,55 @@ _PLARE = Preset(
     },
 )
 
+# Configs of IPL's code for Meta-World: policies are Gaussian, without dropout. IQL there clamps a
+# logarithm of the deviation that begins at 0; ours squashes one that begins at -1.5, as d3rlpy's.
+_IPL_SHARED: Settings = {"hidden": [256, 256, 256], "expectile": 0.75, "tau": 0.005, "gamma": 0.99}
+_IPL_IQL: Settings = {
+    **_IPL_SHARED,
+    "batch_size": 256,  # our choice: 16 pairs there, 480 transitions (16 steps have 15)
+    "actor_learning_rate": 3e-4,
+    "critic_learning_rate": 3e-4,
+    "weight_temp": 3.0,
+    "deterministic": False,
+    "step_order": "cpl",
+    "cosine_steps": 200_000,
+}
+_IPL = Preset(
+    paper="IPL, Meta-World; code: jhejna/inverse-preference-learning at 8037b84",
+    n_steps=200_000,
+    segment_length=25,
+    n_pairs=500,  # to 4,000
+    eval_every=2500,
+    n_episodes=20,
+    learners={
+        "ipl": {
+            **_IPL_SHARED,
+            "batch_size": 16,  # pairs
+            "length": 16,  # steps, of the segments' 25
+            "learning_rate": 3e-4,
+            "dropout": 0.0,
+            "gaussian": True,
+            "regularisation": 3.0,
+            "temperature": 1 / 3,
+            "clip_next_values": False,
+        },
+        "iql": _IPL_IQL,
+        "p-iql": {  # "MR-IQL" there
+            **_IPL_IQL,
+            # 20,000 steps of 16 of 500 pairs there are 640 passes; here it is fitted first, on
+            # whole segments (our choice).
+            "reward_training": {
+                "epochs": 640,
+                "batch_size": 16,
+                "target_accuracy": 1.0,
+                "validation": 0.0,
+            },
+            "reward_model": {"n_members": 1, "hidden": (256, 256, 256), "output": "linear"},
+            "reward_scale": "raw",
+        },
+    },
+)
+
 _D4RL_IQL: Settings = {
     "hidden": [256, 256],
     "batch_size": 256,
@@ -194,6 +277,8 @@ _OFFLINE_RL_VLM_F = Preset(
             # There a ResNet of pictures: reward_model={"inputs": "frames", "network": "resnet18"}.
             # A network of states is our choice, for a CPU.
             "reward_model": {"inputs": "state"},
+            "reward_training": {"validation": 0.0},  # "until it converges on the entire set"
+            "reward_scale": "raw",  # RL-VLM-F's code
         },
         "bc": {"hidden": [256, 256], "learning_rate": 3e-4},  # "MLP"; else our choice, as its IQL
     },
@@ -225,6 +310,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "vlp": _VLP,
         "cpl": _CPL,
+        "ipl": _IPL,
         "offline-rl-vlm-f": _OFFLINE_RL_VLM_F,
         "plare": _PLARE,
         "smoke": _SMOKE,

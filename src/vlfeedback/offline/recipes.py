@@ -20,6 +20,7 @@ from vlfeedback.offline.settings import configured
 from vlfeedback.offline.training_loop import D3rlpyTraining, DiffusionTraining, Training
 from vlfeedback.optional import import_d3rlpy
 from vlfeedback.registry import suggest
+from vlfeedback.setting_types import checked_settings
 
 if TYPE_CHECKING:
     from vlfeedback.models.reward.model import RewardModel
@@ -40,16 +41,17 @@ __all__ = [
 
 _OFFLINE = "vlfeedback.offline"
 _SCALERS = {"standard": "StandardObservationScaler", "min-max": "MinMaxObservationScaler"}
-_OF_TRANSITIONS = ("standardise", "trust_terminals")  # settings of TransitionBuffer
+_TRANSITIONS = "transition_buffer:TransitionBuffer"
+_REWARD_SCALES = {"standardised": True, "raw": False}  # whether `LearnedReward` normalises
+_OF_TRANSITIONS = ("standardise", "trust_terminals")  # its settings
+_PAIRS = "preference_buffer:PreferenceBuffer"
 
 
 def _iql(inputs: LearnerInputs) -> Training:
-    settings, options = _split(inputs.settings, _OF_TRANSITIONS)
+    settings, options = _split(inputs.settings, _OF_TRANSITIONS, _TRANSITIONS)
     return _fit(
         _config("iql:IQLConfig", settings, inputs.seed),
-        _load("transition_buffer:TransitionBuffer")(
-            inputs.trajectories, seed=inputs.seed, **options
-        ),
+        _load(_TRANSITIONS)(inputs.trajectories, seed=inputs.seed, **options),
         inputs,
     )
 
@@ -70,11 +72,16 @@ def _iql_average(inputs: LearnerInputs) -> Training:
 
 def _iql_d3rlpy(inputs: LearnerInputs) -> Training:
     """d3rlpy's own, with our names of settings."""
-    settings, options = _split(inputs.settings, _OF_TRANSITIONS)
+    settings, options = _split(inputs.settings, _OF_TRANSITIONS, _TRANSITIONS)
     ours = asdict(_config("iql:IQLConfig", settings, inputs.seed))
     if ours["deterministic"]:
         raise InvalidValueError(
             "d3rlpy's IQL has a Gaussian policy; pass deterministic=False, or use 'iql'."
+        )
+    if ours["step_order"] != "d3rlpy":
+        raise InvalidValueError(
+            f"d3rlpy's IQL has an order of its own within a step; leave step_order="
+            f"{ours['step_order']!r} out, or use 'iql'."
         )
     d3rlpy = import_d3rlpy(needed_by="learner 'iql-d3rlpy'")
     encoder = partial(d3rlpy.models.VectorEncoderFactory, hidden_units=ours["hidden"])
@@ -92,7 +99,7 @@ def _iql_d3rlpy(inputs: LearnerInputs) -> Training:
         critic_encoder_factory=encoder(),
         value_encoder_factory=encoder(),
     )
-    buffer = _load("transition_buffer:TransitionBuffer")
+    buffer = _load(_TRANSITIONS)
     return _fit(config, buffer(inputs.trajectories, seed=inputs.seed, **options), inputs)
 
 
@@ -102,12 +109,19 @@ def _p_iql(inputs: LearnerInputs) -> Training:
     from vlfeedback.scoring.relabel import relabel
 
     assert inputs.trajectories is not None  # `Learner.prepare`
-    settings, options = _split(inputs.settings, ("reward_model", "reward_training"))
+    own = ("reward_model", "reward_training", "reward_scale")
+    settings, options = _split(inputs.settings, own)
+    scale = options.get("reward_scale", "standardised")
+    if scale not in _REWARD_SCALES:
+        raise InvalidValueError(
+            f"reward_scale={scale!r}; expected 'standardised' (mean 0 and deviation 1 over the "
+            "steps of the pairs, cut at 5) or 'raw' (as the reward model gives them)."
+        )
     model, outcome = _reward_model(inputs, options)
     relabelled = list(
         relabel(
             inputs.trajectories,
-            LearnedReward(model),
+            LearnedReward(model, normalise=_REWARD_SCALES[scale]),
             resume=None if inputs.folder is None else inputs.folder / "rewards",
             report=inputs.report,
         )
@@ -143,39 +157,40 @@ def _reward_model(
     # JSON has no NaN, which stands for what could not be measured.
     outcome = {
         name: None if value != value else value for name, value in asdict(fit_report).items()
-    }
+    } | {"pairs": fit_report.pairs}
     if folder is not None:
         write_json(folder / "reward.json", outcome)
     return model, outcome
 
 
 def _bc(inputs: LearnerInputs) -> Training:
-    settings, options = _split(inputs.settings, _OF_TRANSITIONS)
-    buffer = _load("transition_buffer:TransitionBuffer")(
-        inputs.trajectories, rewards="none", seed=inputs.seed, **options
-    )
+    settings, options = _split(inputs.settings, _OF_TRANSITIONS, _TRANSITIONS)
+    buffer = _load(_TRANSITIONS)(inputs.trajectories, rewards="none", seed=inputs.seed, **options)
     return _fit(_config("bc:BCConfig", settings, inputs.seed), buffer, inputs)
 
 
 def _on_pairs(config: str, inputs: LearnerInputs) -> Training:
-    settings, options = _split(inputs.settings, ("length",))
-    buffer = _load("preference_buffer:PreferenceBuffer")(
-        inputs.preferences, seed=inputs.seed, **options
-    )
+    settings, options = _split(inputs.settings, ("length",), _PAIRS)
+    buffer = _load(_PAIRS)(inputs.preferences, seed=inputs.seed, **options)
     return _fit(_config(config, settings, inputs.seed), buffer, inputs)
 
 
 def _ipl(inputs: LearnerInputs) -> Training:
     """With ``replay=True`` also transitions of the trajectories, which no pair need show."""
     settings, options = _split(inputs.settings, ("replay",))
+    options = checked_settings(_replaying, options, of="IPL")
     training = _on_pairs("ipl:IPLConfig", replace(inputs, settings=settings))
     if options.get("replay"):
         if inputs.trajectories is None:
             raise NeedsError("replay=True reads trajectories and got none; pass trajectories=...")
-        training.policy.replay = _load("transition_buffer:TransitionBuffer")(
+        training.policy.replay = _load(_TRANSITIONS)(
             inputs.trajectories, rewards="none", seed=inputs.seed
         )
     return training
+
+
+def _replaying(*, replay: bool = False) -> None:
+    """The setting of IPL that its config does not have."""
 
 
 def _diffusion(inputs: LearnerInputs) -> Training:
@@ -185,27 +200,27 @@ def _diffusion(inputs: LearnerInputs) -> Training:
 
 
 def _split(
-    settings: Mapping[str, Any], names: Sequence[str]
+    settings: Mapping[str, Any], names: Sequence[str], taker: str = ""
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings without these, and these."""
-    return (
-        {name: value for name, value in settings.items() if name not in names},
-        {name: settings[name] for name in names if name in settings},
-    )
+    """Settings without these, and these, checked where their taker, ``"module:Class"``, is told."""
+    own = {name: settings[name] for name in names if name in settings}
+    if own and taker:
+        own = checked_settings(_load(taker), own, of=taker.rpartition(":")[2], names=names)
+    return {name: value for name, value in settings.items() if name not in names}, own
 
 
 def _config(target: str, settings: Mapping[str, Any], seed: int) -> Any:
     values = {"seed": seed, **settings}
-    if isinstance(values.get("observation_scaler"), str):
+    if isinstance(values.get("observation_scaler"), str | int | float):
         values["observation_scaler"] = _observation_scaler(values["observation_scaler"])
     return configured(_load(target), values)
 
 
-def _observation_scaler(name: str) -> Any:
+def _observation_scaler(name: object) -> Any:
     """d3rlpy's scaler of this name, so that a file of settings can ask for one."""
-    if name not in _SCALERS:
+    if not isinstance(name, str) or name not in _SCALERS:
         raise UnknownNameError(
-            f"No observation_scaler {name!r}. {suggest(name, _SCALERS)}There are: "
+            f"No observation_scaler {name!r}. {suggest(str(name), _SCALERS)}There are: "
             f"{', '.join(_SCALERS)}; or pass a scaler of d3rlpy's."
         )
     d3rlpy = import_d3rlpy(needed_by="observation_scaler")
@@ -224,30 +239,32 @@ def _load(target: str) -> Any:
     return getattr(importlib.import_module(f"{_OFFLINE}.{module}"), name)
 
 
-IQL = Learner("IQL on the trajectories' rewards", ("trajectories", "rewards"), _iql)
-IQL_AVERAGE = Learner(
+_learner = partial(Learner, continuous=True)
+
+IQL = _learner("IQL on the trajectories' rewards", ("trajectories", "rewards"), _iql)
+IQL_AVERAGE = _learner(
     "IQL where every step gets the mean reward of the environment",
     ("trajectories",),
     _iql_average,
 )
-IQL_D3RLPY = Learner("d3rlpy's own IQL", ("trajectories", "rewards"), _iql_d3rlpy)
-P_IQL = Learner(
+IQL_D3RLPY = _learner("d3rlpy's own IQL", ("trajectories", "rewards"), _iql_d3rlpy)
+P_IQL = _learner(
     "IQL on the rewards of a model that is fitted to the preferences first",
     ("trajectories", "preferences"),
     _p_iql,
 )
-IPL = Learner("Inverse Preference Learning", ("preferences",), _ipl)
-CPL = Learner(
+IPL = _learner("Inverse Preference Learning", ("preferences",), _ipl)
+CPL = _learner(
     "Contrastive Preference Learning", ("preferences",), partial(_on_pairs, "cpl:CPLConfig")
 )
-CPL_KL = Learner(
+CPL_KL = _learner(
     "CPL that measures against the cloned policy",
     ("preferences",),
     partial(_on_pairs, "cpl:CPLConfig"),
 )
-CPL_BC = Learner("CPL that goes on cloning", ("preferences",), partial(_on_pairs, "cpl:CPLConfig"))
-SFT = Learner(
+CPL_BC = _learner("CPL that goes on cloning", ("preferences",), partial(_on_pairs, "cpl:CPLConfig"))
+SFT = _learner(
     "cloning of the preferred segments", ("preferences",), partial(_on_pairs, "sft:SFTConfig")
 )
-BC = Learner("behaviour cloning of all trajectories", ("trajectories",), _bc)
-DIFFUSION = Learner("Diffusion Policy", ("trajectories",), _diffusion)
+BC = _learner("behaviour cloning of all trajectories", ("trajectories",), _bc)
+DIFFUSION = _learner("Diffusion Policy", ("trajectories",), _diffusion)

@@ -14,8 +14,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from vlfeedback.data.locks import locked
 from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.data.store import ResumableFolder, as_json, locked
+from vlfeedback.data.store import ResumableFolder, as_json
 from vlfeedback.data.whole_files import is_partial
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.offline.curve import EvaluationCurve
@@ -86,8 +87,10 @@ def train_policy(
         **overrides: settings of the learner's config in place of the preset's, taken as they are,
             and ``observation_scaler="standard"`` or ``"min-max"`` for d3rlpy's;
             for ``"p-iql"`` also ``reward_model`` and ``reward_training``, the settings of
-            `RewardModelConfig` and `RewardTraining`; for learners of trajectories also
-            ``standardise`` and ``trust_terminals``, see `TransitionBuffer`.
+            `RewardModelConfig` and `RewardTraining` (what is left out stays the preset's), and
+            ``reward_scale``: ``"standardised"``, or ``"raw"`` as the reward model gives them; for
+            learners of trajectories also ``standardise`` and ``trust_terminals``, see
+            `TransitionBuffer`.
 
     Raises:
         UnknownNameError: there is no such learner, preset or setting.
@@ -104,7 +107,7 @@ def train_policy(
             f"n_steps={n_steps}, eval_every={eval_every}; expected at least 1 each."
         )
     implementation, learner = get_learner(learner), LEARNERS.entry(learner).name
-    settings = get_preset(preset).settings(learner, n_steps) | overrides
+    settings = get_preset(preset).settings(learner, n_steps, overrides)
     episodes = None if trajectories is None else list(trajectories)
     config = as_json(
         {
@@ -130,9 +133,8 @@ def train_policy(
         if (finished := read_trained(out, config, evaluation, device=device)) is not None:
             return finished  # by the process that was waited for
         manifest = {**config, "evaluation": evaluation, "n_threads": n_threads, "device": device}
-        if not _has_parts(folder):
-            (folder / _SETTINGS).unlink(missing_ok=True)  # nothing was finished: begin anew
-        ResumableFolder.begin(folder, manifest, manifest=_SETTINGS, holds="training")
+        anew = not _has_parts(folder)
+        ResumableFolder.begin(folder, manifest, manifest=_SETTINGS, holds="training", anew=anew)
         with _reproducible(seed, n_threads):
             inputs = replace(inputs, folder=folder)
             policy, files = _run(implementation, inputs, config, evaluator, folder / _STATE)

@@ -1,7 +1,8 @@
 """A trained policy, and the folder it is kept in.
 
 The folder holds ``result.json``, written last, and beside it the policy: ``policy.d3`` is
-d3rlpy's format, a pickle, so read only your own; ``policy.safetensors`` a diffusion policy.
+d3rlpy's format, of which `load_policy` reads plain values alone; ``policy.safetensors`` a diffusion
+policy. Nothing in a folder is executed when it is read.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from vlfeedback.data.whole_files import new_file, read_json
 from vlfeedback.errors import FileFormatError
 from vlfeedback.offline.curve import EvaluationCurve
 from vlfeedback.offline.learners import get_learner
-from vlfeedback.optional import import_d3rlpy
+from vlfeedback.offline.policy_file import load_policy
 
 __all__ = ["Files", "TrainedPolicy", "read_trained", "save_trained"]
 
@@ -129,9 +130,5 @@ def _read_policy(folder: Path, files: list[str], learner: str, device: str) -> A
         from vlfeedback.offline.diffusion_policy import DiffusionPolicy
 
         return DiffusionPolicy.load(folder / "policy.safetensors", device=device)
-    d3rlpy = import_d3rlpy(needed_by="a saved policy")
-    # d3rlpy finds our learners, and a plugin's, once their modules are imported.
-    from vlfeedback.offline import bc, cpl, ipl, iql, sft  # noqa: F401
-
-    get_learner(learner)
-    return d3rlpy.load_learnable(str(folder / "policy.d3"), device=device)
+    get_learner(learner)  # d3rlpy finds a plugin's algorithm once its module is imported
+    return load_policy(folder / "policy.d3", device=device)

@@ -24,11 +24,13 @@ from d3rlpy.dataset import (
 )
 from jaxtyping import Float32, Int64
 
+from vlfeedback.data.discrete import are_discrete, count_values
 from vlfeedback.data.learning_checks import (
     check_finite,
     check_terminals,
     rewards_of,
 )
+from vlfeedback.data.picture_layout import move_channels
 from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.types import Trajectory
 
@@ -44,19 +46,22 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
     terminal; a time limit never does, so that values are learnt through it.
 
     Args:
-        trajectories: of one task; whole numbers as actions (L,) are discrete ones.
+        trajectories: of one task; whole numbers as actions, (L,) or (L, 1), are discrete ones.
         rewards: ``"source"`` reads `Trajectory.rewards`, which relabelling writes; ``"env"`` the
             environment's own; ``"none"`` gives zeros, for learners that read none.
         standardise: subtract the mean reward of all transitions and divide by the standard
             deviation; a constant reward is left as it is.
         trust_terminals: believe trajectories that all terminate at the same length.
+        channels: where pictures as observations have theirs, which become first as d3rlpy has
+            them; see `vlfeedback.adapters.d3rlpy.to_replay_buffer`.
         seed: of the order in which transitions are drawn.
 
     Raises:
         NeedsError: there is no trajectory, no transition, or no such rewards.
         InvalidValueError: all trajectories terminate at the same length, which is what a time
-            limit marked as termination looks like; a number is NaN or infinite; or `rewards` is
-            another word.
+            limit marked as termination looks like; a number is NaN or infinite; a discrete action
+            is negative; pictures may have their channels first or last; or `rewards` or
+            `channels` is another word.
         ShapeError: trajectories differ in the shapes of observations or actions.
 
     Source: time limits are no ends: every paper here bootstraps through them (Meta-World never
@@ -70,6 +75,7 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
         rewards: str = "source",
         standardise: bool = False,
         trust_terminals: bool = False,
+        channels: str | None = None,
         seed: int = 0,
     ) -> None:
         episodes = list(trajectories)
@@ -87,7 +93,8 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
         # a transition's is its next state.
         self._ends = np.cumsum(lengths + 1)
         self._rows = np.delete(np.arange(self._ends[-1]), self._ends - 1)
-        self._observations = _stack(episodes, [e.observations for e in episodes], "observations")
+        observations = [move_channels(e.observations, channels, to="first") for e in episodes]
+        self._observations = _stack(episodes, observations, "observations")
         self._actions, self._action_space = _actions(episodes)
         self._rewards = _rewards(episodes, rewards, standardise)
         self._terminals = np.zeros((len(self._rows), 1), dtype=np.float32)
@@ -266,15 +273,16 @@ def _stack(episodes: Sequence[Trajectory], arrays: Sequence[np.ndarray], name: s
 
 def _actions(episodes: Sequence[Trajectory]) -> tuple[Float32[np.ndarray, "M A"], ActionSpace]:
     """Actions with a row of zeros after each trajectory, and of which kind they are."""
-    discrete = all(e.actions.ndim == 1 and e.actions.dtype.kind in "iu" for e in episodes)
+    discrete = are_discrete(episode.actions for episode in episodes)
+    if discrete:
+        count_values((episode.actions for episode in episodes), "actions")
     if any(episode.actions.ndim != 2 for episode in episodes) and not discrete:
         raise ShapeError(
-            f"actions have shape {episodes[0].actions.shape}; expected (L, A) numbers, or (L,) "
-            "whole numbers."
+            f"actions have shape {episodes[0].actions.shape}; expected (L, A) numbers, or (L,) or "
+            "(L, 1) whole numbers."
         )
-    stacked = _stack(episodes, [e.actions for e in episodes], "actions").astype(np.float32)
-    if discrete:
-        stacked = stacked[:, None]
+    arrays = [e.actions.reshape(-1, 1) if discrete else e.actions for e in episodes]
+    stacked = _stack(episodes, arrays, "actions").astype(np.float32)
     after = np.cumsum([len(episode) for episode in episodes])
     rows = np.insert(stacked, after, 0, axis=0)
     return rows, ActionSpace.DISCRETE if discrete else ActionSpace.CONTINUOUS

@@ -14,6 +14,7 @@ from vlfeedback.preferences.from_reward import PreferenceFromReward
 from vlfeedback.registry import Entry, Registry, suggest
 from vlfeedback.rewards import REWARD_SOURCES, list_reward_sources, make_reward_source
 from vlfeedback.rewards.make import make
+from vlfeedback.setting_types import checked_settings
 from vlfeedback.types import PreferenceSource
 
 __all__ = [
@@ -37,6 +38,9 @@ PREFERENCE_SOURCES: Registry[type[PreferenceSource]] = Registry(
     ),
 )
 """Sources that compare pairs themselves, by name; reward sources are not repeated here."""
+
+
+_COMPARISON = ("tie_margin", "soft")  # settings of `PreferenceFromReward`
 
 
 def list_preference_sources() -> list[str]:
@@ -65,7 +69,8 @@ def make_preference_source(source: str, *, device: str = "cpu", **config: Any) -
         )
         return cast("PreferenceSource", preference_source)
     if source in REWARD_SOURCES or family in REWARD_SOURCES:
-        comparison = {name: config.pop(name) for name in ("tie_margin", "soft") if name in config}
+        comparison = {name: config.pop(name) for name in _COMPARISON if name in config}
+        comparison = checked_settings(PreferenceFromReward, comparison, of=f"source {source!r}")
         rewards = make_reward_source(source, device=device, **config)
         return PreferenceFromReward(rewards, **comparison)
     names = list_preference_sources()

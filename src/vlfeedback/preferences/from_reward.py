@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vlfeedback.data.calibration import preference_probability
+from vlfeedback.data.contents import digest_of_source
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.scoring import ask
 from vlfeedback.types import (
@@ -68,6 +69,11 @@ class PreferenceFromReward:
         self.config = PreferenceFromRewardConfig(
             reward=reward, reward_config=settings, tie_margin=float(tie_margin), soft=soft
         )
+
+    @property
+    def content_id(self) -> str:
+        """What the source says of its contents; see `NamesItsContent`."""
+        return digest_of_source(self.source)
 
     def label(self, pairs: SegmentPairs) -> PreferenceLabels:
         """Compare each pair.

@@ -47,8 +47,7 @@ PRESETS: dict[str, dict[str, float]] = {
     "myopic": {"gamma": 0.9},
     "equal": {"equal": 0.1},
 }
-"""B-Pref's six teachers: what each changes of the oracle. Source: B-Pref's scripts, whose "stoc"
-is our "noisy"."""
+"""B-Pref's six teachers, named as the folders of its scripts: what each changes of the oracle."""
 
 
 @dataclass(frozen=True, slots=True)

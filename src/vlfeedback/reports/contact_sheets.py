@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vlfeedback.data.collection import Collection
+from vlfeedback.data.foreign_files import path_inside
 from vlfeedback.data.whole_files import new_file
 from vlfeedback.errors import UnknownNameError
 from vlfeedback.figures.episode_sheet import episode_sheet
@@ -46,6 +47,7 @@ def write_contact_sheets(
         MissingExtraError: Pillow is not installed.
         UnknownNameError: none of the tasks has any of the levels.
         NeedsError: a trajectory has no pictures.
+        InvalidValueError: a task's name leads out of `collection` or `out`.
     """
     image = require("PIL.Image", extra="vision", needed_by="A contact sheet")
     names = collection.tasks() if tasks is None else list(tasks)
@@ -58,7 +60,7 @@ def write_contact_sheets(
         if selection:
             sheet = episode_sheet(selection, episodes=episodes, n_frames=n_frames)
             sheets[task] = f"{task}.png"
-            with new_file(out / sheets[task]) as path:
+            with new_file(path_inside(out, sheets[task], where="A task's name")) as path:
                 image.fromarray(sheet).save(path, format="png")
             summaries[task] = summarise_levels(selection)
             with suppress(UnknownNameError):  # recorded elsewhere, under a name of its own

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from vlfeedback.data.foreign_files import path_inside
 from vlfeedback.evaluation.labels.failures import Mistake
 from vlfeedback.evaluation.labels.pairings import picture_stride
 from vlfeedback.figures.contact_sheet import contact_sheet
@@ -23,6 +24,7 @@ def write_mistake_sheets(mistakes: Sequence[Mistake], task: str, folder: Path) -
     Raises:
         NeedsError: a trajectory has no pictures.
         MissingExtraError: Pillow is not installed.
+        InvalidValueError: `task` leads out of the folder.
     """
     from matplotlib.image import imsave
 
@@ -44,4 +46,5 @@ def write_mistake_sheets(mistakes: Sequence[Mistake], task: str, folder: Path) -
                 + ("" if score is None else f", score {score:.2f}")
                 + f", '{shown.instruction}'"
             )
-        imsave(folder / f"{task}-{mistake.pairing}-{number}.png", contact_sheet(videos, captions))
+        name = f"{task}-{mistake.pairing}-{number}.png"
+        imsave(path_inside(folder, name, where="A task's name"), contact_sheet(videos, captions))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from jaxtyping import Float64
 
+from vlfeedback.figures.plain_figure import plain_figure
 from vlfeedback.figures.reward_curve import COLOURS
 from vlfeedback.offline.curve import EvaluationCurve
-from vlfeedback.optional import require
 from vlfeedback.reports.published import MEAN
 
 if TYPE_CHECKING:
@@ -43,12 +43,11 @@ def draw_curves(results: Mapping[str, Any]) -> Figure:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    matplotlib_figure = require("matplotlib.figure", extra="vision", needed_by="A report")
     tasks = [task for task in results["cells"] if task != MEAN]
     columns = min(_COLUMNS, len(tasks))
     rows = -(-len(tasks) // columns)
-    figure: Figure = matplotlib_figure.Figure(
-        figsize=(4.2 * columns + 2.0, 3.4 * rows + 1.0), layout="constrained"
+    figure = plain_figure(
+        needed_by="A report", figsize=(4.2 * columns + 2.0, 3.4 * rows + 1.0), layout="constrained"
     )
     panels = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
     styles = dict(zip(results["cells"][tasks[0]], cycle(_STYLES), strict=False))

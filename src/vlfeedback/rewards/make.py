@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
-from pathlib import PurePath
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
-import numpy as np
-
 from vlfeedback.errors import FileFormatError, InvalidTypeError, InvalidValueError, UnknownNameError
-from vlfeedback.registry import Entry, Registry, suggest
-from vlfeedback.rewards.setting_types import is_of_type, setting_types, type_in_words
+from vlfeedback.registry import Entry, Registry
+from vlfeedback.setting_types import checked_settings
 from vlfeedback.types import unwrapped
 
 __all__ = ["describe", "make", "name_of_target", "rebuild"]
@@ -53,7 +50,7 @@ def make(
     settings = dict(config)
     if variant:
         settings |= _choose_variant(config_type, name, variant, settings)
-    settings = _checked_settings(config_type, name, settings)
+    settings = checked_settings(config_type, settings, of=f"source {name!r}")
     instance = cls(config_type(**settings), device=device)
     for member in ("needs", "config"):
         _check_has(instance, member, where)
@@ -129,39 +126,6 @@ def _choose_variant(
             f"use one of them."
         )
     return {field: variant}
-
-
-def _checked_settings(config_type: Any, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings as JSON values, which is what a config holds.
-
-    Raises:
-        UnknownNameError: the source has no setting of one of these names.
-        InvalidTypeError: one is of another type than its field.
-    """
-    names = [field.name for field in fields(config_type) if field.init]
-    types = setting_types(config_type)
-    checked = {key: _as_json(value) for key, value in settings.items()}
-    for key, value in checked.items():
-        if key not in names:
-            raise UnknownNameError(
-                f"Source {name!r} has no setting {key!r}. {suggest(key, names)}"
-                f"It has: {', '.join(names) or 'none'}."
-            )
-        if key in types and not is_of_type(value, types[key]):
-            raise InvalidTypeError(
-                f"Setting {key!r} of source {name!r} is {value!r}, a {type(value).__name__}; "
-                f"expected {type_in_words(types[key])}."
-            )
-    return checked
-
-
-def _as_json(value: Any) -> Any:
-    """Paths as text and numpy's numbers as Python's, alone or in a list."""
-    if type(value) in (list, tuple):
-        return type(value)(map(_as_json, value))
-    if isinstance(value, np.generic):
-        return value.item()
-    return str(value) if isinstance(value, PurePath) else value
 
 
 def _check_has(owner: Any, member: str, where: str) -> None:

@@ -29,7 +29,14 @@ def ask(
             infinite. What the source itself raises passes through.
     """
     name = type(source).__name__
-    rewards = np.asarray(source.rewards(batch))
+    answer = source.rewards(batch)
+    try:
+        rewards = np.asarray(answer)
+    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors elsewhere
+        raise SourceAnswerError(
+            f"{name}.rewards returned a {type(answer).__name__} that is no NumPy array: {error}. "
+            f"Of a tensor, return .detach().cpu().numpy(). {_ADVICE}"
+        ) from error
     if rewards.shape != (len(batch), batch.n_steps):
         raise SourceAnswerError(
             f"{name}.rewards returned shape {rewards.shape}; expected ({len(batch)}, "
@@ -39,6 +46,8 @@ def ask(
         raise SourceAnswerError(
             f"{name}.rewards returned {rewards.dtype}; expected float32. {_ADVICE}"
         )
+    with np.errstate(over="ignore"):  # 1e300 is infinite in float32, and refused as that
+        rewards = rewards.astype(np.float32)
     strange = ~np.isfinite(rewards)
     if batch.mask is not None:
         strange &= batch.mask
@@ -50,7 +59,7 @@ def ask(
             "rewards); a reward is a finite number. Look at what it read there: a number that is "
             f"not finite, or a picture that is broken? {_ADVICE}"
         )
-    return rewards.astype(np.float32)
+    return rewards
 
 
 _ADVICE = "`vlfeedback.testing.RewardSourceContract` tests a source."

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vlfeedback.data.contents import digest_of_source
 from vlfeedback.data.growing_preferences import (
     GrowingPreferences,
     check_same_labellers,
@@ -66,9 +67,10 @@ def label_pairs(
         report: called with ("labels", pairs done, pairs in all, nan) after each batch.
 
     Raises:
-        FileFormatError: `save_to` holds other pairs, or answers of another labeller.
-        BlockingIOError: another process adds to `save_to`.
-        OSError: `save_to` cannot be written; nobody was asked then.
+        FileFormatError: `save_to` holds other pairs, or answers of another labeller: another
+            class, other settings, or other files that these name.
+        BusyError: another process adds to `save_to`; nobody was asked then.
+        WriteError: `save_to` cannot be written; nobody was asked then.
         NeedsError: `save_to` is given and trajectories have no id, or two have the same.
         ValueError: `batch_size` is below 1.
         ShapeError: another number of instructions than pairs, or segments of unequal length.
@@ -196,6 +198,7 @@ def _records_of(labeller: PreferenceSource) -> tuple[LabelRecord, ...]:
         config=json.dumps(settings, sort_keys=True),
         model=model if isinstance(model, str) else "",  # a network of ours may be called so too
         prompt=prompt if isinstance(prompt, str) else "",
+        contents=digest_of_source(labeller),
     )
     several = labeller.records if isinstance(labeller, SeveralLabellers) else ()
     return (*several, record)
@@ -219,4 +222,4 @@ def _saved(path: Path, unasked: PreferenceDataset) -> PreferenceDataset:
         return unasked.take(slice(0))
     check_same_labellers(file_header["labelled_by"], header["labelled_by"], where=path)
     columns = {name: values[:n] for name, values in columns.items()}
-    return PreferenceDataset.from_rows(path, unasked.pairs[:n], columns, file_header)
+    return PreferenceDataset.from_rows(path, unasked.pairs[:n], columns, header)

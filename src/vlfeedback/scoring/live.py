@@ -25,8 +25,7 @@ class LiveScorer:
 
     Args:
         source: what scores.
-        instruction: told to the source with every window.
-        n_envs: N.
+        instructions: N of them, told to the source with the windows; None where there is none.
         idle_action: zeros of one action's shape: what stands before an episode.
         score_reset: also score the window at a reset, which potential-based shaping needs.
     """
@@ -35,17 +34,16 @@ class LiveScorer:
         self,
         source: RewardSource,
         *,
-        instruction: str | None,
-        n_envs: int,
+        instructions: Sequence[str | None],
         idle_action: np.ndarray,
         score_reset: bool,
     ) -> None:
         self._source = source
         self._embedder = source if embeds_pictures(source) else None
-        self._instruction = instruction
+        self._instructions = list(instructions)
         self._score_reset = score_reset
-        self._windows = [LiveWindow(source.needs, idle_action) for _ in range(n_envs)]
-        self.scores = np.zeros(n_envs, dtype=np.float64)
+        self._windows = [LiveWindow(source.needs, idle_action) for _ in instructions]
+        self.scores = np.zeros(len(self._windows), dtype=np.float64)
 
     @property
     def reads_reset(self) -> bool:
@@ -137,7 +135,7 @@ class LiveScorer:
             group = [row for row in rows if self._windows[row].length == length]
             batch = batch_windows(
                 [self._windows[row] for row in group],
-                self._instruction,
+                [self._instructions[row] for row in group],
                 embedded=self._embedder is not None,
             )
             self.scores[group] = ask(self._source, batch)[:, -1]

@@ -97,13 +97,13 @@ class LiveWindow:
 
 
 def batch_windows(
-    windows: Sequence[LiveWindow], instruction: str | None, *, embedded: bool
+    windows: Sequence[LiveWindow], instructions: Sequence[str | None], *, embedded: bool
 ) -> SegmentBatch:
     """Windows of equal length as a batch; its last step is the newest one.
 
     Args:
         windows: N of them, of the same source.
-        instruction: given to every row.
+        instructions: of the rows; the batch has none if one is None.
         embedded: the windows keep embeddings instead of pictures.
     """
     rows = [window.arrays() for window in windows]
@@ -112,10 +112,11 @@ def batch_windows(
         for name in ("frames", "first_frames"):
             if name in arrays:
                 arrays[name.replace("frames", "embeddings")] = arrays.pop(name)
+    told = [instruction for instruction in instructions if instruction is not None]
     first = windows[0]
     return SegmentBatch(
         **arrays,
-        instructions=None if instruction is None else [instruction] * len(windows),
+        instructions=told if len(told) == len(windows) else None,
         frame_steps=first.picture_steps() if first.needs.frames else None,
         length=first.length,
     )

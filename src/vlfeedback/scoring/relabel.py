@@ -6,14 +6,17 @@ the dataset. Pictures are read once, and encoded once where the source keeps emb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
+from vlfeedback.data.contents import CONTENTS, digests_of_source, trajectory_digest
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.scoring.pictures import pictures_of
 from vlfeedback.scoring.reward_store import RewardStore
@@ -21,7 +24,7 @@ from vlfeedback.scoring.steps import ChosenSteps, score_steps
 from vlfeedback.scoring.timing import scored_steps, states_seen
 from vlfeedback.types import Report, RewardSource, Trajectory, class_and_settings
 
-__all__ = ["Between", "relabel"]
+__all__ = ["Between", "is_relabelled", "relabel"]
 
 Between = Literal["refuse", "hold", "interpolate"]
 """What is done where a recording lacks pictures that a wrapper would have taken."""
@@ -34,9 +37,9 @@ def relabel(
     instruction: str | None = None,
     between: Between = "refuse",
     batch_size: int = 1024,
-    resume: Path | None = None,
+    resume: str | Path | None = None,
     report: Report | None = None,
-) -> Iterator[Trajectory]:
+) -> Generator[Trajectory, None, None]:
     """Give every step of every trajectory the source's reward; the input is left as it is.
 
     The rewards are those of `vlfeedback.RewardFromSource` around the environment that was
@@ -72,7 +75,10 @@ def relabel(
     Raises:
         NeedsError: a trajectory lacks what the source reads, or there is no instruction.
         SourceAnswerError: the source returned something that is no finite reward a step.
-        FileFormatError: `resume` was begun with another source, other settings or trajectories.
+        FileFormatError: `resume` was begun with another source, other settings, weights or
+            trajectories.
+        BusyError: another process keeps rewards in `resume`.
+        WriteError: `resume` cannot be written; nothing was scored then.
         ValueError: an option has no such value.
 
     Source: `batch_size` is our choice; small networks were fastest on a CPU with about as many.
@@ -84,14 +90,63 @@ def relabel(
     if batch_size < 1:
         raise InvalidValueError(f"batch_size={batch_size}; expected at least 1 picture or step.")
     plan = _Plan(source, instruction, between)
-    store = None if resume is None else RewardStore.create(resume, plan.settings())
-    relabelled = _relabel(trajectories, plan, batch_size, store)
+    storage: AbstractContextManager[RewardStore | None] = nullcontext()
+    if resume is not None:
+        settings = plan.settings()
+        RewardStore.check(Path(resume), settings)
+        storage = RewardStore.opened(Path(resume), settings, plan.digest)
+    relabelled = _relabel(trajectories, plan, batch_size, storage)
     return relabelled if report is None else _reported(relabelled, trajectories, report)
+
+
+def is_relabelled(
+    copy: Iterable[Trajectory],
+    trajectories: Iterable[Trajectory],
+    source: RewardSource,
+    *,
+    instruction: str | None = None,
+    between: Between = "refuse",
+    batch_size: int = 1024,
+) -> bool:
+    """Whether a copy is what `relabel` gives: all steps are equal, and the first rewards.
+
+    Args:
+        copy: with rewards.
+        trajectories: what it should be a copy of, in order.
+        source: scores once more the first trajectories, as many as are scored at a time.
+        instruction: see `relabel`, as for the others.
+        between: see above.
+        batch_size: see above.
+
+    Raises:
+        NeedsError, SourceAnswerError, ValueError: see `relabel`.
+    """
+    plan = _Plan(source, instruction, between)
+    first: list[ChosenSteps] = []
+    rewards: list[np.ndarray | None] = []
+    for written, trajectory in zip_longest(copy, trajectories):
+        if written is None or trajectory is None or not _same_steps(written, trajectory):
+            return False
+        if not first or sum(chosen.size for chosen in first) < batch_size:
+            first.append(plan.choose(trajectory))
+            rewards.append(written.rewards)
+    group = next(_groups(first, batch_size), [])
+    scores = score_steps(group, source, batch_size=batch_size)
+    return all(
+        row is not None and np.allclose(row, plan.spread(chosen, score), rtol=1e-4, atol=1e-5)
+        for row, chosen, score in zip(rewards, group, scores, strict=False)
+    )
+
+
+def _same_steps(one: Trajectory, other: Trajectory) -> bool:
+    return np.array_equal(one.observations, other.observations) and np.array_equal(
+        one.actions, other.actions
+    )
 
 
 def _reported(
     relabelled: Iterator[Trajectory], trajectories: Iterable[Trajectory], report: Report
-) -> Iterator[Trajectory]:
+) -> Generator[Trajectory, None, None]:
     total = len(trajectories) if isinstance(trajectories, Sequence) else 0
     for done, trajectory in enumerate(relabelled, start=1):
         report("relabel", done, total, float("nan"))
@@ -99,21 +154,25 @@ def _reported(
 
 
 def _relabel(
-    trajectories: Iterable[Trajectory], plan: _Plan, batch_size: int, store: RewardStore | None
-) -> Iterator[Trajectory]:
+    trajectories: Iterable[Trajectory],
+    plan: _Plan,
+    batch_size: int,
+    storage: AbstractContextManager[RewardStore | None],
+) -> Generator[Trajectory, None, None]:
     remaining = iter(trajectories)
-    if store is not None:
-        for trajectory, rewards in store.saved(remaining):
-            yield replace(trajectory, rewards=rewards)
-    for group in _groups(map(plan.choose, remaining), batch_size):
-        scores = score_steps(group, plan.source, batch_size=batch_size)
-        done = [
-            replace(chosen.trajectory, rewards=plan.spread(chosen, row))
-            for chosen, row in zip(group, scores, strict=True)
-        ]
+    with storage as store:
         if store is not None:
-            store.append(done)
-        yield from done
+            for trajectory, rewards in store.saved(remaining):
+                yield replace(trajectory, rewards=rewards)
+        for group in _groups(map(plan.choose, remaining), batch_size):
+            scores = score_steps(group, plan.source, batch_size=batch_size)
+            done = [
+                replace(chosen.trajectory, rewards=plan.spread(chosen, row))
+                for chosen, row in zip(group, scores, strict=True)
+            ]
+            if store is not None:
+                store.append(done)
+            yield from done
 
 
 def _groups(episodes: Iterable[ChosenSteps], batch_size: int) -> Iterator[list[ChosenSteps]]:
@@ -146,7 +205,13 @@ class _Plan:
             "config": config,
             "instruction": self.instruction,
             "between": self.between,
+            CONTENTS: digests_of_source(self.source),
         }
+
+    def digest(self, trajectory: Trajectory) -> str:
+        """Tells trajectories apart by all that the source may read of them."""
+        read = self.choose(trajectory).distinct if self.source.needs.frames else None
+        return trajectory_digest(trajectory, read)
 
     def choose(self, trajectory: Trajectory) -> ChosenSteps:
         """The steps of a trajectory that are scored."""

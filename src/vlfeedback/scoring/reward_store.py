@@ -7,54 +7,96 @@ rewards of some consecutive trajectories from that position on. Each file is who
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from hashlib import blake2b
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save
 
+from vlfeedback.data.foreign_files import reading
+from vlfeedback.data.locks import locked
+from vlfeedback.data.seals import check_seal, sealed
 from vlfeedback.data.store import ResumableFolder
+from vlfeedback.data.whole_files import read_json
+from vlfeedback.data.writable import check_writable
 from vlfeedback.errors import FileFormatError
 from vlfeedback.types import Trajectory
 
 __all__ = ["RewardStore"]
 
 _MANIFEST = "rewards.json"
-_VERSION = 1
+_PART = re.compile(r"\d{9}\.safetensors")
+_VERSION = 2  # 2: what was read is known by content, pictures too
+_WHAT = "keeps rewards in"
 
 
 class RewardStore:
-    """Rewards of the first trajectories of a dataset."""
+    """Rewards of the first trajectories of a dataset, which one process alone adds to.
 
-    def __init__(self, folder: ResumableFolder) -> None:
+    Args:
+        folder: that holds them.
+        digest: tells trajectories apart by all that rewards depend on.
+    """
+
+    def __init__(self, folder: ResumableFolder, digest: Callable[[Trajectory], str]) -> None:
         self._folder = folder
+        self._digest = digest
         self._n_saved = 0
 
     @classmethod
-    def create(cls, root: Path, settings: Mapping[str, Any]) -> RewardStore:
+    @contextmanager
+    def opened(
+        cls, root: Path, settings: Mapping[str, Any], digest: Callable[[Trajectory], str]
+    ) -> Iterator[RewardStore]:
         """Start a folder, or go on with one that was begun with the same settings.
 
         Args:
             root: the folder.
             settings: JSON values.
+            digest: see above.
+
+        Raises:
+            BusyError: another process adds to it.
+            FileFormatError: the folder was begun with other settings, or is something else.
+            WriteError: it cannot be written.
+        """
+        with locked(root, what=_WHAT):
+            folder = ResumableFolder.begin(root, **_folder(root, settings))
+            yield cls(folder, digest)
+
+    @staticmethod
+    def check(root: Path, settings: Mapping[str, Any]) -> None:
+        """Refuse, before anything is read, a folder that `opened` refuses; nothing is changed.
 
         Raises:
             FileFormatError: the folder was begun with other settings, or is something else.
+            WriteError: it cannot be written.
         """
-        if not (root / _part(0)).exists():
-            (root / _MANIFEST).unlink(missing_ok=True)  # nothing was finished: begin anew
-        folder = ResumableFolder.begin(
-            root,
-            {"version": _VERSION, **settings},
-            manifest=_MANIFEST,
-            holds="rewards",
-            advice="Use the same ones to go on, or delete it to begin again.",
-        )
-        return cls(folder)
+        check_writable(root, folder=True)
+        advice = f"Delete {root} and start again."
+        has_parts = (root / _part(0)).exists() and (root / _MANIFEST).exists()
+        if has_parts and read_json(root / _MANIFEST, advice=advice).get("version") == 1:
+            raise FileFormatError(
+                f"{root} was begun by an earlier release, which did not note the contents of what "
+                "was read. Delete it to begin again."
+            )
+        ResumableFolder.check(root, **_folder(root, settings))
+
+    @staticmethod
+    def remove(root: Path) -> None:
+        """Delete the rewards in a folder, and the folder if nothing else is in it.
+
+        Raises:
+            BusyError: a process adds to it.
+        """
+        if root.is_dir():
+            with locked(root, what=_WHAT):
+                ResumableFolder(root, {}).remove(_MANIFEST, _PART)
 
     def saved(
         self, trajectories: Iterator[Trajectory]
@@ -67,7 +109,7 @@ class RewardStore:
         while (path := self._folder.root / _part(self._n_saved)).is_file():
             for number, (digest, rewards) in enumerate(_read(path)):
                 trajectory = next(trajectories, None)
-                if trajectory is None or _digest(trajectory) != digest:
+                if trajectory is None or self._digest(trajectory) != digest:
                     named = "missing" if trajectory is None else repr(trajectory.id)
                     raise FileFormatError(
                         f"{path} holds the rewards of another trajectory than number "
@@ -87,32 +129,30 @@ class RewardStore:
             f"{number:06d}": np.asarray(trajectory.rewards)
             for number, trajectory in enumerate(relabelled)
         }
-        digests = json.dumps([_digest(trajectory) for trajectory in relabelled])
-        self._folder.write(_part(self._n_saved), save(rewards, metadata={"digests": digests}))
+        digests = json.dumps([self._digest(trajectory) for trajectory in relabelled])
+        contents = sealed(save(rewards, metadata={"digests": digests}))
+        self._folder.write(_part(self._n_saved), contents)
         self._n_saved += len(relabelled)
+
+
+def _folder(root: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """How the folder is begun."""
+    return {
+        "settings": {"version": _VERSION, **settings},
+        "manifest": _MANIFEST,
+        "holds": "rewards",
+        "advice": "Use the same ones to go on, or delete it to begin again.",
+        "anew": not (root / _part(0)).exists(),
+    }
 
 
 def _part(position: int) -> str:
     return f"{position:09d}.safetensors"
 
 
-def _digest(trajectory: Trajectory) -> str:
-    """Tells trajectories apart, by id and contents; pictures are not looked at."""
-    instruction = trajectory.instruction or None
-    digest = blake2b(json.dumps([trajectory.id, instruction]).encode(), digest_size=16)
-    for array in (trajectory.observations, trajectory.actions):
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
 def _read(path: Path) -> list[tuple[str, Float32[np.ndarray, " L"]]]:
-    try:
-        with safe_open(path, framework="np") as file:
-            digests = json.loads(file.metadata()["digests"])
-            return [(d, file.get_tensor(f"{n:06d}")) for n, d in enumerate(digests)]
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise FileFormatError(
-            f"{path} cannot be read ({error}): it was damaged. Delete it and those after it, and "
-            "run the same again."
-        ) from error
+    advice = "Delete it and those after it, and run the same again."
+    check_seal(path, advice=advice)
+    with reading(path, "file of rewards", advice=advice), safe_open(path, framework="np") as file:
+        digests = json.loads(file.metadata()["digests"])
+        return [(d, file.get_tensor(f"{n:06d}")) for n, d in enumerate(digests)]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vlfeedback.data.collection import Collection
+from vlfeedback.data.contents import CONTENTS, file_digest
 from vlfeedback.data.cut_off import cut_off
 from vlfeedback.data.sampling import (
     SegmentPairList,
@@ -46,17 +47,22 @@ def check_data(sweep: Sweep) -> None:
         )
 
 
-def describe_data(sweep: Sweep) -> dict[str, Any]:
-    """What a result depends on: the collection's settings and levels, or the file's name."""
+def describe_data(sweep: Sweep, task: str) -> dict[str, Any]:
+    """What a result depends on: the collection's settings and levels, or the file's name.
+
+    And the contents of the files that are read for this task, so that data which was replaced is
+    other data.
+    """
     path = Path(sweep.data)
-    description: dict[str, Any] = {"rest": sweep.rest}
     if not is_collection(sweep.data):
-        return {"file": path.name, **description}
-    description |= {
-        "collection": dict(Collection.open(path).settings),
-        "levels": list(sweep.levels),
-    }
-    return description
+        files = [path]
+        description: dict[str, Any] = {"file": path.name}
+    else:
+        collection = Collection.open(path)
+        files = [collection.path(task, level) for level in sweep.levels]
+        description = {"collection": dict(collection.settings), "levels": list(sweep.levels)}
+    contents = {file.name: file_digest(file) for file in files}
+    return {"rest": sweep.rest, **description, CONTENTS: contents}
 
 
 def load_task(sweep: Sweep, task: str) -> list[Trajectory]:

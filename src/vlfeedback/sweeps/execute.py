@@ -17,7 +17,7 @@ from vlfeedback.sweeps.data import check_data, describe_data
 from vlfeedback.sweeps.feedback import check_source
 from vlfeedback.sweeps.folder import Kind, SweepFolder
 from vlfeedback.sweeps.processes import Event, Job, run_jobs
-from vlfeedback.sweeps.runs import Run, expand
+from vlfeedback.sweeps.runs import Feedback, Run, expand
 from vlfeedback.sweeps.specification import Sweep
 from vlfeedback.sweeps.training import describe_run
 
@@ -54,9 +54,12 @@ def plan(sweep: Sweep, folder: SweepFolder) -> list[Planned]:
     Raises:
         FileFormatError: a row is damaged, or of other settings.
     """
-    data = describe_data(sweep)
     return [
-        Planned(run, folder.row("runs", run.id, run.settings(sweep, data))) for run in expand(sweep)
+        Planned(
+            run,
+            folder.row("runs", run.id, run.settings(sweep, describe_data(sweep, run.task))),
+        )
+        for run in expand(sweep)
     ]
 
 
@@ -107,22 +110,25 @@ def execute(
 
 def _missing_feedback(sweep: Sweep, folder: SweepFolder, waiting: Sequence[Run]) -> list[Job]:
     """Labels and rewards that these runs need and nobody has made yet."""
-    data = describe_data(sweep)
     needed = {f.id: f for run in waiting if (f := run.feedback) is not None}
     return [
         _job(folder, "feedback", name, 0)
         for name, feedback in needed.items()
-        if folder.row("feedback", name, feedback.settings(sweep, data)) is None
+        if _feedback_row(sweep, folder, feedback) is None
     ]
+
+
+def _feedback_row(sweep: Sweep, folder: SweepFolder, feedback: Feedback) -> dict[str, Any] | None:
+    settings = feedback.settings(sweep, describe_data(sweep, feedback.task))
+    return folder.row("feedback", feedback.id, settings)
 
 
 def _leaders(sweep: Sweep, folder: SweepFolder, planned: Sequence[Planned]) -> dict[str, Run]:
     """For each run on labels, the run that is trained for all with equal labels; often itself."""
-    data = describe_data(sweep)
     groups: dict[tuple[Any, ...], list[Planned]] = {}
     for member in planned:
         feedback = member.run.feedback
-        row = feedback and folder.row("feedback", feedback.id, feedback.settings(sweep, data))
+        row = feedback and _feedback_row(sweep, folder, feedback)
         if row and "digest" in row:
             key = (member.run.task, member.run.seed, member.run.learner.name, row["digest"])
             groups.setdefault(key, []).append(member)

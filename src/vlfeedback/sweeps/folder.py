@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from vlfeedback.data.store import LOCK, check_same_settings, locked
+from vlfeedback.data.foreign_files import path_inside
+from vlfeedback.data.locks import LOCK, locked
+from vlfeedback.data.store import check_same_settings
 from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.errors import FileFormatError
 from vlfeedback.sweeps.specification import Sweep, parse_sweep
@@ -110,15 +112,15 @@ class SweepFolder:
 
     def path(self, kind: Kind, name: str, suffix: str = ".json") -> Path:
         """The path of a row, or of a file beside it with another suffix."""
-        return self.root / kind / f"{name}{suffix}"
+        return path_inside(self.root, f"{kind}/{name}{suffix}", where="The name of a run")
 
     def log(self, name: str) -> Path:
         """The path of a run's log: all that it prints."""
-        return self.root / "logs" / f"{name}.log"
+        return path_inside(self.root, f"logs/{name}.log", where="The name of a run")
 
     def progress(self, name: str) -> Path:
         """The path of the file in which a running run writes its number of finished steps."""
-        return self.root / "logs" / f"{name}.progress"
+        return path_inside(self.root, f"logs/{name}.progress", where="The name of a run")
 
     @property
     def _manifest(self) -> Path:

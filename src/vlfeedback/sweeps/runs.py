@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from vlfeedback.data.contents import CONTENTS, digests_of_files
 from vlfeedback.errors import FileFormatError
 from vlfeedback.offline.learners import get_learner
 from vlfeedback.offline.presets import get_preset
@@ -30,6 +31,7 @@ class Feedback:
             "source": self.source.source,
             "config": self.source.config_for(self.task),
             "instruction": self.source.instruction_for(self.task),
+            CONTENTS: digests_of_files(self.source.config_for(self.task)),
         }
         pairs = {} if self.seed is None else {"pairs": asdict(sweep.pairs)}
         return facts | {"source": source} | pairs

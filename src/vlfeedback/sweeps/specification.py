@@ -50,6 +50,7 @@ from vlfeedback.data.collection import Collection
 from vlfeedback.errors import FileFormatError, UnknownNameError
 from vlfeedback.registry import suggest
 from vlfeedback.reports.published import PUBLISHED
+from vlfeedback.setting_types import is_of_type
 from vlfeedback.tasks import TASKS, TaskSpec, get_task, own_task
 
 __all__ = [
@@ -282,21 +283,10 @@ def _checked(value: Any, expected: Any, key: str, where: str) -> Any:
     """`value` as the type that is wanted; TOML has lists where dataclasses have tuples."""
     if get_origin(expected) is tuple and isinstance(value, list):
         value = tuple(value)
-    if not _fits(value, expected):
+    words = get_args(expected) if get_origin(expected) is Literal else (value,)
+    if value not in words or not is_of_type(value, expected):
         raise FileFormatError(f"{where}: {key} is {value!r}; expected {_describe(expected)}.")
     return value
-
-
-def _fits(value: Any, expected: Any) -> bool:
-    origin, inner = get_origin(expected), get_args(expected)
-    if origin is Literal:
-        return value in inner
-    if origin is types.UnionType:
-        return any(_fits(value, item) for item in inner)
-    if origin is tuple:
-        return isinstance(value, tuple) and all(_fits(item, inner[0]) for item in value)
-    kind: type = origin or expected
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
 def _describe(expected: Any) -> str:

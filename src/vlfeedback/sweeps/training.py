@@ -19,7 +19,7 @@ __all__ = ["describe_run", "train"]
 
 def describe_run(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
     """What a row says of a run before it is trained: settings, labels, and the command."""
-    data = describe_data(sweep)
+    data = describe_data(sweep, run.task)
     feedback = run.feedback
     row = None
     if feedback is not None:
@@ -36,6 +36,7 @@ def describe_run(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
 def train(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
     """Train and judge one policy; returns its row."""
     start = time.perf_counter(), time.process_time()
+    description = describe_run(sweep, run, folder)  # first: of the data that are read
     trajectories = load_task(sweep, run.task)
     preferences = None
     feedback = run.feedback
@@ -63,7 +64,7 @@ def train(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
         report=report,
         **run.learner.settings,
     )
-    return describe_run(sweep, run, folder) | {
+    return description | {
         "same_labels_as": None,
         **describe_machine(),
         "wall_seconds": time.perf_counter() - start[0],

@@ -29,7 +29,8 @@ def main(root: str, kind: str, name: str) -> int:
         runs = expand(sweep)
         if kind == "feedback":
             feedback = next(f for run in runs if (f := run.feedback) and f.id == name)
-            row = {"settings": feedback.settings(sweep, describe_data(sweep))}
+            data = describe_data(sweep, feedback.task)
+            row = {"settings": feedback.settings(sweep, data)}
             row |= make_feedback(sweep, feedback, folder)
             folder.write_row("feedback", name, row)
         else:

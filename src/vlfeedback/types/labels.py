@@ -62,12 +62,15 @@ class LabelRecord:
         config: its settings, JSON.
         model: what it asks, such as the name of a vision-language model; "" for nothing.
         prompt: name and version of the prompt's template; "" for none.
+        contents: digests of the files that its settings name, and of what else it reads; JSON, ""
+            for nothing, or where an earlier release did not note it.
     """
 
     source: str
     config: str = "{}"
     model: str = ""
     prompt: str = ""
+    contents: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)

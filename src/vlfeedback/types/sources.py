@@ -25,6 +25,7 @@ __all__ = [
     "EmbeddingSource",
     "GivesLogOdds",
     "MeasuresPairs",
+    "NamesItsContent",
     "NamesItsEmbeddings",
     "NamesItsModel",
     "NamesItsPrompt",
@@ -107,6 +108,18 @@ class NamesItsEmbeddings(Protocol):
     @property
     def embedding_id(self) -> str:
         """Differs where embeddings do, such as a digest of the encoder's weights."""
+
+
+@runtime_checkable
+class NamesItsContent(Protocol):
+    """A source of either kind whose answers depend on more than settings, and files they name.
+
+    Such as weights that a plugin finds by itself. Resumed work does not go on where it differs.
+    """
+
+    @property
+    def content_id(self) -> str:
+        """Differs where answers do, such as a digest of its weights; ``""`` says nothing."""
 
 
 @runtime_checkable

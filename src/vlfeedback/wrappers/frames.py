@@ -10,8 +10,9 @@ from jaxtyping import UInt8
 
 from vlfeedback.errors import DtypeError, InvalidValueError, RenderError, ShapeError
 from vlfeedback.scoring.timing import is_pictured
+from vlfeedback.wrappers.answers import as_arrays, n_worlds
 
-__all__ = ["FRAME_KEY", "CaptureFrames", "render_picture"]
+__all__ = ["FRAME_KEY", "CaptureFrames", "checked_pictures", "render_picture"]
 
 FRAME_KEY = "frame"
 
@@ -19,27 +20,54 @@ FRAME_KEY = "frame"
 def render_picture(env: gym.Env[Any, Any]) -> UInt8[np.ndarray, "H W 3"]:
     """Render `env`, and refuse what no source reads.
 
+    The picture of a batched environment with one world, (1, H, W, 3), is read as well, and so are
+    tensors.
+
     Raises:
         RenderError: `render` gave no array.
         DtypeError: the picture is not uint8.
         ShapeError: the picture is not (H, W, 3).
     """
-    picture: Any = env.render()
-    if not isinstance(picture, np.ndarray):
+    picture = as_arrays(env.render())
+    if isinstance(picture, np.ndarray) and picture.ndim == 4 and len(picture) == 1:
+        picture = picture[0]
+    return checked_pictures(picture, "H W 3", whose=env)
+
+
+def checked_pictures(pictures: Any, shape: str, *, whose: object) -> UInt8[np.ndarray, "*N H W 3"]:
+    """What `render` gave, if sources can read it.
+
+    Args:
+        pictures: an array, if all is well.
+        shape: that is expected: ``"H W 3"``, or ``"N H W 3"`` with the number in place of N.
+        whose: the environment, for messages.
+
+    Raises:
+        RenderError: it is no array.
+        DtypeError: it is not uint8.
+        ShapeError: it has another shape.
+    """
+    expected = shape.split()
+    if not isinstance(pictures, np.ndarray):
         raise RenderError(
-            f"{env}.render() returned {type(picture).__name__}; expected one (H, W, 3) uint8 "
-            "array. Make the environment with gym.make(..., render_mode='rgb_array')."
+            f"{whose}.render() returned {type(pictures).__name__}; expected one "
+            f"({', '.join(expected)}) uint8 array. Make the environment with gym.make(..., "
+            "render_mode='rgb_array')."
         )
-    if picture.dtype != np.uint8:
+    if pictures.dtype != np.uint8:
         raise DtypeError(
-            f"{env}.render() returned {picture.dtype}; sources take uint8 0-255. Convert pictures "
-            "in [0, 1] with (picture * 255).round().astype(np.uint8)."
+            f"{whose}.render() returned {pictures.dtype}; sources take uint8 0-255. Convert "
+            "pictures in [0, 1] with (picture * 255).round().astype(np.uint8)."
         )
-    if picture.ndim != 3 or picture.shape[-1] != 3:
+    fits = len(expected) == pictures.ndim and all(
+        axis in "HW" or int(axis) == n for axis, n in zip(expected, pictures.shape, strict=True)
+    )
+    if not fits:
         raise ShapeError(
-            f"{env}.render() returned shape {picture.shape}; expected (H, W, 3), RGB last."
+            f"{whose}.render() returned shape {pictures.shape}; expected ({', '.join(expected)}), "
+            "RGB last."
         )
-    return picture
+    return pictures
 
 
 class CaptureFrames(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
@@ -47,7 +75,13 @@ class CaptureFrames(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructor
 
     Pictures follow the reset, steps 0, stride, 2 stride ... and the step that ends the episode.
     Inside a vector environment this is the only way to the picture of a last step: its own
-    `render` shows the next episode already.
+    `render` shows the next episode already. A step after the last one, without a reset between,
+    begins the next episode: there is something inside that resets by itself, such as
+    `gymnasium.wrappers.Autoreset`.
+
+    Of an environment that is batched inside, such as ManiSkill's, all pictures are sent after
+    every step as `render` gives them: (N, H, W, 3), tensors too. There it belongs inside of what
+    resets its worlds: ``ManiSkillVectorEnv(CaptureFrames(env))``.
 
     Args:
         env: made with ``render_mode="rgb_array"``.
@@ -78,24 +112,33 @@ class CaptureFrames(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructor
             )
         if stride < 1:
             raise InvalidValueError(f"stride={stride} counts steps; it must be at least 1.")
-        self.capture_stride = stride
+        self._batched = (n_worlds(env) or 1) > 1  # each world has steps of its own
+        self.capture_stride = 1 if self._batched else stride
         self.captures_reset = at_reset
         self._step = 0
+        self._ended = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Reset, with the first picture in ``info["frame"]`` if `at_reset`."""
         observation, info = self.env.reset(seed=seed, options=options)
-        self._step = 0
-        if self.captures_reset:
-            info = {**info, FRAME_KEY: render_picture(self.env)}
-        return observation, info
+        return observation, self._begin(info)
 
-    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Step, with the picture after it in ``info["frame"]`` if it is taken."""
         observation, reward, terminated, truncated, info = self.env.step(action)
-        if is_pictured(self._step, self.capture_stride, ended=terminated or truncated):
-            info = {**info, FRAME_KEY: render_picture(self.env)}
+        if self._ended:
+            return observation, reward, terminated, truncated, self._begin(info)
+        self._ended = not self._batched and bool(terminated or truncated)
+        if is_pictured(self._step, self.capture_stride, ended=self._ended):
+            info = {**info, FRAME_KEY: self._picture()}
         self._step += 1
         return observation, reward, terminated, truncated, info
+
+    def _begin(self, info: dict[str, Any]) -> dict[str, Any]:
+        self._step, self._ended = 0, False
+        return {**info, FRAME_KEY: self._picture()} if self.captures_reset else info
+
+    def _picture(self) -> Any:
+        return self.env.render() if self._batched else render_picture(self.env)

@@ -5,6 +5,8 @@ Nothing is imported or loaded before `gym.make`; its keyword arguments are those
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -76,8 +78,7 @@ def make_env(
         source_config: see `mode`.
         time_limit: steps of an episode; the task's own by default (500 in Meta-World). The step
             that reaches it is scored on its own picture. ``gym.make(..., max_episode_steps=...)``
-            cuts episodes as well, but from outside the reward, where `RewardFromSource` cannot
-            see it.
+            does the same; the smaller of the two counts.
         **view: arguments of the view, such as ``size=128`` or ``camera="corner"``.
 
     Raises:
@@ -86,9 +87,10 @@ def make_env(
         RenderError: the source reads pictures and `render_mode` is None.
     """
     spec = _spec_with_env(task)
+    limits = [limit for limit in (time_limit, _limit_given_to_make()) if limit is not None]
     env = gym.make(
         spec.env_id,
-        max_episode_steps=time_limit,
+        max_episode_steps=min(limits, default=None),
         disable_env_checker=True,  # the id's own `gym.make` checks
         render_mode=render_mode,
         **view,
@@ -111,7 +113,7 @@ def make_vector_env(
     source: str,
     *,
     render_mode: str | None = "rgb_array",
-    instruction: str | None = None,
+    instruction: str | Sequence[str] | None = None,
     mode: RewardMode = "replace",
     scale: float = 1.0,
     discount: float = 0.99,
@@ -130,7 +132,7 @@ def make_vector_env(
         task: see `make_env`, as all that is not listed here.
         source: see `task`.
         render_mode: see `task`.
-        instruction: see `task`.
+        instruction: see `task`; or a list with one for each view.
         mode: see `task`.
         scale: see `task`.
         discount: see `task`.
@@ -183,3 +185,19 @@ def _spec_with_env(task: str) -> TaskSpec:
             "an env_id."
         )
     return spec
+
+
+def _limit_given_to_make() -> int | None:
+    """The ``max_episode_steps`` of the `gym.make` that is making this environment, if any.
+
+    `gym.make` hands it to nobody: it puts a `TimeLimit` around what is made, outside of the
+    reward, where the step that ends an episode looks like any other.
+    """
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code is not gym.make.__code__:
+        frame = frame.f_back
+    if frame is None:
+        return None
+    limit, env_spec = frame.f_locals.get("max_episode_steps"), frame.f_locals.get("env_spec")
+    limit = getattr(env_spec, "max_episode_steps", None) if limit is None else limit
+    return limit if isinstance(limit, int) and limit > 0 else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -51,36 +51,41 @@ def resolve_source(
 def live_scorer(
     source: RewardSource,
     *,
-    instruction: str | None,
-    n_envs: int,
+    instructions: Sequence[str | None],
     render_mode: str | None,
     observation_space: gym.Space[Any],
     action_space: gym.Space[Any],
     score_reset: bool,
 ) -> LiveScorer:
-    """A scorer of `n_envs` environments; see `LiveScorer`.
+    """A scorer of N environments; see `LiveScorer`.
 
     Args:
         source: what scores.
-        instruction: told to the source.
-        n_envs: how many environments.
+        instructions: N of them, told to the source.
         render_mode: of the environments.
         observation_space: of one environment.
         action_space: of one environment.
         score_reset: also score the window at a reset.
 
     Raises:
-        NeedsError: the source reads an instruction and there is none, or observations or actions
+        NeedsError: the source reads an instruction and one is missing, or observations or actions
             that are no arrays.
+        InvalidTypeError: an instruction is no text.
         RenderError: it reads pictures and the environment was not made with
             ``render_mode="rgb_array"``.
     """
     name, needs = type(source).__name__, source.needs
-    if needs.instruction and not (instruction or "").strip():
-        raise NeedsError(
-            f"{name} reads an instruction; got instruction={instruction!r}. "
-            'Pass instruction="close the drawer", or whatever the task is.'
-        )
+    for instruction in instructions:
+        if instruction is not None and not isinstance(instruction, str):
+            raise InvalidTypeError(
+                f"An instruction is {instruction!r}; expected a text. A list of them, one for each "
+                "environment, is taken by VectorRewardFromSource."
+            )
+        if needs.instruction and not (instruction or "").strip():
+            raise NeedsError(
+                f"{name} reads an instruction; got instruction={instruction!r}. "
+                'Pass instruction="close the drawer", or whatever the task is.'
+            )
     if needs.frames and render_mode != "rgb_array":
         raise RenderError(
             f"{name} reads pictures and this environment has render_mode={render_mode!r}; make it "
@@ -97,8 +102,7 @@ def live_scorer(
             )
     return LiveScorer(
         source,
-        instruction=instruction,
-        n_envs=n_envs,
+        instructions=instructions,
         idle_action=np.zeros(action_space.shape or (), action_space.dtype or np.float64),
         score_reset=score_reset,
     )

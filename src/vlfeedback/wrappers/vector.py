@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import iterate
 from jaxtyping import Bool, Float64
 
-from vlfeedback.errors import InvalidValueError, RenderError
+from vlfeedback.errors import InvalidValueError
 from vlfeedback.types import RewardSource
-from vlfeedback.wrappers.frames import FRAME_KEY, CaptureFrames
+from vlfeedback.wrappers.answers import as_arrays, checked_rewards
 from vlfeedback.wrappers.modes import RewardMix, RewardMode
 from vlfeedback.wrappers.scoring import live_scorer, resolve_source
+from vlfeedback.wrappers.vector_pictures import VectorPictures, without_frames
 
 __all__ = ["VectorRewardFromSource"]
 
@@ -43,10 +44,20 @@ class VectorRewardFromSource(_VectorWrapper):
     - SAME_STEP: the last step's picture comes from ``final_info``.
     - DISABLED: ``reset(options={"reset_mask": mask})`` starts new windows where `mask` is True.
 
-    ``infos["env_reward"]`` (N,) float64 is the environments' own reward, valid where
-    ``infos["_env_reward"]``: everywhere but in steps that only reset. Pictures are taken inside
-    each environment by `CaptureFrames`, which is put into a `SyncVectorEnv` where it is missing,
-    and do not appear in `infos`.
+    After a reset and after every step `infos` has the entries of `RewardFromSource`, (N,) each:
+    ``"env_reward"``, ``"env_return"`` and ``"source_score"`` in float64, and ``"is_success"`` where
+    the environments say ``"success"``. They are those of the step whose reward is returned: at the
+    end of an episode, that episode's. ``infos["_env_reward"]`` is False after a reset and in steps
+    that only reset.
+
+    Pictures are taken inside each environment by `CaptureFrames`, which is put into a
+    `SyncVectorEnv` where it is missing, and do not appear in `infos`. Any other vector environment
+    is asked for all pictures, (N, H, W, 3), by `render` at the steps where one is read. That does
+    not show the last picture of an episode where the next begins in the same step: such an
+    environment has to send them, as ``ManiSkillVectorEnv(CaptureFrames(env))`` does.
+
+    Tensors are read, such as ManiSkill's. Rewards and both ends are NumPy arrays; observations are
+    returned as they come.
 
     Episodes of different length that end at the same step are scored in one call a length.
 
@@ -54,7 +65,7 @@ class VectorRewardFromSource(_VectorWrapper):
         env: any vector environment; with ``render_mode="rgb_array"`` if the source reads
             pictures, and then synchronous, or made with `CaptureFrames`.
         source: an id such as ``"vlp"``, or a source.
-        instruction: what the source is told the task is.
+        instruction: what the source is told the task is; or a list of N, one for each environment.
         mode: ``"replace"``, ``"add"`` or ``"shape"``; see `RewardMix` for the formulas.
         scale: reward units per unit of score.
         discount: the learner's, in [0, 1]; read by ``"shape"`` alone.
@@ -65,8 +76,10 @@ class VectorRewardFromSource(_VectorWrapper):
         UnknownNameError: no source has this id.
         NeedsError: the source reads an instruction and none was given.
         RenderError: the source reads pictures and the environments do not give them.
-        ValueError: unknown mode, one that the source cannot be used in, or a vector environment
-            that does not say how it resets.
+        InvalidTypeError: (from `step`) rewards of the environments are no numbers.
+        ValueError: unknown mode, one that the source cannot be used in, another number of
+            instructions than environments, or a vector environment that does not say how it
+            resets; (from `step`) a reward of the environments is not finite.
     """
 
     def __init__(
@@ -74,7 +87,7 @@ class VectorRewardFromSource(_VectorWrapper):
         env: gym.vector.VectorEnv[Any, Any, Any],
         source: str | RewardSource,
         *,
-        instruction: str | None = None,
+        instruction: str | Sequence[str] | None = None,
         mode: RewardMode = "replace",
         scale: float = 1.0,
         discount: float = 0.99,
@@ -94,18 +107,24 @@ class VectorRewardFromSource(_VectorWrapper):
         self._mix.check(self.source)
         self._scorer = live_scorer(
             self.source,
-            instruction=instruction,
-            n_envs=env.num_envs,
-            render_mode=env.render_mode,
+            instructions=_instruction_of_each(instruction, env.num_envs),
+            # Some vector environments leave it to the one that they are made of.
+            render_mode=env.render_mode or getattr(env.unwrapped, "render_mode", None),
             observation_space=env.single_observation_space,
             action_space=env.single_action_space,
             score_reset=mode == "shape",
         )
         if self.source.needs.frames:
-            stride = self.source.needs.frame_stride
-            _capture_frames(env.unwrapped, stride, self._scorer.reads_reset)
+            self._pictures = VectorPictures(
+                env,
+                autoreset,
+                stride=self.source.needs.frame_stride,
+                at_reset=self._scorer.reads_reset,
+            )
         self._ended = np.zeros(env.num_envs, dtype=np.bool_)
         self._scores = self._scorer.scores.copy()
+        self._env_returns = np.zeros(env.num_envs)
+        self._succeeded = np.zeros(env.num_envs, dtype=np.bool_)
 
     @property
     def source_scores(self) -> Float64[np.ndarray, " N"]:
@@ -118,19 +137,26 @@ class VectorRewardFromSource(_VectorWrapper):
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
-        """Start episodes in all environments, or in those of ``options["reset_mask"]``."""
+        """Start episodes in all environments, or in those of ``options["reset_mask"]``.
+
+        ManiSkill's ``options["env_idx"]``, numbers of environments, is understood as well.
+        """
         mask = np.ones(self.num_envs, dtype=np.bool_)
         if options is not None and "reset_mask" in options:
-            mask = np.array(options["reset_mask"])  # the environment takes it out of options
+            mask = np.array(as_arrays(options["reset_mask"]))  # the environment takes it out
+        elif options is not None and "env_idx" in options:
+            mask = np.isin(np.arange(self.num_envs), as_arrays(options["env_idx"]))
         observations, infos = self.env.reset(seed=seed, options=options)  # type: ignore[arg-type]
         self._begin(mask, observations, infos)
         self._ended[mask] = False
         self._scores = self._scorer.scores.copy()
-        return observations, _without_frames(infos)
+        infos = self._told(infos, np.zeros(self.num_envs), stepped=np.zeros_like(mask))
+        return observations, infos
 
     def step(self, actions: Any) -> _Step:
         """Step all environments; rewards are (N,) float64."""
         observations, rewards, terminated, truncated, infos = self.env.step(actions)
+        terminated, truncated = as_arrays(terminated), as_arrays(truncated)
         ended = terminated | truncated
         stepped = np.ones(self.num_envs, dtype=np.bool_)
         reset = np.zeros(self.num_envs, dtype=np.bool_)
@@ -139,98 +165,109 @@ class VectorRewardFromSource(_VectorWrapper):
         elif self._autoreset is AutoresetMode.SAME_STEP:
             reset = ended
 
-        rewards = np.asarray(rewards, dtype=np.float64)
+        own_rewards = checked_rewards(rewards, stepped, whose=self.env)
         # Around another VectorRewardFromSource the environments' own rewards are in infos.
-        env_rewards = np.where(stepped, infos.get("env_reward", rewards), 0.0)
+        env_rewards = np.where(stepped, as_arrays(infos.get("env_reward", own_rewards)), 0.0)
         before = self._scorer.scores.copy()
         rows = [int(row) for row in np.flatnonzero(stepped)]
-        all_actions = list(iterate(self.env.action_space, actions))
-        all_observations = list(iterate(self.env.observation_space, observations))
+        all_actions = list(iterate(self.env.action_space, as_arrays(actions)))
+        all_observations = self._rows_of(observations)
+        pictures = self._pictures_after(rows, ended, infos)
         self._scores = self._scorer.step(
             rows,
             [all_actions[row] for row in rows],
             [float(env_rewards[row]) for row in rows],
             [all_observations[row] for row in rows],
-            [self._picture_after(row, infos, ended=bool(ended[row])) for row in rows],
+            [pictures.get(row) for row in rows],
             [bool(ended[row]) for row in rows],
         )
-        mixed_rewards = np.where(stepped, self._mix(rewards, self._scores, before, terminated), 0.0)
+        mixed_rewards = self._mix(own_rewards, self._scores, before, terminated)
+        mixed_rewards = np.where(stepped, mixed_rewards, 0.0)
 
-        self._begin(reset, observations, infos)
+        self._begin(reset & ~stepped, observations, infos)
+        self._env_returns += env_rewards
+        told = self._told(infos, env_rewards, stepped=stepped, ended=ended)
+        self._begin(reset & stepped, observations, infos)
         self._ended = ended
-        infos = _without_frames(infos) | {"env_reward": env_rewards, "_env_reward": stepped}
-        return observations, mixed_rewards, terminated, truncated, infos
+        return observations, mixed_rewards, terminated, truncated, told
 
     def _begin(
         self, mask: Bool[np.ndarray, " N"], observations: Any, infos: dict[str, Any]
     ) -> None:
+        """Begin an episode where `mask` is True, with what the environments answered to a reset."""
         rows = [int(row) for row in np.flatnonzero(mask)]
         if not rows:
             return
-        all_observations = list(iterate(self.env.observation_space, observations))
+        self._env_returns[mask], self._succeeded[mask] = 0.0, False
+        all_observations = self._rows_of(observations)
         reads = self._scorer.reads_reset
         self._scorer.reset(
             rows,
             [all_observations[row] for row in rows],
-            [_picture_of(row, infos) if reads else None for row in rows],
+            self._pictures.after_reset(rows, infos) if reads else [None] * len(rows),
         )
 
-    def _picture_after(self, row: int, infos: dict[str, Any], *, ended: bool) -> np.ndarray | None:
-        if not self._scorer.reads_picture(row, ended=ended):
-            return None
-        if ended and self._autoreset is AutoresetMode.SAME_STEP:
-            infos = infos.get("final_info", {})
-        return _picture_of(row, infos)
+    def _pictures_after(
+        self, rows: Sequence[int], ended: Bool[np.ndarray, " N"], infos: dict[str, Any]
+    ) -> dict[int, np.ndarray]:
+        read = [row for row in rows if self._scorer.reads_picture(row, ended=bool(ended[row]))]
+        if not read:
+            return {}
+        return self._pictures.after_step(read, ended[read].tolist(), infos)
+
+    def _rows_of(self, observations: Any) -> list[Any]:
+        # Nobody reads them: they may lie on another device, and are left there.
+        if not self.source.needs.observations:
+            return [None] * self.num_envs
+        return list(iterate(self.env.observation_space, as_arrays(observations)))
+
+    def _told(
+        self,
+        infos: dict[str, Any],
+        env_rewards: Float64[np.ndarray, " N"],
+        stepped: Bool[np.ndarray, " N"],
+        ended: Bool[np.ndarray, " N"] | None = None,
+    ) -> dict[str, Any]:
+        told = without_frames(infos)
+        everywhere = np.ones_like(stepped)
+        told |= {
+            "env_reward": env_rewards,
+            "_env_reward": stepped,
+            "env_return": self._env_returns.copy(),
+            "_env_return": everywhere,
+            "source_score": np.where(stepped, self._scores, self._scorer.scores),
+            "_source_score": everywhere,
+        }
+        successes = _successes(infos, ended if self._autoreset is AutoresetMode.SAME_STEP else None)
+        if successes is not None:
+            self._succeeded |= successes
+            if "is_success" not in infos:
+                told |= {"is_success": self._succeeded.copy(), "_is_success": everywhere}
+        return told
 
 
-def _picture_of(row: int, infos: dict[str, Any]) -> np.ndarray:
-    if FRAME_KEY not in infos or not infos[f"_{FRAME_KEY}"][row]:
-        raise RenderError(
-            f"Environment {row} sent no picture in infos['{FRAME_KEY}'] though the source reads "
-            "one at this step. Only one VectorRewardFromSource may read pictures; put others "
-            "into the environments as RewardFromSource."
+def _instruction_of_each(
+    instruction: str | Sequence[str] | None, n_envs: int
+) -> Sequence[str | None]:
+    if instruction is None or isinstance(instruction, str):
+        return [instruction] * n_envs
+    if len(instruction) != n_envs:
+        raise InvalidValueError(
+            f"instruction has {len(instruction)} texts and there are {n_envs} environments; give "
+            "one for each, or a single text for all."
         )
-    picture: np.ndarray = infos[FRAME_KEY][row]
-    return picture
+    return list(instruction)
 
 
-def _without_frames(infos: dict[str, Any]) -> dict[str, Any]:
-    others = {k: v for k, v in infos.items() if k not in (FRAME_KEY, f"_{FRAME_KEY}")}
-    if isinstance(others.get("final_info"), dict):
-        others["final_info"] = _without_frames(others["final_info"])
-    return others
-
-
-def _capture_frames(env: Any, stride: int, at_reset: bool) -> None:
-    """Make sure that every environment in `env` sends the pictures that will be read.
-
-    Raises:
-        RenderError: they do not, and only whoever makes `env` can change that.
-    """
-    if isinstance(env, SyncVectorEnv):
-        for i, single in enumerate(env.envs):
-            if not _captures(single, stride, at_reset):
-                env.envs[i] = CaptureFrames(single, stride=stride, at_reset=at_reset)
-        return
-    if hasattr(env, "call") and all(env.call("has_wrapper_attr", "capture_stride")):
-        strides = env.call("get_wrapper_attr", "capture_stride")
-        resets = env.call("get_wrapper_attr", "captures_reset")
-        if all(map(_suffices, strides, resets, [stride] * len(strides), [at_reset] * len(resets))):
-            return
-    raise RenderError(
-        f"The source reads a picture every {stride} steps, and the environments of "
-        f"{type(env).__name__} do not send them. Make it with: gym.make_vec(id, "
-        f"num_envs={env.num_envs}, vectorization_mode='async', render_mode='rgb_array', "
-        f"wrappers=[functools.partial(CaptureFrames, stride={stride})])"
-    )
-
-
-def _captures(env: gym.Env[Any, Any], stride: int, at_reset: bool) -> bool:
-    if not env.has_wrapper_attr("capture_stride"):
-        return False
-    capture_stride = env.get_wrapper_attr("capture_stride")
-    return _suffices(capture_stride, env.get_wrapper_attr("captures_reset"), stride, at_reset)
-
-
-def _suffices(capture_stride: int, reset_taken: bool, stride: int, at_reset: bool) -> bool:
-    return stride % capture_stride == 0 and (reset_taken or not at_reset)
+def _successes(
+    infos: dict[str, Any], last: Bool[np.ndarray, " N"] | None
+) -> Bool[np.ndarray, " N"] | None:
+    """What the environments say of success; of a last step it stands in ``final_info``."""
+    final = infos.get("final_info", {}).get("success") if last is not None else None
+    successes = infos.get("success", final)
+    if successes is None:
+        return None
+    successes = np.asarray(as_arrays(successes), dtype=np.bool_)
+    if final is None or last is None:
+        return successes
+    return np.where(last, np.asarray(as_arrays(final), dtype=np.bool_), successes)

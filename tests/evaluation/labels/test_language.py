@@ -96,12 +96,12 @@ def test_a_pool_without_another_task_is_refused() -> None:
         )
 
 
-def test_a_segment_is_read_under_other_words_just_as_it_is_shown() -> None:
-    seen: set[tuple[bool, bool]] = set()
+def test_a_segment_is_read_under_other_words_as_it_is_shown_and_so_is_the_other_tasks() -> None:
+    seen: set[tuple[str, bool, bool]] = set()
 
     class Spy(SegmentScorer):
         def scores(self, clips: Sequence[ShownSegment]) -> np.ndarray:
-            seen.update((s.reversed, s.with_reset) for s in clips)
+            seen.update((s.segment.trajectory.task, s.reversed, s.with_reset) for s in clips)
             return np.zeros(len(clips))
 
     segment = trajectory("drawer-close", 1.0).segment(0, 2)
@@ -109,4 +109,4 @@ def test_a_segment_is_read_under_other_words_just_as_it_is_shown() -> None:
     pairs = RankedPairs((shown,), (shown,), np.ones(1, np.float32))
     pool = {"faucet-close": [trajectory("faucet-close", 1.0)]}
     evaluate_language(Spy(Oracle()), pairs, "drawer-close", {"test tasks": pool}, seed=0)
-    assert seen == {(True, False), (False, True)}  # the other is of the pool
+    assert seen == {("drawer-close", True, False), ("faucet-close", False, False)}

@@ -71,6 +71,13 @@ def test_preferences_of_the_members_are_sigmoids_of_sums() -> None:
     np.testing.assert_allclose(model.disagreement(pairs), wanted.std(axis=0), rtol=1e-4)
 
 
+def test_logits_of_the_members_are_gaps_of_sums() -> None:
+    model = RewardModel(SMALL, (5,))
+    pairs = SegmentPairs(batch(seed=1), batch(seed=2))
+    first, second = (model.member_rewards(x).sum(axis=2) for x in (pairs.first, pairs.second))
+    np.testing.assert_allclose(model.member_logits(pairs), second - first, rtol=1e-4, atol=1e-6)
+
+
 def test_members_that_are_equal_do_not_disagree() -> None:
     model = RewardModel(SMALL, (5,))
     for network in model.networks:
@@ -128,9 +135,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     RewardModel(SMALL, (5,)).save(path)
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(
-        CheckpointError, match=r"truncated or of another format.*vlfeedback fit rew"
-    ):
+    with pytest.raises(CheckpointError, match=r"is damaged: .* with: vlfeedback fit reward"):
         RewardModel.load(path)
 
 

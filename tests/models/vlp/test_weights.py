@@ -42,7 +42,7 @@ def test_an_unknown_name_lists_what_is_bundled() -> None:
 
 def test_a_truncated_file_is_named(saved: Path) -> None:
     saved.write_bytes(saved.read_bytes()[:-100])
-    with pytest.raises(CheckpointError, match=r"vlp\.test\.safetensors is no readable"):
+    with pytest.raises(CheckpointError, match=r"vlp\.test\.safetensors is damaged: its con"):
         load_vlp(str(saved))
 
 

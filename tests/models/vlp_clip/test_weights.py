@@ -65,7 +65,7 @@ def test_a_missing_file_says_how_to_train_one(tmp_path: Path) -> None:
 
 def test_a_truncated_file_is_refused(saved: Path) -> None:
     saved.write_bytes(saved.read_bytes()[:-100])
-    with pytest.raises(CheckpointError, match=r"vlp-clip\.safetensors is no readable"):
+    with pytest.raises(CheckpointError, match=r"vlp-clip\.safetensors is damaged: its con"):
         load_vlp_clip(saved, CLIP)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vlfeedback.data.collection import Collection
+from vlfeedback.data.foreign_files import path_inside
 from vlfeedback.data.whole_files import new_file
 from vlfeedback.errors import NeedsError
 from vlfeedback.evaluation.diagnosis.inputs import LEVELS
@@ -86,7 +87,7 @@ def write_goal(trajectory: Trajectory, folder: Path) -> Path:
     """
     image = require("PIL.Image", extra="vision", needed_by="A picture of a goal")
     frames = pictures_of(trajectory)
-    path = folder / f"goal-{trajectory.task}.png"
+    path = path_inside(folder, f"goal-{trajectory.task}.png", where="A task's name")
     with new_file(path) as partial:
         image.fromarray(frames.read(frames.times[-1:])[0]).save(partial, format="png")
     return path

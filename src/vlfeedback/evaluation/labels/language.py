@@ -26,7 +26,7 @@ from vlfeedback.data.unseen_instructions import LanguageKind, unseen_instruction
 from vlfeedback.errors import NeedsError
 from vlfeedback.evaluation.labels.pairings import picture_stride
 from vlfeedback.scoring.segments import SegmentScorer
-from vlfeedback.types import Trajectory
+from vlfeedback.types import Segment, Trajectory
 
 __all__ = ["KINDS", "bradley_terry_loss", "evaluate_language"]
 
@@ -110,7 +110,7 @@ def bradley_terry_loss(
 
 
 # Other segments of a pool, one a pair, with the task each is of.
-_Others = list[tuple[str, ShownSegment]]
+_Others = list[tuple[str, Segment]]
 
 
 def _draw_others(
@@ -122,7 +122,7 @@ def _draw_others(
         episodes = pool[names[index]]
         stride = picture_stride(episodes)
         (segment,) = sample_segments(episodes, 1, length, rng=rng, start_multiple=stride)
-        draws.append((names[index], ShownSegment(segment, "")))
+        draws.append((names[index], segment))
     return draws
 
 
@@ -148,7 +148,12 @@ def _one_kind(
         other_texts = [
             _pick(name, kind, draw) for (name, _), draw in zip(draws, share, strict=True)
         ]
-        other = score([segment for _, segment in draws], own)
+        # With its reset only if the pair it is compared with is shown with it.
+        shown = [
+            ShownSegment(segment, "", with_reset=own_segment.with_reset)
+            for (_, segment), own_segment in zip(draws, pairs.first, strict=True)
+        ]
+        other = score(shown, own)
         first_under_other, second_under_other = (
             score(pairs.first, other_texts),
             score(pairs.second, other_texts),

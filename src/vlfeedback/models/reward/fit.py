@@ -27,9 +27,9 @@ from vlfeedback.data.calibration import (
 )
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.errors import InvalidValueError, NeedsError
-from vlfeedback.models.reward.inputs import SegmentSteps
+from vlfeedback.models.reward.inputs import SegmentSteps, with_discrete
 from vlfeedback.models.reward.model import RewardModel
-from vlfeedback.models.reward.networks import RewardModelConfig
+from vlfeedback.models.reward.networks import RewardModelConfig, config_values
 from vlfeedback.models.reward.training import (
     PairRows,
     PassCurves,
@@ -63,6 +63,19 @@ class FitReport:
     seconds: float
     stopped: str  # "accuracy", "validation" or "epochs"
     warnings: tuple[str, ...]
+
+    @property
+    def pairs(self) -> str:
+        """How many of the answered pairs were trained on, and what became of the others."""
+        n_answered = self.n_pairs + self.n_validation + self.n_straddling
+        if self.n_pairs == n_answered:
+            return f"All {n_answered:,} answered pairs are trained on."
+        return (
+            f"{self.n_pairs:,} of {n_answered:,} answered pairs are trained on, "
+            f"{self.n_validation:,} are held out for validation, and {self.n_straddling:,} are "
+            "lost, since they compare a trajectory that is trained on with one that is held out. "
+            "With validation=0 all are trained on."
+        )
 
 
 def fit_reward_model(
@@ -113,6 +126,7 @@ def fit_reward_model(
     root = int(rng.integers(2**63))
     state = _state(save_to, config, training, dataset, root)
     answered_pairs = dataset.answered()
+    config = with_discrete(config, (segment for pair in answered_pairs.pairs for segment in pair))
     training_pairs, validation_pairs, warnings = _split(
         answered_pairs, training, np.random.default_rng([root, 0])
     )
@@ -171,7 +185,7 @@ def _state(
     if save_to is None:
         return TrainingState()
     settings = {
-        "config": asdict(config),
+        "config": config_values(config),
         "training": asdict(training),
         "pairs": dataset.digest(),
         "seed": seed,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,15 +12,17 @@ from jaxtyping import Float32
 from torch import Tensor
 from torch.nn import functional
 
+from vlfeedback.data.discrete import are_discrete, count_values
 from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError
 from vlfeedback.models.reward.networks import RewardModelConfig
 from vlfeedback.scoring.pictures import embed_stack
 from vlfeedback.types import EmbeddingSource, Report, Segment, SegmentBatch, SourceNeeds
 
-__all__ = ["SegmentSteps", "embed_frames", "needs_of", "read_steps"]
+__all__ = ["SegmentSteps", "embed_frames", "needs_of", "read_steps", "with_discrete"]
 
 _CACHE_BYTES = 2**30  # of what is read of segments; beyond that they are read again when needed
 _PICTURES = 64  # embedded at a time
+_COUNTS = {"observations": "n_states", "actions": "n_actions"}
 
 
 def needs_of(config: RewardModelConfig) -> SourceNeeds:
@@ -33,14 +36,16 @@ def read_steps(batch: SegmentBatch, config: RewardModelConfig) -> Tensor:
     """Network inputs of each step of N segments.
 
     Returns:
-        (N, F, *shape): for states (N, T, D) float32, flattened, actions after observations and
-        discrete ones as a single number; for pictures (N, F, H, W, 3) uint8 of the size the config
-        says; for embeddings (N, F, D) float32; for clouds of points (N, T, P, C) float32.
+        (N, F, *shape): for states (N, T, D) float32, flattened, actions after observations, each
+        one-hot where the config says of how many discrete values it is one; for pictures
+        (N, F, H, W, 3) uint8 of the size the config says; for embeddings (N, F, D) float32; for
+        clouds of points (N, T, P, C) float32.
 
     Raises:
         NeedsError: the batch has no such array.
-        ShapeError: observations are no clouds of points.
-        ValueError: a number is NaN or infinite.
+        ShapeError: observations are no clouds of points, or no single number where they are to be
+            discrete.
+        ValueError: a number is NaN or infinite, or none of the discrete values.
     """
     if config.inputs == "frames":
         return _pictures(batch, config.picture_size)
@@ -54,12 +59,31 @@ def read_steps(batch: SegmentBatch, config: RewardModelConfig) -> Tensor:
                 "(N, T, P, 3 + classes), x, y and z first."
             )
         return observations
-    steps = observations.flatten(2) if observations.ndim > 2 else observations[..., None]
+    steps = _vectors(observations, config.n_states, "observations")
     if config.inputs == "state":
         return steps
-    actions = _numbers(batch, "actions")
-    actions = actions.flatten(2) if actions.ndim > 2 else actions[..., None]
+    actions = _vectors(_numbers(batch, "actions"), config.n_actions, "actions")
     return torch.cat([steps, actions], dim=-1)
+
+
+def with_discrete(config: RewardModelConfig, segments: Iterable[Segment]) -> RewardModelConfig:
+    """The config with the numbers of discrete states and actions that these trajectories show.
+
+    Numbers that it has already stay: an environment may have values that no trajectory shows.
+
+    Raises:
+        InvalidValueError: a value is negative, or too many are told apart.
+    """
+    if config.inputs not in ("state", "state-action"):
+        return config
+    trajectories = {id(s.trajectory): s.trajectory for s in segments}.values()
+    counts: dict[str, Any] = {}
+    for name, key in _COUNTS.items():
+        is_read = name == "observations" or config.inputs == "state-action"
+        arrays = [getattr(trajectory, name) for trajectory in trajectories] if is_read else []
+        if arrays and not getattr(config, key) and are_discrete(arrays):
+            counts[key] = count_values(arrays, name)
+    return replace(config, **counts) if counts else config
 
 
 def embed_frames(batch: SegmentBatch, encoder: EmbeddingSource) -> SegmentBatch:
@@ -156,6 +180,27 @@ def _pictures(batch: SegmentBatch, size: int | None) -> Tensor:
     pixels = frames.flatten(0, 1).permute(0, 3, 1, 2)
     scaled = functional.interpolate(pixels, size=(size, size), mode="bilinear", antialias=True)
     return scaled.permute(0, 2, 3, 1).reshape(n, f, size, size, 3)
+
+
+def _vectors(numbers: Tensor, n_values: int, name: str) -> Float32[Tensor, "N T D"]:
+    """Numbers of each step in a row, or one-hot where they are one of some discrete values."""
+    rows = numbers.flatten(2) if numbers.ndim > 2 else numbers[..., None]
+    if not n_values:
+        return rows
+    if rows.shape[-1] != 1:
+        raise ShapeError(
+            f"{name} have {rows.shape[-1]} numbers a step; the reward model reads one of "
+            f"{n_values} discrete values."
+        )
+    values = rows[..., 0].long()
+    outside = (values < 0) | (values >= n_values) | (values != rows[..., 0])
+    if outside.any():
+        raise InvalidValueError(
+            f"{name} hold {rows[..., 0][outside][0]:g}, and the reward model was made for the "
+            f"values 0 to {n_values - 1}, which its trajectories showed. Train it with "
+            f"RewardModelConfig({_COUNTS[name]}=...), the number that the environment has."
+        )
+    return functional.one_hot(values, n_values).float()
 
 
 def _numbers(batch: SegmentBatch, name: str) -> Float32[Tensor, "N T ..."]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,15 +13,19 @@ from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
 from vlfeedback.data.calibration import preference_probability
-from vlfeedback.errors import CheckpointError, ShapeError
+from vlfeedback.errors import ShapeError
 from vlfeedback.models.checkpoint import (
     CheckpointFormat,
+    check_outline,
     fill_network,
+    finite_number,
     read_checkpoint,
     save_checkpoint,
+    settings_of,
+    understanding,
 )
 from vlfeedback.models.reward.inputs import needs_of, read_steps
-from vlfeedback.models.reward.networks import RewardModelConfig, build_network
+from vlfeedback.models.reward.networks import RewardModelConfig, build_network, config_values
 from vlfeedback.types import SegmentBatch, SegmentPairs, SourceNeeds
 
 __all__ = ["RewardModel"]
@@ -118,11 +120,18 @@ class RewardModel:
 
     def member_preferences(self, pairs: SegmentPairs) -> Float64[np.ndarray, "K N"]:
         """P(second preferred) of each member, as `vlfeedback.data.queries` reads it."""
+        return preference_probability(self.member_logits(pairs), 1.0)
+
+    def member_logits(self, pairs: SegmentPairs) -> Float64[np.ndarray, "K N"]:
+        """Logit of P(second preferred) of each member: the gap of the two scores.
+
+        `vlfeedback.data.queries.select_entropy` orders by them what all members are sure of.
+        """
         first, second = (
             self.member_rewards(side).sum(axis=2, dtype=np.float64)
             for side in (pairs.first, pairs.second)
         )
-        return preference_probability(second - first, 1.0)
+        return np.asarray(second - first)
 
     def disagreement(self, pairs: SegmentPairs) -> Float64[np.ndarray, " N"]:
         """Standard deviation over members of P(second preferred); high where they disagree.
@@ -150,26 +159,24 @@ class RewardModel:
 
         Raises:
             FileNotFoundError: there is no such file.
-            CheckpointError: it is truncated, foreign, or of another architecture or version.
+            CheckpointError: it is damaged, foreign, or of another architecture or version.
         """
         path = Path(path).expanduser()
         header, tensors = read_checkpoint(path, file_format=_FORMAT)
-        try:
-            model = cls(_config_of(header["config"]), tuple(header["shape"]))
-            model.reward_mean = float(header["reward_mean"])
-            model.reward_std = float(header["reward_std"])
-            model.training = dict(header["training"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(
-                f"{path} describes no reward model of this release ({error}); train again with: "
-                f"{_FORMAT.made_by}"
-            ) from error
+        with understanding(path, file_format=_FORMAT):
+            config, shape = settings_of(RewardModelConfig, header["config"]), tuple(header["shape"])
+            mean = finite_number(header, "reward_mean")
+            std = finite_number(header, "reward_std", positive=True)
+            training = dict(header["training"])
+        check_outline(lambda: cls(config, shape).networks, tensors, path, file_format=_FORMAT)
+        model = cls(config, shape)
+        model.reward_mean, model.reward_std, model.training = mean, std, training
         fill_network(model.networks, tensors, path, file_format=_FORMAT)
         return model.to(device)
 
     def _description(self) -> dict[str, Any]:
         return {
-            "config": asdict(self.config),
+            "config": config_values(self.config),
             "shape": list(self.shape),
             "reward_mean": self.reward_mean,
             "reward_std": self.reward_std,
@@ -183,11 +190,3 @@ class RewardModel:
                 f"({self.config.inputs}): use it on the environment and at the picture size it "
                 "was trained on."
             )
-
-
-def _config_of(values: Mapping[str, Any]) -> RewardModelConfig:
-    # JSON has no tuples.
-    fields: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-    }
-    return RewardModelConfig(**fields)

@@ -8,7 +8,7 @@ Left out: the CNN's BatchNorm layers, which RL-VLM-F makes and never applies
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +26,7 @@ __all__ = [
     "RewardModelConfig",
     "StepMLP",
     "build_network",
+    "config_values",
     "inputs_read_by",
 ]
 
@@ -55,6 +56,9 @@ def inputs_read_by(network: str, *, embeds: bool = False) -> str:
     return next((reads for reads, by in NETWORKS.items() if network in by), "state-action")
 
 
+_DISCRETE = ("n_states", "n_actions")  # fields that an earlier release did not have
+
+
 @dataclass(frozen=True, slots=True)
 class RewardModelConfig:
     """What a reward model reads, and the networks it is made of.
@@ -78,6 +82,9 @@ class RewardModelConfig:
     picture_size: int | None = None  # pixels; pictures are scaled to such squares; None: not at all
     frame_stride: int = 1  # steps from one scored picture to the next; in between it is held
     encoder: dict[str, Any] = field(default_factory=dict)  # what embeds; written by the fit
+    # Discrete values, read one-hot; 0: numbers, read as they are; written by the fit where it is 0:
+    n_states: int = 0
+    n_actions: int = 0
     # Point clouds, see `PointCloudNet`:
     n_centroids: tuple[int, int] = (512, 128)  # points kept by the two set abstractions
     radii: tuple[float, float] = (0.05, 0.1)  # m
@@ -108,6 +115,17 @@ class RewardModelConfig:
                 f"n_members={self.n_members} and frame_stride={self.frame_stride}; expected at "
                 "least 1 of each."
             )
+        if self.n_states < 0 or self.n_actions < 0:
+            raise InvalidValueError(
+                f"n_states={self.n_states} and n_actions={self.n_actions}; expected how many "
+                "discrete values there are, or 0 where they are numbers."
+            )
+
+
+def config_values(config: RewardModelConfig) -> dict[str, Any]:
+    """JSON values of a config, as files keep them: those of before discrete values are the same."""
+    values = asdict(config)
+    return {name: value for name, value in values.items() if value or name not in _DISCRETE}
 
 
 def build_network(config: RewardModelConfig, shape: tuple[int, ...]) -> nn.Module:

@@ -10,9 +10,13 @@ from typing import Any
 from vlfeedback.errors import UnknownNameError
 from vlfeedback.models.checkpoint import (
     CheckpointFormat,
+    check_outline,
     fill_network,
+    finite_number,
     read_checkpoint,
     save_checkpoint,
+    settings_of,
+    understanding,
 )
 from vlfeedback.models.vlp.familiarity import PictureStatistics
 from vlfeedback.models.vlp.network import VLPArchitecture, VLPNetwork
@@ -66,23 +70,22 @@ def load_vlp(name_or_path: str) -> tuple[VLPNetwork, VLPWeights]:
 
     Raises:
         UnknownNameError: neither a bundled name nor a file.
-        CheckpointError: the file is truncated, foreign, or of another architecture or version.
+        CheckpointError: the file is damaged, foreign, or of another architecture or version.
     """
     path = _resolve(name_or_path)
     description, tensors = read_checkpoint(path, file_format=_FORMAT)
-    architecture = VLPArchitecture(
-        **{**description["architecture"], "head": tuple(description["architecture"]["head"])}
-    )
-    network = VLPNetwork(architecture)
+    with understanding(path, file_format=_FORMAT):
+        weights = VLPWeights(
+            settings_of(VLPArchitecture, description["architecture"]),
+            finite_number(description, "score_mean"),
+            finite_number(description, "score_std", positive=True),
+            tuple(description["tasks"]),
+            dict(description["training"]),
+            _statistics(description),
+        )
+    check_outline(lambda: VLPNetwork(weights.architecture), tensors, path, file_format=_FORMAT)
+    network = VLPNetwork(weights.architecture)
     fill_network(network, tensors, path, file_format=_FORMAT)
-    weights = VLPWeights(
-        architecture,
-        description["score_mean"],
-        description["score_std"],
-        tuple(description["tasks"]),
-        description["training"],
-        _statistics(description),
-    )
     return network.eval(), weights
 
 

@@ -13,10 +13,14 @@ from vlfeedback.encoders.clip_tokens import CLIPIdentity
 from vlfeedback.errors import CheckpointError
 from vlfeedback.models.checkpoint import (
     CheckpointFormat,
+    check_outline,
     fill_network,
+    finite_number,
     read_checkpoint,
     read_description,
     save_checkpoint,
+    settings_of,
+    understanding,
 )
 from vlfeedback.models.vlp_clip.network import VLPClipArchitecture, VLPClipNetwork
 
@@ -49,9 +53,9 @@ def describe_vlp_clip(path: Path) -> VLPClipWeights:
 
     Raises:
         FileNotFoundError: there is no such file.
-        CheckpointError: it is truncated, foreign, or of another version.
+        CheckpointError: it is damaged, foreign, or of another version.
     """
-    return _weights(read_description(path, file_format=_FORMAT))
+    return _weights(read_description(path, file_format=_FORMAT), path)
 
 
 def load_vlp_clip(path: Path, clip: CLIPIdentity) -> tuple[VLPClipNetwork, VLPClipWeights]:
@@ -62,27 +66,28 @@ def load_vlp_clip(path: Path, clip: CLIPIdentity) -> tuple[VLPClipNetwork, VLPCl
 
     Raises:
         FileNotFoundError: there is no such file.
-        CheckpointError: it is truncated, foreign, of another architecture or version, or
+        CheckpointError: it is damaged, foreign, of another architecture or version, or
             was trained on another CLIP.
     """
     description, tensors = read_checkpoint(path, file_format=_FORMAT)
-    weights = _weights(description)
+    weights = _weights(description, path)
     _check_clip(path, weights.clip, clip)
+    check_outline(lambda: VLPClipNetwork(weights.architecture), tensors, path, file_format=_FORMAT)
     network = VLPClipNetwork(weights.architecture)
     fill_network(network, tensors, path, file_format=_FORMAT)
     return network.eval(), weights
 
 
-def _weights(description: dict[str, Any]) -> VLPClipWeights:
-    settings = description["architecture"]
-    return VLPClipWeights(
-        VLPClipArchitecture(**{**settings, "head": tuple(settings["head"])}),
-        CLIPIdentity(**description["clip"]),
-        description["score_mean"],
-        description["score_std"],
-        tuple(description["tasks"]),
-        description["training"],
-    )
+def _weights(description: dict[str, Any], path: Path) -> VLPClipWeights:
+    with understanding(path, file_format=_FORMAT):
+        return VLPClipWeights(
+            settings_of(VLPClipArchitecture, description["architecture"]),
+            CLIPIdentity(**description["clip"]),
+            finite_number(description, "score_mean"),
+            finite_number(description, "score_std", positive=True),
+            tuple(description["tasks"]),
+            dict(description["training"]),
+        )
 
 
 def _check_clip(path: Path, trained_on: CLIPIdentity, clip: CLIPIdentity) -> None:

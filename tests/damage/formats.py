@@ -1,0 +1,332 @@
+"""Every kind of data file that the library reads: how one is made, and how it is read."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tests.behaviour.pinned_data import noise_episodes
+
+import vlfeedback
+from vlfeedback import adapters
+
+__all__ = ["FORMATS", "Format", "register"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of file.
+
+    Attributes:
+        write: puts whole files into an empty folder.
+        read: reads all that is in them; what is lazy too.
+        knows: whether any change of the contents is noticed, since the format carries digests.
+    """
+
+    write: Callable[[Path], object]
+    read: Callable[[Path], Any]
+    knows: bool = False
+
+
+FORMATS: dict[str, Format] = {}
+
+
+def register(name: str, *, knows: bool = False) -> Callable[[type], type]:
+    def enter(cls: type) -> type:
+        FORMATS[name] = Format(cls.write, cls.read, knows)  # type: ignore[attr-defined]
+        return cls
+
+    return enter
+
+
+def _episodes(pictures: int = 0) -> list[vlfeedback.Trajectory]:
+    return noise_episodes(2, picture_size=pictures, length=6)
+
+
+@register("trajectories", knows=True)
+class _Trajectories:
+    @staticmethod
+    def write(folder: Path) -> None:
+        from vlfeedback.data.trajectories import write_trajectories
+
+        write_trajectories(folder / "a.h5", _episodes(16))
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        from vlfeedback.data.trajectories import read_trajectories
+
+        return read_trajectories(folder / "a.h5")
+
+
+@register("trajectories-video", knows=True)
+class _TrajectoriesWithVideo(_Trajectories):
+    @staticmethod
+    def write(folder: Path) -> None:
+        from vlfeedback.data.trajectories import write_trajectories
+
+        write_trajectories(folder / "a.h5", _episodes(16), pictures="video")
+
+
+@register("collection")
+class _Collection:
+    @staticmethod
+    def write(folder: Path) -> None:
+        from vlfeedback.data.collection import Collection
+        from vlfeedback.data.trajectories import write_trajectories
+
+        Collection.create(folder, {"seed": 0, "rest": True})
+        write_trajectories(folder / "drawer-close" / "expert.h5", _episodes())
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        from vlfeedback.data.collection import Collection
+
+        collection = Collection.open(folder)
+        return collection.settings, [collection.load(task) for task in collection.tasks()]
+
+
+@register("hdf5")
+class _HDF5:
+    @staticmethod
+    def write(folder: Path) -> None:
+        adapters.hdf5.write(folder / "a.hdf5", _episodes())
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        return list(adapters.formats.open_dataset(folder / "a.hdf5").read())
+
+
+@register("npz")
+class _Npz:
+    @staticmethod
+    def write(folder: Path) -> None:
+        adapters.npz.write(folder / "a.npz", _episodes())
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        return list(adapters.formats.open_dataset(folder / "a.npz").read())
+
+
+@register("segments")
+class _Segments:
+    @staticmethod
+    def write(folder: Path) -> None:
+        from vlfeedback.data.segment_files import write_segments_npz
+
+        write_segments_npz(folder / "a.npz", _labelled())
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        from vlfeedback.data.segment_files import read_segments_npz
+
+        dataset = read_segments_npz(folder / "a.npz")
+        return dataset.labels, [(a.read("actions"), b.read("actions")) for a, b in dataset.pairs]
+
+
+@register("minari")
+class _Minari:
+    storage = "hdf5"
+
+    @classmethod
+    def write(cls, folder: Path) -> None:
+        import gymnasium as gym
+        import minari
+        from minari.data_collector import EpisodeBuffer
+
+        buffers = [
+            EpisodeBuffer(
+                observations=episode.observations,
+                actions=episode.actions,
+                rewards=episode.env_rewards,
+                terminations=[False] * len(episode),
+                truncations=[False] * (len(episode) - 1) + [True],
+                infos={"success": np.zeros((len(episode) + 1, 1))},
+            )
+            for episode in _episodes()
+        ]
+        with _minari_in(folder), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            minari.create_dataset_from_buffers(
+                "point/a-v0",
+                buffers,
+                observation_space=gym.spaces.Box(-10, 10, (3,), np.float32),
+                action_space=gym.spaces.Box(-1, 1, (2,), np.float32),
+                author="Ada",
+                data_format=cls.storage,
+            )
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        with _minari_in(folder), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return list(adapters.minari.read("point/a-v0"))
+
+
+@register("minari-arrow")
+class _MinariArrow(_Minari):
+    storage = "arrow"
+
+
+@register("lerobot")
+class _LeRobot:
+    @staticmethod
+    def write(folder: Path) -> None:
+        from tests.adapters.lerobot_by_hand import lay_out
+
+        lay_out(folder / "a")
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        return list(adapters.lerobot.read(folder / "a"))
+
+
+@register("labels", knows=True)
+class _Labels:
+    @staticmethod
+    def write(folder: Path) -> None:
+        _labelled().save(folder / "a.parquet")
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        return vlfeedback.PreferenceDataset.load(folder / "a.parquet", _episodes()).labels
+
+
+@register("labels-growing", knows=True)
+class _GrowingLabels:
+    @staticmethod
+    def write(folder: Path) -> None:
+        labeller = _StopsAfter(2)
+        try:
+            vlfeedback.label_pairs(_pairs(), labeller, batch_size=2, save_to=folder / "a.parquet")
+        except KeyboardInterrupt:
+            return
+        raise RuntimeError("the labeller was to stop half-way")
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        return vlfeedback.label_pairs(
+            _pairs(), _StopsAfter(99), batch_size=2, save_to=folder / "a.parquet"
+        ).labels
+
+
+@register("rewards", knows=True)
+class _FinishedRewards:
+    @staticmethod
+    def write(folder: Path) -> None:
+        for _ in _relabelled(folder):
+            break
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        return [t.rewards for t in _relabelled(folder)]
+
+
+@register("instructions")
+class _Instructions:
+    @staticmethod
+    def write(folder: Path) -> None:
+        from vlfeedback.data.instruction_file import InstructionFile
+
+        InstructionFile.create(folder / "a.json", {"model": "m"}).add("drawer-close", ["shut it"])
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        from vlfeedback.data.instruction_file import InstructionFile
+
+        file = InstructionFile.open(folder / "a.json")
+        return file.provenance, file.phrases
+
+
+@register("embeddings")
+class _Embeddings:
+    @staticmethod
+    def write(folder: Path) -> None:
+        _Embeddings.read(folder)
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        from vlfeedback.testing import BrightnessEmbedder
+
+        frames = np.arange(5 * 8 * 8 * 3, dtype=np.uint8).reshape(5, 8, 8, 3)
+        return vlfeedback.CachedEmbeddings(BrightnessEmbedder(), folder / "a.sqlite").embed(frames)
+
+
+@register("video")
+class _Video:
+    @staticmethod
+    def write(folder: Path) -> None:
+        from vlfeedback.data.video import write_video
+
+        pictures = _episodes(32)[0].frames
+        assert pictures is not None
+        write_video(folder / "a.mp4", pictures.read(range(6)), fps=10)
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        from vlfeedback.data.video import read_video_episode
+
+        return read_video_episode(folder / "a.mp4")
+
+
+@register("sweep")
+class _Sweep:
+    @staticmethod
+    def write(folder: Path) -> None:
+        (folder / "a.toml").write_text(
+            'data = "mtvlp"\ntasks = ["drawer-close"]\nseeds = [0, 1]\n'
+            "[labels.teacher]\nconfig = { flip = 0.25 }\n"
+            '[learners.p-iql]\npreset = "vlp"\nsettings = { expectile = 0.9 }\n'
+        )
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        from vlfeedback.sweeps.specification import parse_sweep, read_table
+
+        return str(parse_sweep(read_table(folder / "a.toml"), name="a", where="a.toml"))
+
+
+def _pairs() -> list[tuple[vlfeedback.Segment, vlfeedback.Segment]]:
+    rng = np.random.default_rng(0)
+    return vlfeedback.sample_segment_pairs(_episodes(), 6, length=4, rng=rng)
+
+
+def _labelled() -> vlfeedback.PreferenceDataset:
+    return vlfeedback.label_pairs(_pairs(), vlfeedback.make_preference_source("teacher"))
+
+
+def _relabelled(folder: Path) -> Any:
+    source = vlfeedback.make_reward_source("random")
+    return vlfeedback.relabel(_episodes(), source, batch_size=1, resume=folder / "a.rewards")
+
+
+class _StopsAfter:
+    """A teacher that is interrupted after some batches."""
+
+    def __init__(self, n_batches: int) -> None:
+        self._teacher = vlfeedback.make_preference_source("teacher")
+        self.needs = self._teacher.needs
+        self._left = n_batches
+
+    def label(self, pairs: vlfeedback.SegmentPairs) -> vlfeedback.PreferenceLabels:
+        if not self._left:
+            raise KeyboardInterrupt
+        self._left -= 1
+        return self._teacher.label(pairs)
+
+
+class _minari_in:  # noqa: N801  (used like a function)
+    """Minari's datasets in this folder meanwhile."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        os.environ["MINARI_DATASETS_PATH"] = str(self._folder)
+
+    def __exit__(self, *_: object) -> None:
+        del os.environ["MINARI_DATASETS_PATH"]

@@ -1,0 +1,51 @@
+"""Settings by name: what is of a setting's kind, and what else one takes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import d3rlpy
+import numpy as np
+import pytest
+
+from vlfeedback.encoders import bfloat16
+from vlfeedback.errors import InvalidTypeError, InvalidValueError
+from vlfeedback.models.reward.training import RewardTraining
+from vlfeedback.offline import CPLConfig, IPLConfig
+from vlfeedback.offline.settings import configured
+
+
+@pytest.mark.parametrize("value", [True, False, "auto"])
+def test_bfloat16_is_yes_or_no_or_what_is_faster(
+    value: bool | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bfloat16, "bfloat16_speedup", lambda device: 2.0)
+    for config_type in (CPLConfig, IPLConfig):
+        config = configured(config_type, {"bfloat16": value, "hidden": [8]})
+        assert config.bfloat16 is value or config.bfloat16 == value
+        algo = config.create()
+        algo.create_impl((3,), 2)
+        fast = algo.impl.modules.policy.mlp.fast_dtype
+        assert str(fast) == ("torch.bfloat16" if value else "torch.float32")
+        algo.save(str(tmp_path / "policy.d3"))
+        again = d3rlpy.load_learnable(str(tmp_path / "policy.d3"))
+        assert again.config.bfloat16 == value
+        assert again.predict(np.zeros((1, 3), np.float32)).shape == (1, 2)
+    assert configured(RewardTraining, {"bf16": value}).bf16 == value
+
+
+def test_on_a_machine_that_is_slower_in_bfloat16_auto_is_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bfloat16, "bfloat16_speedup", lambda device: 1 / 17)
+    algo = CPLConfig(bfloat16="auto", hidden=[8]).create()
+    algo.create_impl((3,), 2)
+    assert str(algo.impl.modules.policy.mlp.fast_dtype) == "torch.float32"
+
+
+def test_another_word_is_refused() -> None:
+    with pytest.raises(InvalidTypeError, match="CPLConfig has bfloat16='yes'; expected bool"):
+        configured(CPLConfig, {"bfloat16": "yes"})
+    with pytest.raises(InvalidValueError, match="bfloat16='yes'; expected True, False or 'auto'"):
+        CPLConfig(bfloat16="yes")  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match="bf16='yes'; expected True, False or 'auto'"):
+        replace(RewardTraining(), bf16="yes")  # type: ignore[arg-type]

@@ -1,0 +1,107 @@
+"""Labelling with `save_to`: two at once, and a labeller whose weights were replaced."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vlfeedback.data.preference_files import read_rows, write_rows
+from vlfeedback.data.preferences import PreferenceDataset
+from vlfeedback.data.sampling import sample_segment_pairs
+from vlfeedback.errors import FileFormatError
+from vlfeedback.scoring.labelling import label_pairs
+from vlfeedback.testing import KnownLabeller, KnownLabellerConfig
+from vlfeedback.types import Trajectory
+
+
+def trajectory(number: int) -> Trajectory:
+    rng = np.random.default_rng(number)
+    return Trajectory(
+        observations=rng.normal(size=(21, 3)).astype(np.float32),
+        actions=rng.normal(size=(20, 2)).astype(np.float32),
+        id=f"t{number}",
+    )
+
+
+TRAJECTORIES = [trajectory(number) for number in range(5)]
+PAIRS = sample_segment_pairs(TRAJECTORIES, 10, 5, rng=np.random.default_rng(0))
+
+
+def label(n_pairs: int, labeller: Any, path: Path | str) -> PreferenceDataset:
+    return label_pairs(PAIRS[:n_pairs], labeller, instruction="go", batch_size=3, save_to=path)
+
+
+ASKED_TWICE = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+import test_labelling_twice as t
+class Slow(t.KnownLabeller):
+    def label(self, pairs):
+        with open({log!r}, "a") as log:
+            log.writelines(f"{{row.sum()}}\\n" for row in pairs.first.actions)
+        time.sleep(0.1)
+        return super().label(pairs)
+t.label(10, Slow(), {path!r})
+"""
+
+
+def test_two_processes_pay_for_each_pair_once(tmp_path: Path) -> None:
+    path, log = tmp_path / "labels.parquet", tmp_path / "asked"
+    code = ASKED_TWICE.format(folder=str(Path(__file__).parent), log=str(log), path=str(path))
+    both = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in "ab"]
+    messages = [process.communicate()[1].decode() for process in both]
+    assert len(PreferenceDataset.load(path, TRAJECTORIES)) == 10
+    assert len(log.read_text().split()) == 10
+    for process, message in zip(both, messages, strict=True):
+        assert process.returncode == 0 or "BusyError: Another process adds labels" in message
+
+
+@dataclasses.dataclass(frozen=True)
+class FileConfig(KnownLabellerConfig):
+    """Settings of `FromFile`."""
+
+    path: str = ""
+
+
+class FromFile(KnownLabeller):
+    """A labeller whose weights are a file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.config = FileConfig(path=str(path))
+
+
+def test_weights_of_a_labeller_that_were_replaced_are_another_labeller(tmp_path: Path) -> None:
+    path, weights = tmp_path / "labels.parquet", tmp_path / "weights.txt"
+    weights.write_text("one")
+    made = label(4, FromFile(weights), path)
+    assert json.loads(made.labelled_by[0].contents) == {"path": "7692c3ad3540bb80"}
+    weights.write_text("two")
+    for n_pairs in (4, 8):
+        with pytest.raises(FileFormatError, match=r"labeller 0 contents was .*7692c3ad3540bb80"):
+            label(n_pairs, FromFile(weights), path)
+    weights.write_text("one")
+    made = label(8, FromFile(weights), path)
+    assert made.to_rows() == PreferenceDataset.load(path, TRAJECTORIES).to_rows()
+
+
+def test_labels_of_an_earlier_release_which_noted_no_contents_are_gone_on_with(
+    tmp_path: Path,
+) -> None:
+    path, weights = tmp_path / "labels.parquet", tmp_path / "weights.txt"
+    weights.write_text("one")
+    label(4, FromFile(weights), path)
+    columns, header = read_rows(path)
+    del header["labelled_by"][0]["contents"]
+    write_rows(path, columns, header)
+    made = label(8, FromFile(weights), path)
+    assert len(made) == 8 and len(made.labelled_by) == 1
+    assert made.to_rows() == PreferenceDataset.load(path, TRAJECTORIES).to_rows()
