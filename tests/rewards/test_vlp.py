@@ -64,7 +64,6 @@ def last(
     return source.rewards(batch)[:, -1]
 
 
-@pytest.mark.filterwarnings("ignore::vlfeedback.errors.UnfamiliarPicturesWarning")
 def test_bundled_weights_score_pictures_of_any_size_finitely() -> None:
     bundled = VLPReward()
     black = np.zeros((1, 8, 112, 112, 3), np.uint8)

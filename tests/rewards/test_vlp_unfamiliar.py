@@ -15,6 +15,8 @@ from vlfeedback.rewards.vlp import VLPConfig, VLPReward
 from vlfeedback.testing import PointReachEnv
 from vlfeedback.types import SegmentBatch
 
+pytestmark = pytest.mark.filterwarnings("error::vlfeedback.errors.UnfamiliarPicturesWarning")
+
 TEXT = ["close the drawer"]
 NOISE = np.random.default_rng(0).integers(0, 256, (80, 64, 64, 3), dtype=np.uint8)
 

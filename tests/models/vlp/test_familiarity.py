@@ -33,6 +33,10 @@ def test_pictures_of_another_world_lie_beyond_the_limit(statistics: PictureStati
     assert statistics.distances(np.zeros((1, 32, 32, 3), np.uint8)).min() > UNFAMILIAR
 
 
+def test_no_pictures_have_no_distances(statistics: PictureStatistics) -> None:
+    assert statistics.distances(np.zeros((0, 32, 32, 3), np.uint8)).shape == (0,)
+
+
 def test_brightness_contrast_and_size_make_no_difference(statistics: PictureStatistics) -> None:
     pictures = lamps(20, seed=3) // 2
     expected = statistics.distances(pictures)

@@ -94,7 +94,7 @@ def _coarse(pictures: UInt8[np.ndarray, "B H W 3"]) -> Float64[np.ndarray, "B 48
     colours = np.concatenate(parts)
     colours = colours - colours.mean(axis=2, keepdims=True)
     colours = colours / np.maximum(colours.std(axis=2, keepdims=True), _FAINTEST)
-    return np.asarray(colours.reshape(len(pictures), -1))
+    return np.asarray(colours.reshape(len(pictures), _SIZE))
 
 
 def _rounded(values: Float64[np.ndarray, " n"]) -> list[float]:
