@@ -52,12 +52,19 @@ class LearnerInputs:
 
 @dataclass(frozen=True, slots=True)
 class Learner:
-    """A learner: its summary, the data it reads, and the recipe that prepares its training."""
+    """A learner: its summary, the data it reads, and the recipe that prepares its training.
 
-    summary: str  # one line for people
+    Attributes:
+        summary: one line for people.
+        reads: what data it learns from, one or more of `Reads`.
+        recipe: prepares its training from the inputs.
+        continuous: its policy acts with vectors of numbers alone.
+    """
+
+    summary: str
     reads: tuple[Reads, ...]
     recipe: Callable[[LearnerInputs], Training]
-    continuous: bool = False  # its policy acts with vectors of numbers alone
+    continuous: bool = False
 
     def prepare(self, inputs: LearnerInputs) -> Training:
         """Bring the data into the form that is learnt from, and make the learner.

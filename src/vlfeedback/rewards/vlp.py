@@ -40,11 +40,15 @@ _LOOKED_AT = 64  # pictures, the first ones, for whether they are of the trainin
 
 @dataclass(frozen=True, slots=True)
 class VLPConfig:
-    """Settings of the `vlp` source."""
+    """Settings of the `vlp` source.
+
+    Attributes:
+        weights: bundled name, or path of a file that `vlfeedback fit vlp` wrote.
+    """
 
     variant_field: ClassVar[str] = "weights"
 
-    weights: str = "mt50"  # bundled name, or path of a file that `vlfeedback fit vlp` wrote
+    weights: str = "mt50"
 
 
 class VLPReward:
