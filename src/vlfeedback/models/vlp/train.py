@@ -42,12 +42,12 @@ _STAGE_1 = (
 
 def train_vlp(
     collection: Collection,
-    out: Path,
+    out: str | Path,
     *,
     tasks: Sequence[str] | None = None,
     excluded: Sequence[str] = VLP_TEST_TASKS,
     training: VLPTraining | None = None,
-    instructions: Path | None = None,
+    instructions: str | Path | None = None,
     encoder: str = "",
     share: float = 1.0,
     device: str = "cpu",
@@ -86,6 +86,8 @@ def train_vlp(
         FileFormatError: a run that was cut off was begun with other settings.
     """
     start = time.monotonic()
+    out = Path(out)
+    instructions = None if instructions is None else Path(instructions)
     training, report = training or VLPTraining(), report or (lambda *_: None)
     names, excluded = choose_tasks(collection, tasks, excluded)
     torch.manual_seed(training.seed)
