@@ -27,9 +27,12 @@ from torch import Tensor, nn
 from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError
 from vlfeedback.models.checkpoint import (
     CheckpointFormat,
+    check_outline,
     fill_network,
     read_checkpoint,
     save_checkpoint,
+    settings_of,
+    understanding,
 )
 from vlfeedback.offline.diffusion_networks import ConditionalUnet, MlpDenoiser
 from vlfeedback.offline.diffusion_schedule import NoiseSchedule
@@ -276,33 +279,35 @@ class DiffusionPolicy:
             CheckpointError: the file is truncated, foreign, or of another version.
         """
         description, tensors = read_checkpoint(path, file_format=_FORMAT)
-        config: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value  # JSON has no tuples
-            for name, value in description["config"].items()
-        }
-        policy = cls(DiffusionPolicyConfig(**config), device=device)
-        ranges = [
-            Range(*(tensors.pop(f"{name}.{end}").to(policy.device) for end in ("low", "high")))
-            for name in ("observations", "actions")
-        ]
+        with understanding(path, file_format=_FORMAT):
+            policy = cls(settings_of(DiffusionPolicyConfig, description["config"]), device=device)
+            ranges = [
+                Range(*(tensors.pop(f"{name}.{end}").to(policy.device) for end in ("low", "high")))
+                for name in ("observations", "actions")
+            ]
+            n_observed, n_actions = (len(part.low) for part in ranges)
+        check_outline(
+            lambda: policy._network(n_observed, n_actions), tensors, path, file_format=_FORMAT
+        )
         policy._learnt = policy._begin(*ranges)
         for network in (policy._learnt.averaged, policy._learnt.network):
             fill_network(network, tensors, path, file_format=_FORMAT)
         return policy
 
     def _begin(self, observations: Range, actions: Range) -> _Learnt:
-        config = self.config
-        n_observed = config.n_observations * len(observations.low)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            network: nn.Module
-            if config.network == "mlp":
-                network = MlpDenoiser(config.horizon, len(actions.low), n_observed, config.hidden)
-            else:
-                network = ConditionalUnet(len(actions.low), n_observed, config.hidden)
-        network.to(self.device)
+        network = self._network(len(observations.low), len(actions.low)).to(self.device)
         averaged = copy.deepcopy(network).eval().requires_grad_(False)
         return _Learnt(network, averaged, observations.to(self.device), actions.to(self.device))
+
+    def _network(self, n_numbers: int, n_actions: int) -> nn.Module:
+        """The denoiser, freshly initialised, for observations of so many numbers."""
+        config = self.config
+        n_observed = config.n_observations * n_numbers
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            if config.network == "mlp":
+                return MlpDenoiser(config.horizon, n_actions, n_observed, config.hidden)
+            return ConditionalUnet(n_actions, n_observed, config.hidden)
 
     def _loss(self, learnt: _Learnt, windows: Windows) -> Tensor:
         """Mean squared error of the noise predicted in noisy actions."""

@@ -11,6 +11,9 @@ Recipe:   1 spread 32 pictures over the episode and cut out their centre; 2 enco
 Left out: time as an observation (wrap the environment in gymnasium's `TimeAwareObservation`);
           episodes of 128 steps are the paper's, any length is read here; the repository's dense
           reward of a sliding window, which is not the paper's.
+Ranges:   `value_range` is "0-1" by default, as S3D was trained and as RoboCLIP was released for
+          Franka Kitchen. For Meta-World it was released with "0-255" (the division is commented
+          out there), so that reproduces what papers print of RoboCLIP on Meta-World.
 Differs:  the last picture of an episode is always the video's last. As released, pictures are those
           after the steps 0, 4 ... 124 of 128. And a demonstration is spread and cut like episodes;
           as released, all pictures of a human one are read, whole.
@@ -56,7 +59,8 @@ class RoboCLIPConfig(EncodingConfig):
         words: path of s3d_dict.npy; None: beside the checkpoint.
         demo: path of a video or .npy; None: the instruction is the target.
         n_frames: pictures of a video, even; trained on 32, "16 also works ok" (its README).
-        value_range: as trained; "0-255" is RoboCLIP on Meta-World, as released.
+        value_range: "0-1": as trained, and RoboCLIP on Franka Kitchen. "0-255": RoboCLIP on
+            Meta-World, as released: what reproduces the printed numbers of that column.
         crop: px, even: the centre of larger pictures is cut out, as released.
         frame_stride: steps from one picture to the next, as released.
         batch_size: videos encoded at once; None: what suits the device.

@@ -56,13 +56,13 @@ def bundled_weights() -> dict[str, Path]:
     return {p.name.split(".")[1]: p for p in sorted(folder.glob("vlp.*.safetensors"))}
 
 
-def save_vlp(path: Path, network: VLPNetwork, weights: VLPWeights) -> None:
+def save_vlp(path: str | Path, network: VLPNetwork, weights: VLPWeights) -> None:
     """Write tensors as float16, with the description in the file's header."""
     tensors = {name: tensor.half() for name, tensor in network.state_dict().items()}
     save_checkpoint(path, tensors, asdict(weights), file_format=_FORMAT)
 
 
-def load_vlp(name_or_path: str) -> tuple[VLPNetwork, VLPWeights]:
+def load_vlp(name_or_path: str | Path) -> tuple[VLPNetwork, VLPWeights]:
     """Load bundled weights by name (``"mt45"``, ``"vlp.mt45"``) or any weights by path.
 
     Returns:
@@ -72,7 +72,7 @@ def load_vlp(name_or_path: str) -> tuple[VLPNetwork, VLPWeights]:
         UnknownNameError: neither a bundled name nor a file.
         CheckpointError: the file is damaged, foreign, or of another architecture or version.
     """
-    path = _resolve(name_or_path)
+    path = _resolve(str(name_or_path))
     description, tensors = read_checkpoint(path, file_format=_FORMAT)
     with understanding(path, file_format=_FORMAT):
         weights = VLPWeights(

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float16
 
+from vlfeedback.data.foreign_files import reading
 from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.encoders.clip_tokens import CLIPTokens
 from vlfeedback.errors import NeedsError
@@ -27,7 +28,7 @@ __all__ = ["cached_tokens"]
 
 
 def cached_tokens(
-    folder: Path, episodes: EpisodeSet, clip: CLIPTokens, *, class_token: bool, report: Report
+    folder: str | Path, episodes: EpisodeSet, clip: CLIPTokens, *, class_token: bool, report: Report
 ) -> Float16[np.ndarray, "C F P E"]:
     """CLIP's tokens of every picture, as an array on disk.
 
@@ -44,7 +45,9 @@ def cached_tokens(
 
     Raises:
         NeedsError: the disk has too little room.
+        FileFormatError: what was encoded before is damaged; the message says what to delete.
     """
+    folder = Path(folder)
     identity = {
         "clip": asdict(clip.identity),
         "class_token": class_token,
@@ -56,9 +59,7 @@ def cached_tokens(
         first = clip.read_pictures(episodes.pictures[0, :1], class_token=class_token)
         _create(path, (*episodes.pictures.shape[:2], *first.shape[1:]))
         write_json(progress, {"encoded": 0, **identity})
-    n_done = read_json(progress, advice=f"Delete {progress} to encode again.")["encoded"]
-    tokens: np.memmap[tuple[int, ...], np.dtype[np.float16]]
-    tokens = np.lib.format.open_memmap(path, mode="r+")
+    tokens, n_done = _open(path, progress, episodes)
     for row in range(n_done, len(tokens)):
         picture_tokens = clip.read_pictures(episodes.pictures[row], class_token=class_token)
         tokens[row] = picture_tokens.half().cpu().numpy()
@@ -66,6 +67,23 @@ def cached_tokens(
         write_json(progress, {"encoded": row + 1, **identity})
         report("encoding pictures", row + 1, len(tokens), math.nan)
     return np.lib.format.open_memmap(path, mode="r")
+
+
+def _open(
+    path: Path, progress: Path, episodes: EpisodeSet
+) -> tuple[np.memmap[tuple[int, ...], np.dtype[np.float16]], int]:
+    """The array of tokens, and of how many episodes it has them."""
+    advice = f"Delete {progress} to encode again."
+    with reading(path, "cache of tokens", advice=advice):
+        n_done = int(read_json(progress, advice=advice)["encoded"])
+        np.lib.format.open_memmap(path, mode="r")  # to write, it would fill up a file cut short
+        tokens = np.lib.format.open_memmap(path, mode="r+")
+        n_episodes, n_pictures = episodes.pictures.shape[:2]
+        if tokens.shape[:2] != (n_episodes, n_pictures) or tokens.dtype != np.float16:
+            raise ValueError(f"it holds {tokens.dtype} of shape {tokens.shape}")
+        if not 0 <= n_done <= n_episodes:
+            raise ValueError(f"{n_done} of {n_episodes} episodes are said to be done")
+        return tokens, n_done
 
 
 def _create(path: Path, shape: tuple[int, ...]) -> None:

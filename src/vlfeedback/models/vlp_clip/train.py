@@ -28,14 +28,14 @@ __all__ = ["train_vlp_clip"]
 
 def train_vlp_clip(
     collection: Collection,
-    out: Path,
+    out: str | Path,
     clip: CLIPTokens,
     *,
     tasks: Sequence[str] | None = None,
     excluded: Sequence[str] = VLP_TEST_TASKS,
     architecture: VLPClipArchitecture | None = None,
     training: VLPClipTraining | None = None,
-    tokens: Path | None = None,
+    tokens: str | Path | None = None,
     device: str = "cpu",
     state_every: int = 500,
     report: Report | None = None,
@@ -69,7 +69,7 @@ def train_vlp_clip(
         FileNotFoundError: the collection lacks a level of a task.
         FileFormatError: a run that was cut off was begun with other settings.
     """
-    start = time.monotonic()
+    start, out = time.monotonic(), Path(out)
     training, report = training or VLPClipTraining(), report or (lambda *_: None)
     architecture = architecture or VLPClipArchitecture(
         picture_width=clip.picture_width, text_width=clip.text_width
