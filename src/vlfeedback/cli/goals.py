@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.task_option import split_names
 
 __all__ = ["goals"]
@@ -14,7 +15,9 @@ __all__ = ["goals"]
 
 def goals(
     data: Annotated[Path, typer.Argument(help="Folder made by `vlfeedback collect`.")],
-    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for TASK.png.")],
+    out: Annotated[
+        Path, typer.Option(file_okay=False, callback=folder_to_fill, help="Folder for TASK.png.")
+    ],
     tasks: Annotated[
         str, typer.Option(help="Comma-separated task names; default: all that are there.")
     ] = "",
@@ -32,6 +35,7 @@ def goals(
     from PIL import Image
 
     from vlfeedback.data.collection import Collection
+    from vlfeedback.data.whole_files import new_file
     from vlfeedback.errors import NeedsError
 
     collection = Collection.open(data)
@@ -50,8 +54,8 @@ def goals(
                 f"succeeded, and {count} are asked for. Collect more: vlfeedback collect --out "
                 f"more --tasks {task} --episodes {2 * count}"
             )
-        out.mkdir(parents=True, exist_ok=True)
         for number, picture in enumerate(last[:count], start=1):
             paths.append(out / (f"{task}.png" if number == 1 else f"{task}-{number}.png"))
-            Image.fromarray(picture).save(paths[-1])
+            with new_file(paths[-1]) as partial:
+                Image.fromarray(picture).save(partial, format="png")
     typer.echo(f"{len(paths)} goals are written. Next: --set goal={paths[0]}")
