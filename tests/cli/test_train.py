@@ -167,6 +167,17 @@ def test_what_cannot_be_trained_is_said_with_what_to_do(run: Run) -> None:
         (("--set", "n_steps=3"), "give that: --steps 3."),
         (("--set", "expectile"), "sets nothing; expected key=value"),
         (("--task", "drawer-close"), "and none of 'drawer-close'"),
+        (("--set", "hidden=[]"), "expected the units of at least one layer"),
+        (("--set", "hidden=[0]"), "--set hidden=[0]; expected the units of each layer, at least"),
+        (("--set", "actor_learning_rate=-1"), "--set actor_learning_rate=-1; expected a finite"),
+        (("--device", "gpu"), "--device gpu is none; expected 'cpu', 'cuda', or one of several"),
+        (("--env", "Nope-v0"), "No environment 'Nope-v0': Environment `Nope` doesn't exist"),
+        (("--env", "no_such:Nope-v0"), "No environment 'no_such:Nope-v0': No module named 'no_su"),
+        (
+            ("--env", "Pendulum-v1"),
+            "The environment's observations have shape (3,) and those of trajectory "
+            "'cart-pole-balance/000000' (4,)",
+        ),
     ):
         code, _, message = run("--learner", "iql", "--data", "data.h5", "--out", "p", *option)
         assert code == 1 and text in message, message

@@ -213,6 +213,29 @@ def test_a_file_of_a_newer_release_is_refused(path: Path) -> None:
         EmbeddingCache(path)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE embeddings; CREATE VIEW embeddings AS WITH RECURSIVE n(i) AS (SELECT 1 UNION "
+        "ALL SELECT i + 1 FROM n) SELECT i AS encoder, x'61' AS picture, '' AS shape, x'' AS "
+        "numbers, 0 AS crc FROM n",  # never ends
+        "CREATE TRIGGER late AFTER INSERT ON encoders BEGIN DELETE FROM embeddings; END",
+        "ALTER TABLE embeddings ADD COLUMN more TEXT",
+        "DROP TABLE embeddings",
+        "CREATE TABLE others (name TEXT)",
+    ],
+)
+def test_a_file_with_other_tables_than_its_own_is_refused_when_it_is_opened(
+    path: Path, statement: str
+) -> None:
+    EmbeddingCache(path).put("clip", {b"a": row(1)})
+    with sqlite3.connect(path) as database:
+        database.executescript(statement)
+    database.close()
+    with pytest.raises(FileFormatError, match=r"its tables are not those of a cache\). Delete it"):
+        EmbeddingCache(path)
+
+
 def test_a_truncated_file_is_refused(path: Path) -> None:
     cache = EmbeddingCache(path)
     cache.put("clip", {bytes([i]): np.zeros(1000, np.float32) for i in range(100)})

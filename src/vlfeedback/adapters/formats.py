@@ -24,7 +24,7 @@ from vlfeedback.adapters import trajectory_copies
 from vlfeedback.adapters.relabelled_copies import refuse_more
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.hdf5_files import open_hdf5
-from vlfeedback.data.store import LOCK
+from vlfeedback.data.locks import LOCK
 from vlfeedback.data.trajectories import (
     count_trajectories,
     is_trajectory_file,

@@ -53,7 +53,9 @@ class Collection:
         root = Path(root)
         if not (root / _MANIFEST).is_file():
             raise FileNotFoundError(
-                f"No collection at {root}; make one with: vlfeedback collect --out {root}"
+                f"{root} is a file; expected a folder that `vlfeedback collect` has made."
+                if root.is_file()
+                else f"No collection at {root}; make one with: vlfeedback collect --out {root}"
             )
         advice = "Restore it, or collect into another folder."
         return cls(root, ResumableFolder.open(root, manifest=_MANIFEST, advice=advice).settings)

@@ -51,23 +51,39 @@ _FORMAT = CheckpointFormat(
 class DiffusionPolicyConfig:
     """Settings; the defaults are those of Diffusion Policy's state-based U-Net.
 
+    Attributes:
+        n_observations: steps it looks back, the present one included.
+        horizon: actions it predicts, from the first of those observations on.
+        n_action_steps: of those, carried out from the present one on; open loop.
+        network: "unet" or "mlp".
+        hidden: channels by resolution, or widths of layers.
+        n_diffusion_steps: of noise in training.
+        n_sampling_steps: DDIM; the paper uses 10 to 16 where it must be fast.
+        learning_rate: the peak: linear warm-up, then a cosine down to 0.
+        weight_decay: of AdamW.
+        betas: of AdamW.
+        warmup_steps: until the peak.
+        batch_size: windows.
+        ema_power: step n keeps 1 - (1 + n) ** -power of the averaged weights.
+        seed: of weights, batches and noise.
+
     Raises:
         ValueError: a setting that cannot be, or two that do not go together.
     """
 
-    n_observations: int = 2  # steps it looks back, the present one included
-    horizon: int = 16  # actions it predicts, from the first of those observations on
-    n_action_steps: int = 8  # of those, carried out from the present one on; open loop
+    n_observations: int = 2
+    horizon: int = 16
+    n_action_steps: int = 8
     network: Literal["unet", "mlp"] = "unet"
-    hidden: tuple[int, ...] = (256, 512, 1024)  # channels by resolution, or widths of layers
+    hidden: tuple[int, ...] = (256, 512, 1024)
     n_diffusion_steps: int = 100
-    n_sampling_steps: int = 10  # DDIM; the paper uses 10 to 16 where it must be fast
-    learning_rate: float = 1e-4  # the peak: linear warm-up, then a cosine down to 0
+    n_sampling_steps: int = 10
+    learning_rate: float = 1e-4
     weight_decay: float = 1e-6
-    betas: tuple[float, float] = (0.95, 0.999)  # AdamW
+    betas: tuple[float, float] = (0.95, 0.999)
     warmup_steps: int = 500
     batch_size: int = 256
-    ema_power: float = 0.75  # step n keeps 1 - (1 + n) ** -power of the averaged weights
+    ema_power: float = 0.75
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -34,16 +34,26 @@ __all__ = [
 
 @dataclass(kw_only=True)
 class PreferenceLearnerConfig(LearnableConfig):  # type: ignore[misc]
-    """Settings that the learners from preferences share; `gamma` only counts where V does."""
+    """Settings that the learners from preferences share; `gamma` only counts where V does.
 
-    batch_size: int = 64  # pairs; VLP table 8
-    learning_rate: float = 1e-4  # of Adam; VLP table 8
-    hidden: list[int] = field(default_factory=lambda: [256, 256])  # widths; VLP table 8
-    dropout: float = 0.25  # in the policy, to the nearest 1/256; VLP table 8
-    gaussian: bool = False  # policy: Gaussian, or deterministic as on Meta-World (CPL's code)
-    # Hidden products of training in bfloat16; "auto": where the device is faster in it.
+    Attributes:
+        batch_size: pairs; VLP table 8.
+        learning_rate: of Adam; VLP table 8.
+        hidden: widths; VLP table 8.
+        dropout: in the policy, to the nearest 1/256; VLP table 8.
+        gaussian: policy: Gaussian, or deterministic as on Meta-World (CPL's code).
+        bfloat16: hidden products of training in bfloat16; "auto": where the device is faster in
+            it.
+        seed: of the weights and of dropout.
+    """
+
+    batch_size: int = 64
+    learning_rate: float = 1e-4
+    hidden: list[int] = field(default_factory=lambda: [256, 256])
+    dropout: float = 0.25
+    gaussian: bool = False
     bfloat16: bool | Literal["auto"] = False
-    seed: int = 0  # of the weights and of dropout
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:

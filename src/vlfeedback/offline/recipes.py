@@ -44,11 +44,12 @@ _OFFLINE = "vlfeedback.offline"
 _TRANSITIONS = "transition_buffer:TransitionBuffer"
 _REWARD_SCALES = {"standardised": True, "raw": False}  # whether `LearnedReward` normalises
 _OF_TRANSITIONS = ("standardise", "trust_terminals")  # its settings
+_OF_REWARDS = (*_OF_TRANSITIONS, "rewards")  # where the learner may choose whose rewards it reads
 _PAIRS = "preference_buffer:PreferenceBuffer"
 
 
-def _iql(inputs: LearnerInputs) -> Training:
-    settings, options = _split(inputs.settings, _OF_TRANSITIONS, _TRANSITIONS)
+def _iql(inputs: LearnerInputs, own: Sequence[str] = _OF_TRANSITIONS) -> Training:
+    settings, options = _split(inputs.settings, own, _TRANSITIONS)
     return _fit(
         _config("iql:IQLConfig", settings, inputs),
         _load(_TRANSITIONS)(inputs.trajectories, seed=inputs.seed, **options),
@@ -72,7 +73,7 @@ def _iql_average(inputs: LearnerInputs) -> Training:
 
 def _iql_d3rlpy(inputs: LearnerInputs) -> Training:
     """d3rlpy's own, with our names of settings."""
-    settings, options = _split(inputs.settings, _OF_TRANSITIONS, _TRANSITIONS)
+    settings, options = _split(inputs.settings, _OF_REWARDS, _TRANSITIONS)
     config_of_ours = _config("iql:IQLConfig", settings, inputs)
     scalers = ("observation_scaler", "action_scaler", "reward_scaler")
     ours = asdict(config_of_ours)
@@ -221,6 +222,8 @@ def _config(target: str, settings: Mapping[str, Any], inputs: LearnerInputs) -> 
     if isinstance(values.get("action_scaler"), str | Mapping | int | float):
         actions = inputs.actions(["trajectories"]) or inputs.actions(["preferences"])
         values["action_scaler"] = make_action_scaler(values["action_scaler"], actions)
+    if not values.get("hidden", True):
+        raise InvalidValueError("hidden=[]; expected the units of at least one layer.")
     return configured(_load(target), values)
 
 
@@ -238,7 +241,11 @@ def _load(target: str) -> Any:
 
 _learner = partial(Learner, continuous=True)
 
-IQL = _learner("IQL on the trajectories' rewards", ("trajectories", "rewards"), _iql)
+IQL = _learner(
+    "IQL on the trajectories' rewards",
+    ("trajectories", "rewards"),
+    partial(_iql, own=_OF_REWARDS),
+)
 IQL_AVERAGE = _learner(
     "IQL where every step gets the mean reward of the environment",
     ("trajectories",),

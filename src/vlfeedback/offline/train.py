@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from vlfeedback.arguments import on_device
 from vlfeedback.data.contents import CONTENTS, digest_of_pairs
 from vlfeedback.data.locks import locked
 from vlfeedback.data.preferences import PreferenceDataset
@@ -92,7 +93,8 @@ def train_policy(
             for ``"p-iql"`` also ``reward_model`` and ``reward_training``, the settings of
             `RewardModelConfig` and `RewardTraining` (what is left out stays the preset's), and
             ``reward_scale``: ``"standardised"``, or ``"raw"`` as the reward model gives them; for
-            learners of trajectories also ``standardise`` and ``trust_terminals``, see
+            learners of trajectories also ``standardise`` and ``trust_terminals``, and for ``"iql"``
+            ``rewards="env"``, see
             `TransitionBuffer`.
 
     Raises:
@@ -131,7 +133,7 @@ def train_policy(
         config[CONTENTS] = {"pairs": digest_of_pairs(preferences.pairs, pictures=False)}
     inputs = LearnerInputs(episodes, preferences, settings, seed, device, report)
     if out is None:
-        with _reproducible(seed, n_threads):
+        with _reproducible(seed, n_threads), on_device(device):
             return _run(implementation, inputs, config, evaluator, None)[0]
     out = Path(out)
     evaluation = _settings_of(evaluator)
@@ -145,7 +147,7 @@ def train_policy(
         manifest = {**config, "evaluation": evaluation, "n_threads": n_threads, "device": device}
         anew = not _has_parts(folder)
         ResumableFolder.begin(folder, manifest, manifest=_SETTINGS, holds="training", anew=anew)
-        with _reproducible(seed, n_threads):
+        with _reproducible(seed, n_threads), on_device(device):
             inputs = replace(inputs, folder=folder)
             policy, files = _run(implementation, inputs, config, evaluator, folder / _STATE)
         save_trained(policy, files, evaluation, out)

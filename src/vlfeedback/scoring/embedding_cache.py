@@ -41,6 +41,7 @@ CREATE TABLE embeddings (
     crc INTEGER NOT NULL, UNIQUE (encoder, picture)
 );
 """
+_HOLDS = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"  # NULL: indexes of UNIQUE
 
 
 def picture_key(frame: UInt8[np.ndarray, "H W 3"]) -> bytes:
@@ -56,6 +57,8 @@ def picture_key(frame: UInt8[np.ndarray, "H W 3"]) -> bytes:
 
 class EmbeddingCache:
     """Float32 arrays by encoder and picture; threads may share it.
+
+    Pickled or copied it is the cache of the same path, of whichever process loads it.
 
     Args:
         path: of the file, on a local disk; it, and the folder, are made if they are not there.
@@ -78,6 +81,9 @@ class EmbeddingCache:
                 "say."
             )
         self._connect()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open_cache, (self.path,)
 
     def get(
         self, encoder: str, pictures: Iterable[bytes]
@@ -179,16 +185,15 @@ class EmbeddingCache:
     def _check_layout(self) -> None:
         database = self._database
         database.execute("BEGIN IMMEDIATE")  # of several that find no file, one makes the tables
-        application, version, tables = (
+        application, version = (
             database.execute(query).fetchone()[0]
-            for query in (
-                "PRAGMA application_id",
-                "PRAGMA user_version",
-                "SELECT count(*) FROM sqlite_master",
-            )
+            for query in ("PRAGMA application_id", "PRAGMA user_version")
         )
-        if not application and not tables:
-            for statement in filter(str.strip, _LAYOUT.split(";")):
+        # A view or trigger in a table's place could run for ever.
+        holds = {" ".join(sql.split()) for (sql,) in database.execute(_HOLDS)}
+        layout = [" ".join(sql.split()) for sql in _LAYOUT.split(";") if sql.strip()]
+        if not application and not holds:
+            for statement in layout:
                 database.execute(statement)
             database.execute(f"PRAGMA application_id = {_APPLICATION}")
             database.execute(f"PRAGMA user_version = {_VERSION}")
@@ -202,21 +207,13 @@ class EmbeddingCache:
                 f"{self.path} has layout {version}; this release reads up to {_VERSION}. Update "
                 "vlfeedback, or choose another path."
             )
-        else:
-            self._check_tables()
+        elif holds != set(layout):
+            raise self._damaged("its tables are not those of a cache")
         database.execute("COMMIT")
         # Readers and one writer at a time do not wait for each other, and a commit waits for no
         # disk: after a power cut the last ones may be missing, and the file is whole.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
-
-    def _check_tables(self) -> None:
-        """Refuse views and triggers, which would compute whenever they are read or written."""
-        found = self._database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
-        statements = {" ".join(str(sql).split()) for (sql,) in found}
-        expected = {" ".join(part.split()) for part in _LAYOUT.split(";") if part.strip()}
-        if statements != expected:
-            raise self._damaged("its tables are others than were made")
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
