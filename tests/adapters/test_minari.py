@@ -199,12 +199,6 @@ def test_a_missing_dataset_is_named() -> None:
         adapter.read("door/human-v0")
 
 
-def test_rewards_that_are_all_nan_are_not_known() -> None:
-    create("point/unknown-v0", rewards=[np.nan] * 3, lengths=(3,))
-    (read,) = adapter.read("point/unknown-v0")
-    assert read.env_rewards is None and read.rewards is None
-
-
 def test_numbers_that_are_none_and_time_outs_that_pose_as_terminals_are_refused() -> None:
     create("bad/nan-v0", rewards=[0.0, np.nan, 0.0], lengths=(3,))
     with pytest.raises(
@@ -215,6 +209,12 @@ def test_numbers_that_are_none_and_time_outs_that_pose_as_terminals_are_refused(
     with pytest.raises(InvalidValueError, match="all 2 episodes terminate after exactly 4 steps"):
         list(adapter.read("bad/posing-v0"))
     assert len(list(adapter.read("bad/posing-v0", trust_terminals=True))) == 2
+
+
+def test_rewards_that_are_all_nan_are_not_known() -> None:
+    create("bad/unknown-v0", rewards=[np.nan] * 3, lengths=(3,))
+    (read,) = adapter.read("bad/unknown-v0")
+    assert read.env_rewards is None and read.rewards is None
 
 
 def broken(kind: str, whole: list[Trajectory]) -> list[Trajectory]:

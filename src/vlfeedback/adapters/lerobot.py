@@ -123,12 +123,9 @@ def _trajectory(
     is_terminal: bool,
 ) -> Trajectory:
     where = f"{folder.root}, episode {episode.index}"
-    for name, rows in arrays.items():
-        if name not in (REWARD, ENV_REWARD):
-            check_finite(rows, name=name, where=where, first=0)
-    rewards, env_rewards = split_rewards(
-        arrays.get(REWARD), arrays.get(ENV_REWARD), where=where, name=REWARD
-    )
+    for name in (observation, "action"):
+        check_finite(arrays[name], name=name, where=where, first=0)
+    rewards, env_rewards = split_rewards(arrays.get(REWARD), arrays.get(ENV_REWARD), where=where)
     success = arrays.get(_SUCCESS)
     states = arrays[observation]
     return Trajectory(

@@ -37,7 +37,6 @@ def split_rewards(
     *,
     where: str = "",
     first: int = 0,
-    name: str = "rewards",
 ) -> tuple[Float32[np.ndarray, " L"] | None, Float32[np.ndarray, " L"] | None]:
     """Split the reward arrays of a dataset into a source's and the environment's own.
 
@@ -48,7 +47,6 @@ def split_rewards(
         env_rewards: the environment's own beside them; None in what is no relabelled copy.
         where: which file, dataset or episode, for messages.
         first: number of the first row there.
-        name: of the rewards in the format, for messages.
 
     Returns:
         `Trajectory.rewards` and `Trajectory.env_rewards`.
@@ -61,11 +59,11 @@ def split_rewards(
     if own is not None and np.isnan(own).all():
         own = None
     if own is not None:
-        check_finite(own, name=name, where=where, first=first)
+        check_finite(own, name="rewards", where=where, first=first)
     if env_rewards is None:
         return None, own
     if rows is not None:
-        check_finite(rows, name=name, where=where, first=first)
+        check_finite(rows, name="rewards", where=where, first=first)
     return rows, own
 
 

@@ -149,7 +149,7 @@ def read_json(path: Path, *, advice: str) -> dict[str, Any]:
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{path} is no JSON ({error}). {advice}") from error
     if not isinstance(value, dict):
         raise FileFormatError(f"{path} holds no JSON object. {advice}")
