@@ -293,10 +293,10 @@ def test_a_process_that_comes_when_another_has_just_ended_asks_nothing_twice(
     path, second = tmp_path / "labels.parquet", Known()
     opened = growing_preferences.GrowingPreferences.opened
 
-    def late(path: Path, labelled_by: Any) -> Any:
+    def late(path: Path, *rest: Any) -> Any:
         monkeypatch.undo()
         label(6, Known(), path)  # begins and ends between the other's look and its lock
-        return opened(path, labelled_by)
+        return opened(path, *rest)
 
     monkeypatch.setattr(growing_preferences.GrowingPreferences, "opened", late)
     assert len(label(10, second, path)) == 10

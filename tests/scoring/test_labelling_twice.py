@@ -105,3 +105,35 @@ def test_labels_of_an_earlier_release_which_noted_no_contents_are_gone_on_with(
     made = label(8, FromFile(weights), path)
     assert len(made) == 8 and len(made.labelled_by) == 1
     assert made.to_rows() == PreferenceDataset.load(path, TRAJECTORIES).to_rows()
+
+
+@pytest.mark.parametrize("n_pairs", [4, 8])
+def test_trajectories_that_were_replaced_under_their_ids_are_other_pairs(
+    tmp_path: Path, n_pairs: int
+) -> None:
+    path = tmp_path / "labels.parquet"
+    label(4, KnownLabeller(), path)
+    moved = [dataclasses.replace(t, observations=t.observations + 1) for t in TRAJECTORIES]
+    others = sample_segment_pairs(moved, 10, 5, rng=np.random.default_rng(0))[:n_pairs]
+    labeller = KnownLabeller()
+    with pytest.raises(FileFormatError, match=r"are others now, such as 't\d'.*another path"):
+        label_pairs(others, labeller, instruction="go", save_to=path)
+    assert labeller.batch_sizes == []
+
+
+def test_each_part_names_the_trajectories_that_it_shows_and_the_file_all(tmp_path: Path) -> None:
+    path = tmp_path / "labels.parquet"
+    label(6, KnownLabeller(), path)
+    shown = {s.trajectory.id for pair in PAIRS[:6] for s in pair}
+    assert set(read_rows(path)[1]["contents"]) == shown
+
+
+def test_a_file_of_an_earlier_release_which_noted_no_trajectories_is_gone_on_with(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "labels.parquet"
+    label(4, KnownLabeller(), path)
+    columns, header = read_rows(path)
+    del header["contents"]
+    write_rows(path, columns, header)
+    assert len(label(8, KnownLabeller(), path)) == 8
