@@ -26,6 +26,7 @@ from vlfeedback.data.preference_files import (
     write_rows,
 )
 from vlfeedback.data.store import ResumableFolder, check_same_settings
+from vlfeedback.data.whole_files import delete_partials
 from vlfeedback.errors import FileFormatError
 
 __all__ = [
@@ -164,6 +165,7 @@ class GrowingPreferences:
         """
         root, header = _parts_folder(path), {"labelled_by": list(labelled_by)}
         with locked(root, what="adds labels to"):
+            delete_partials(path)
             folder = ResumableFolder.begin(
                 root,
                 {"format": FORMAT, "version": VERSION, **_numbered(labelled_by)},
