@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
+from vlfeedback.data.seals import sealed
 from vlfeedback.encoders.words import WORDS_FORMAT
 from vlfeedback.errors import InvalidValueError, MissingExtraError
 
@@ -161,7 +162,7 @@ def write_words(path: Path, vocabulary: Sequence[str], vectors: Float32[np.ndarr
         "scales": scales.astype(np.float32),
         "vocabulary": np.frombuffer("\n".join(vocabulary).encode("ascii"), dtype=np.uint8),
     }
-    save_file(tensors, path, metadata={"format": WORDS_FORMAT})
+    path.write_bytes(sealed(save(tensors, metadata={"format": WORDS_FORMAT})))
 
 
 def _centred(

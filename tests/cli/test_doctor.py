@@ -1,4 +1,6 @@
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import typer
@@ -6,6 +8,7 @@ from typer.testing import CliRunner
 
 from vlfeedback.cli import doctor as module
 from vlfeedback.cli.doctor import Check
+from vlfeedback.models.vlp.weights import bundled_weights
 
 
 def use(monkeypatch: pytest.MonkeyPatch, working: set[str]) -> None:
@@ -52,6 +55,22 @@ def test_a_process_reports_its_last_line_its_error_or_its_signal() -> None:
     assert module._run("raise ValueError('no screen')") == (False, "ValueError: no screen")
     assert module._run("import os; os.kill(os.getpid(), 11)") == (False, "killed by signal 11")
     assert module._run("import os; print(os.environ['X'])", {"X": "1"}) == (True, "1")
+
+
+def test_bundled_weights_that_changed_are_broken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert module.check_weights().state == "ok"
+    shutil.copytree(bundled_weights()["mt45"].parent, tmp_path / "weights")
+    path = tmp_path / "weights" / "vlp.mt45.safetensors"
+    contents = bytearray(path.read_bytes())
+    contents[-1] ^= 1
+    path.write_bytes(contents)
+    monkeypatch.setattr("importlib.resources.files", lambda _: tmp_path)
+    found = module.check_weights()
+    assert found.state == "broken"
+    assert "vlp.mt45.safetensors is damaged: its contents are not those" in found.detail
+    assert found.fix == "pip install --force-reinstall vlfeedback"
 
 
 @pytest.mark.parametrize(("state", "status"), [("ok", 0), ("absent", 0), ("broken", 1)])

@@ -96,7 +96,7 @@ def test_a_folder_without_its_vocabulary_is_refused(tmp_path: Path) -> None:
 def test_a_truncated_vocabulary_is_refused(tmp_path: Path) -> None:
     path = copied(tmp_path / "tokenizer") / "tokenizer.json"
     path.write_text(path.read_text()[:1000])
-    with pytest.raises(FileFormatError, match="cannot be read"):
+    with pytest.raises(FileFormatError, match=r"is no readable tokenizer: .* Fetch it again with"):
         load_tokenizer("tiny-siglip2", tmp_path / "tokenizer")
 
 

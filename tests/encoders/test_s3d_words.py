@@ -59,7 +59,7 @@ def test_a_word_that_is_listed_twice_has_the_last_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("array", "said"),
     [
-        (np.array(WORDS, dtype=object), "allow_pickle"),
+        (np.array(WORDS, dtype=object), "Python objects"),
         (np.array(WORDS[:3], dtype="S"), r"\|S6"),
         (np.arange(3), "int64"),
         (np.array([WORDS]), r"shape \(1, 6\)"),
@@ -81,13 +81,23 @@ def test_as_many_words_as_the_table_has_rows_for_are_taken(tmp_path: Path) -> No
 def test_files_that_numpy_cannot_read_are_refused(tmp_path: Path) -> None:
     path = saved(np.array(WORDS), tmp_path)
     whole = path.read_bytes()
-    for content in (whole[:-4], b"", b"open\nclose\n", b"PK\x03\x04broken"):
+    for content in (whole[:-4], b"", b"open\nclose\n", whole[:20] + b"(" * 99 + whole[119:]):
         path.write_bytes(content)
-        with pytest.raises(FileFormatError, match=r"cannot be read as an array .*Expected words"):
+        with pytest.raises(FileFormatError, match=r"is no readable array: .*Expected words"):
             WordList(path)
     with path.open("wb") as file:
         np.savez(file, np.array(WORDS))
-    with pytest.raises(FileFormatError, match="several arrays"):
+    for content in (path.read_bytes(), b"PK\x03\x04broken"):
+        path.write_bytes(content)
+        with pytest.raises(FileFormatError, match="several arrays"):
+            WordList(path)
+
+
+def test_a_header_that_asks_for_more_than_the_file_has_is_refused_at_once(tmp_path: Path) -> None:
+    path = saved(np.array(WORDS), tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"(6,), }", b"(9999999999999,), }"))
+    assert b"9999999999999" in path.read_bytes()
+    with pytest.raises(FileFormatError, match=r"is no readable array: .*Expected words"):
         WordList(path)
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vlfeedback.encoders.inert_pickles import Inert
+from vlfeedback.data.inert_pickles import Inert
 from vlfeedback.encoders.torch_archives import read_archive
 from vlfeedback.encoders.weights_files import read_weights
 from vlfeedback.errors import CheckpointError
@@ -256,7 +256,7 @@ def test_a_file_made_by_hand_is_read_as_torch_would(tmp_path: Path) -> None:
         (b"cposix\nsystem\nX\x02\x00\x00\x00ls\x85R", "expected named tensors"),
         (b"cbuiltins\neval\nX\x02\x00\x00\x001/\x85R", "expected named tensors"),
         (b"i", "truncated or of another format"),
-        (b"2", "torch writes no instruction DUP"),
+        (b"2", "the instruction DUP is not read"),
         (b"tttt", "truncated or of another format"),
         (b"h\x09", "truncated or of another format"),
         (b"(" * 10_000 + b"t" * 10_000, "expected named tensors"),

@@ -152,6 +152,23 @@ def test_an_address_without_a_file_or_a_revision_is_refused_unasked(
     assert hub == []
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"hf://someone/weights/../../model.pt@{REVISION}",
+        f"hf://someone/weights//etc/model.pt@{REVISION}",
+        "hf://someone/weights/model.pt@../../..",
+        "hf://someone/weights/model.pt@main/../..",
+    ],
+)
+def test_an_address_that_climbs_out_of_the_cache_is_refused_unasked(
+    address: str, hub: list[str]
+) -> None:
+    with pytest.raises(InvalidValueError, match=r"names the path .*, which lies outside of .*hub"):
+        locate(address)
+    assert hub == []
+
+
 def test_a_name_that_no_repository_can_have_is_refused(hub: list[str]) -> None:
     with pytest.raises(FileNotFoundError, match=r"hub said: "):
         locate(f"hf://some one/weights/model.pt@{REVISION}")

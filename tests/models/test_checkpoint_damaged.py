@@ -12,8 +12,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from vlfeedback.data.seals import SEAL, check_seal
 from vlfeedback.encoders.clip_tokens import CLIPIdentity
 from vlfeedback.encoders.weights_files import read_weights
+from vlfeedback.encoders.words import BUNDLED_WORDS
 from vlfeedback.errors import CheckpointError
 from vlfeedback.models.checkpoint import (
     CheckpointFormat,
@@ -103,6 +105,15 @@ def test_a_file_of_an_earlier_release_without_a_seal_still_loads(kind: str, path
     write(path)
     rewrite(path, {})
     load(path)
+
+
+def test_the_bundled_weights_are_sealed() -> None:
+    paths = sorted(BUNDLED_WORDS.parent.glob("*.safetensors"))
+    assert {"words.safetensors", "vlp.mt45.safetensors"} <= {path.name for path in paths}
+    for path in paths:
+        with safe_open(path, framework="pt") as file:
+            assert len(file.metadata()[SEAL]) == 64
+        check_seal(path, advice="Install it again.")
 
 
 # Numbers that make no sense --------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Diffusion Policy: it imitates, plans ahead, is repeatable, and goes to disk and back."""
 
 import dataclasses
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import nn
 
 from vlfeedback.errors import CheckpointError, NeedsError, ShapeError
@@ -258,4 +261,28 @@ def test_a_file_that_is_no_policy_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "policy.safetensors"
     path.write_bytes(b"anything")
     with pytest.raises(CheckpointError, match="no readable safetensors file"):
+        DiffusionPolicy.load(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        (None, "describes no .* of this release"),
+        ({"hidden": "wide"}, "describes no .* of this release|another architecture"),
+        ({"hidden": [10**6, 10**6]}, "is of another architecture than its description says"),
+        ({"hidden": [16] * 10_000}, "far more tensors than it holds|another architecture"),
+        ({"learning_rate": math.nan}, r"describes no .* of this release \(.*learning_rate=nan"),
+    ],
+)
+def test_a_description_of_nonsense_or_of_absurd_size_is_refused(
+    tmp_path: Path, changes: dict[str, Any] | None, complaint: str
+) -> None:
+    path = tmp_path / "policy.safetensors"
+    trained(n_steps=1).save(path)
+    with safe_open(path, framework="pt") as file:
+        description = json.loads(file.metadata()["vlfeedback"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    description["config"] = None if changes is None else description["config"] | changes
+    save_file(tensors, path, metadata={"vlfeedback": json.dumps(description)})
+    with pytest.raises(CheckpointError, match=complaint):
         DiffusionPolicy.load(path)

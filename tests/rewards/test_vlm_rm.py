@@ -92,16 +92,18 @@ def test_on_the_line_alone_going_past_the_goal_lowers_the_reward_again() -> None
     np.testing.assert_allclose(rewards, [[1 - 0.125, 1, 1 - 0.125]], atol=1e-12)
 
 
+@pytest.mark.parametrize("antialias", [False, True])
 @pytest.mark.parametrize("alpha", ALPHAS)
 @torch.inference_mode()
 def test_the_reward_is_that_of_its_code_on_open_clips_features(
-    alpha: float, tmp_path: Path
+    alpha: float, antialias: bool, tmp_path: Path
 ) -> None:
     torch.manual_seed(5)
     model = open_clip.create_model("tiny-quickgelu").eval()
     torch.save(model.state_dict(), tmp_path / "weights.pt")
     weights = {"random_weights_seed": None, "checkpoint": str(tmp_path / "weights.pt")}
-    source = source_with(**weights, alpha=alpha, baseline=("drawer", "kitchen"))
+    settings = {"antialias": True} if antialias else {}  # off by default, as in the paper
+    source = source_with(**weights, **settings, alpha=alpha, baseline=("drawer", "kitchen"))
 
     def texts(*prompts: str) -> np.ndarray:
         features = model.encode_text(open_clip.get_tokenizer("tiny")(list(prompts))).double()
@@ -109,8 +111,11 @@ def test_the_reward_is_that_of_its_code_on_open_clips_features(
         return mean
 
     frames = pictures(1, 3)
-    prepared = interpolate(  # both edges, no antialiasing, beyond [0, 1] where it overshoots
-        torch.from_numpy(frames[0]).permute(0, 3, 1, 2) / 255, (32, 32), mode="bicubic"
+    prepared = interpolate(  # both edges, beyond [0, 1] where it overshoots without antialiasing
+        torch.from_numpy(frames[0]).permute(0, 3, 1, 2) / 255,
+        (32, 32),
+        mode="bicubic",
+        antialias=antialias,
     )
     mean = torch.tensor((0.48145466, 0.4578275, 0.40821073))[:, None, None]
     std = torch.tensor((0.26862954, 0.26130258, 0.27577711))[:, None, None]
@@ -127,7 +132,8 @@ def test_with_clips_pictures_and_no_projection_it_is_clip_and_shares_its_feature
     batch = SegmentBatch(frames=pictures(2, 2), instructions=["open drawer", "close drawer"])
     np.testing.assert_allclose(source.rewards(batch), clip.rewards(batch), atol=1e-6)
     assert source.embedding_id == clip.embedding_id
-    assert source_with().embedding_id != clip.embedding_id
+    unfiltered, filtered = source_with(), source_with(antialias=True)
+    assert len({clip.embedding_id, unfiltered.embedding_id, filtered.embedding_id}) == 3
 
 
 @pytest.mark.parametrize(

@@ -144,21 +144,21 @@ def check_torch() -> Check:
 
 
 def check_weights() -> Check:
-    """Whether the weights that come with the package are there and can be read."""
+    """Whether the weights that come with the package are there and as they were made."""
     from importlib.resources import files
     from pathlib import Path
 
-    from safetensors import SafetensorError, safe_open
+    from vlfeedback.data.seals import check_seal
+    from vlfeedback.errors import FileFormatError
 
     folder = Path(str(files("vlfeedback"))) / "weights"
     paths = sorted(folder.glob("*.safetensors"))
     fix = "pip install --force-reinstall vlfeedback"
     for path in paths:
         try:
-            with safe_open(path, framework="numpy"):
-                pass
-        except (SafetensorError, OSError) as error:
-            return Check("bundled weights", "broken", f"{path.name}: {error}", fix)
+            check_seal(path, advice="Install it again.")
+        except (FileFormatError, OSError) as error:
+            return Check("bundled weights", "broken", str(error), fix)
     sizes = ", ".join(f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in paths)
     if not any(path.name.startswith("vlp.") for path in paths):
         return Check("bundled weights", "broken", f"no vlp.*.safetensors in {folder}", fix)

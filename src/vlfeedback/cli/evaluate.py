@@ -97,7 +97,7 @@ def eval_labels(
             help="Pictures of the surest mistakes, by source.",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     workers: Annotated[int, typer.Option(min=1, help="Processes that collect.")] = (
         os.cpu_count() or 1
     ),

@@ -53,7 +53,7 @@ def fit_vlp(
         float, typer.Option(min=0.01, max=1, help="Share of the trajectories that is used.")
     ] = 1.0,
     seed: Annotated[int, typer.Option(help="Same seed and hardware, same weights.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = os.cpu_count() or 1,
     state_every: Annotated[
         int, typer.Option(min=1, help="Steps between two savings of a run that may be cut off.")

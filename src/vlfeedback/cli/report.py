@@ -35,8 +35,8 @@ def report(
 ) -> None:
     """Write the table of a sweep, its learning curves, and all figures as JSON.
 
-    Runs that are not finished are shown as missing. The page needs no other file; the same table
-    stands beside it as Markdown.
+    Runs that are not finished are shown as missing, with the reason. The page needs no other
+    file; the same table stands beside it as Markdown.
 
     Example: vlfeedback report outputs/vlp-table-2 --results benchmarks/results/vlp-table-2.json
     """

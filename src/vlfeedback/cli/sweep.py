@@ -46,7 +46,11 @@ def sweep(
         ),
     ] = True,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be run, and stop.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Show what would be run, check that sources can read the data, and stop.",
+        ),
     ] = False,
 ) -> None:
     """Run a sweep: label pairs, train a policy for each source, learner and seed, judge it.

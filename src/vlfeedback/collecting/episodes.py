@@ -63,7 +63,7 @@ def collect(
         UnknownNameError: there is no such task, level, setting, environment or policy.
         InvalidValueError: a setting is out of range, or the tasks have different defaults.
         NeedsError: a task names no environment, or one without a time limit.
-        FileFormatError: `out` was begun with other settings.
+        FileFormatError: `out` was begun with other settings, or a file in it is damaged.
         BusyError: another process collects one of the tasks into `out`.
         WriteError: `out` cannot be written.
         OSError: a worker was killed; every finished file is kept.
@@ -89,7 +89,7 @@ def collect(
         missing = [
             (spec, level, collection.path(spec.name, level), whole, acting.get(level))
             for spec, level in plan
-            if not collection.path(spec.name, level).exists()
+            if not collection.has(spec.name, level)
         ]
         for _, _, path, _, _ in missing:
             delete_partials(path)  # of a command that was killed

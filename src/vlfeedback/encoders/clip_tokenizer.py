@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from vlfeedback.data.foreign_files import reading
 from vlfeedback.errors import FileFormatError, InvalidValueError
 from vlfeedback.optional import require
 
@@ -99,19 +100,15 @@ def load_tokenizer(architecture: str, folder: str | Path | None = None) -> CLIPT
             f"No vocabulary, such as {_VOCABULARIES[0]}, in the folder {str(files)!r} of the "
             f"tokenizer of {architecture!r}; fetch one with {fetch}."
         )
-    try:
+    with reading(files, "tokenizer", advice=f"Fetch it again with {fetch}."):
         tokenizer = open_clip.tokenizer.HFTokenizer(
             str(files),
             context_length=text.get("context_length", open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH),
             tokenizer_mode=text.get("tokenizer_mode"),
             local_files_only=True,
+            trust_remote_code=False,  # else it asks whether to run what lies in the folder
             **text.get("tokenizer_kwargs", {}),
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise FileFormatError(
-            f"The tokenizer in {str(files)!r} cannot be read ({type(error).__name__}: {error}). "
-            f"Fetch it again with {fetch}."
-        ) from error
     n_tokens, n_embeddings = len(tokenizer.tokenizer), text.get("vocab_size")
     if n_embeddings is not None and abs(n_tokens / n_embeddings - 1) > _SAME_VOCABULARY:
         raise FileFormatError(

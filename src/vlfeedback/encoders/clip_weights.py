@@ -6,8 +6,11 @@ OpenAI's TorchScript archives were always trained with QuickGELU. Code read: ope
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -103,6 +106,10 @@ def preprocess_of(architecture: str, tag: str | None, path: Path | None, size: i
         tag: of open_clip, None where the weights come from elsewhere.
         path: of the weights file; None where there is none.
         size: of the picture the network reads, px.
+
+    Raises:
+        CheckpointError: the file beside the weights is damaged, or its numbers make no sense.
+        InvalidValueError: it asks for a way to resize that is not supported.
     """
     open_clip = require("open_clip", extra="vision", needed_by="CLIP")
     defaults = open_clip.transform.PreprocessCfg()
@@ -111,13 +118,32 @@ def preprocess_of(architecture: str, tag: str | None, path: Path | None, size: i
     file_settings = {} if path is None else config_beside(path).get("preprocess_cfg", {})
     for source in (*(open_clip.get_pretrained_cfg(architecture, t) for t in tags), file_settings):
         settings |= {key: value for key, value in source.items() if key in settings}
+    mean, std = (_of_channels(settings, name) for name in ("mean", "std"))
     return Preprocess(
         size,
-        tuple(settings["mean"]),
-        tuple(settings["std"]),
+        mean,
+        std,
         interpolation=settings["interpolation"],
         resize_mode=settings["resize_mode"],
     )
+
+
+def _of_channels(settings: Mapping[str, Any], name: str) -> tuple[float, float, float]:
+    """A number of each channel; the files of others may hold anything in its place."""
+    values = settings[name]
+    if (
+        not isinstance(values, list | tuple)
+        or len(values) != 3
+        or not all(isinstance(v, int | float) and math.isfinite(v) for v in values)
+        or (name == "std" and min(values) <= 0)
+    ):
+        raise CheckpointError(
+            f"The weights are to be used with {name}={values!r} of the pictures' channels; "
+            "expected three finite numbers, and above 0 where they divide. Copy the file "
+            "open_clip_config.json beside the weights again."
+        )
+    red, green, blue = map(float, values)
+    return red, green, blue
 
 
 def fill_clip(model: nn.Module, weights: Weights, architecture: str) -> None:

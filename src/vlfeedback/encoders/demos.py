@@ -17,7 +17,7 @@ __all__ = ["read_demo"]
 _LONGEST_SIDE = 1 << 14  # px: larger than any video's, so that none is scaled
 
 
-def read_demo(path: Path) -> UInt8[np.ndarray, "F H W 3"]:
+def read_demo(path: str | Path) -> UInt8[np.ndarray, "F H W 3"]:
     """Pictures of a demonstration, in the size they have in the file.
 
     Args:
@@ -31,6 +31,7 @@ def read_demo(path: Path) -> UInt8[np.ndarray, "F H W 3"]:
         DtypeError: the array is not uint8.
         MissingExtraError: PyAV, which reads videos, is not installed.
     """
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
             f"No demonstration {str(path)!r}; pass the path of a video, or of an .npy file."

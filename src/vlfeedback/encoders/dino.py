@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vlfeedback.data.foreign_files import reading
 from vlfeedback.encoders.batches import PictureEncoder
 from vlfeedback.encoders.preprocess import Preprocess
 from vlfeedback.encoders.recognise import recognise
@@ -150,7 +151,11 @@ def _converted(weights: Weights, network: Any, architecture: str) -> Weights:
             f"{tuple(expected)}. It looks like {recognise(weights.tensors, weights.top_key).what}."
         )
     module = require(type(network).__module__, extra="vision", needed_by="DINO")
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it leaves out
+    advice = f"Pass weights of {architecture!r}."
+    with (
+        reading(weights.path, "weights file of DINO", advice=advice, error=CheckpointError),
+        contextlib.redirect_stdout(io.StringIO()),  # it prints what it leaves out
+    ):
         tensors = module.checkpoint_filter_fn(dict(weights.tensors), network)
     return replace(weights, tensors=tensors)
 

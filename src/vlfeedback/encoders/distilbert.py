@@ -67,7 +67,7 @@ def distilbert_like(tensors: Mapping[str, Tensor]) -> nn.Module:
         ("positions", "embeddings.position_embeddings.weight", 0),
         ("hidden", "transformer.layer.0.ffn.lin1.weight", 0),
     ):
-        if key in tensors:
+        if key in tensors and tensors[key].ndim == 2:
             sizes[setting] = tensors[key].shape[axis]
     layers = {key.split(".")[2] for key in tensors if key.startswith("transformer.layer.")}
     return distilbert(**sizes, **({"layers": len(layers)} if layers else {}))

@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from vlfeedback.errors import FileFormatError, NeedsError, ShapeError
+from vlfeedback.data.foreign_files import reading
+from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.optional import require
 
 __all__ = ["Goal", "read_picture"]
 
+# Pillow reads more; some, such as PostScript, by running another program on the file.
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 _SAME_ASPECT = 0.02  # relative: rounding to whole pixels changes it by less
 
 
@@ -86,20 +89,19 @@ class Goal:
                 )
 
 
-def read_picture(path: Path) -> UInt8[np.ndarray, "H W 3"]:
+def read_picture(path: str | Path) -> UInt8[np.ndarray, "H W 3"]:
     """A picture file as RGB.
 
     Raises:
         FileNotFoundError: there is no such file.
         FileFormatError: it is no picture.
     """
+    path = Path(path)
     image = require("PIL.Image", extra="vision", needed_by="goal pictures")
     if not path.is_file():
         raise FileNotFoundError(f"No picture {str(path)!r}; pass the path of a PNG or JPEG file.")
-    try:
-        with image.open(path) as opened:
-            return np.array(opened.convert("RGB"))
-    except (image.UnidentifiedImageError, OSError) as error:
-        raise FileFormatError(
-            f"{path} is no picture that can be read ({error}); pass a PNG or JPEG file."
-        ) from error
+    with (
+        reading(path, "picture", advice="Pass a PNG or JPEG file."),
+        image.open(path, formats=_FORMATS) as opened,
+    ):
+        return np.array(opened.convert("RGB"))

@@ -125,12 +125,13 @@ def load_liv(
     return LIVEncoder(model, pictures, load_tokenizer(architecture))
 
 
-def read_liv(path: Path) -> Weights:
+def read_liv(path: str | Path) -> Weights:
     """The tensors of a LIV checkpoint, under CLIP's names.
 
     Raises:
         CheckpointError: the file is damaged, or no LIV.
     """
+    path = Path(path)
     weights = read_weights(path)
     if weights.top_key != _KEY:
         # A plain CLIP has the same tensors, and would be scored under LIV's name.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from vlfeedback.errors import InvalidValueError
 
@@ -90,6 +90,10 @@ class Preprocess:
         from torchvision.transforms.v2 import functional
 
         edge = self.resize or self.size
+        if pictures.dtype == torch.uint8 and pictures.device.type == "cpu":
+            # As torchvision does today. Older ones, such as 0.22, take bilinear pictures another
+            # way, with other rounding, where the processor's instructions are not named AVX2.
+            return self._resized_in_grey_levels(pictures, edge)
         resized: Tensor = functional.resize(
             pictures,
             [edge, edge] if self.resize_mode == "squash" else [edge],
@@ -97,6 +101,24 @@ class Preprocess:
             antialias=self.antialias,
         )
         return resized
+
+    def _resized_in_grey_levels(
+        self, pictures: UInt8[Tensor, "B 3 H W"], edge: int
+    ) -> UInt8[Tensor, "B 3 ..."]:
+        height, width = pictures.shape[-2:]
+        shortest = min(height, width)
+        size = (edge, edge)
+        if self.resize_mode == "shortest":
+            size = (int(edge * height / shortest), int(edge * width / shortest))
+        if size == (height, width):
+            return pictures
+        return nn.functional.interpolate(
+            pictures,
+            size=size,
+            mode=self.interpolation,
+            align_corners=False,
+            antialias=self.antialias,
+        )
 
     def _by_pil(self, frames: UInt8[Tensor, "B H W 3"]) -> UInt8[Tensor, "B 3 S S"]:
         from PIL import Image

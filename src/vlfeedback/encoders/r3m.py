@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from vlfeedback.encoders.distilbert import distilbert, distilbert_like, mean_of_tokens
 from vlfeedback.encoders.resnet import read_resnet_file
 from vlfeedback.encoders.sharing import file_key, shared
-from vlfeedback.encoders.weights_files import fill, locate
+from vlfeedback.encoders.weights_files import check_fit, fill, locate
 from vlfeedback.encoders.wordpiece import (
     WordPiece,
     any_vocabulary,
@@ -173,21 +173,26 @@ def load_r3m_language(
     return LanguageReward(network, tokenize, device=device)
 
 
-def load_language_network(path: Path | None, size: int, seed: int = 0) -> LanguageNetwork:
+def load_language_network(path: str | Path | None, size: int, seed: int = 0) -> LanguageNetwork:
     """The text encoder and head alone, filled from a file or random; frozen.
 
     Raises:
         CheckpointError: the file is damaged, or of another network or method.
     """
-    weights = (
-        None if path is None else read_resnet_file(path, family="r3m", source="r3m", size=size)
-    )
+    what = f"R3M of size {size} with a language head"
+    weights, tensors, unread = None, {}, []
+    if path is not None:
+        weights = read_resnet_file(path, family="r3m", source="r3m", size=size)
+        tensors = weights.tensors
+        unread = [key for key in tensors if key.startswith("convnet.")]
+        with torch.device("meta"):  # two small tensors may ask for a network of any size
+            outline = _network_for(tensors, size)
+        check_fit(outline, weights, what, unread=unread)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _network_for({} if weights is None else weights.tensors, size)
+        network = _network_for(tensors, size)
     if weights is not None:
-        pictures = [key for key in weights.tensors if key.startswith("convnet.")]
-        fill(network, weights, f"R3M of size {size} with a language head", unread=pictures)
+        fill(network, weights, what, unread=unread)
     return network.eval().requires_grad_(False)
 
 
@@ -198,5 +203,5 @@ def _network_for(tensors: Mapping[str, Tensor], size: int) -> LanguageNetwork:
     return LanguageNetwork(
         distilbert_like(text) if text else distilbert(),
         n_features=_FEATURES[size],
-        hidden=_HIDDEN if first_layer is None else first_layer.shape[0],
+        hidden=_HIDDEN if first_layer is None or not first_layer.ndim else len(first_layer),
     )

@@ -110,6 +110,12 @@ vlp_clip = _by_format("vlfeedback-vlp-clip", "weights of `vlfeedback fit vlp-cli
 reward_model = _by_format("vlfeedback-reward-model", "a reward model of `vlfeedback fit reward`")
 
 
+def _with_axes(tensors: Mapping[str, Tensor], name: str, n_axes: int) -> Tensor | None:
+    """A tensor, if it is there and of the kind that is meant."""
+    tensor = tensors.get(name)
+    return tensor if tensor is not None and tensor.ndim == n_axes else None
+
+
 def _resnet(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
     if "layer1.0.conv1.weight" in tensors:  # torchvision's names, saved from inside R3M or VIP
         tensors = {
@@ -120,7 +126,7 @@ def _resnet(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
         return None
     size = _resnet_size(tensors)
     network = f"ResNet-{size}" if size else "an unknown ResNet"
-    classes = tensors.get("convnet.fc.weight")
+    classes = _with_axes(tensors, "convnet.fc.weight", 2)
     if classes is not None and len(classes) == _IMAGENET_CLASSES and top_key != "vip":
         return Recognised(f"a classifier of ImageNet ({network}), which no source reads")
     if classes is not None or top_key == "vip":
@@ -144,8 +150,10 @@ def _resnet_size(tensors: Mapping[str, Tensor]) -> int | None:
     ]
     if not first or not last:
         return None
-    widths = (tensors[max(first)].shape[0], len(blocks), tensors[max(last)].shape[0])
-    return _RESNETS.get(widths)
+    first_stage, last_stage = (_with_axes(tensors, max(names), 4) for names in (first, last))
+    if first_stage is None or last_stage is None:
+        return None
+    return _RESNETS.get((first_stage.shape[0], len(blocks), last_stage.shape[0]))
 
 
 def _s3d(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
@@ -159,7 +167,8 @@ def _s3d(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
 
 def _clip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
     by_name = {key.removeprefix("model."): tensor for key, tensor in tensors.items()}
-    patches, projection = by_name.get("visual.conv1.weight"), by_name.get("text_projection")
+    patches = _with_axes(by_name, "visual.conv1.weight", 4)
+    projection = _with_axes(by_name, "text_projection", 2)
     if patches is None or projection is None:
         return None
     if top_key == "liv":
@@ -173,7 +182,10 @@ def _clip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
             architectures=(name, f"{name}-quickgelu") if name else (),
         )
     width, _, patch, _ = patches.shape
-    blocks = {key.split(".")[3] for key in by_name if key.startswith("visual.transformer.resbl")}
+    prefix = "visual.transformer.resblocks."
+    blocks = {
+        key.removeprefix(prefix).partition(".")[0] for key in by_name if key.startswith(prefix)
+    }
     shape = (embedding, width, patch, len(blocks))
     open_clip = require("open_clip", extra="vision", needed_by="CLIP")
     configs = {name: open_clip.get_model_config(name) for name in open_clip.list_models()}
@@ -208,11 +220,12 @@ def _reads_the_same(config: dict[str, Any], tensors: Mapping[str, Tensor]) -> bo
 
 
 def _siglip(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
-    if "visual.trunk.patch_embed.proj.weight" not in tensors or "logit_bias" not in tensors:
+    patches = _with_axes(tensors, "visual.trunk.patch_embed.proj.weight", 4)
+    if patches is None or "logit_bias" not in tensors:
         return None
-    width, _, patch, _ = tensors["visual.trunk.patch_embed.proj.weight"].shape
-    places = tensors.get("visual.trunk.pos_embed")
-    words = tensors.get("text.token_embedding.weight")
+    width, _, patch, _ = patches.shape
+    places = _with_axes(tensors, "visual.trunk.pos_embed", 3)
+    words = _with_axes(tensors, "text.token_embedding.weight", 2)
     open_clip = require("open_clip", extra="vision", needed_by="SigLIP")
     names = [
         name
@@ -236,7 +249,7 @@ def _siglip_shape(config: dict[str, Any]) -> tuple[int, int, int, int]:
 
 
 def _dino(tensors: Mapping[str, Tensor], top_key: str) -> Recognised | None:
-    patches = tensors.get("patch_embed.proj.weight")
+    patches = _with_axes(tensors, "patch_embed.proj.weight", 4)
     if patches is None:
         return None
     blocks = {key.split(".")[1] for key in tensors if key.startswith("blocks.")}

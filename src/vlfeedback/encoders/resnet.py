@@ -148,7 +148,7 @@ def load_resnet(
     )
 
 
-def read_resnet_file(path: Path, *, family: str, source: str, size: int) -> Weights:
+def read_resnet_file(path: str | Path, *, family: str, source: str, size: int) -> Weights:
     """A file of R3M or VIP, its names as the repositories have them: ``convnet.*``, ``lang_*``.
 
     Args:
@@ -161,6 +161,7 @@ def read_resnet_file(path: Path, *, family: str, source: str, size: int) -> Weig
         FileNotFoundError: there is no such file.
         CheckpointError: it is damaged, or another kind of file, which the message names.
     """
+    path = Path(path)
     weights = read_weights(path)
     if "layer1.0.conv1.weight" in weights.tensors:  # saved from inside the wrapper
         tensors = {

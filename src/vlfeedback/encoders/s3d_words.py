@@ -31,7 +31,8 @@ class WordList:
         FileFormatError: it is no list of words, or of more than the table has rows.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
+        path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(
                 f"No word list {str(path)!r}. It is released beside S3D's weights as s3d_dict.npy: "

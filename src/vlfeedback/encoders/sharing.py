@@ -99,7 +99,8 @@ def derived(network: nn.Module) -> Derived:
         return shared_state
 
 
-def file_key(path: Path) -> Hashable:
+def file_key(path: str | Path) -> Hashable:
     """Key of a file's content, valid as long as the file is not written to."""
+    path = Path(path)
     status = path.stat()
     return str(path.resolve()), status.st_mtime_ns, status.st_size

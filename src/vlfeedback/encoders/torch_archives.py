@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vlfeedback.encoders.inert_pickles import Inert, read_pickle
+from vlfeedback.data.inert_pickles import Inert, read_pickle
 
 __all__ = ["read_archive"]
 
@@ -67,7 +67,7 @@ def read_archive(path: Path) -> tuple[Any, bool]:
                 "torch._utils._rebuild_tensor_v2": _tensor,
                 "torch._utils._rebuild_tensor_v3": _tensor_of_bytes,
             },
-            persistent=archive.storage,
+            outside=archive.storage,
         )
         if not archive.has("constants.pkl"):
             return content, False

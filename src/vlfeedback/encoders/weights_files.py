@@ -19,7 +19,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from vlfeedback.data.foreign_files import reading
+from vlfeedback.data.foreign_files import path_inside, reading
 from vlfeedback.data.seals import check_seal
 from vlfeedback.encoders.recognise import recognise
 from vlfeedback.encoders.torch_archives import read_archive
@@ -29,6 +29,7 @@ from vlfeedback.optional import require
 
 __all__ = [
     "Weights",
+    "check_fit",
     "check_one_choice",
     "config_beside",
     "fill",
@@ -54,7 +55,8 @@ def locate(reference: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: there is no such file, or the hub cannot be reached.
-        InvalidValueError: an address without a revision.
+        InvalidValueError: an address without a revision, or one whose file or revision climbs out
+            of the hub's cache.
         MissingExtraError: huggingface_hub is not installed.
     """
     if not str(reference).startswith("hf://"):
@@ -69,6 +71,8 @@ def locate(reference: str | Path) -> Path:
             "hf://owner/name/file@revision, with a commit from the repository's history."
         )
     hub = require("huggingface_hub", extra="vision", needed_by="weights of the hub")
+    for name in (match["file"], match["revision"]):
+        path_inside(Path(hub.constants.HF_HUB_CACHE, "snapshots"), name, where=repr(reference))
     try:
         cached_file = hub.hf_hub_download(
             match["repository"], match["file"], revision=match["revision"]
@@ -81,7 +85,7 @@ def locate(reference: str | Path) -> Path:
     return Path(cached_file)
 
 
-def read_weights(path: Path) -> Weights:
+def read_weights(path: str | Path) -> Weights:
     """Read a file of any of the layouts above; nothing in it is executed.
 
     A known top key is opened, and a leading ``module.`` that every tensor has is dropped.
@@ -91,6 +95,7 @@ def read_weights(path: Path) -> Weights:
         CheckpointError: it is damaged, none of the layouts, no safetensors file though its name
             says so, or a number in it is NaN or infinite.
     """
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No weights file {str(path)!r}; pass the path of one.")
     with reading(path, "weights file", advice=_ADVICE, error=CheckpointError):
@@ -100,12 +105,13 @@ def read_weights(path: Path) -> Weights:
     return weights.without_prefix("module.")
 
 
-def config_beside(path: Path) -> dict[str, Any]:
+def config_beside(path: str | Path) -> dict[str, Any]:
     """Content of the open_clip_config.json beside a file; empty without one.
 
     Raises:
         CheckpointError: there is one, and it is damaged.
     """
+    path = Path(path)
     beside = path.with_name("open_clip_config.json")
     if not beside.is_file():
         return {}
@@ -133,6 +139,17 @@ def fill(network: nn.Module, weights: Weights, what: str, *, unread: Iterable[st
     Raises:
         CheckpointError: names or shapes differ; the message says what the file looks like.
     """
+    tensors = check_fit(network, weights, what, unread=unread)
+    network.load_state_dict(tensors, strict=False)
+
+
+def check_fit(
+    network: nn.Module, weights: Weights, what: str, *, unread: Iterable[str] = ()
+) -> dict[str, Tensor]:
+    """The tensors that `fill` copies; a network on the device ``"meta"`` will do.
+
+    Arguments and errors are those of `fill`.
+    """
     expected = network.state_dict()
     tensors = {
         k: t for k, t in weights.tensors.items() if k in expected or not _may_be_extra(k, unread)
@@ -150,7 +167,7 @@ def fill(network: nn.Module, weights: Weights, what: str, *, unread: Iterable[st
             f"missing, unexpected or of another shape, first: {mismatches[:5]}. "
             f"It looks like {recognise(weights.tensors, weights.top_key).what}."
         )
-    network.load_state_dict(tensors, strict=False)
+    return tensors
 
 
 def check_one_choice(what: str, example: str, **choices: Any) -> None:
@@ -185,6 +202,12 @@ def tensors_digest(network: nn.Module) -> str:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _are_named_tensors(content: Any) -> bool:
+    return isinstance(content, Mapping) and all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()
+    )
 
 
 def _is_object(value: Any) -> bool:
@@ -222,7 +245,7 @@ def _read(path: Path) -> Weights:
         top_key = next((k for k in _TOP_KEYS if isinstance(content.get(k), Mapping)), "")
     if top_key:
         content = content[top_key]
-    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
+    if not _are_named_tensors(content):
         raise CheckpointError(f"{path} holds a {type(content).__name__}; expected named tensors.")
     return Weights(path, dict(content), is_archive, config_beside(path), top_key, own_format)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vlfeedback.data.foreign_files import reading
 from vlfeedback.encoders.words import WordVectors
 from vlfeedback.errors import FileFormatError, InvalidValueError
 from vlfeedback.optional import require
@@ -56,7 +57,7 @@ class WordPiece:
         return ids
 
 
-def find_vocabulary(tokenizer: str | Path | None, *, checkpoint: Path) -> Path:
+def find_vocabulary(tokenizer: str | Path | None, *, checkpoint: str | Path) -> Path:
     """The vocabulary file: of `tokenizer`, else beside the checkpoint, else in the hub cache.
 
     Args:
@@ -66,6 +67,7 @@ def find_vocabulary(tokenizer: str | Path | None, *, checkpoint: Path) -> Path:
     Raises:
         FileNotFoundError: there is none; the message says how to get it.
     """
+    checkpoint = Path(checkpoint)
     if tokenizer is not None:
         path = Path(tokenizer).expanduser()
         path = path / _NAME if path.is_dir() else path
@@ -90,19 +92,16 @@ def find_vocabulary(tokenizer: str | Path | None, *, checkpoint: Path) -> Path:
     )
 
 
-def read_vocabulary(path: Path) -> list[str]:
+def read_vocabulary(path: str | Path) -> list[str]:
     """The tokens of a ``vocab.txt``, one a line.
 
     Raises:
         FileFormatError: it is no such file: no text, or without the marks that a sentence needs.
     """
-    try:
+    path = Path(path)
+    with reading(path, "vocabulary", advice="Expected text, one token a line."):
         # Not splitlines: some tokens are what it takes for the end of a line.
         tokens = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except UnicodeDecodeError as error:
-        raise FileFormatError(
-            f"{path} is no vocabulary; expected text, one token a line."
-        ) from error
     missing = [mark for mark in _NEEDED if mark not in tokens]
     if missing:
         raise FileFormatError(

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float32
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
+from vlfeedback.data.foreign_files import reading
+from vlfeedback.data.seals import check_seal
 from vlfeedback.errors import CheckpointError, InvalidTypeError, InvalidValueError, ShapeError
 
 __all__ = ["BUNDLED_WORDS", "WORDS_FORMAT", "WordVectors"]
@@ -60,14 +62,14 @@ class WordVectors:
         self._longest = max(map(len, self.vocabulary), default=0)
 
     @classmethod
-    def load(cls, path: Path | None = None) -> WordVectors:
+    def load(cls, path: str | Path | None = None) -> WordVectors:
         """Read a table; the same object for the same path.
 
         Args:
             path: a file written by `docs/build/distil_words.py`; None is the bundled one.
 
         Raises:
-            CheckpointError: the file is truncated, or is no table of word vectors.
+            CheckpointError: the file is damaged, or is no table of word vectors.
             FileNotFoundError: there is no such file.
         """
         return _load((BUNDLED_WORDS if path is None else Path(path)).resolve())
@@ -146,23 +148,29 @@ class WordVectors:
 
 @lru_cache(maxsize=8)
 def _load(path: Path) -> WordVectors:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            file_format = (file.metadata() or {}).get("format")
-            if file_format != WORDS_FORMAT:
-                raise CheckpointError(
-                    f"{path} has format {file_format!r}; expected {WORDS_FORMAT!r}. Pass a table "
-                    "written by docs/build/distil_words.py of the repository, or None for the "
-                    "bundled one."
-                )
-            quantised, scales, letters = (
-                file.get_tensor(key) for key in ("vectors", "scales", "vocabulary")
+    advice = "Copy it again, or reinstall vlfeedback for the bundled one."
+    check_seal(path, advice=advice, error=CheckpointError)
+    with (
+        reading(path, "table of word vectors", advice=advice, error=CheckpointError),
+        safe_open(path, framework="numpy") as file,
+    ):
+        file_format = (file.metadata() or {}).get("format")
+        if file_format != WORDS_FORMAT:
+            raise CheckpointError(
+                f"{path} has format {file_format!r}; expected {WORDS_FORMAT!r}. Pass a table "
+                "written by docs/build/distil_words.py of the repository, or None for the "
+                "bundled one."
             )
+        quantised, scales, letters = (
+            file.get_tensor(key) for key in ("vectors", "scales", "vocabulary")
+        )
         vocabulary = letters.tobytes().decode("ascii").split("\n")
+        if quantised.ndim != 2 or not len(quantised) == len(scales) == len(vocabulary):
+            raise ValueError(
+                f"it has numbers of shape {quantised.shape} and {len(vocabulary)} words; expected "
+                "one row for each token"
+            )
         vectors = quantised.astype(np.float32) * scales.astype(np.float32)[:, None]
-        return WordVectors(vocabulary, vectors)
-    except (SafetensorError, UnicodeDecodeError, IndexError, ShapeError) as error:
-        raise CheckpointError(
-            f"{path} is no readable table of word vectors ({error}); it may be cut short. "
-            "Copy it again, or reinstall vlfeedback for the bundled one."
-        ) from error
+        if not np.isfinite(vectors).all():
+            raise ValueError("numbers in it are NaN or infinite")
+    return WordVectors(vocabulary, vectors)

@@ -56,7 +56,7 @@ class CheckpointFormat:
 
 
 def save_checkpoint(
-    path: Path,
+    path: str | Path,
     tensors: Mapping[str, Tensor],
     description: Mapping[str, Any],
     *,
@@ -70,6 +70,7 @@ def save_checkpoint(
         description: JSON values that whoever reads the file needs, such as the architecture.
         file_format: what kind of file it is.
     """
+    path = Path(path)
     header = {"format": file_format.name, "version": file_format.version, **description}
     copies = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with new_file(path) as partial:
@@ -78,7 +79,7 @@ def save_checkpoint(
 
 
 def read_checkpoint(
-    path: Path, *, file_format: CheckpointFormat
+    path: str | Path, *, file_format: CheckpointFormat
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read a file of this format.
 
@@ -89,16 +90,18 @@ def read_checkpoint(
         FileNotFoundError: there is no such file.
         CheckpointError: it is damaged, foreign, or of another version.
     """
+    path = Path(path)
     return _read(path, file_format, with_tensors=True)
 
 
-def read_description(path: Path, *, file_format: CheckpointFormat) -> dict[str, Any]:
+def read_description(path: str | Path, *, file_format: CheckpointFormat) -> dict[str, Any]:
     """Description in a file's header; makes no tensors.
 
     Raises:
         FileNotFoundError: there is no such file.
         CheckpointError: it is damaged, foreign, or of another version.
     """
+    path = Path(path)
     return _read(path, file_format, with_tensors=False)[0]
 
 

@@ -36,8 +36,9 @@ Generator = np.random.Generator | torch.Generator
 """What draws random numbers in a training."""
 
 
-def state_path(out: Path, stage: str = "") -> Path:
+def state_path(out: str | Path, stage: str = "") -> Path:
     """Where the state of a training is kept that will write the weights file `out`."""
+    out = Path(out)
     return out.with_name(".".join(filter(None, (out.stem, stage, "training.safetensors"))))
 
 
@@ -68,12 +69,13 @@ class TrainingState:
 
     def __init__(
         self,
-        path: Path | None = None,
+        path: str | Path | None = None,
         settings: Mapping[str, Any] | None = None,
         *,
         every: int = 100,
     ) -> None:
-        self._path, self._settings, self._every = path, as_json(settings or {}), every
+        self._path = None if path is None else Path(path)
+        self._settings, self._every = as_json(settings or {}), every
         self.notes: dict[str, Any] = {}
 
     def seconds(self) -> float:

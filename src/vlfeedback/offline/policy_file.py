@@ -8,11 +8,11 @@ pickle holds; this reads plain values and refuses the rest.
 from __future__ import annotations
 
 import io
-import pickle
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from vlfeedback.data.foreign_files import reading
+from vlfeedback.data.inert_pickles import Inert, read_pickle
 from vlfeedback.errors import CheckpointError
 from vlfeedback.optional import import_d3rlpy
 
@@ -42,18 +42,18 @@ def load_policy(path: str | Path, *, device: str = "cpu") -> Any:
 
     contents = Path(path).read_bytes()
     with reading(path, "policy of d3rlpy", advice=_ADVICE, error=CheckpointError):
-        values = _PlainValues(io.BytesIO(contents)).load()
+        values = read_pickle(contents)
+        _check_plain(values)
         described = d3rlpy.base.LearnableConfigWithShape.deserialize(values["config"])
         algo = described.create(device)
         algo.impl.load_model(io.BytesIO(values["torch"]))
     return algo
 
 
-class _PlainValues(pickle.Unpickler):
-    """Reads dictionaries, lists, texts, bytes and numbers: what needs no name to be looked up."""
-
-    def find_class(self, module: str, name: str) -> NoReturn:
-        raise CheckpointError(
-            f"The file is a pickle that wants to run {module}.{name}; a policy holds plain values "
-            f"alone, so nothing of it was read. {_ADVICE}"
-        )
+def _check_plain(values: Any) -> None:
+    for value in values.values():
+        if isinstance(value, Inert):
+            raise CheckpointError(
+                f"The file is a pickle that wants to run {value.name}; a policy holds plain values "
+                f"alone, so nothing of it was read. {_ADVICE}"
+            )

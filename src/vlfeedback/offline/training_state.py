@@ -16,7 +16,12 @@ import torch
 from torch import Tensor
 
 from vlfeedback.errors import InvalidTypeError
-from vlfeedback.models.checkpoint import CheckpointFormat, read_checkpoint, save_checkpoint
+from vlfeedback.models.checkpoint import (
+    CheckpointFormat,
+    read_checkpoint,
+    save_checkpoint,
+    understanding,
+)
 
 __all__ = ["algorithm_state", "load_algorithm_state", "load_state", "save_state"]
 
@@ -45,8 +50,8 @@ def load_state(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     description, tensors = read_checkpoint(path, file_format=_FORMAT)
-    state: dict[str, Any] = _restore(description["state"], tensors)
-    return state
+    with understanding(path, file_format=_FORMAT):
+        return dict(_restore(description["state"], tensors))
 
 
 def algorithm_state(algo: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from vlfeedback.types.released import Released, WeightsFile
 __all__ = ["BUILT_INS"]
 
 _S3 = "https://pytorch.s3.amazonaws.com/models/rl"
+_DRIVE = "https://drive.google.com/uc?id="
 _INRIA = "https://www.rocq.inria.fr/cluster-willow/amiech/howto100m"
 
 
@@ -29,12 +30,12 @@ def _loaded_by(function: str) -> str:
     return f"vlfeedback.rewards.weights_loading:{function}"
 
 
-_CLIP_B16 = _openai("ViT-B-16.pt", 299.0, "5806e77c", "ViT-B-16-quickgelu")
+_CLIP_B16 = _openai("ViT-B-16.pt", 350.0, "5806e77c", "ViT-B-16-quickgelu")
 _CLIP_FILES = (
-    _openai("ViT-B-32.pt", 303.0, "40d36571", "ViT-B-32-quickgelu"),
+    _openai("ViT-B-32.pt", 353.0, "40d36571", "ViT-B-32-quickgelu"),
     _CLIP_B16,
-    _openai("ViT-L-14.pt", 855.0, "b8cca3fd", "ViT-L-14-quickgelu"),
-    _openai("RN50.pt", 204.0, "afeb0e10", "RN50-quickgelu"),
+    _openai("ViT-L-14.pt", 932.0, "b8cca3fd", "ViT-L-14-quickgelu"),
+    _openai("RN50.pt", 255.0, "afeb0e10", "RN50-quickgelu"),
     WeightsFile(
         "pretrained",
         "open_clip_model.safetensors",
@@ -45,9 +46,17 @@ _CLIP_FILES = (
 )
 _R3M_FILES = tuple(
     WeightsFile(
-        "checkpoint", f"r3m_{size}.pt", f"{_S3}/r3m/r3m_{size}.pt", mb, choose=f"size={size}"
+        "checkpoint",
+        f"r3m_{size}/model.pt",
+        f"{_DRIVE}{file_id} (its authors'), {_S3}/r3m/r3m_{size}.pt (a copy, of TorchRL)",
+        mb,
+        choose=f"size={size}",
     )
-    for size, mb in ((50, 392.0), (34, 371.0), (18, 330.0))
+    for size, mb, file_id in (
+        (50, 392.0, "1Xu0ssuG0N1zjZS54wmWzJ7-nb0-7XzbA"),
+        (34, 371.0, "15bXD3QRhspIRacOKyWPw5y2HpoWUCEnE"),
+        (18, 330.0, "1A1ic-p4KtYlKXdXHcV2QV0cUzI4kn0u-"),
+    )
 )
 _VIP = Released(
     files=(WeightsFile("checkpoint", "model.pt", f"{_S3}/vip/model.pt", 102.6),),

@@ -15,7 +15,7 @@ Left out: its processes and episodes of one length; other than there, every arch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,16 +35,25 @@ _LEAST_DISTANCE = 1e-6  # of two texts: float32 features of one text differ by l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VLMRMConfig(CLIPSettings):
-    """Settings of the `vlm_rm` source, beside those of `CLIPSettings`."""
+    """Settings of the `vlm_rm` source, beside those of `CLIPSettings`.
 
-    alpha: float = 0.5  # in [0, 1]: 0 is CLIP's cosine, 1 the line alone; default of its README
-    target: str | Sequence[str] = _PLACE  # text(s) of the goal; {} is the instruction
-    # Text(s) of the scene without the goal, such as "drawer" for "close drawer" (VLP, table 11);
-    # may be left out where alpha is 0.
+    Attributes:
+        alpha: in [0, 1]: 0 is CLIP's cosine, 1 the line alone; default of its README.
+        target: text(s) of the goal; {} is the instruction.
+        baseline: text(s) of the scene without the goal, such as "drawer" for "close drawer"
+            (VLP, table 11); may be left out where alpha is 0.
+        preprocess: "vlmrm", as its code: both edges to the side, bicubic in floats. "openclip":
+            what the weights were trained with, as `clip`.
+        antialias: whether "vlmrm" filters before it shrinks. Its code leaves it to torchvision.
+            False: that of torch 2.0.1, which its setup.py pins, and so the paper's. True:
+            torchvision 0.17 and later.
+    """
+
+    alpha: float = 0.5
+    target: str | Sequence[str] = _PLACE
     baseline: str | Sequence[str] | None = None
-    # "vlmrm", as its code: both edges to the side, bicubic in floats without antialiasing (as its
-    # torchvision does; our reading). "openclip": what the weights were trained with, as `clip`.
     preprocess: str = "vlmrm"
+    antialias: bool = False
 
 
 class VLMRMReward:
@@ -74,7 +83,9 @@ class VLMRMReward:
         self._encoder = load_chosen_clip(
             config,
             device=device,
-            preprocess=_upstream_preprocess if config.preprocess == "vlmrm" else None,
+            preprocess=_upstream_preprocess(config.antialias)
+            if config.preprocess == "vlmrm"
+            else None,
         )
         self._texts = TextCache("vlm_rm", self._encoder.embed_text)
         self._baseline = self._mean(self._baselines) if self._baselines else None
@@ -173,9 +184,9 @@ def _texts(value: str | Sequence[str] | None) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value or ())
 
 
-def _upstream_preprocess(side: int) -> Preprocess:
-    return Preprocess(
-        side, CLIP_MEAN, CLIP_STD, "bicubic", "squash", arithmetic="float", antialias=False
+def _upstream_preprocess(antialias: bool) -> Callable[[int], Preprocess]:
+    return lambda side: Preprocess(
+        side, CLIP_MEAN, CLIP_STD, "bicubic", "squash", arithmetic="float", antialias=antialias
     )
 
 

@@ -48,7 +48,7 @@ class CheckedFile:
     loads: dict[str, str] = field(default_factory=dict)
 
 
-def check(path: Path) -> CheckedFile:
+def check(path: str | Path) -> CheckedFile:
     """Read a file, recognise it, and load it for every source that reads such files.
 
     Nothing in it is executed. A plugin that fails is named in `loads`, and the others are tried.
@@ -57,6 +57,7 @@ def check(path: Path) -> CheckedFile:
         FileNotFoundError: there is no such file.
         CheckpointError: it is truncated, or no file of weights.
     """
+    path = Path(path)
     weights = read_weights(path)
     matches, problems = readers(weights)
     match = next(iter(matches.values()), None) or recognise(weights.tensors, weights.top_key)

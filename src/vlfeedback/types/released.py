@@ -15,8 +15,9 @@ class WeightsFile:
         setting: the field of the source's config that takes its path: ``"checkpoint"``.
         name: as its authors call it.
         where: an address, or how to come by it; for people, nothing here is downloaded.
-        megabytes: about, of 10**6 bytes; it follows from the number of parameters, of four bytes
-            unless noted, so that a file that differs much is another one.
+        megabytes: about, of 10**6 bytes; it follows from the number of parameters, so that a file
+            that differs much is another one. They have four bytes, and in OpenAI's archives two
+            but for those of token embeddings and norms.
         sha256: the first digits of its hash, where its authors print them.
         choose: settings that go with this file: ``"size=50"``.
     """

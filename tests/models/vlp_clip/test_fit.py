@@ -10,7 +10,7 @@ import torch
 from vlfeedback.data.instructions import instruction_corpus
 from vlfeedback.data.locks import locked_file
 from vlfeedback.encoders.clip_tokens import CLIPTokens, load_clip_tokens
-from vlfeedback.errors import BusyError, NeedsError
+from vlfeedback.errors import BusyError, FileFormatError, NeedsError
 from vlfeedback.models.training_state import TrainingState
 from vlfeedback.models.vlp.data import EpisodeSet
 from vlfeedback.models.vlp_clip import fit as training_of
@@ -113,6 +113,28 @@ def test_other_pictures_or_another_clip_have_tokens_of_their_own(
     other = load_clip_tokens("tiny-quickgelu", random_weights_seed=1)
     cached_tokens(tmp_path, episodes, other, class_token=False, report=silent)
     assert len(list(tmp_path.glob("*.npy"))) == 3
+
+
+@pytest.mark.parametrize(
+    "damage", ["short", "foreign", "no count", "a count too high", "other shape", "other numbers"]
+)
+def test_a_damaged_cache_is_refused_with_what_to_delete(
+    damage: str, episodes: EpisodeSet, clip: CLIPTokens, tmp_path: Path
+) -> None:
+    cached_tokens(tmp_path, episodes, clip, class_token=False, report=silent)
+    (path,), (progress,) = tmp_path.glob("*.npy"), tmp_path.glob("*.json")
+    if damage == "short":
+        path.write_bytes(path.read_bytes()[:-1])
+    elif damage == "foreign":
+        path.write_bytes(b"no array")
+    elif damage in ("no count", "a count too high"):
+        progress.write_text("{}" if damage == "no count" else '{"encoded": 13}')
+    elif damage == "other shape":
+        np.save(path, np.zeros((12, 5, 1, 1), np.float16))
+    else:
+        np.save(path, np.zeros((12, 6, 1, 1), np.float32))
+    with pytest.raises(FileFormatError, match=r"\.npy is no readable cache .* Delete .*\.json to"):
+        cached_tokens(tmp_path, episodes, clip, class_token=False, report=silent)
 
 
 def test_a_full_disk_is_noticed_before_anything_is_written(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binom
 
+from vlfeedback.arguments import check_rng
 from vlfeedback.data.calibration import (
     brier_score,
     expected_calibration_error,
@@ -122,9 +123,11 @@ def fit_reward_model(
             trajectories.
         BusyError: another process trains into `save_to`.
         WriteError: `save_to` cannot be written; nothing was trained then.
+        TypeError: `rng` is no generator.
 
     Source: B-Pref, reward_model.py, train_reward and train_soft_reward.
     """
+    check_rng(rng)
     out = None if save_to is None else Path(save_to)
     claim = nullcontext() if out is None else locked_output(out, what="trains into")
     with claim:

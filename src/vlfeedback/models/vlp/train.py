@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from vlfeedback.arguments import on_device
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.contents import CONTENTS, digests_of_files
 from vlfeedback.data.instruction_file import load_corpus
@@ -23,6 +24,7 @@ from vlfeedback.models.vlp.data import (
     load_episodes,
     load_scenes,
 )
+from vlfeedback.models.vlp.familiarity import PictureStatistics, measure_pictures
 from vlfeedback.models.vlp.fit_encoder import encode_episodes, encode_scenes, fit_encoder
 from vlfeedback.models.vlp.fit_preferences import fit_preferences
 from vlfeedback.models.vlp.network import VLPArchitecture, VLPNetwork
@@ -53,7 +55,7 @@ def train_vlp(
     tasks: Sequence[str] | None = None,
     excluded: Sequence[str] = VLP_TEST_TASKS,
     training: VLPTraining | None = None,
-    instructions: Path | None = None,
+    instructions: str | Path | None = None,
     encoder: str = "",
     share: float = 1.0,
     device: str = "cpu",
@@ -82,8 +84,8 @@ def train_vlp(
         report: called while it runs.
 
     Returns:
-        The file's description: tasks, mean and deviation of its scores, and in `training`
-        settings, seconds and machine.
+        The file's description: tasks, mean and deviation of its scores, what its pictures look
+        like, and in `training` settings, seconds and machine.
 
     Raises:
         NeedsError: fewer than two tasks are left, or episodes lack what is read.
@@ -94,6 +96,7 @@ def train_vlp(
         WriteError: `out` cannot be written; nothing was trained then.
     """
     out = Path(out)
+    instructions = None if instructions is None else Path(instructions)
     with locked_output(out, what="trains into"):
         start = time.monotonic()
         training, report = training or VLPTraining(), report or (lambda *_: None)
@@ -123,8 +126,8 @@ def train_vlp(
             ),
         )
         earlier_seconds = sum(stage.seconds() for stage in stages)
-        with _threads(threads):
-            mean, std = _fit(
+        with _threads(threads), on_device(device):
+            mean, std, pictures = _fit(
                 network,
                 collection,
                 names,
@@ -146,7 +149,7 @@ def train_vlp(
                 **describe_training_machine(device),
                 "seconds": round(time.monotonic() - start + earlier_seconds),
             }
-        weights = VLPWeights(network.architecture, mean, std, tuple(names), notes)
+        weights = VLPWeights(network.architecture, mean, std, tuple(names), notes, pictures)
         save_vlp(out, network, weights)
         for stage in stages:
             stage.remove()
@@ -165,8 +168,8 @@ def _fit(
     device: str,
     report: Report,
     stages: tuple[TrainingState, TrainingState],
-) -> tuple[float, float]:
-    """Train all of the network; mean and deviation of its scores."""
+) -> tuple[float, float, PictureStatistics]:
+    """Train all of the network; mean and deviation of its scores, and what pictures look like."""
     corpus = None if instructions is None else load_corpus(instructions)
     texts = Texts(tasks, max_words=network.architecture.max_words, corpus=corpus)
     episodes = load_episodes(collection, tasks, share, report=report)
@@ -192,7 +195,10 @@ def _fit(
         **options,
         state=stages[1],
     )
-    return score_statistics(network, episodes, tokens, texts, seed=training.seed, device=device)
+    mean, std = score_statistics(
+        network, episodes, tokens, texts, seed=training.seed, device=device
+    )
+    return mean, std, measure_pictures([*episodes.pictures, scenes.pictures])
 
 
 def _round(network: VLPNetwork) -> None:

@@ -18,6 +18,7 @@ from vlfeedback.models.checkpoint import (
     settings_of,
     understanding,
 )
+from vlfeedback.models.vlp.familiarity import PictureStatistics
 from vlfeedback.models.vlp.network import VLPArchitecture, VLPNetwork
 
 __all__ = ["VLPWeights", "bundled_weights", "load_vlp", "save_vlp"]
@@ -29,13 +30,24 @@ _FORMAT = CheckpointFormat(
 
 @dataclass(frozen=True, slots=True)
 class VLPWeights:
-    """Description in a weights file, beside the tensors."""
+    """Description in a weights file, beside the tensors.
+
+    Attributes:
+        architecture: of the network.
+        score_mean: of training windows under their own instruction.
+        score_std: likewise.
+        tasks: trained on.
+        training: settings, versions, hardware.
+        pictures: what those of the training look like; None in files of earlier releases, which
+            cannot tell pictures of other worlds.
+    """
 
     architecture: VLPArchitecture
-    score_mean: float  # of training windows under their own instruction
+    score_mean: float
     score_std: float
-    tasks: tuple[str, ...]  # trained on
-    training: dict[str, Any]  # settings, versions, hardware
+    tasks: tuple[str, ...]
+    training: dict[str, Any]
+    pictures: PictureStatistics | None = None
 
 
 def bundled_weights() -> dict[str, Path]:
@@ -44,13 +56,13 @@ def bundled_weights() -> dict[str, Path]:
     return {p.name.split(".")[1]: p for p in sorted(folder.glob("vlp.*.safetensors"))}
 
 
-def save_vlp(path: Path, network: VLPNetwork, weights: VLPWeights) -> None:
+def save_vlp(path: str | Path, network: VLPNetwork, weights: VLPWeights) -> None:
     """Write tensors as float16, with the description in the file's header."""
     tensors = {name: tensor.half() for name, tensor in network.state_dict().items()}
     save_checkpoint(path, tensors, asdict(weights), file_format=_FORMAT)
 
 
-def load_vlp(name_or_path: str) -> tuple[VLPNetwork, VLPWeights]:
+def load_vlp(name_or_path: str | Path) -> tuple[VLPNetwork, VLPWeights]:
     """Load bundled weights by name (``"mt45"``, ``"vlp.mt45"``) or any weights by path.
 
     Returns:
@@ -60,7 +72,7 @@ def load_vlp(name_or_path: str) -> tuple[VLPNetwork, VLPWeights]:
         UnknownNameError: neither a bundled name nor a file.
         CheckpointError: the file is damaged, foreign, or of another architecture or version.
     """
-    path = _resolve(name_or_path)
+    path = _resolve(str(name_or_path))
     description, tensors = read_checkpoint(path, file_format=_FORMAT)
     with understanding(path, file_format=_FORMAT):
         weights = VLPWeights(
@@ -69,11 +81,17 @@ def load_vlp(name_or_path: str) -> tuple[VLPNetwork, VLPWeights]:
             finite_number(description, "score_std", positive=True),
             tuple(description["tasks"]),
             dict(description["training"]),
+            _statistics(description),
         )
     check_outline(lambda: VLPNetwork(weights.architecture), tensors, path, file_format=_FORMAT)
     network = VLPNetwork(weights.architecture)
     fill_network(network, tensors, path, file_format=_FORMAT)
     return network.eval(), weights
+
+
+def _statistics(description: dict[str, Any]) -> PictureStatistics | None:
+    pictures = description.get("pictures")
+    return None if pictures is None else PictureStatistics.from_json(pictures)
 
 
 def _resolve(name_or_path: str) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from vlfeedback.arguments import on_device
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.contents import CONTENTS
 from vlfeedback.data.locks import locked_output
@@ -37,7 +38,7 @@ def train_vlp_clip(
     excluded: Sequence[str] = VLP_TEST_TASKS,
     architecture: VLPClipArchitecture | None = None,
     training: VLPClipTraining | None = None,
-    tokens: Path | None = None,
+    tokens: str | Path | None = None,
     device: str = "cpu",
     state_every: int = 500,
     report: Report | None = None,
@@ -112,8 +113,11 @@ def train_vlp_clip(
         )
         pairs = LevelPairs(episodes, picture_tokens, n_frames=architecture.n_frames)
         phrases = PhraseTokens(names, clip)
-        fit_vlp_clip(network, pairs, phrases, training, device=device, report=report, state=state)
-        mean, std = score_statistics(network, pairs, phrases, seed=training.seed, device=device)
+        with on_device(device):
+            fit_vlp_clip(
+                network, pairs, phrases, training, device=device, report=report, state=state
+            )
+            mean, std = score_statistics(network, pairs, phrases, seed=training.seed, device=device)
         notes = {
             "excluded": exclusions,
             "collection": dict(collection.settings),

@@ -43,22 +43,23 @@ class VLPClipWeights:
     training: dict[str, Any]  # settings, versions, hardware
 
 
-def save_vlp_clip(path: Path, network: VLPClipNetwork, weights: VLPClipWeights) -> None:
+def save_vlp_clip(path: str | Path, network: VLPClipNetwork, weights: VLPClipWeights) -> None:
     """Write the tensors as they are, with the description in the file's header."""
     save_checkpoint(path, network.state_dict(), asdict(weights), file_format=_FORMAT)
 
 
-def describe_vlp_clip(path: Path) -> VLPClipWeights:
+def describe_vlp_clip(path: str | Path) -> VLPClipWeights:
     """Description in a weights file; reads no tensors.
 
     Raises:
         FileNotFoundError: there is no such file.
         CheckpointError: it is damaged, foreign, or of another version.
     """
+    path = Path(path)
     return _weights(read_description(path, file_format=_FORMAT), path)
 
 
-def load_vlp_clip(path: Path, clip: CLIPIdentity) -> tuple[VLPClipNetwork, VLPClipWeights]:
+def load_vlp_clip(path: str | Path, clip: CLIPIdentity) -> tuple[VLPClipNetwork, VLPClipWeights]:
     """Load weights to use with this CLIP.
 
     Returns:
@@ -69,6 +70,7 @@ def load_vlp_clip(path: Path, clip: CLIPIdentity) -> tuple[VLPClipNetwork, VLPCl
         CheckpointError: it is damaged, foreign, of another architecture or version, or
             was trained on another CLIP.
     """
+    path = Path(path)
     description, tensors = read_checkpoint(path, file_format=_FORMAT)
     weights = _weights(description, path)
     _check_clip(path, weights.clip, clip)

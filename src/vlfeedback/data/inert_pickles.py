@@ -1,8 +1,9 @@
 """Pickles read without running them: nothing that one names is imported, and nothing is called.
 
 Plain values come back as they are. A class or function that a pickle names becomes an `Inert`, and
-so does what it makes of one; only the calls that the reader passes in are made, each by its name.
-The instructions are those that torch writes; others are refused, as torch's own safe reader does.
+so does what it makes of one; only the calls that a reader passes in are made, each by its name.
+Python's own reader imports whatever is named; and even one that may import nothing takes gigabytes
+where a pickle of nine bytes asks it to remember a value in a place far out.
 """
 
 from __future__ import annotations
@@ -34,25 +35,25 @@ class Inert:
 def read_pickle(
     pickle: bytes,
     *,
-    calls: Mapping[str, Callable[..., Any]],
-    persistent: Callable[[Any], Any],
+    calls: Mapping[str, Callable[..., Any]] | None = None,
+    outside: Callable[[Any], Any] | None = None,
 ) -> Any:
     """The value that a pickle describes.
 
     Args:
-        pickle: of protocol 2.
+        pickle: of any protocol.
         calls: by full name, what is made in place of a call of that name.
-        persistent: gives what lies outside of the pickle, from its id.
+        outside: gives what lies outside of the pickle, from its id.
 
     Raises:
         Exception: it is damaged; there is no list of what that ends in, see `reading`.
     """
-    machine = _Machine(calls, persistent)
+    machine = _Machine(calls or {}, outside)
     for opcode, argument, _ in pickletools.genops(pickle):
         if opcode.name == "STOP":
             return machine.stack.pop()
         if opcode.name not in _INSTRUCTIONS:
-            raise ValueError(f"torch writes no instruction {opcode.name}")
+            raise ValueError(f"the instruction {opcode.name} is not read")
         _INSTRUCTIONS[opcode.name](machine, argument)
     raise ValueError("it has no end")
 
@@ -61,16 +62,12 @@ class _Machine:
     """The values that a pickle has made so far, and its instructions."""
 
     def __init__(
-        self, calls: Mapping[str, Callable[..., Any]], persistent: Callable[[Any], Any]
+        self, calls: Mapping[str, Callable[..., Any]], outside: Callable[[Any], Any] | None
     ) -> None:
-        self.calls, self.persistent = calls, persistent
+        self.calls, self.outside = calls, outside
         self.stack: list[Any] = []
         self.marks: list[int] = []  # lengths of the stack
         self.memo: dict[int, Any] = {}
-
-    def check_protocol(self, protocol: Any) -> None:
-        if protocol != 2:
-            raise ValueError(f"it is a pickle of protocol {protocol}; torch writes 2")
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
@@ -78,17 +75,23 @@ class _Machine:
     def push_name(self, name: str) -> None:
         self.push(Inert(name.replace(" ", ".")))
 
+    def push_named(self, _: Any) -> None:
+        module, name = self.pop(2)
+        self.push(Inert(f"{module}.{name}"))
+
     def push_outside(self, _: Any) -> None:
-        self.push(self.persistent(*self.pop(1)))
+        if self.outside is None:
+            raise ValueError("it refers to something outside of it")
+        self.push(self.outside(*self.pop(1)))
 
     def mark(self, _: Any) -> None:
         self.marks.append(len(self.stack))
 
-    def remember(self, place: int) -> None:
-        self.memo[place] = self.stack[-1]
+    def remember(self, place: int | None) -> None:
+        self.memo[len(self.memo) if place is None else int(place)] = self.stack[-1]
 
     def recall(self, place: int) -> None:
-        self.push(self.memo[place])
+        self.push(self.memo[int(place)])
 
     def extend(self, items: tuple[Any, ...]) -> None:
         self.top(list).extend(items)
@@ -100,6 +103,16 @@ class _Machine:
         (state,) = self.pop(1)
         if not isinstance(self.stack[-1], dict):  # attributes of an OrderedDict are never read
             self.top(Inert).state = state
+
+    def add(self, _: Any) -> None:
+        items = self.since_mark()
+        self.top(set).update(items)
+
+    def call_with_names(self, _: Any) -> None:
+        function, arguments, names = self.pop(3)
+        for value in (function, (*arguments, names)):
+            self.push(value)
+        self.call(None)
 
     def call(self, _: Any) -> None:
         function, arguments = self.pop(2)
@@ -124,30 +137,45 @@ class _Machine:
         return self.stack[-1]
 
 
-_INSTRUCTIONS: dict[str, Callable[[_Machine, Any], object]] = {
-    "PROTO": _Machine.check_protocol,
+_Instruction = Callable[[_Machine, Any], object]
+
+
+def _each(instruction: _Instruction, *names: str) -> dict[str, _Instruction]:
+    return dict.fromkeys(names, instruction)
+
+
+_INSTRUCTIONS: dict[str, _Instruction] = {
+    **_each(lambda machine, _: None, "PROTO", "FRAME"),
+    **_each(_Machine.push, "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4"),
+    **_each(_Machine.push, "FLOAT", "BINFLOAT", "STRING", "BINSTRING", "SHORT_BINSTRING"),
+    **_each(_Machine.push, "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
+    **_each(_Machine.push, "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
     "NONE": lambda machine, _: machine.push(None),
     "NEWTRUE": lambda machine, _: machine.push(True),
     "NEWFALSE": lambda machine, _: machine.push(False),
-    **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"), _Machine.push),
-    **dict.fromkeys(("BINUNICODE", "SHORT_BINSTRING"), _Machine.push),
-    "EMPTY_DICT": lambda machine, _: machine.push({}),
-    "EMPTY_LIST": lambda machine, _: machine.push([]),
     "EMPTY_TUPLE": lambda machine, _: machine.push(()),
+    "EMPTY_LIST": lambda machine, _: machine.push([]),
+    "EMPTY_DICT": lambda machine, _: machine.push({}),
+    "EMPTY_SET": lambda machine, _: machine.push(set()),
+    "MARK": _Machine.mark,
     "TUPLE1": lambda machine, _: machine.push(machine.pop(1)),
     "TUPLE2": lambda machine, _: machine.push(machine.pop(2)),
     "TUPLE3": lambda machine, _: machine.push(machine.pop(3)),
     "TUPLE": lambda machine, _: machine.push(machine.since_mark()),
-    "MARK": _Machine.mark,
+    "LIST": lambda machine, _: machine.push([*machine.since_mark()]),
+    "FROZENSET": lambda machine, _: machine.push(frozenset(machine.since_mark())),
     "APPEND": lambda machine, _: machine.extend(machine.pop(1)),
     "APPENDS": lambda machine, _: machine.extend(machine.since_mark()),
     "SETITEM": lambda machine, _: machine.update(machine.pop(2)),
     "SETITEMS": lambda machine, _: machine.update(machine.since_mark()),
-    **dict.fromkeys(("BINPUT", "LONG_BINPUT"), _Machine.remember),
-    **dict.fromkeys(("BINGET", "LONG_BINGET"), _Machine.recall),
+    "ADDITEMS": _Machine.add,
+    **_each(_Machine.remember, "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"),
+    **_each(_Machine.recall, "GET", "BINGET", "LONG_BINGET"),
     "POP": lambda machine, _: machine.pop(1),
     "GLOBAL": _Machine.push_name,
-    **dict.fromkeys(("REDUCE", "NEWOBJ"), _Machine.call),
+    "STACK_GLOBAL": _Machine.push_named,
+    **_each(_Machine.call, "REDUCE", "NEWOBJ"),
+    "NEWOBJ_EX": _Machine.call_with_names,
     "BUILD": _Machine.build,
     "BINPERSID": _Machine.push_outside,
 }
