@@ -137,3 +137,35 @@ def test_a_file_of_an_earlier_release_which_noted_no_trajectories_is_gone_on_wit
     del header["contents"]
     write_rows(path, columns, header)
     assert len(label(8, KnownLabeller(), path)) == 8
+
+
+class StopError(Exception):
+    """Ends a call that asks."""
+
+
+def test_a_flipped_bit_in_a_part_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "labels.parquet"
+
+    def stop(_stage: str, done: int, _total: int, _loss: float) -> None:
+        if done == 6:
+            raise StopError
+
+    with pytest.raises(StopError):
+        label_pairs(
+            PAIRS, KnownLabeller(), instruction="go", batch_size=3, save_to=path, report=stop
+        )
+    part = tmp_path / "labels.parquet.parts" / "00000003.parquet"
+    whole, intact = part.read_bytes(), PreferenceDataset.load(path, TRAJECTORIES)
+    assert len(intact) == 6
+    n_noticed = 0
+    for position in range(8, len(whole), 211):
+        damaged = bytearray(whole)
+        damaged[position] ^= 4
+        part.write_bytes(damaged)
+        try:
+            read = PreferenceDataset.load(path, TRAJECTORIES)
+        except FileFormatError as error:
+            n_noticed += part.name in str(error)
+        else:  # a bit that says nothing
+            assert read.to_rows() == intact.to_rows()
+    assert n_noticed > 5
