@@ -33,16 +33,16 @@ def episode(number: int) -> Trajectory:
 @pytest.mark.slow
 def test_kills_at_random_moments_change_no_label(tmp_path: Path) -> None:
     write_trajectories(tmp_path / "data.h5", [episode(number) for number in range(20)])
-    given = ["--data", str(tmp_path / "data.h5"), "--labeller", "teacher.mistake"]
-    given += ["--pairs", "400", "--length", "10", "--batch-size", "1"]
+    options = ["--data", str(tmp_path / "data.h5"), "--labeller", "teacher.mistake"]
+    options += ["--pairs", "400", "--length", "10", "--batch-size", "1"]
     unbroken, broken = tmp_path / "unbroken.parquet", tmp_path / "b" / "broken.parquet"
     begun = time.monotonic()
-    subprocess.run([*COMMAND, *given, "--out", str(unbroken)], check=True, capture_output=True)
+    subprocess.run([*COMMAND, *options, "--out", str(unbroken)], check=True, capture_output=True)
     seconds = time.monotonic() - begun
     rng, n_killed = random.Random(0), 0
     for _ in range(8):
         with subprocess.Popen(
-            [*COMMAND, *given, "--out", str(broken)], stdout=subprocess.DEVNULL
+            [*COMMAND, *options, "--out", str(broken)], stdout=subprocess.DEVNULL
         ) as process:
             try:
                 assert process.wait(timeout=rng.uniform(0.4, 1.0) * seconds) == 0
@@ -50,7 +50,7 @@ def test_kills_at_random_moments_change_no_label(tmp_path: Path) -> None:
                 process.send_signal(signal.SIGKILL)
                 n_killed += 1
     assert n_killed
-    subprocess.run([*COMMAND, *given, "--out", str(broken)], check=True, capture_output=True)
+    subprocess.run([*COMMAND, *options, "--out", str(broken)], check=True, capture_output=True)
     (columns, header), (expected, expected_header) = read_rows(broken), read_rows(unbroken)
     for name in ("prefer_second", "outcome", "first_id", "first_start", "cost_usd"):
         assert columns[name] == expected[name]

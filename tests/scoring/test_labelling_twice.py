@@ -82,15 +82,15 @@ class FromFile(KnownLabeller):
 def test_weights_of_a_labeller_that_were_replaced_are_another_labeller(tmp_path: Path) -> None:
     path, weights = tmp_path / "labels.parquet", tmp_path / "weights.txt"
     weights.write_text("one")
-    made = label(4, FromFile(weights), path)
-    assert json.loads(made.labelled_by[0].contents) == {"path": "7692c3ad3540bb80"}
+    labels = label(4, FromFile(weights), path)
+    assert json.loads(labels.labelled_by[0].contents) == {"path": "7692c3ad3540bb80"}
     weights.write_text("two")
     for n_pairs in (4, 8):
         with pytest.raises(FileFormatError, match=r"labeller 0 contents was .*7692c3ad3540bb80"):
             label(n_pairs, FromFile(weights), path)
     weights.write_text("one")
-    made = label(8, FromFile(weights), path)
-    assert made.to_rows() == PreferenceDataset.load(path, TRAJECTORIES).to_rows()
+    labels = label(8, FromFile(weights), path)
+    assert labels.to_rows() == PreferenceDataset.load(path, TRAJECTORIES).to_rows()
 
 
 def test_labels_of_an_earlier_release_which_noted_no_contents_are_gone_on_with(
@@ -102,9 +102,9 @@ def test_labels_of_an_earlier_release_which_noted_no_contents_are_gone_on_with(
     columns, header = read_rows(path)
     del header["labelled_by"][0]["contents"]
     write_rows(path, columns, header)
-    made = label(8, FromFile(weights), path)
-    assert len(made) == 8 and len(made.labelled_by) == 1
-    assert made.to_rows() == PreferenceDataset.load(path, TRAJECTORIES).to_rows()
+    labels = label(8, FromFile(weights), path)
+    assert len(labels) == 8 and len(labels.labelled_by) == 1
+    assert labels.to_rows() == PreferenceDataset.load(path, TRAJECTORIES).to_rows()
 
 
 @pytest.mark.parametrize("n_pairs", [4, 8])
