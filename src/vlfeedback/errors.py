@@ -17,6 +17,7 @@ __all__ = [
     "RenderError",
     "ShapeError",
     "SourceAnswerError",
+    "UnfamiliarPicturesWarning",
     "UnknownNameError",
     "VLFeedbackError",
     "WriteError",
@@ -74,6 +75,10 @@ class FileFormatError(VLFeedbackError, ValueError):
 
 class CheckpointError(FileFormatError):
     """A weights file is truncated, or belongs to another architecture."""
+
+
+class UnfamiliarPicturesWarning(UserWarning):
+    """A source is shown pictures of another world than it was trained on; its answers are void."""
 
 
 class WriteError(VLFeedbackError, OSError):

@@ -262,6 +262,34 @@ def test_an_embedding_that_is_not_as_it_was_written_is_refused(path: Path, damag
         cache.get("clip", [b"a"])
 
 
+@pytest.mark.parametrize(
+    "value", ["shape = 'two'", "shape = x'00'", "numbers = 'text'", "crc = 'a'"]
+)
+def test_an_embedding_of_another_type_is_refused(path: Path, value: str) -> None:
+    cache = EmbeddingCache(path)
+    cache.put("clip", {b"a": row(1, 2)})
+    change(path, f"UPDATE embeddings SET {value}")
+    with pytest.raises(FileFormatError, match=r"embeddings\.sqlite is no readable cache"):
+        cache.get("clip", [b"a"])
+
+
+@pytest.mark.parametrize("table", ["embeddings", "encoders"])
+def test_a_view_in_place_of_a_table_is_refused_and_never_asked(path: Path, table: str) -> None:
+    EmbeddingCache(path).put("clip", {b"a": row(1)})
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
+    change(path, f"DROP TABLE {table}")
+    change(path, f"CREATE VIEW {table} AS {endless}")
+    with pytest.raises(FileFormatError, match="its tables are others than were made"):
+        EmbeddingCache(path)
+
+
+def test_a_trigger_is_refused(path: Path) -> None:
+    EmbeddingCache(path).put("clip", {b"a": row(1)})
+    change(path, "CREATE TRIGGER t AFTER INSERT ON embeddings BEGIN DELETE FROM embeddings; END")
+    with pytest.raises(FileFormatError, match="its tables are others than were made"):
+        EmbeddingCache(path)
+
+
 def test_a_full_disk_is_said_and_what_was_there_stays(path: Path) -> None:
     cache = EmbeddingCache(path)
     cache.put("clip", {b"a": row(1)})

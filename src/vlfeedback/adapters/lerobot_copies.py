@@ -20,12 +20,13 @@ from vlfeedback.adapters.lerobot_tables import (
     REWARD,
     array_of,
     read_columns,
+    rows_at_once,
     write_table,
 )
-from vlfeedback.adapters.relabelled_copies import reward_rows, rewards_for_copy
+from vlfeedback.adapters.relabelled_copies import refuse_more, reward_rows, rewards_for_copy
 from vlfeedback.data.foreign_files import path_inside, reading
 from vlfeedback.data.whole_files import new_folder
-from vlfeedback.errors import FileFormatError, InvalidValueError, ShapeError
+from vlfeedback.errors import FileFormatError, InvalidValueError
 from vlfeedback.optional import require
 from vlfeedback.types import Trajectory
 
@@ -69,10 +70,9 @@ def write_relabelled(
             table = read_columns(path)
             with reading(path, "table of episodes", advice=ADVICE):
                 table = _with_rewards(table, path, pairs)
-            write_table(to, table)
+            write_table(to, table, group_size=rows_at_once(path))
             rewards += [episode_rewards for _, episode_rewards in pairs]
-        if next(relabelled, None) is not None:
-            raise ShapeError(f"There are more trajectories than {origin} has episodes.")
+        refuse_more(relabelled, str(origin))
         with reading(origin, "LeRobot dataset", advice=ADVICE):
             _describe(partial, np.concatenate(rewards))
 

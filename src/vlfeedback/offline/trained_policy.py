@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vlfeedback.arguments import on_device
 from vlfeedback.data.store import check_same_settings
 from vlfeedback.data.whole_files import new_file, read_json
 from vlfeedback.errors import FileFormatError
@@ -30,13 +31,21 @@ _RESULT = "result.json"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainedPolicy:
-    """A trained policy, its evaluation curve, and the settings and data it was trained with."""
+    """A trained policy, its evaluation curve, and the settings and data it was trained with.
 
-    algo: Any  # a `Policy`: any d3rlpy algorithm, or a `DiffusionPolicy`
-    curve: EvaluationCurve  # empty without an evaluator
-    seconds: float  # wall time, evaluations included
-    config: dict[str, Any]  # JSON values: learner, settings, seed, steps and digests of the data
-    notes: dict[str, Any] = field(default_factory=dict)  # such as on the reward model of P-IQL
+    Attributes:
+        algo: a `Policy`: any d3rlpy algorithm, or a `DiffusionPolicy`.
+        curve: empty without an evaluator.
+        seconds: wall time, evaluations included.
+        config: JSON values: learner, settings, seed, steps and digests of the data.
+        notes: such as on the reward model of P-IQL.
+    """
+
+    algo: Any
+    curve: EvaluationCurve
+    seconds: float
+    config: dict[str, Any]
+    notes: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "cpu") -> TrainedPolicy:
@@ -116,8 +125,10 @@ def _read_result(path: Path) -> dict[str, Any]:
 
 
 def _read(folder: Path, result: Mapping[str, Any], device: str) -> TrainedPolicy:
+    with on_device(device):
+        policy = _read_policy(folder, result["files"], result["config"]["learner"], device)
     return TrainedPolicy(
-        _read_policy(folder, result["files"], result["config"]["learner"], device),
+        policy,
         EvaluationCurve.from_json(result["curve"]),
         result["seconds"],
         result["config"],

@@ -21,6 +21,7 @@ from weakref import WeakValueDictionary, finalize
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from vlfeedback.data.foreign_files import reading
 from vlfeedback.errors import FileFormatError
 
 __all__ = ["EmbeddingCache", "open_cache", "picture_key"]
@@ -29,6 +30,10 @@ _APPLICATION = 0x766C6665  # marks our files: "vlfe"
 _VERSION = 1  # of the layout
 _WAIT_S = 60.0  # for another process that writes
 _IN_MEMORY = 1 << 30  # bytes: the most that is kept where there is no file; our choice
+_ADVICE = (
+    "Delete it, and the files -wal and -shm beside it: all that is lost is the time to encode "
+    "again."
+)
 _LAYOUT = """
 CREATE TABLE encoders (number INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL);
 CREATE TABLE embeddings (
@@ -133,16 +138,16 @@ class EmbeddingCache:
                     "rowid LIMIT (SELECT 1 + count(*) / 4 FROM embeddings))"
                 )
 
-    def _array(self, shape: str, numbers: bytes, crc: int) -> Float32[np.ndarray, "..."]:
-        sizes = [int(size) for size in shape.split(",") if size]
-        if zlib.crc32(numbers) != crc or len(numbers) != 4 * math.prod(sizes):
-            raise self._damaged("an embedding is not as it was written")
-        return np.frombuffer(numbers, dtype="<f4").reshape(sizes)
+    def _array(self, shape: Any, numbers: Any, crc: Any) -> Float32[np.ndarray, "..."]:
+        with reading(self.path or "memory", "cache of embeddings", advice=_ADVICE):
+            sizes = [int(size) for size in shape.split(",") if size]
+            if zlib.crc32(numbers) != crc or len(numbers) != 4 * math.prod(sizes):
+                raise self._damaged("an embedding is not as it was written")
+            return np.frombuffer(numbers, dtype="<f4").reshape(sizes)
 
     def _damaged(self, reason: str) -> FileFormatError:
         return FileFormatError(
-            f"{self.path} is no readable cache of embeddings ({reason}). Delete it, and the files "
-            "-wal and -shm beside it: all that is lost is the time to encode again."
+            f"{self.path} is no readable cache of embeddings ({reason}). {_ADVICE}"
         )
 
     @contextlib.contextmanager
