@@ -96,8 +96,7 @@ def reason_of(error: BaseException) -> str:
     ('Pass a goal.', 'OSError: disk gone')
     """
     try:
-        # Surrogates, which no terminal takes, are written out.
-        said = str(error).encode("utf-8", "backslashreplace").decode("utf-8")
+        said = str(error)
     except Exception:  # another package's error may fail at that too
         return type(error).__name__
     return said if isinstance(error, VLFeedbackError) else f"{type(error).__name__}: {said}"
