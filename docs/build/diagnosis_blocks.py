@@ -26,7 +26,7 @@ def diagnosis_legend() -> str:
 def diagnosis_verdict() -> str:
     """The rule of a verdict, with its thresholds."""
     rule = describe_rule()
-    words = [f"- **{word}**: {rule[word]}" for word in ("useless", "good", "weak")]
+    words = [f"- **{word}**: {rule[word]}" for word in ("useless", "good", "weak", "inconclusive")]
     return (
         "\n".join(words)
         + f"\n\n{rule['beware']} Why the thresholds lie there is said beside them, "

@@ -16,6 +16,7 @@ from results import ROOT, WEIGHTS
 from source_blocks import SOURCE_BLOCKS
 from speed_blocks import SPEED_BLOCKS
 from sweep_blocks import SWEEP_BLOCKS
+from world_blocks import WORLD_BLOCKS
 
 PAGES = (
     ROOT / "README.md",
@@ -32,6 +33,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     **SWEEP_BLOCKS,
     **SOURCE_BLOCKS,
     **DIAGNOSIS_BLOCKS,
+    **WORLD_BLOCKS,
 }
 
 

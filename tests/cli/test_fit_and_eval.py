@@ -69,6 +69,7 @@ def test_fit_writes_weights_that_say_what_they_were_trained_on(fitted: tuple[Pat
     assert weights.training["collection"] == {"seed": 7}
     assert weights.training["part_steps"] == 1
     assert weights.score_std > 0.0
+    assert weights.pictures is not None and len(weights.pictures.mean) == 48
     assert f"vlfeedback eval vlp --weights {out}".replace(" ", "") in said.replace(" ", "")
     assert list(out.parent.iterdir()) == [out]  # nothing of stage 1 is left
 

@@ -104,6 +104,21 @@ def test_pairs_are_learnt_from_with_the_data_they_are_of(run: Run) -> None:
     assert TrainedPolicy.load("policy").config["preferences"] is not None
 
 
+def test_how_many_labels_a_reward_model_is_trained_on_is_said(run: Run) -> None:
+    pairs = sample_segment_pairs(EPISODES, 10, 8, rng=np.random.default_rng(0))
+    label_pairs(pairs, make_preference_source("teacher"), save_to=Path("labels.parquet"))
+    arguments = ("--learner", "p-iql", "--data", "data.h5", "--labels", "labels.parquet", *SMOKE)
+    share = ("--set", 'reward_training={"epochs": 1, "validation": 0.2}')
+    code, said, message = run(*arguments, *share, "--out", "held-out")
+    assert code == 0, message
+    outcome = TrainedPolicy.load("held-out").notes["reward_model"]
+    assert outcome["n_straddling"] > 0
+    assert f"Reward model: {outcome['n_pairs']} of 10 answered pairs are trained on, " in said
+    none = ("--set", 'reward_training={"epochs": 1, "validation": 0.0}')
+    _, said, _ = run(*arguments, *none, "--out", "all")
+    assert "Reward model: All 10 answered pairs are trained on." in said
+
+
 def test_data_of_any_format_train_and_an_environment_may_be_named(run: Run) -> None:
     npz.write(Path("data.npz"), EPISODES)
     arguments = ("--learner", "bc", "--data", "data.npz", *SMOKE, "--out", "policy")

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.task_option import parse_tasks, split_names
 from vlfeedback.tasks import METAWORLD_TASKS, VLP_TEST_TASKS, TaskSpec, get_task, own_task
 
@@ -20,7 +21,9 @@ _LENGTH = 50  # steps of a segment, by default of `vlfeedback label`
 
 
 def collect(
-    out: Annotated[Path, typer.Option(help="Folder to fill; run again to resume.")],
+    out: Annotated[
+        Path, typer.Option(callback=folder_to_fill, help="Folder to fill; run again to resume.")
+    ],
     tasks: Annotated[
         str, typer.Option(help="Comma-separated task names; default: all 50 Meta-World tasks.")
     ] = "",

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from vlfeedback.cli.output_options import file_to_write
+
 __all__ = ["eval_source"]
 
 
@@ -58,10 +60,18 @@ def eval_source(
         Path | None, typer.Option(file_okay=False, help="Keep the episodes here, to use again.")
     ] = None,
     json_path: Annotated[
-        Path | None, typer.Option("--json", dir_okay=False, help="Write all figures here.")
+        Path | None,
+        typer.Option(
+            "--json", dir_okay=False, callback=file_to_write, help="Write all figures here."
+        ),
     ] = None,
     page: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Write one page of HTML, pictures included.")
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            callback=file_to_write,
+            help="Write one page of HTML, pictures included.",
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     workers: Annotated[int, typer.Option(min=1, help="Processes that collect.")] = (
@@ -71,10 +81,10 @@ def eval_source(
     """Say whether a reward is good, weak or useless here, before a policy is trained on it.
 
     Fresh scripted episodes (expert, medium, random actions) are scored by every source: does it
-    tell better segments from worse, success from failure, forwards from backwards, the right
-    instruction from a wrong one; does another camera or wording change its mind; how fast is it.
-    A source that compares with a picture of the goal and is given none gets the end of an expert
-    episode that is not evaluated.
+    tell better segments from worse, success from failure, an expert from one who does nothing or
+    stops half-way, forwards from backwards, the right instruction from a wrong one; does another
+    camera or wording change its mind; how fast is it. A source that compares with a picture of the
+    goal and is given none gets the end of an expert episode that is not evaluated.
 
     Example: vlfeedback eval source --source vlp --task drawer-close --page diagnosis.html
 

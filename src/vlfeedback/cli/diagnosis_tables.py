@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["print_tables"]
 
-_COLOURS = {"good": "green", "weak": "yellow", "useless": "red"}
+_COLOURS = {"good": "green", "weak": "yellow", "useless": "red", "inconclusive": "cyan"}
 
 
 def print_tables(results: Mapping[str, Any]) -> None:

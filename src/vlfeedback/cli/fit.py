@@ -10,6 +10,7 @@ import typer
 
 from vlfeedback.cli.exclude_option import TEST_TASKS, Exclude, parse_exclude
 from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.cli.output_options import file_to_write
 
 __all__ = ["fit_app"]
 
@@ -24,7 +25,9 @@ def _describe() -> None:
 @fit_app.command("vlp")
 def fit_vlp(
     data: Annotated[Path, typer.Option(help="Folder made by `vlfeedback collect`.")],
-    out: Annotated[Path, typer.Option(help="Weights file to write, *.safetensors.")],
+    out: Annotated[
+        Path, typer.Option(callback=file_to_write, help="Weights file to write, *.safetensors.")
+    ],
     exclude: Exclude = TEST_TASKS,
     instructions: Annotated[
         Path | None,

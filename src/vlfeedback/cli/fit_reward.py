@@ -12,6 +12,7 @@ import typer
 from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, copy_name, data_options
 from vlfeedback.cli.fit_report import print_fit
 from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.cli.output_options import file_to_write
 from vlfeedback.cli.settings import check_no_argument, parse_json_object
 from vlfeedback.errors import NeedsError
 
@@ -24,7 +25,9 @@ __all__ = ["fit_reward"]
 def fit_reward(
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     labels: Annotated[Path, typer.Option(help="Labels: a .parquet file of PreferenceDataset.")],
-    out: Annotated[Path, typer.Option(help="Weights file to write, *.safetensors.")],
+    out: Annotated[
+        Path, typer.Option(callback=file_to_write, help="Weights file to write, *.safetensors.")
+    ],
     network: Annotated[
         str, typer.Option(help="mlp, linear, cnn, resnet18 or pointnet; auto: what reads --inputs.")
     ] = "auto",

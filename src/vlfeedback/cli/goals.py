@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.task_option import split_names
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ __all__ = ["goals"]
 
 def goals(
     data: Annotated[Path, typer.Argument(help="Folder made by `vlfeedback collect`.")],
-    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for TASK.png.")],
+    out: Annotated[
+        Path, typer.Option(file_okay=False, callback=folder_to_fill, help="Folder for TASK.png.")
+    ],
     tasks: Annotated[
         str, typer.Option(help="Comma-separated task names; default: all that are there.")
     ] = "",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options, read_data
+from vlfeedback.cli.output_options import file_to_write
 from vlfeedback.cli.progress import counting_progress
 from vlfeedback.cli.settings import check_no_argument, parse_settings
 from vlfeedback.errors import NeedsError
@@ -29,7 +30,12 @@ def label(
     ],
     labeller: Annotated[str, typer.Option(help="Who answers: see `vlfeedback list preferences`.")],
     out: Annotated[
-        Path, typer.Option(dir_okay=False, help="File to write, *.parquet; run again to go on.")
+        Path,
+        typer.Option(
+            dir_okay=False,
+            callback=file_to_write,
+            help="File to write, *.parquet; run again to go on.",
+        ),
     ],
     pairs: Annotated[int, typer.Option(min=1, help="How many pairs.")] = 100,
     length: Annotated[int, typer.Option(min=1, help="Steps of each segment.")] = 50,

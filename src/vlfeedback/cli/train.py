@@ -16,6 +16,7 @@ from vlfeedback.cli.dataset_option import (
     read_data,
 )
 from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.settings import check_no_argument, parse_settings
 from vlfeedback.errors import NeedsError
 
@@ -33,14 +34,19 @@ def train(
         typer.Option(help=DATA_HELP),
     ],
     out: Annotated[
-        Path, typer.Option(file_okay=False, help="Folder for the policy; run again to go on.")
+        Path,
+        typer.Option(
+            file_okay=False,
+            callback=folder_to_fill,
+            help="Folder for the policy; run again to go on.",
+        ),
     ],
     labels: Annotated[
         Path | None,
         typer.Option(dir_okay=False, help="Labelled pairs of --data, a .parquet file."),
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="Paper whose numbers are taken: vlp, cpl, plare, ...")
+        str, typer.Option(help="Paper whose numbers are taken: vlp, cpl, ipl, plare, ...")
     ] = "vlp",
     steps: Annotated[
         int | None, typer.Option(min=1, help="Gradient steps; default: the preset's.")

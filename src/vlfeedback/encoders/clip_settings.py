@@ -15,15 +15,23 @@ __all__ = ["CLIPSettings", "load_chosen_clip"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CLIPSettings(EncodingConfig):
-    """Which model of open_clip, and its weights: give exactly one of the three."""
+    """Which model of open_clip, and its weights: give exactly one of the three.
+
+    Attributes:
+        architecture: any of open_clip; this one is OpenAI's smallest ViT.
+        checkpoint: path of a weights file, or hf://owner/name/file@revision.
+        pretrained: a tag of open_clip, such as "openai"; read from the hub cache.
+        random_weights_seed: untrained weights, for tests and demos.
+        tokenizer: folder of the tokenizer's files; None: CLIP's, or the hub cache.
+    """
 
     variant_field: ClassVar[str] = "architecture"
 
-    architecture: str = "ViT-B-32-quickgelu"  # any of open_clip; this one is OpenAI's smallest ViT
-    checkpoint: str | None = None  # path of a weights file, or hf://owner/name/file@revision
-    pretrained: str | None = None  # a tag of open_clip, such as "openai"; read from the hub cache
-    random_weights_seed: int | None = None  # untrained weights, for tests and demos
-    tokenizer: str | None = None  # folder of the tokenizer's files; None: CLIP's, or the hub cache
+    architecture: str = "ViT-B-32-quickgelu"
+    checkpoint: str | None = None
+    pretrained: str | None = None
+    random_weights_seed: int | None = None
+    tokenizer: str | None = None
 
 
 def load_chosen_clip(

@@ -17,11 +17,17 @@ __all__ = ["EncodingConfig", "TextCache", "first_features", "hold_scores", "pict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodingConfig:
-    """Settings that every source with a frozen picture encoder has."""
+    """Settings that every source with a frozen picture encoder has.
 
-    frame_stride: int = 1  # steps from one scored picture to the next; in between it is held
-    precision: str = "float32"  # "bfloat16", or "auto": what the device is faster in
-    batch_size: int | None = None  # pictures encoded at once; None: what suits the device
+    Attributes:
+        frame_stride: steps from one scored picture to the next; in between it is held.
+        precision: "bfloat16", or "auto": what the device is faster in.
+        batch_size: pictures encoded at once; None: what suits the device.
+    """
+
+    frame_stride: int = 1
+    precision: str = "float32"
+    batch_size: int | None = None
 
 
 class TextCache:

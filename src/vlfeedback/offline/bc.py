@@ -33,17 +33,26 @@ __all__ = ["BC", "BCConfig"]
 class BCConfig(LearnableConfig):  # type: ignore[misc]
     """Settings; the papers print none for BC, so all are our choice, after their IQL.
 
+    Attributes:
+        batch_size: transitions.
+        learning_rate: of Adam.
+        hidden: widths.
+        dropout: in the policy, in [0, 1).
+        gaussian: policy: Gaussian, or deterministic.
+        log_every: steps; the loss of the others is not read.
+        seed: of weights, dropout and sampled actions.
+
     Raises:
         ValueError: a number is out of its range.
     """
 
-    batch_size: int = 256  # transitions
-    learning_rate: float = 3e-4  # of Adam
-    hidden: list[int] = field(default_factory=lambda: [256, 256])  # widths
+    batch_size: int = 256
+    learning_rate: float = 3e-4
+    hidden: list[int] = field(default_factory=lambda: [256, 256])
     dropout: float = 0.0
     gaussian: bool = False
-    log_every: int = 100  # steps; the loss of the others is not read
-    seed: int = 0  # of weights, dropout and sampled actions
+    log_every: int = 100
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:

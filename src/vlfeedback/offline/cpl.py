@@ -43,17 +43,28 @@ class CPLConfig(PreferenceLearnerConfig):
 
     CPL-KL is ``reference=True, alpha=0.2, bias=0.75, rate_after_bc=0.1``; CPL-BC is
     ``bias=1.0, bc_coeff=1.0`` (CPL's code, state observations).
+
+    Attributes:
+        alpha: temperature of the advantages; VLP table 9.
+        bias: contrastive bias in (0, 1], see losses.contrastive; VLP table 9.
+        bc_coeff: weight of cloning beside the contrast; VLP table 9.
+        bc_steps: of cloning all segments, good and bad, first; VLP table 9.
+        warmup_steps: of the learning rate after that, if that is; CPL's code.
+        rate_after_bc: factor on the learning rate after that, likewise; CPL's code.
+        reference: CPL-KL: measure against the policy frozen at the switch.
+        ignore_ties: labels of 0.5 take part in cloning only; PLARE's code: True.
+        mean_over_all: ignored ties still divide the loss, as in PLARE's code.
     """
 
-    alpha: float = 0.1  # temperature of the advantages; VLP table 9
-    bias: float = 0.5  # contrastive bias in (0, 1], see losses.contrastive; VLP table 9
-    bc_coeff: float = 0.0  # weight of cloning beside the contrast; VLP table 9
-    bc_steps: int = 10_000  # of cloning all segments, good and bad, first; VLP table 9
-    warmup_steps: int = 10_000  # of the learning rate after that, if that is; CPL's code
-    rate_after_bc: float = 1.0  # factor on the learning rate after that, likewise; CPL's code
-    reference: bool = False  # CPL-KL: measure against the policy frozen at the switch
-    ignore_ties: bool = False  # labels of 0.5 take part in cloning only; PLARE's code: True
-    mean_over_all: bool = False  # ignored ties still divide the loss, as in PLARE's code
+    alpha: float = 0.1
+    bias: float = 0.5
+    bc_coeff: float = 0.0
+    bc_steps: int = 10_000
+    warmup_steps: int = 10_000
+    rate_after_bc: float = 1.0
+    reference: bool = False
+    ignore_ties: bool = False
+    mean_over_all: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -27,11 +27,17 @@ _WINDOW = 8
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class EvaluationCurve:
-    """E evaluations, each of the same P episodes."""
+    """E evaluations, each of the same P episodes.
 
-    steps: tuple[int, ...]  # gradient steps before each evaluation, rising
-    successes: Float64[np.ndarray, "E P"]  # 1 where the episode succeeded at any time, else 0
-    returns: Float64[np.ndarray, "E P"]  # of the environment's own reward
+    Attributes:
+        steps: gradient steps before each evaluation, rising.
+        successes: 1 where the episode succeeded at any time, else 0.
+        returns: of the environment's own reward.
+    """
+
+    steps: tuple[int, ...]
+    successes: Float64[np.ndarray, "E P"]
+    returns: Float64[np.ndarray, "E P"]
 
     def __post_init__(self) -> None:
         expected = (len(self.steps), *self.successes.shape[1:])

@@ -34,11 +34,17 @@ class Policy(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PolicyEvaluation:
-    """One run of a policy on P seeds."""
+    """One run of a policy on P seeds.
 
-    successes: Bool[np.ndarray, " P"]  # at any time of the episode
-    returns: Float64[np.ndarray, " P"]  # of the environment's own reward
-    lengths: Int64[np.ndarray, " P"]  # steps
+    Attributes:
+        successes: at any time of the episode.
+        returns: of the environment's own reward.
+        lengths: steps.
+    """
+
+    successes: Bool[np.ndarray, " P"]
+    returns: Float64[np.ndarray, " P"]
+    lengths: Int64[np.ndarray, " P"]
 
     @property
     def success(self) -> float:

@@ -42,19 +42,33 @@ __all__ = ["IPL", "IPLConfig"]
 
 @dataclass(kw_only=True)
 class IPLConfig(PreferenceLearnerConfig):
-    """Settings of IPL; the defaults are VLP's."""
+    """Settings of IPL; the defaults are VLP's.
 
-    learning_rate: float = 3e-4  # of all three networks; VLP table 8
-    gamma: float = 0.99  # discount; VLP table 8
-    regularisation: float = 0.5  # c, weight of the implied rewards' mean square; VLP table 10
-    expectile: float = 0.7  # of V; VLP table 8
-    temperature: float = 1 / 3  # beta of the policy's weights exp(A / beta); VLP table 8
-    max_weight: float = 100.0  # of one transition in the policy's loss; IPL's code
-    tau: float = 0.005  # soft update of the target Qs, a step; VLP table 8
-    n_critics: int = 2  # IPL's code
-    clip_next_values: bool = False  # to +-1 / (c (1 - gamma)); IPL's code, on for locomotion
-    replay_batch_size: int = 256  # transitions of no pair, where there are any; IPL's code
-    replay_weight: float = 0.5  # their share of the V, policy and regularisation losses; IPL's code
+    Attributes:
+        learning_rate: of all three networks; VLP table 8.
+        gamma: discount; VLP table 8.
+        regularisation: c, weight of the implied rewards' mean square; VLP table 10.
+        expectile: of V; VLP table 8.
+        temperature: beta of the policy's weights exp(A / beta); VLP table 8.
+        max_weight: of one transition in the policy's loss; IPL's code.
+        tau: soft update of the target Qs, a step; VLP table 8.
+        n_critics: IPL's code.
+        clip_next_values: to +-1 / (c (1 - gamma)); IPL's code, on for locomotion.
+        replay_batch_size: transitions of no pair, where there are any; IPL's code.
+        replay_weight: their share of the V, policy and regularisation losses; IPL's code.
+    """
+
+    learning_rate: float = 3e-4
+    gamma: float = 0.99
+    regularisation: float = 0.5
+    expectile: float = 0.7
+    temperature: float = 1 / 3
+    max_weight: float = 100.0
+    tau: float = 0.005
+    n_critics: int = 2
+    clip_next_values: bool = False
+    replay_batch_size: int = 256
+    replay_weight: float = 0.5
 
     def create(self, device: Any = False, enable_ddp: bool = False) -> IPL:
         """Make the learner; it is not built until `fit` sees the data."""

@@ -45,26 +45,44 @@ _MIN_LOG_STD, _MAX_LOG_STD = -5.0, 2.0  # d3rlpy, IQL.inner_create_impl
 class IQLConfig(LearnableConfig):  # type: ignore[misc]
     """Settings; the defaults are d3rlpy's, which are those of the paper on D4RL.
 
+    Attributes:
+        batch_size: transitions.
+        gamma: discount, in (0, 1].
+        hidden: widths, of all networks.
+        actor_learning_rate: of Adam.
+        critic_learning_rate: of Adam, Q and V.
+        cosine_steps: the actor's rate falls to 0 over so many, as in the paper; 0: constant.
+        n_critics: Q networks, the least of which counts.
+        tau: share of Q that target Q takes over each step.
+        expectile: of V, in (0, 1).
+        weight_temp: inverse temperature of advantages; 1 / 0.3333 in VLP, table 8.
+        max_weight: of one transition in the policy's loss.
+        deterministic: policy: squared error, summed over action entries (CPL's code).
+        dropout: in the policy.
+        step_order: what a step fits first: see the module's header; or "cpl".
+        log_every: steps; losses of the others are not computed.
+        seed: of weights, dropout and sampled actions.
+
     Raises:
         ValueError: a number is out of its range.
     """
 
-    batch_size: int = 256  # transitions
+    batch_size: int = 256
     gamma: float = 0.99
-    hidden: list[int] = field(default_factory=lambda: [256, 256])  # widths, of all networks
-    actor_learning_rate: float = 3e-4  # of Adam
-    critic_learning_rate: float = 3e-4  # of Adam, Q and V
-    cosine_steps: int = 0  # the actor's rate falls to 0 over so many, as in the paper; 0: constant
+    hidden: list[int] = field(default_factory=lambda: [256, 256])
+    actor_learning_rate: float = 3e-4
+    critic_learning_rate: float = 3e-4
+    cosine_steps: int = 0
     n_critics: int = 2
-    tau: float = 0.005  # share of Q that target Q takes over each step
+    tau: float = 0.005
     expectile: float = 0.7
-    weight_temp: float = 3.0  # inverse temperature of advantages; 1 / 0.3333 in VLP, table 8
+    weight_temp: float = 3.0
     max_weight: float = 100.0
-    deterministic: bool = False  # policy: squared error, summed over action entries (CPL's code)
-    dropout: float = 0.0  # in the policy
-    step_order: str = "d3rlpy"  # what a step fits first: see the module's header; or "cpl"
-    log_every: int = 100  # steps; losses of the others are not computed
-    seed: int = 0  # of weights, dropout and sampled actions
+    deterministic: bool = False
+    dropout: float = 0.0
+    step_order: str = "d3rlpy"
+    log_every: int = 100
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:

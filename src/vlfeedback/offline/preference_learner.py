@@ -21,7 +21,7 @@ from vlfeedback.encoders.bfloat16 import uses_bfloat16
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.offline.d3rlpy_quiet import QuietFit
 from vlfeedback.offline.policy_networks import PolicyNetwork, vector_size
-from vlfeedback.offline.preference_buffer import PreferenceBatch
+from vlfeedback.offline.preference_buffer import LARGEST_ACTION, PreferenceBatch
 
 __all__ = [
     "PairTensors",
@@ -34,16 +34,26 @@ __all__ = [
 
 @dataclass(kw_only=True)
 class PreferenceLearnerConfig(LearnableConfig):  # type: ignore[misc]
-    """Settings that the learners from preferences share; `gamma` only counts where V does."""
+    """Settings that the learners from preferences share; `gamma` only counts where V does.
 
-    batch_size: int = 64  # pairs; VLP table 8
-    learning_rate: float = 1e-4  # of Adam; VLP table 8
-    hidden: list[int] = field(default_factory=lambda: [256, 256])  # widths; VLP table 8
-    dropout: float = 0.25  # in the policy, to the nearest 1/256; VLP table 8
-    gaussian: bool = False  # policy: Gaussian, or deterministic as on Meta-World (CPL's code)
-    # Hidden products of training in bfloat16; "auto": where the device is faster in it.
+    Attributes:
+        batch_size: pairs; VLP table 8.
+        learning_rate: of Adam; VLP table 8.
+        hidden: widths; VLP table 8.
+        dropout: in the policy, to the nearest 1/256; VLP table 8.
+        gaussian: policy: Gaussian, or deterministic as on Meta-World (CPL's code).
+        bfloat16: hidden products of training in bfloat16; "auto": where the device is faster in
+            it.
+        seed: of the weights and of dropout.
+    """
+
+    batch_size: int = 64
+    learning_rate: float = 1e-4
+    hidden: list[int] = field(default_factory=lambda: [256, 256])
+    dropout: float = 0.25
+    gaussian: bool = False
     bfloat16: bool | Literal["auto"] = False
-    seed: int = 0  # of the weights and of dropout
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
@@ -137,6 +147,7 @@ class PreferenceLearner(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
             observations = self._config.observation_scaler.transform(observations)
         if self._config.action_scaler:
             actions = self._config.action_scaler.transform(actions)
+            actions = actions.clamp(-LARGEST_ACTION, LARGEST_ACTION)
         return PairTensors(observations, actions, prefer_second, batch.length)
 
     def _new_policy(

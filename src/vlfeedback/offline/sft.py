@@ -29,9 +29,13 @@ __all__ = ["SFT", "SFTConfig"]
 
 @dataclass(kw_only=True)
 class SFTConfig(PreferenceLearnerConfig):
-    """Settings of SFT; the networks are VLP's, who does not run it."""
+    """Settings of SFT; the networks are VLP's, who does not run it.
 
-    bc_steps: int = 10_000  # of cloning all segments first; as CPL's, VLP table 9
+    Attributes:
+        bc_steps: of cloning all segments first; as CPL's, VLP table 9.
+    """
+
+    bc_steps: int = 10_000
 
     def create(self, device: Any = False, enable_ddp: bool = False) -> SFT:
         """Make the learner; it is not built until `fit` sees the data."""

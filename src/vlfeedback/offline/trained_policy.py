@@ -31,13 +31,21 @@ _RESULT = "result.json"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainedPolicy:
-    """A trained policy, its evaluation curve, and the settings and data it was trained with."""
+    """A trained policy, its evaluation curve, and the settings and data it was trained with.
 
-    algo: Any  # a `Policy`: any d3rlpy algorithm, or a `DiffusionPolicy`
-    curve: EvaluationCurve  # empty without an evaluator
-    seconds: float  # wall time, evaluations included
-    config: dict[str, Any]  # JSON values: learner, settings, seed, steps and digests of the data
-    notes: dict[str, Any] = field(default_factory=dict)  # such as on the reward model of P-IQL
+    Attributes:
+        algo: a `Policy`: any d3rlpy algorithm, or a `DiffusionPolicy`.
+        curve: empty without an evaluator.
+        seconds: wall time, evaluations included.
+        config: JSON values: learner, settings, seed, steps and digests of the data.
+        notes: such as on the reward model of P-IQL.
+    """
+
+    algo: Any
+    curve: EvaluationCurve
+    seconds: float
+    config: dict[str, Any]
+    notes: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "cpu") -> TrainedPolicy:

@@ -54,6 +54,22 @@ PRESETS: dict[str, dict[str, float]] = {
 class TeacherConfig:
     """How a scripted teacher errs; by default it never does.
 
+    Attributes:
+        preset: of `PRESETS`; sets what is left at its default below.
+        seed: another seed, other errors.
+        beta: of sigmoid(beta * gap of returns); 0 or less: the larger return always.
+        gamma: (0, 1]; weight of each step relative to the next one: 1 the plain sum.
+        mistake: probability of the wrong answer.
+        skip: share of `margin` that one of the two returns has to exceed.
+        equal: share of `margin` below which a gap of returns is a tie.
+        margin: a typical return of a segment; None: the mean of those asked.
+        flip: probability that the label is inverted; Table II: 0.25, 0.5, 0.75.
+        proximity_flip: that probability for segments at one place; our reading.
+        proximity: exp(-distance / scale), or linear: 1 - distance / scale.
+        proximity_scale: None: the median distance of those asked; linear: the largest.
+        progress: entry of the last observation, as place; None: the last reward.
+        bpref_compat: equal returns are "first", thresholds margin * share squared.
+
     Raises:
         UnknownNameError: there is no such preset.
         ValueError: a number outside its range.
@@ -61,20 +77,20 @@ class TeacherConfig:
 
     variant_field: ClassVar[str] = "preset"
 
-    preset: str = "oracle"  # of `PRESETS`; sets what is left at its default below
-    seed: int = 0  # another seed, other errors
-    beta: float = -1.0  # of sigmoid(beta * gap of returns); 0 or less: the larger return always
-    gamma: float = 1.0  # (0, 1]; weight of each step relative to the next one: 1 the plain sum
-    mistake: float = 0.0  # probability of the wrong answer
-    skip: float = 0.0  # share of `margin` that one of the two returns has to exceed
-    equal: float = 0.0  # share of `margin` below which a gap of returns is a tie
-    margin: float | None = None  # a typical return of a segment; None: the mean of those asked
-    flip: float = 0.0  # probability that the label is inverted; Table II: 0.25, 0.5, 0.75
-    proximity_flip: float = 0.0  # that probability for segments at one place; our reading
-    proximity: Proximity = "exponential"  # exp(-distance / scale), or linear: 1 - distance / scale
-    proximity_scale: float | None = None  # None: median distance of those asked; linear: largest
-    progress: int | None = None  # entry of the last observation, as place; None: the last reward
-    bpref_compat: bool = False  # equal returns are "first", thresholds margin * share squared
+    preset: str = "oracle"
+    seed: int = 0
+    beta: float = -1.0
+    gamma: float = 1.0
+    mistake: float = 0.0
+    skip: float = 0.0
+    equal: float = 0.0
+    margin: float | None = None
+    flip: float = 0.0
+    proximity_flip: float = 0.0
+    proximity: Proximity = "exponential"
+    proximity_scale: float | None = None
+    progress: int | None = None
+    bpref_compat: bool = False
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:

@@ -32,17 +32,25 @@ __all__ = ["DINOGoalConfig", "DINOGoalReward"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DINOGoalConfig(EncodingConfig):
-    """Settings of the `dino-goal` source. Give `goal`, and exactly one of the two weights."""
+    """Settings of the `dino-goal` source. Give `goal`, and exactly one of the two weights.
+
+    Attributes:
+        goal: path(s) of pictures of the goal, same camera.
+        architecture: any DINOv2 or DINOv3 of timm.
+        checkpoint: path of a weights file, or hf://owner/name/file@revision.
+        random_weights_seed: untrained weights, for tests and demos.
+        features: "patches": mean distance of patches, which sees where things are.
+        image_size: side of the picture the network reads, px, a multiple of the patch's. DINOv2
+            was trained last at 518; at 224 (DINO-WM's, our choice) it costs a sixth.
+    """
 
     variant_field: ClassVar[str] = "architecture"
 
-    goal: str | Sequence[str] | None = None  # path(s) of pictures of the goal, same camera
-    architecture: str = "vit_base_patch14_dinov2.lvd142m"  # any DINOv2 or DINOv3 of timm
-    checkpoint: str | None = None  # path of a weights file, or hf://owner/name/file@revision
-    random_weights_seed: int | None = None  # untrained weights, for tests and demos
-    features: str = "class"  # "patches": mean distance of patches, which sees where things are
-    # Side of the picture the network reads, px, a multiple of the patch's. DINOv2 was trained last
-    # at 518; at 224 (DINO-WM's, our choice) it costs a sixth.
+    goal: str | Sequence[str] | None = None
+    architecture: str = "vit_base_patch14_dinov2.lvd142m"
+    checkpoint: str | None = None
+    random_weights_seed: int | None = None
+    features: str = "class"
     image_size: int = 224
 
 

@@ -30,14 +30,18 @@ _CUT = 5.0  # standard deviations; our choice
 
 @dataclass(frozen=True, slots=True)
 class LearnedConfig:
-    """Settings of the `learned` source."""
+    """Settings of the `learned` source.
 
-    path: str | None = None  # of a file that `vlfeedback fit reward` or `RewardModel.save` wrote
-    # Mean 0 and deviation 1 over the training steps, cut at 5. Preferences leave the scale open,
-    # and learners are tuned to one; B-Pref and RL-VLM-F do without.
+    Attributes:
+        path: of a file that `vlfeedback fit reward` or `RewardModel.save` wrote.
+        normalise: mean 0 and deviation 1 over the training steps, cut at 5. Preferences leave
+            the scale open, and learners are tuned to one; B-Pref and RL-VLM-F do without.
+        digest: SHA-256 of the weights; filled in, so that records of rewards name their model.
+            Where it is given, a file with other weights is refused.
+    """
+
+    path: str | None = None
     normalise: bool = True
-    # SHA-256 of the weights; filled in, so that records of rewards name their model. Where it is
-    # given, a file with other weights is refused.
     digest: str = ""
 
 

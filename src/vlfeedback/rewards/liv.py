@@ -33,14 +33,23 @@ _METRICS = ("cos", "l2")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LIVConfig(EncodingConfig):
-    """Settings of the `liv` source. Give exactly one of the two weights."""
+    """Settings of the `liv` source. Give exactly one of the two weights.
 
-    checkpoint: str | None = None  # path of LIV's model.pt or snapshot.pt, or an hf:// address
-    random_weights_seed: int | None = None  # untrained weights, for tests and demos
-    goal: str | Sequence[str] | None = None  # path(s) of goal pictures; None: the instruction
-    metric: str = "cos"  # as in the released config; "l2" is its code's other choice
-    preprocess: str = "paper"  # as its code does to tensors; "clip": as it does to PIL pictures
-    architecture: str = "RN50-quickgelu"  # the CLIP it was trained from; the released file's
+    Attributes:
+        checkpoint: path of LIV's model.pt or snapshot.pt, or an hf:// address.
+        random_weights_seed: untrained weights, for tests and demos.
+        goal: path(s) of goal pictures; None: the instruction.
+        metric: as in the released config; "l2" is its code's other choice.
+        preprocess: as its code does to tensors; "clip": as it does to PIL pictures.
+        architecture: the CLIP it was trained from; the released file's.
+    """
+
+    checkpoint: str | None = None
+    random_weights_seed: int | None = None
+    goal: str | Sequence[str] | None = None
+    metric: str = "cos"
+    preprocess: str = "paper"
+    architecture: str = "RN50-quickgelu"
 
 
 class LIVReward:

@@ -41,20 +41,28 @@ FirstFrame = Literal["episode", "segment"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class R3MConfig(EncodingConfig):
-    """Settings of the `r3m` source. Give exactly one of the two weights."""
+    """Settings of the `r3m` source. Give exactly one of the two weights.
+
+    Attributes:
+        size: of the ResNet: 18, 34 or 50; VLP does not say, the repository shows 50.
+        checkpoint: path of model.pt, or hf://owner/name/file@revision.
+        random_weights_seed: untrained weights, for tests and demos.
+        tokenizer: vocab.txt of distilbert-base-uncased, or its folder; None: beside the
+            checkpoint, else in the hub cache. Random weights need none.
+        first_frame: "episode": the paper's and VLP's. "segment": for labelling segments without
+            their reset; a wrapper scores single pictures, which would then be compared with
+            themselves.
+        preprocess: in whole batches, within 2 grey levels of "pil", one at a time.
+    """
 
     variant_field: ClassVar[str] = "size"
 
-    size: str | int = 50  # of the ResNet: 18, 34 or 50; VLP does not say, the repository shows 50
-    checkpoint: str | None = None  # path of model.pt, or hf://owner/name/file@revision
-    random_weights_seed: int | None = None  # untrained weights, for tests and demos
-    # vocab.txt of distilbert-base-uncased, or its folder; None: beside the checkpoint, else in the
-    # hub cache. Random weights need none.
+    size: str | int = 50
+    checkpoint: str | None = None
+    random_weights_seed: int | None = None
     tokenizer: str | None = None
-    # "episode": the paper's and VLP's. "segment": for labelling segments without their reset; a
-    # wrapper scores single pictures, which would then be compared with themselves.
     first_frame: str = "episode"
-    preprocess: str = "paper"  # in whole batches, within 2 grey levels of "pil", one at a time
+    preprocess: str = "paper"
 
 
 class R3MReward:

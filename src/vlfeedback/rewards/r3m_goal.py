@@ -32,15 +32,23 @@ __all__ = ["R3MGoalConfig", "R3MGoalReward"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class R3MGoalConfig(EncodingConfig):
-    """Settings of the `r3m-goal` source. Give the goal, and exactly one of the two weights."""
+    """Settings of the `r3m-goal` source. Give the goal, and exactly one of the two weights.
+
+    Attributes:
+        size: of the ResNet: 18, 34 or 50, which VIP's comparison uses.
+        goal: path of a picture of the goal, or of several.
+        checkpoint: path of model.pt, or hf://owner/name/file@revision.
+        random_weights_seed: untrained weights, for tests and demos.
+        preprocess: in whole batches, within 2 grey levels of "pil", one at a time.
+    """
 
     variant_field: ClassVar[str] = "size"
 
-    size: str | int = 50  # of the ResNet: 18, 34 or 50, which VIP's comparison uses
-    goal: str | Sequence[str] | None = None  # path of a picture of the goal, or of several
-    checkpoint: str | None = None  # path of model.pt, or hf://owner/name/file@revision
-    random_weights_seed: int | None = None  # untrained weights, for tests and demos
-    preprocess: str = "paper"  # in whole batches, within 2 grey levels of "pil", one at a time
+    size: str | int = 50
+    goal: str | Sequence[str] | None = None
+    checkpoint: str | None = None
+    random_weights_seed: int | None = None
+    preprocess: str = "paper"
 
 
 class R3MGoalReward:

@@ -27,9 +27,13 @@ __all__ = ["RandomConfig", "RandomReward"]
 
 @dataclass(frozen=True, slots=True)
 class RandomConfig:
-    """Settings of the `random` source."""
+    """Settings of the `random` source.
 
-    seed: int = 0  # another seed, other rewards
+    Attributes:
+        seed: another seed, other rewards.
+    """
+
+    seed: int = 0
 
 
 class RandomReward:

@@ -51,19 +51,30 @@ _GPU_VIDEOS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoboCLIPConfig(EncodingConfig):
-    """Settings of the `roboclip` source. Give exactly one of the two weights."""
+    """Settings of the `roboclip` source. Give exactly one of the two weights.
 
-    checkpoint: str | None = None  # path of s3d_howto100m.pth, or hf://owner/name/file@revision
-    random_weights_seed: int | None = None  # untrained weights, for tests and demos
-    words: str | None = None  # path of s3d_dict.npy; None: beside the checkpoint
-    demo: str | None = None  # path of a video or .npy; None: the instruction is the target
-    n_frames: int = 32  # pictures of a video, even; trained on 32, "16 also works ok" (its README)
-    # "0-1": as trained, and RoboCLIP on Franka Kitchen. "0-255": RoboCLIP on Meta-World, as
-    # released: what reproduces the printed numbers of that column.
+    Attributes:
+        checkpoint: path of s3d_howto100m.pth, or hf://owner/name/file@revision.
+        random_weights_seed: untrained weights, for tests and demos.
+        words: path of s3d_dict.npy; None: beside the checkpoint.
+        demo: path of a video or .npy; None: the instruction is the target.
+        n_frames: pictures of a video, even; trained on 32, "16 also works ok" (its README).
+        value_range: "0-1": as trained, and RoboCLIP on Franka Kitchen. "0-255": RoboCLIP on
+            Meta-World, as released: what reproduces the printed numbers of that column.
+        crop: px, even: the centre of larger pictures is cut out, as released.
+        frame_stride: steps from one picture to the next, as released.
+        batch_size: videos encoded at once; None: what suits the device.
+    """
+
+    checkpoint: str | None = None
+    random_weights_seed: int | None = None
+    words: str | None = None
+    demo: str | None = None
+    n_frames: int = 32
     value_range: str = "0-1"
-    crop: int = 250  # px, even: the centre of larger pictures is cut out, as released
-    frame_stride: int = 4  # steps from one picture to the next, as released
-    batch_size: int | None = None  # videos encoded at once; None: what suits the device
+    crop: int = 250
+    frame_stride: int = 4
+    batch_size: int | None = None
 
 
 class RoboCLIPReward:

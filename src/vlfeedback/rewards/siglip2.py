@@ -35,13 +35,18 @@ _HALF = (0.5, 0.5, 0.5)  # mean and deviation of every SigLIP's pictures
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigLIP2Config(CLIPSettings):
-    """Settings of the `siglip2` source, beside those of `CLIPSettings`; its tag is "webli"."""
+    """Settings of the `siglip2` source, beside those of `CLIPSettings`; its tag is "webli".
+
+    Attributes:
+        architecture: any SigLIP 2 of open_clip.
+        calibrated: False: the cosine, as `clip`. True: the probability of a match, which
+            saturates near 0 for most pictures of robots, so that sums of it follow the few that
+            are not.
+    """
 
     architecture: str = (
         "ViT-B-16-SigLIP2"  # any SigLIP of open_clip; this one is the smallest at /16
     )
-    # False: the cosine, as `clip`. True: the probability of a match, which saturates near 0 for
-    # most pictures of robots, so that sums of it follow the few that are not.
     calibrated: bool = False
 
 

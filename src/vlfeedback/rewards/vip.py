@@ -36,13 +36,20 @@ _SIZE, _OUTPUTS = 50, 1024  # of the released weights; the repository's `hidden_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VIPConfig(EncodingConfig):
-    """Settings of both VIP sources. Give the goal, and exactly one of the two weights."""
+    """Settings of both VIP sources. Give the goal, and exactly one of the two weights.
 
-    goal: str | Sequence[str] | None = None  # path of a picture of the goal, or of several
-    checkpoint: str | None = None  # path of model.pt, or hf://owner/name/file@revision; NO
-    # COMMERCIAL USE of the released one
-    random_weights_seed: int | None = None  # untrained weights, for tests and demos
-    preprocess: str = "paper"  # in whole batches, within 2 grey levels of "pil", one at a time
+    Attributes:
+        goal: path of a picture of the goal, or of several.
+        checkpoint: path of model.pt, or hf://owner/name/file@revision; NO COMMERCIAL USE of
+            the released one.
+        random_weights_seed: untrained weights, for tests and demos.
+        preprocess: in whole batches, within 2 grey levels of "pil", one at a time.
+    """
+
+    goal: str | Sequence[str] | None = None
+    checkpoint: str | None = None
+    random_weights_seed: int | None = None
+    preprocess: str = "paper"
 
 
 class _VIP:

@@ -35,18 +35,24 @@ _LEAST_DISTANCE = 1e-6  # of two texts: float32 features of one text differ by l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VLMRMConfig(CLIPSettings):
-    """Settings of the `vlm_rm` source, beside those of `CLIPSettings`."""
+    """Settings of the `vlm_rm` source, beside those of `CLIPSettings`.
 
-    alpha: float = 0.5  # in [0, 1]: 0 is CLIP's cosine, 1 the line alone; default of its README
-    target: str | Sequence[str] = _PLACE  # text(s) of the goal; {} is the instruction
-    # Text(s) of the scene without the goal, such as "drawer" for "close drawer" (VLP, table 11);
-    # may be left out where alpha is 0.
+    Attributes:
+        alpha: in [0, 1]: 0 is CLIP's cosine, 1 the line alone; default of its README.
+        target: text(s) of the goal; {} is the instruction.
+        baseline: text(s) of the scene without the goal, such as "drawer" for "close drawer"
+            (VLP, table 11); may be left out where alpha is 0.
+        preprocess: "vlmrm", as its code: both edges to the side, bicubic in floats. "openclip":
+            what the weights were trained with, as `clip`.
+        antialias: whether "vlmrm" filters before it shrinks. Its code leaves it to torchvision.
+            False: that of torch 2.0.1, which its setup.py pins, and so the paper's. True:
+            torchvision 0.17 and later.
+    """
+
+    alpha: float = 0.5
+    target: str | Sequence[str] = _PLACE
     baseline: str | Sequence[str] | None = None
-    # "vlmrm", as its code: both edges to the side, bicubic in floats. "openclip": what the weights
-    # were trained with, as `clip`.
     preprocess: str = "vlmrm"
-    # Whether "vlmrm" filters before it shrinks. Its code leaves it to torchvision. False: that of
-    # torch 2.0.1, which its setup.py pins, and so the paper's. True: torchvision 0.17 and later.
     antialias: bool = False
 
 

@@ -10,6 +10,7 @@ Left out: the paper's CLIP backbone, see `vlfeedback.models.vlp.network`
 
 from __future__ import annotations
 
+import warnings
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -21,7 +22,8 @@ from torch import Tensor
 
 from vlfeedback.encoders.sharing import derived
 from vlfeedback.encoders.words import WordVectors
-from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.errors import NeedsError, ShapeError, UnfamiliarPicturesWarning
+from vlfeedback.models.vlp.familiarity import UNFAMILIAR
 from vlfeedback.models.vlp.network import ReadText, VLPNetwork
 from vlfeedback.models.vlp.weights import load_vlp
 from vlfeedback.types import SegmentBatch, SourceNeeds
@@ -33,14 +35,20 @@ __all__ = ["VLPConfig", "VLPReward"]
 _CPU_CHUNK = 32  # larger leaves the cache and is no faster
 _GPU_CHUNK = 256
 
+_LOOKED_AT = 64  # pictures, the first ones, for whether they are of the training's world
+
 
 @dataclass(frozen=True, slots=True)
 class VLPConfig:
-    """Settings of the `vlp` source."""
+    """Settings of the `vlp` source.
+
+    Attributes:
+        weights: bundled name, or path of a file that `vlfeedback fit vlp` wrote.
+    """
 
     variant_field: ClassVar[str] = "weights"
 
-    weights: str = "mt50"  # bundled name, or path of a file that `vlfeedback fit vlp` wrote
+    weights: str = "mt50"
 
 
 class VLPReward:
@@ -57,12 +65,19 @@ class VLPReward:
     words are spelt with, and hardly understood. Letters of other scripts are skipped, as are
     punctuation marks; an instruction of which nothing is left is refused.
 
+    It knows the world that it was trained on; the bundled weights, Meta-World's arm and table. If
+    the first pictures that it reads are of another, it warns, once: there its scores are all but
+    constant and mean nothing. Weights of earlier releases cannot tell.
+
     Any number of windows may come at once, also none: memory is needed for a few at a time. On CUDA
     pictures are encoded in half precision.
 
     Raises:
         UnknownNameError: no such weights.
         CheckpointError: the weights file is truncated or of another architecture.
+
+    Warns:
+        UnfamiliarPicturesWarning: pictures are unlike those of the training.
     """
 
     config_type = VLPConfig
@@ -82,6 +97,7 @@ class VLPReward:
         self._network: VLPNetwork = network.to(device).requires_grad_(False)
         self._vectors = WordVectors.load()
         self._texts: dict[str, ReadText] = {}
+        self._distances: list[float] | None = [] if self.weights.pictures is not None else None
         self._chunk = _GPU_CHUNK if torch.device(device).type == "cuda" else _CPU_CHUNK
 
     @property
@@ -172,6 +188,7 @@ class VLPReward:
     @torch.inference_mode()
     def _read(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[Tensor, "B P D"]:
         check_pictures(frames, 4, "frames", "(B, H, W, 3)")
+        self._notice(frames)
         settings = self.weights.architecture
         parts = [torch.empty(0, settings.grid**2, settings.width, device=self.device)]
         for start in range(0, len(frames), self._chunk):
@@ -179,6 +196,26 @@ class VLPReward:
             with _half_precision(self.device):
                 parts.append(self._network.encoder(chunk.to(self.device)).float())
         return torch.cat(parts)
+
+    def _notice(self, frames: UInt8[np.ndarray, "B H W 3"]) -> None:
+        """Warn if the first pictures of all are of another world; later ones are not looked at."""
+        if self._distances is None or self.weights.pictures is None or not len(frames):
+            return
+        first = frames[: _LOOKED_AT - len(self._distances)]
+        self._distances += self.weights.pictures.distances(first).tolist()
+        distance = float(np.median(self._distances))
+        if distance > UNFAMILIAR:
+            warnings.warn(
+                f"Pictures are unlike those that the weights {self.config.weights!r} of 'vlp' were "
+                f"trained on: the first {len(self._distances)} lie {distance:.1f} away, and "
+                f"{UNFAMILIAR} is too far. Scores of another world are all but constant and mean "
+                "nothing; below zero, they teach to end episodes early. Take another source, see "
+                "`vlfeedback list rewards`, or train weights on this world: vlfeedback fit vlp.",
+                UnfamiliarPicturesWarning,
+                stacklevel=4,
+            )
+        if distance > UNFAMILIAR or len(self._distances) >= _LOOKED_AT:
+            self._distances = None
 
     def _read_text(self, instruction: str) -> ReadText:
         if instruction not in self._texts:

@@ -35,13 +35,19 @@ class VLPClipConfig:
     """Settings of the `vlp.clip` source: `weights`, and one of the three for CLIP.
 
     Which CLIP it is stands in the weights; another one is refused.
+
+    Attributes:
+        weights: path of a file that `vlfeedback fit vlp-clip` wrote.
+        checkpoint: path of a weights file.
+        pretrained: a tag of open_clip, such as "openai"; read from the hub cache.
+        random_weights_seed: untrained weights, for tests.
     """
 
-    weights: str | None = None  # path of a file that `vlfeedback fit vlp-clip` wrote
+    weights: str | None = None
     # CLIP's, as in the settings of the `clip` source:
-    checkpoint: str | None = None  # path of a weights file
-    pretrained: str | None = None  # a tag of open_clip, such as "openai"; read from the hub cache
-    random_weights_seed: int | None = None  # untrained weights, for tests
+    checkpoint: str | None = None
+    pretrained: str | None = None
+    random_weights_seed: int | None = None
 
 
 class VLPClipReward:

@@ -26,7 +26,9 @@ class CachedEmbeddings:
     Rewards are the source's own. Embeddings are found by the picture's content and by what they
     depend on (``embedding_id``, see `EmbeddingSource`), not by what is made of them: with another
     instruction, or in another source with the same encoder, nothing is encoded again. Records of
-    labels and of relabelled rewards name the source, as if it were not wrapped.
+    labels and of relabelled rewards name the source, as if it were not wrapped. Threads may share
+    it. Where the source can be pickled or copied, so can this: a copy uses the same file, or what
+    is in memory in the process that loads it.
 
     Args:
         source: reads pictures, and embeds them; or the id of such a one.

@@ -20,6 +20,7 @@ from vlfeedback.data.growing_preferences import (
 )
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.sampling import SegmentPairList, gather_pairs
+from vlfeedback.data.writable import check_writable
 from vlfeedback.errors import FileFormatError, InvalidValueError, ShapeError, SourceAnswerError
 from vlfeedback.types import (
     LabelRecord,
@@ -82,6 +83,8 @@ def label_pairs(
     """
     if batch_size < 1:
         raise InvalidValueError(f"batch_size={batch_size}; expected at least 1 pair.")
+    if save_to is not None:
+        check_writable(save_to)
     texts = _texts(instruction, len(pairs))
     labeller = preference_source(labeller)
     if isinstance(labeller, MeasuresPairs):

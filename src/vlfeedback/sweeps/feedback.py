@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from vlfeedback.data.contents import file_digest
+from vlfeedback.data.foreign_files import reading
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.sampling import SegmentPairList, gather_pairs
 from vlfeedback.data.whole_files import new_file
@@ -30,6 +32,8 @@ from vlfeedback.types import PreferenceLabels, PreferenceSource, RewardSource, T
 _BETWEEN: Between = "hold"  # pictures of collections are some steps apart
 
 __all__ = ["check_source", "make_feedback", "read_labels", "read_rewards"]
+
+_ADVICE = "Delete it and the .json beside it, and the same command makes both again."
 
 
 def check_source(
@@ -87,8 +91,15 @@ def make_feedback(sweep: Sweep, feedback: Feedback, folder: SweepFolder) -> dict
 def read_labels(
     feedback: Feedback, folder: SweepFolder, trajectories: list[Trajectory]
 ) -> PreferenceDataset:
-    """The labels that `make_feedback` made."""
-    return PreferenceDataset.load(_labels_path(feedback, folder), trajectories)
+    """The labels that `make_feedback` made.
+
+    Raises:
+        FileFormatError: they are no longer those, or of other trajectories.
+    """
+    path = _labels_path(feedback, folder)
+    dataset = PreferenceDataset.load(path, trajectories)
+    _check_unchanged(path, _row(feedback, folder).get("digest"), dataset.digest())
+    return dataset
 
 
 def read_rewards(
@@ -97,10 +108,12 @@ def read_rewards(
     """The trajectories with the rewards that `make_feedback` made.
 
     Raises:
-        FileFormatError: the file is of other trajectories.
+        FileFormatError: they are no longer those, or of other trajectories.
     """
     path = _rewards_path(feedback, folder)
-    rewards = np.load(path)
+    _check_unchanged(path, _row(feedback, folder).get("file"), file_digest(path))
+    with reading(path, "file of rewards", advice=_ADVICE):
+        rewards = np.load(path)
     ends = np.cumsum([len(trajectory) for trajectory in trajectories])
     if len(rewards) != ends[-1]:
         raise FileFormatError(
@@ -159,7 +172,21 @@ def _reward(
     path = _rewards_path(feedback, folder)
     with new_file(path) as partial, partial.open("wb") as file:
         np.save(file, rewards)
-    return {"steps": len(rewards), "mean_reward": float(rewards.mean(dtype=np.float64))}
+    return {
+        "steps": len(rewards),
+        "mean_reward": float(rewards.mean(dtype=np.float64)),
+        "file": file_digest(path),
+    }
+
+
+def _row(feedback: Feedback, folder: SweepFolder) -> dict[str, Any]:
+    """What is known of the labels or rewards; earlier releases noted less."""
+    return folder.find("feedback", feedback.id) or {}
+
+
+def _check_unchanged(path: Path, noted: str | None, digest: str) -> None:
+    if noted not in (None, digest):
+        raise FileFormatError(f"{path} has changed since it was made. {_ADVICE}")
 
 
 def _labels_path(feedback: Feedback, folder: SweepFolder) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vlfeedback.data.foreign_files import path_inside
-from vlfeedback.data.locks import LOCK, locked
+from vlfeedback.data.locks import is_lock, locked
 from vlfeedback.data.store import check_same_settings
 from vlfeedback.data.whole_files import new_file, read_json, write_json
 from vlfeedback.errors import FileFormatError
@@ -43,7 +43,7 @@ class SweepFolder:
             FileFormatError: the folder holds another sweep, or something else.
         """
         if not self._manifest.exists():
-            if self.root.exists() and any(path.name != LOCK for path in self.root.iterdir()):
+            if self.root.exists() and any(not is_lock(path) for path in self.root.iterdir()):
                 raise FileFormatError(
                     f"{self.root} is not empty and holds no sweep; choose another folder."
                 )

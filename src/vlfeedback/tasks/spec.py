@@ -15,15 +15,25 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")  # names become parts of file n
 
 @dataclass(frozen=True, slots=True)
 class CollectionDefaults:
-    """How episodes of a task are collected where nobody says otherwise."""
+    """How episodes of a task are collected where nobody says otherwise.
 
-    episodes: int = 32  # of each level, 1 to 1000
-    horizon: int | None = None  # steps of an episode; None: the environment's own limit
-    longest: int | None = None  # most steps an episode can have; None: no limit is known
-    random_actions: str = "box"  # of level random: "box", the whole action space, or "u01"
-    frame_stride: int = 7  # steps between pictures; 0 for none
-    least_stride: int = 0  # smallest `frame_stride`: 1 where episodes always have pictures
-    frame_size: int = 224  # side of stored pictures, px
+    Attributes:
+        episodes: of each level, 1 to 1000.
+        horizon: steps of an episode; None: the environment's own limit.
+        longest: most steps an episode can have; None: no limit is known.
+        random_actions: of level random: "box", the whole action space, or "u01".
+        frame_stride: steps between pictures; 0 for none.
+        least_stride: smallest `frame_stride`: 1 where episodes always have pictures.
+        frame_size: side of stored pictures, px.
+    """
+
+    episodes: int = 32
+    horizon: int | None = None
+    longest: int | None = None
+    random_actions: str = "box"
+    frame_stride: int = 7
+    least_stride: int = 0
+    frame_size: int = 224
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +44,44 @@ class TaskSpec:
     yours adds a task by an entry point in the group ``vlfeedback.tasks``; see
     `vlfeedback.tasks.TASKS`.
 
+    Attributes:
+        name: "drawer-close": letters, digits, "-" and ".".
+        instruction: what a person would say.
+        env_id: Gymnasium id of the environment, importable as "module:id"; "": none at hand.
+        camera: what the environment calls the view its pictures show; "": it has one only.
+        success_key: key of `info` that is truthy once the task is done; "": none.
+        wordings: other ways to say the instruction.
+        scene: what its pictures show, as a language model is told; "": nothing.
+        source: reward source to begin with; `vlfeedback list tasks` shows its id.
+        suite: tasks of one suite are told apart by their instructions: those of the others are
+            wrong ones.
+        levels: of optimality, what `rollout` acts out, such as ("expert", "random");
+            ("random",) needs none.
+        rollout: (task, level, seeds, settings) -> trajectories; see `vlfeedback.collecting`.
+            "": actions drawn from the environment's action space, which is level "random".
+        collecting: settings of a collection of its episodes.
+        retake: (task, trajectories, camera, frame_size) -> the same episodes seen by another
+            camera.
+        picture: (task) -> (H, W, 3) uint8, its scene; "": what a reset renders.
+
     Raises:
         InvalidValueError: a name that cannot be part of a file's, or an empty instruction.
     """
 
-    name: str  # "drawer-close": letters, digits, "-" and "."
-    instruction: str  # what a person would say
-    env_id: str  # Gymnasium id of the environment, importable as "module:id"; "": none at hand
-    camera: str = ""  # what the environment calls the view its pictures show; "": it has one only
-    success_key: str = "success"  # key of `info` that is truthy once the task is done; "": none
-    wordings: tuple[str, ...] = ()  # other ways to say the instruction
-    scene: str = ""  # what its pictures show, as a language model is told; "": nothing
-    source: str = "env"  # reward source to begin with; `vlfeedback list tasks` shows its id
-    # Tasks of one suite are told apart by their instructions: those of the others are wrong ones.
+    name: str
+    instruction: str
+    env_id: str
+    camera: str = ""
+    success_key: str = "success"
+    wordings: tuple[str, ...] = ()
+    scene: str = ""
+    source: str = "env"
     suite: str = ""
-    # Of optimality, what `rollout` acts out, such as ("expert", "random"); ("random",) needs none.
     levels: tuple[str, ...] = ()
-    # (task, level, seeds, settings) -> trajectories; see `vlfeedback.collecting`. "": actions drawn
-    # from the environment's action space, which is level "random".
     rollout: str = ""
     collecting: CollectionDefaults = field(default_factory=CollectionDefaults)
-    # (task, trajectories, camera, frame_size) -> the same episodes seen by another camera.
     retake: str = ""
-    picture: str = ""  # (task) -> (H, W, 3) uint8, its scene; "": what a reset renders
+    picture: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.name, what="A task's name")

@@ -38,13 +38,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in ("PreferenceSourceContract", "RewardSourceContract"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if f"{__name__}.contracts" not in sys.modules:
-        import pytest
+if not TYPE_CHECKING:  # or a type checker would take any name for one of these
 
-        pytest.register_assert_rewrite(f"{__name__}.contracts")  # failures then show values
-    from vlfeedback.testing import contracts
+    def __getattr__(name: str) -> Any:
+        if name not in ("PreferenceSourceContract", "RewardSourceContract"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if f"{__name__}.contracts" not in sys.modules:
+            import pytest
 
-    return getattr(contracts, name)
+            pytest.register_assert_rewrite(f"{__name__}.contracts")  # failures then show values
+        from vlfeedback.testing import contracts
+
+        return getattr(contracts, name)

@@ -15,11 +15,17 @@ __all__ = ["BrightnessConfig", "BrightnessEmbedder", "BrightnessReward"]
 
 @dataclass(frozen=True, slots=True)
 class BrightnessConfig:
-    """Settings of a `BrightnessReward`; fields of its `SourceNeeds`."""
+    """Settings of a `BrightnessReward`; fields of its `SourceNeeds`.
+
+    Attributes:
+        granularity: see `vlfeedback.SourceNeeds`.
+        context: steps.
+        frame_stride: steps.
+    """
 
     granularity: Granularity = "step"
-    context: int = 1  # steps
-    frame_stride: int = 1  # steps
+    context: int = 1
+    frame_stride: int = 1
 
 
 class BrightnessReward:

@@ -27,9 +27,15 @@ __all__ = ["KnownCascade", "KnownCascadeConfig", "KnownLabeller", "KnownLabeller
 
 @dataclass(frozen=True, slots=True)
 class KnownLabellerConfig:
-    """Cost, tokens and seconds of each pair that a `KnownLabeller` labels."""
+    """Cost, tokens and seconds of each pair that a `KnownLabeller` labels.
 
-    cost_usd: float = 0.25  # US dollars
+    Attributes:
+        cost_usd: US dollars.
+        tokens: of each pair, as it reports.
+        seconds: of each pair, as it reports.
+    """
+
+    cost_usd: float = 0.25
     tokens: int = 100
     seconds: float = 2.0
 
@@ -84,9 +90,14 @@ class KnownLabeller:
 
 @dataclass(frozen=True, slots=True)
 class KnownCascadeConfig:
-    """Cost and seconds of each pair that the person of a `KnownCascade` labels."""
+    """Cost and seconds of each pair that the person of a `KnownCascade` labels.
 
-    cost_usd: float = 1.0  # US dollars
+    Attributes:
+        cost_usd: US dollars.
+        seconds: of each pair, as they report.
+    """
+
+    cost_usd: float = 1.0
     seconds: float = 8.0
 
 

@@ -51,7 +51,12 @@ class Frames(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ArrayFrames:
-    """Pictures held in memory: the simplest `Frames`."""
+    """Pictures held in memory: the simplest `Frames`.
+
+    Attributes:
+        times: (F,) int64, ascending: the states that were pictured; state 0 is the reset.
+        pictures: (F, H, W, 3) uint8 0-255, RGB.
+    """
 
     times: Int64[np.ndarray, " F"]
     pictures: UInt8[np.ndarray, "F H W 3"]
@@ -238,7 +243,13 @@ class Trajectory:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Segment:
-    """A view of `length` steps of a trajectory; made by `Trajectory.segment`."""
+    """A view of `length` steps of a trajectory; made by `Trajectory.segment`.
+
+    Attributes:
+        trajectory: the episode.
+        start: its first step.
+        length: steps.
+    """
 
     trajectory: Trajectory
     start: int

@@ -85,6 +85,7 @@ def test_a_source_of_single_pictures_by_a_third_party(episodes: list[Trajectory]
     # Brightness is the reward here, up to the pairs of two dark episodes, which have no order.
     for name in ("random_pairs", "clustered_pairs", "success_auc", "expert_over_random"):
         assert value(diagnosis, name) == 1.0
+    assert value(diagnosis, "expert_over_rest") == value(diagnosis, "expert_over_half") == 1.0
     assert value(diagnosis, "value_order") == 1.0
     assert "same in either order" in why_not(diagnosis, "reversed_clips")
     assert why_not(diagnosis, "right_instruction") == "It reads no instruction."
@@ -207,8 +208,8 @@ def test_progress_is_reported_up_to_the_end(episodes: list[Trajectory]) -> None:
     diagnose(
         EnvReward(), inputs_of(episodes, None), report=lambda *progress: heard.append(progress)
     )
-    assert heard[0][:3] == ("episodes", 1, 16)  # 8 episodes, 5 pairings, 3 more
-    assert heard[-1][1:3] == (16, 16)
+    assert heard[0][:3] == ("episodes", 1, 17)  # 8 episodes, 5 pairings, 4 more
+    assert heard[-1][1:3] == (17, 17)
 
 
 def test_the_curves_show_an_expert_that_succeeds_also_backwards(

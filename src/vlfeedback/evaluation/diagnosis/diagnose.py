@@ -22,6 +22,7 @@ from vlfeedback.evaluation.diagnosis.episode_scores import scores_of_episode
 from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs
 from vlfeedback.evaluation.diagnosis.metrics import METRICS, MetricValue, NotApplicable
 from vlfeedback.evaluation.diagnosis.pair_metrics import pair_metrics
+from vlfeedback.evaluation.diagnosis.rests import rest_metrics
 from vlfeedback.evaluation.diagnosis.sensitivity import across_cameras, across_wordings
 from vlfeedback.evaluation.diagnosis.speed import segments_per_second
 from vlfeedback.evaluation.resampling import Bootstrap
@@ -63,7 +64,7 @@ def diagnose(
     scorer = CachedSegmentScorer(paced_source)
     rng = np.random.default_rng([inputs.seed, len(inputs.episodes)])
     bootstrap = Bootstrap({t: t.level for t in inputs.episodes}, rng=rng)
-    total = len(inputs.episodes) + len(inputs.pairings) + 3
+    total = len(inputs.episodes) + len(inputs.pairings) + 4
     n_done = 0
 
     def finish(part: str) -> None:
@@ -77,6 +78,8 @@ def diagnose(
         along[trajectory] = scores_of_episode(paced_source, trajectory, inputs.instruction)
         finish("episodes")
     metrics: dict[str, MetricValue] = episode_metrics(paced_source, along, bootstrap)
+    metrics |= rest_metrics(paced_source, along, inputs.instruction, bootstrap)
+    finish("episodes held still")
     priors: dict[str, float] = {}
     for pairing in inputs.pairings:
         of_pairing = pair_metrics(scorer, pairing, inputs, bootstrap, rng)

@@ -17,13 +17,13 @@ from vlfeedback.types import SCATTERED, Trajectory
 __all__ = ["choose_episodes", "choose_goal_episode", "load_episodes", "write_goal"]
 
 
-def load_episodes(folder: Path, task: str) -> list[Trajectory]:
+def load_episodes(folder: str | Path, task: str) -> list[Trajectory]:
     """A task's episodes in a folder of `vlfeedback collect`, scattered scenes left out.
 
     Raises:
         FileNotFoundError: there are none.
     """
-    return [t for t in Collection.open(folder).load(task) if t.level != SCATTERED]
+    return [t for t in Collection.open(Path(folder)).load(task) if t.level != SCATTERED]
 
 
 def choose_episodes(
@@ -78,7 +78,7 @@ def choose_goal_episode(
     return (succeed or candidates)[0], remaining
 
 
-def write_goal(trajectory: Trajectory, folder: Path) -> Path:
+def write_goal(trajectory: Trajectory, folder: str | Path) -> Path:
     """Write an episode's last picture as PNG; where it is.
 
     Raises:
@@ -87,7 +87,7 @@ def write_goal(trajectory: Trajectory, folder: Path) -> Path:
     """
     image = require("PIL.Image", extra="vision", needed_by="A picture of a goal")
     frames = pictures_of(trajectory)
-    path = path_inside(folder, f"goal-{trajectory.task}.png", where="A task's name")
+    path = path_inside(Path(folder), f"goal-{trajectory.task}.png", where="A task's name")
     with new_file(path) as partial:
         image.fromarray(frames.read(frames.times[-1:])[0]).save(partial, format="png")
     return path

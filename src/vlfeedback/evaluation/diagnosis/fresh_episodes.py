@@ -59,7 +59,7 @@ def fresh_settings(
 
 
 def collect_fresh(
-    root: Path,
+    root: str | Path,
     task: TaskSpec,
     settings: Mapping[str, Any],
     *,
@@ -75,7 +75,7 @@ def collect_fresh(
         workers: processes.
         report: see `vlfeedback.collecting.collect`.
     """
-    folder = root / f"{settings['seed']}-every-{settings['frame_stride']}"
+    folder = Path(root) / f"{settings['seed']}-every-{settings['frame_stride']}"
     levels = [level for level in LEVELS if level in (*task.levels, "random")]
     collect(folder, [task], settings=settings, workers=workers, levels=levels, report=report)
     return Collection.open(folder).load(task.name, levels)

@@ -72,6 +72,20 @@ METRICS: Mapping[str, MetricKind] = MappingProxyType(
             0.5,
             "Share of pairs of an expert's and a random episode in which the expert is paid more.",
         ),
+        "expert_over_rest": MetricKind(
+            "expert above doing nothing",
+            "%",
+            0.5,
+            "Share of experts' episodes that are paid more than the picture of their reset, held "
+            "for as long. Below guessing, a policy learns to stay where it is.",
+        ),
+        "expert_over_half": MetricKind(
+            "expert above half of it, then nothing",
+            "%",
+            0.5,
+            "The same against the episode up to half of the way to its success, whose last picture "
+            "is then held. Below guessing, a policy learns to stop before it is done.",
+        ),
         "return_correlation": MetricKind(
             "scores with returns",
             "correlation",

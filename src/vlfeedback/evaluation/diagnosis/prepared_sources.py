@@ -53,7 +53,7 @@ class PreparedSources:
         return {name: self._live[name] for name in self._sources if name in self._live}
 
     def add_goals(
-        self, evaluated: list[Trajectory], others: Sequence[Trajectory], folder: Path
+        self, evaluated: list[Trajectory], others: Sequence[Trajectory], folder: str | Path
     ) -> list[Trajectory]:
         """Make the sources that wait for a goal picture; returns the episodes to evaluate.
 

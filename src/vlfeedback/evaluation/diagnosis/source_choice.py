@@ -14,10 +14,16 @@ __all__ = ["SourceChoice"]
 
 @dataclass(frozen=True, slots=True)
 class SourceChoice:
-    """One source that is to be made."""
+    """One source that is to be made.
 
-    name: str  # what it is called in tables
-    id: str  # "family" or "family.variant"
+    Attributes:
+        name: what it is called in tables.
+        id: "family" or "family.variant".
+        settings: of the source, by name.
+    """
+
+    name: str
+    id: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -31,10 +31,16 @@ __all__ = ["DiagnosedSources", "diagnose_sources"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DiagnosedSources:
-    """The figures of several sources, and what a page draws beside them."""
+    """The figures of several sources, and what a page draws beside them.
 
-    results: dict[str, Any]  # all figures, as `vlfeedback eval source --json` writes them
-    diagnoses: Mapping[str, Diagnosis]  # by source, with curves
+    Attributes:
+        results: all figures, as `vlfeedback eval source --json` writes them.
+        diagnoses: by source, with curves.
+        inputs: the episodes and pairs that all of them were measured on.
+    """
+
+    results: dict[str, Any]
+    diagnoses: Mapping[str, Diagnosis]
     inputs: DiagnosisInputs
 
 
@@ -50,8 +56,8 @@ def diagnose_sources(
     horizon: int | None = None,
     frame_size: int = 112,
     camera: str = "",
-    clips: Path | None = None,
-    goals: Path | None = None,
+    clips: str | Path | None = None,
+    goals: str | Path | None = None,
     device: str = "cpu",
     workers: int = 1,
     report: Report | None = None,

@@ -1,9 +1,10 @@
-"""The verdict on a source, from its figures: good, weak or useless, and why.
+"""The verdict on a source, from its figures: good, weak, useless or inconclusive, and why.
 
 A verdict depends on two questions that any reward must answer: which of two random segments is
 better, and did this episode succeed. Each is judged by its 95 % interval, never by the figure
-alone. The other figures can only hold a verdict back from "good". Pages and documents take the
-rule in words from `describe_rule`.
+alone. The other figures can only hold a verdict back from "good". Where an interval reaches from
+what is not good to what is, more episodes may decide either way, and the verdict says so. Pages
+and documents take the rule in words from `describe_rule`.
 """
 
 from __future__ import annotations
@@ -48,17 +49,20 @@ THRESHOLDS: Mapping[str, float] = MappingProxyType(
 )
 """What a verdict compares with; all but the last with the lower ends of intervals."""
 
-Word = Literal["good", "weak", "useless"]
+Word = Literal["good", "weak", "useless", "inconclusive"]
 
 _SENTENCES: Mapping[Word, str] = {
     "good": "good: worth a training run",
     "weak": "weak: it knows something; train with it only beside a better one",
     "useless": "useless: not worth a training run",
+    "inconclusive": "inconclusive: too few episodes to say; measure with more of them",
 }
 _PAIRS, _SUCCESS, _IN_PLACE_OF_SUCCESS = "random_pairs", "success_auc", "expert_over_random"
 # Beside the two questions: figures whose whole interval must lie above chance in a good source.
 _MUST_BEAT_CHANCE = {
     "expert_over_random": "pays experts no more than random actions",
+    "expert_over_rest": "pays experts no more than doing nothing",
+    "expert_over_half": "pays experts no more than half of their work and then nothing",
     "right_instruction": "does not tell the right instruction from a wrong one",
     "reversed_clips": "does not tell forwards from backwards",
 }
@@ -99,19 +103,22 @@ def decide(metrics: Mapping[str, MetricValue], *, prior: float) -> Verdict:
     answers = [(e, *q) for q in questions if (e := _estimate(metrics, q[0])) is not None]
     above_chance = [e.low > chance for e, _, chance, _ in answers]
     above_good = [e.low > max(chance, good) for e, _, chance, good in answers]
+    below_good = [e.high <= max(chance, good) for e, _, chance, good in answers]
     reasons = [_reason(*answer) for answer in answers]
-    failings = _failings(metrics)
+    failings, undecided = _failings(metrics)
     unsteady = [
         f"Beware: {statement}: {_shown(name, e)}."
         for name, statement in _SHOULD_BE_STEADY.items()
         if (e := _estimate(metrics, name)) is not None and e.mean < STEADY
     ]
-    word: Word = "weak"
-    if not any(above_chance):
-        word = "useless"
-    elif all(above_good) and not failings:
+    word: Word = "inconclusive"
+    if any(above_chance) and (any(below_good) or failings):
+        word = "weak"
+    elif any(above_chance) and all(above_good) and not undecided:
         word = "good"
-    return Verdict(word, (*reasons, *failings, *unsteady))
+    elif answers and not any(above_chance) and all(below_good):
+        word = "useless"
+    return Verdict(word, (*reasons, *failings, *undecided, *unsteady))
 
 
 def describe_rule(thresholds: Mapping[str, float] = THRESHOLDS) -> dict[str, str]:
@@ -121,23 +128,31 @@ def describe_rule(thresholds: Mapping[str, float] = THRESHOLDS) -> dict[str, str
         thresholds: those that were compared with, of a result's own where it keeps them.
 
     Returns:
-        A sentence for each word, ``"useless"``, ``"good"``, ``"weak"``, and for ``"beware"``.
+        A sentence for each word, ``"useless"``, ``"good"``, ``"weak"`` and ``"inconclusive"``, and
+        for ``"beware"``.
     """
     percent = {name: f"{100 * value:g} %" for name, value in thresholds.items()}
     pairs, success = (f"“{METRICS[name].title}”" for name in (_PAIRS, _SUCCESS))
     failings = [*_MUST_BEAT_CHANCE.values(), *_MUST_NOT_FALL.values()]
     return {
         "useless": (
-            f"neither of {pairs} and {success} has its whole interval above {percent['chance']}; "
-            "for the former, above the prior where always preferring the same side is right more "
-            "often."
+            f"neither of {pairs} and {success} has its whole interval above {percent['chance']}, "
+            "for the former above the prior where always preferring the same side is right more "
+            "often; and none reaches what is good."
         ),
         "good": (
             f"the former's interval lies above {percent['good_random_pairs']}, the latter's above "
             f"{percent['good_success_auc']}, and nothing holds the source back: that it "
             f"{', '.join(failings[:-1])}, or {failings[-1]}."
         ),
-        "weak": "everything in between.",
+        "weak": (
+            "one of the two is above guessing, and the interval of one lies below what is good, or "
+            "something holds the source back."
+        ),
+        "inconclusive": (
+            "everything else: an interval reaches from what is not good to what is, so that more "
+            "episodes may decide either way."
+        ),
         "beware": (
             "A rank correlation across wordings or cameras below "
             f"{thresholds['steady_correlation']:g} is a warning and holds no verdict back, since a "
@@ -146,18 +161,25 @@ def describe_rule(thresholds: Mapping[str, float] = THRESHOLDS) -> dict[str, str
     }
 
 
-def _failings(metrics: Mapping[str, MetricValue]) -> list[str]:
-    """What keeps a source from being good, whatever it answers to the two questions."""
-    failings = [
-        f"It {statement}: {_shown(name, e)}."
-        for name, statement in _MUST_BEAT_CHANCE.items()
-        if (e := _estimate(metrics, name)) is not None and not e.low > CHANCE
-    ]
-    return failings + [
+def _failings(metrics: Mapping[str, MetricValue]) -> tuple[list[str], list[str]]:
+    """What keeps a source from being good, whatever it answers to the two questions; and what may.
+
+    As with the two questions, an interval that reaches from guessing to `GOOD_AUC` decides nothing.
+    """
+    failings, undecided = [], []
+    for name, statement in _MUST_BEAT_CHANCE.items():
+        if (e := _estimate(metrics, name)) is None or e.low > CHANCE:
+            continue
+        if e.high > GOOD_AUC:
+            undecided.append(f"Too few episodes to say whether it {statement}: {_shown(name, e)}.")
+        else:
+            failings.append(f"It {statement}: {_shown(name, e)}.")
+    failings += [
         f"It {statement}: {_shown(name, e)}."
         for name, statement in _MUST_NOT_FALL.items()
         if (e := _estimate(metrics, name)) is not None and e.high < 0
     ]
+    return failings, undecided
 
 
 def _estimate(metrics: Mapping[str, MetricValue], name: str) -> Estimate | None:
@@ -168,13 +190,25 @@ def _estimate(metrics: Mapping[str, MetricValue], name: str) -> Estimate | None:
 
 def _reason(e: Estimate, name: str, chance: float, good: float) -> str:
     finding = f"“{METRICS[name].title}”: {_shown(name, e)}"
+    guessing, good_begins = f"{100 * chance:.0f} %", f"{100 * max(chance, good):.0f} %"
     if e.high < chance:
-        return f"Worse than guessing at {finding}; guessing gives {100 * chance:.0f} %."
-    if e.low <= chance:
-        return f"No better than guessing at {finding}; guessing gives {100 * chance:.0f} %."
-    if e.low <= good:
-        return f"Better than guessing at {finding}; good begins above {100 * good:.0f} %."
-    return f"Clearly better than guessing at {finding}."
+        return f"Worse than guessing at {finding}; guessing gives {guessing}."
+    if e.low > max(chance, good):
+        return f"Clearly better than guessing at {finding}."
+    could_be_good = e.high > max(chance, good)
+    if e.low > chance and could_be_good:
+        return (
+            f"Better than guessing at {finding}; too few episodes to say whether it is good, above "
+            f"{good_begins}."
+        )
+    if e.low > chance:
+        return f"Better than guessing at {finding}; good begins above {good_begins}."
+    if could_be_good:
+        return (
+            f"Too few episodes to say anything of {finding}; guessing gives {guessing}, good "
+            f"begins above {good_begins}."
+        )
+    return f"No better than guessing at {finding}; guessing gives {guessing}."
 
 
 def _shown(name: str, e: Estimate) -> str:

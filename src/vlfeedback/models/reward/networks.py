@@ -63,6 +63,25 @@ _DISCRETE = ("n_states", "n_actions")  # fields that an earlier release did not 
 class RewardModelConfig:
     """What a reward model reads, and the networks it is made of.
 
+    Attributes:
+        inputs: state-action | state | frames | embeddings | points: what is read of each step;
+            a state is the one before the action, a picture or its embedding the one after it.
+        network: mlp | linear | cnn | resnet18 | pointnet; auto: what reads the inputs.
+        n_members: of the ensemble; B-Pref, reward_model.py.
+        hidden: widths of the MLP; B-Pref, reward_model.py.
+        output: tanh | linear; auto: linear for resnet18 and linear, else tanh (B-Pref,
+            RL-VLM-F).
+        picture_size: pixels; pictures are scaled to such squares; None: not at all.
+        frame_stride: steps from one scored picture to the next; in between it is held.
+        encoder: what embeds; written by the fit.
+        n_states: discrete values, read one-hot; 0: numbers, read as they are; written by the
+            fit where it is 0.
+        n_actions: likewise.
+        n_centroids: points kept by the two set abstractions.
+        radii: m.
+        n_neighbours: points of a ball that are read, at most.
+        point_width: of the first layer; all others are multiples of it.
+
     Raises:
         ValueError: no such input or network, or one cannot read the other.
 
@@ -71,25 +90,21 @@ class RewardModelConfig:
         'cnn'
     """
 
-    # state-action | state | frames | embeddings | points: what is read of each step; a state is the
-    # one before the action, a picture or its embedding the one after it
     inputs: str = "state-action"
-    network: str = "auto"  # mlp | linear | cnn | resnet18 | pointnet; auto: what reads the inputs
-    n_members: int = 3  # of the ensemble; B-Pref, reward_model.py
-    hidden: tuple[int, ...] = (256, 256, 256)  # widths of the MLP; B-Pref, reward_model.py
-    # tanh | linear; auto: linear for resnet18 and linear, else tanh (B-Pref, RL-VLM-F)
+    network: str = "auto"
+    n_members: int = 3
+    hidden: tuple[int, ...] = (256, 256, 256)
     output: str = "auto"
-    picture_size: int | None = None  # pixels; pictures are scaled to such squares; None: not at all
-    frame_stride: int = 1  # steps from one scored picture to the next; in between it is held
-    encoder: dict[str, Any] = field(default_factory=dict)  # what embeds; written by the fit
-    # Discrete values, read one-hot; 0: numbers, read as they are; written by the fit where it is 0:
+    picture_size: int | None = None
+    frame_stride: int = 1
+    encoder: dict[str, Any] = field(default_factory=dict)
     n_states: int = 0
     n_actions: int = 0
     # Point clouds, see `PointCloudNet`:
-    n_centroids: tuple[int, int] = (512, 128)  # points kept by the two set abstractions
-    radii: tuple[float, float] = (0.05, 0.1)  # m
-    n_neighbours: tuple[int, int] = (32, 64)  # points of a ball that are read, at most
-    point_width: int = 64  # of the first layer; all others are multiples of it
+    n_centroids: tuple[int, int] = (512, 128)
+    radii: tuple[float, float] = (0.05, 0.1)
+    n_neighbours: tuple[int, int] = (32, 64)
+    point_width: int = 64
 
     def __post_init__(self) -> None:
         if self.inputs not in NETWORKS:

@@ -29,18 +29,27 @@ _BATCH = {"cnn": 64, "resnet18": 32, "pointnet": 32}  # RL-VLM-F; clouds our cho
 class RewardTraining:
     """How a reward model is trained.
 
+    Attributes:
+        epochs: passes over the pairs, at most; B-Pref, config (reward_update).
+        batch_size: pairs; None: 128, 64 for the CNN, 32 for resnet18 (RL-VLM-F).
+        learning_rate: of Adam; B-Pref, reward_model.py.
+        target_accuracy: stop above it, mean over members; B-Pref; 1: never.
+        label_margin: labels become y (1 - 2 margin) + margin; B-Pref, reward_model.py.
+        validation: share of the pairs held out; our choice, the papers hold out none.
+        patience: passes without a lower validation loss; then the best are kept.
+        bf16: matrix products in bfloat16; "auto": where the device is faster in it.
+
     Raises:
         ValueError: a number is out of its range.
     """
 
-    epochs: int = 200  # passes over the pairs, at most; B-Pref, config (reward_update)
-    batch_size: int | None = None  # pairs; None: 128, 64 for the CNN, 32 for resnet18 (RL-VLM-F)
-    learning_rate: float = 3e-4  # of Adam; B-Pref, reward_model.py
-    target_accuracy: float = 0.97  # stop above it, mean over members; B-Pref; 1: never
-    label_margin: float = 0.0  # labels become y (1 - 2 margin) + margin; B-Pref, reward_model.py
-    validation: float = 0.1  # share of the pairs held out; our choice, the papers hold out none
-    patience: int | None = None  # passes without a lower validation loss; then the best are kept
-    # Matrix products in bfloat16; "auto": where the device is faster in it.
+    epochs: int = 200
+    batch_size: int | None = None
+    learning_rate: float = 3e-4
+    target_accuracy: float = 0.97
+    label_margin: float = 0.0
+    validation: float = 0.1
+    patience: int | None = None
     bf16: bool | Literal["auto"] = False
 
     def __post_init__(self) -> None:

@@ -18,6 +18,7 @@ from vlfeedback.models.checkpoint import (
     settings_of,
     understanding,
 )
+from vlfeedback.models.vlp.familiarity import PictureStatistics
 from vlfeedback.models.vlp.network import VLPArchitecture, VLPNetwork
 
 __all__ = ["VLPWeights", "bundled_weights", "load_vlp", "save_vlp"]
@@ -29,13 +30,24 @@ _FORMAT = CheckpointFormat(
 
 @dataclass(frozen=True, slots=True)
 class VLPWeights:
-    """Description in a weights file, beside the tensors."""
+    """Description in a weights file, beside the tensors.
+
+    Attributes:
+        architecture: of the network.
+        score_mean: of training windows under their own instruction.
+        score_std: likewise.
+        tasks: trained on.
+        training: settings, versions, hardware.
+        pictures: what those of the training look like; None in files of earlier releases, which
+            cannot tell pictures of other worlds.
+    """
 
     architecture: VLPArchitecture
-    score_mean: float  # of training windows under their own instruction
+    score_mean: float
     score_std: float
-    tasks: tuple[str, ...]  # trained on
-    training: dict[str, Any]  # settings, versions, hardware
+    tasks: tuple[str, ...]
+    training: dict[str, Any]
+    pictures: PictureStatistics | None = None
 
 
 def bundled_weights() -> dict[str, Path]:
@@ -69,11 +81,17 @@ def load_vlp(name_or_path: str | Path) -> tuple[VLPNetwork, VLPWeights]:
             finite_number(description, "score_std", positive=True),
             tuple(description["tasks"]),
             dict(description["training"]),
+            _statistics(description),
         )
     check_outline(lambda: VLPNetwork(weights.architecture), tensors, path, file_format=_FORMAT)
     network = VLPNetwork(weights.architecture)
     fill_network(network, tensors, path, file_format=_FORMAT)
     return network.eval(), weights
+
+
+def _statistics(description: dict[str, Any]) -> PictureStatistics | None:
+    pictures = description.get("pictures")
+    return None if pictures is None else PictureStatistics.from_json(pictures)
 
 
 def _resolve(name_or_path: str) -> Path:

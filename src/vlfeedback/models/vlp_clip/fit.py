@@ -34,15 +34,26 @@ _STATISTICS = 1  # of the random streams of a seed; 0 is the training's
 
 @dataclass(frozen=True, slots=True)
 class VLPClipTraining:
-    """How the model is trained; all from Table 7 of the paper where nothing else is said."""
+    """How the model is trained; all from Table 7 of the paper where nothing else is said.
 
-    steps: int = 15_000  # batches; the paper's "epochs", which must mean these at 6 hours in all
-    batch: int = 16  # pairs, each of another task; all tasks where there are fewer
-    learning_rate: float = 3e-5  # of Adam at the first step; falls to 0 as a half cosine
-    weight_decay: float = 0.1  # decoupled, of matrices only, as in LAPP
-    n_negatives: int = 4  # segments and instructions of other tasks that a pair is compared with
-    ilp_weight: float = 0.1  # lambda 1
-    ivp_weight: float = 0.5  # lambda 2, printed as lambda 1
+    Attributes:
+        steps: batches; the paper's "epochs", which must mean these at 6 hours in all.
+        batch: pairs, each of another task; all tasks where there are fewer.
+        learning_rate: of Adam at the first step; falls to 0 as a half cosine.
+        weight_decay: decoupled, of matrices only, as in LAPP.
+        n_negatives: segments and instructions of other tasks that a pair is compared with.
+        ilp_weight: lambda 1.
+        ivp_weight: lambda 2, printed as lambda 1.
+        seed: of the first weights and of what batches are drawn.
+    """
+
+    steps: int = 15_000
+    batch: int = 16
+    learning_rate: float = 3e-5
+    weight_decay: float = 0.1
+    n_negatives: int = 4
+    ilp_weight: float = 0.1
+    ivp_weight: float = 0.5
     seed: int = 0
 
 

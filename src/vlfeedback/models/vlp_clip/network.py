@@ -29,26 +29,42 @@ __all__ = ["VLPClipArchitecture", "VLPClipNetwork"]
 class VLPClipArchitecture:
     """Everything needed to build an empty network.
 
+    Attributes:
+        n_frames: pictures a score reads (paper, Table 7).
+        picture_width: of CLIP's picture tokens: ViT-B/16.
+        text_width: of CLIP's text tokens: ViT-B/16.
+        self_layers: paper, Table 7.
+        n_heads: paper, Table 7.
+        head: paper, Table 7.
+        dropout: paper, Table 7.
+        width: 1. of tokens in both streams, texts projected, as LAPP does: D_w is 1536.
+        separate_self_attention: 2. a stack each: "separately inputted", paper 3.1.
+        cross_blocks: 3. in each direction: Table 7 counts self-attention layers only.
+        class_token: 4. read CLIP's too; the paper counts H/p * W/p tokens, without.
+        temporal_embedding: 5. learned, added to each picture's tokens: without it a
+            segment and its reverse score the same, and opening is closing.
+        sigmoid: 6. on the score, as in LAPP; it keeps P within [0.269, 0.731].
+        frozen_clip: 7. so that each picture is encoded once; True is all there is.
+
     Raises:
         NeedsError: a field has a value that is not supported.
     """
 
-    n_frames: int = 8  # pictures a score reads (paper, Table 7)
-    picture_width: int = 768  # of CLIP's picture tokens: ViT-B/16
-    text_width: int = 512  # of CLIP's text tokens: ViT-B/16
-    self_layers: int = 2  # paper, Table 7
-    n_heads: int = 16  # paper, Table 7
-    head: tuple[int, int] = (512, 256)  # paper, Table 7
-    dropout: float = 0.1  # paper, Table 7
+    n_frames: int = 8
+    picture_width: int = 768
+    text_width: int = 512
+    self_layers: int = 2
+    n_heads: int = 16
+    head: tuple[int, int] = (512, 256)
+    dropout: float = 0.1
     # The choices that the paper leaves open:
-    width: int = 768  # 1. of tokens in both streams, texts projected, as LAPP does: D_w is 1536
-    separate_self_attention: bool = True  # 2. a stack each: "separately inputted", paper 3.1
-    cross_blocks: int = 1  # 3. in each direction: Table 7 counts self-attention layers only
-    class_token: bool = False  # 4. read CLIP's too; the paper counts H/p * W/p tokens, without
-    temporal_embedding: bool = True  # 5. learned, added to each picture's tokens: without it a
-    # segment and its reverse score the same, and opening is closing
-    sigmoid: bool = False  # 6. on the score, as in LAPP; it keeps P within [0.269, 0.731]
-    frozen_clip: bool = True  # 7. so that each picture is encoded once; True is all there is
+    width: int = 768
+    separate_self_attention: bool = True
+    cross_blocks: int = 1
+    class_token: bool = False
+    temporal_embedding: bool = True
+    sigmoid: bool = False
+    frozen_clip: bool = True
 
     def __post_init__(self) -> None:
         if not self.frozen_clip:

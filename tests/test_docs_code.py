@@ -1,0 +1,134 @@
+"""The Python of every page runs as it is printed, top to bottom, on less work and small data.
+
+What a page takes for granted, such as a dataset of the reader's, is made before its first block.
+"""
+
+import importlib.util
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")})
+PLUGIN = ROOT / "tests" / "plugin"
+
+BEFORE = {
+    "CONTRIBUTING.md": "from vlfeedback.testing import BrightnessReward as MyReward",
+    "choose_a_source.md": """
+        import vlfeedback
+        my_source = vlfeedback.make_reward_source("picture-energy")
+    """,
+    "eval_labels.md": """
+        from pathlib import Path
+        import vlfeedback
+        from vlfeedback.collecting import collect, complete_settings
+        tasks = [vlfeedback.get_task(name) for name in ("drawer-close", "door-open")]
+        settings = complete_settings(tasks, {"episodes": 2, "horizon": 99})
+        levels = ("expert", "medium", "random")
+        collect(Path("mtvlp"), tasks, settings=settings, levels=levels, workers=1)
+        my_source = vlfeedback.make_reward_source("picture-energy")
+    """,
+    "offline.md": """
+        import os, warnings
+        os.environ["MINARI_DATASETS_PATH"] = os.getcwd()
+        import gymnasium as gym, minari, numpy as np
+        from minari.data_collector import EpisodeBuffer
+        spaces = {
+            "state": gym.spaces.Box(-9, 9, (3,), np.float32),
+            "camera": gym.spaces.Box(0, 255, (40, 40, 3), np.uint8),
+        }
+        draw = np.random.default_rng(0)
+        episodes = [
+            EpisodeBuffer(
+                observations={
+                    "state": draw.normal(size=(61, 3)).astype(np.float32),
+                    "camera": draw.integers(0, 256, (61, 40, 40, 3), dtype=np.uint8),
+                },
+                actions=draw.uniform(-1, 1, (60, 2)).astype(np.float32),
+                rewards=draw.normal(size=60),
+                terminations=[False] * 60,
+                truncations=[step == 59 for step in range(60)],
+                infos={},
+            )
+            for _ in range(4)
+        ]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            minari.create_dataset_from_buffers(
+                "my/dataset-v0", episodes, observation_space=gym.spaces.Dict(spaces),
+                action_space=gym.spaces.Box(-1, 1, (2,), np.float32), author="Ada",
+                jpeg_encoding=False,
+            )
+    """,
+    "plugins.md": f"import sys; sys.path.insert(0, {str(PLUGIN)!r})",
+    "sources.md": """
+        import gymnasium as gym, numpy as np, vlfeedback
+        from PIL import Image
+        Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save("drawer_closed.png")
+    """,
+}
+LESS_WORK = {
+    "n_steps=20_000": "n_steps=2",
+    "total_timesteps=100_000": "total_timesteps=25",
+    "eval_freq=5_000": "eval_freq=20, n_eval_episodes=1",
+    "HORIZON = 150": "HORIZON = 12",
+    '"p-iql", trajectories=': '"p-iql", reward_training={"epochs": 1}, trajectories=',
+    'camera="corner2")': 'camera="corner2", episodes=2, n_pairs=4, horizon=60)',
+    'Collection.open(Path("mtvlp")))': 'Collection.open(Path("mtvlp")), n_pairs=4)',
+    # Weights of others are not there; untrained ones of the smallest network are.
+    'pretrained="openai"': 'architecture="ViT-S-32-alt", random_weights_seed=0',
+    '"checkpoint": "vip.pt"': '"random_weights_seed": 0',
+}
+
+
+def blocks_of(page: Path) -> list[str]:
+    """Python of a page, also of blocks that are set in."""
+    pattern = r"^( *)```python\n(.*?)^\1```"
+    found = re.findall(pattern, page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return [textwrap.dedent(block) for _, block in found]
+
+
+def program_of(page: Path) -> str:
+    code = "\n".join([textwrap.dedent(BEFORE.get(page.name, "")), *blocks_of(page)])
+    for printed, less in LESS_WORK.items():
+        code = code.replace(printed, less)
+    return code
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks_of(page)], ids=lambda page: page.name
+)
+def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path) -> None:
+    code = program_of(page)
+    for extra in re.findall(r"^from (stable_baselines3|minari)\b", code, re.MULTILINE):
+        if importlib.util.find_spec(extra) is None:
+            pytest.skip(f"{page.name} uses {extra}, which is not installed")
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_less_work_is_the_work_of_some_page() -> None:
+    """What is no longer printed would be run in full, or not be what is printed."""
+    printed = "\n".join(block for page in PAGES for block in blocks_of(page))
+    assert [text for text in LESS_WORK if text not in printed] == []
+
+
+def test_the_sources_of_the_page_on_plugins_pass_the_contract(tmp_path: Path) -> None:
+    sources = [b for b in blocks_of(ROOT / "docs" / "plugins.md") if "def rewards" in b]
+    tests = [
+        f"class Test{name}(RewardSourceContract):\n"
+        f"    @pytest.fixture\n    def source(self): return {name}()\n"
+        for name in re.findall(r"^class (\w+Reward)\b", "\n".join(sources), re.MULTILINE)
+    ]
+    assert len(tests) == 2
+    imports = "import pytest\nfrom vlfeedback.testing import RewardSourceContract\n"
+    (tmp_path / "test_page.py").write_text("\n".join([*sources, imports, *tests]))
+    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_page.py"]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert re.search(r"\b1\d passed", done.stdout), done.stdout  # of two contracts
