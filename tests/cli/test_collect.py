@@ -64,7 +64,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run("--out", str(out), *SMALL)
     assert done.returncode == 0, done.stderr
     assert "4 trajectories collected" in done.stdout
-    assert "vlfeedback fit vlp --data" in done.stdout
+    assert "vlfeedback label --data" in done.stdout
     return out
 
 
