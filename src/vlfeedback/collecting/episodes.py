@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from vlfeedback.collecting.settings import complete_settings, steps_of, unusable
 from vlfeedback.collecting.worker_pool import worker_pool
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import write_trajectories
+from vlfeedback.data.unfinished import noted_as_unfinished
 from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
 from vlfeedback.registry import load_target, suggest
 from vlfeedback.tasks import TaskSpec, get_task
@@ -87,7 +89,11 @@ def collect(
         if report is not None:
             report(f"collect {spec.name}", n_done, total, math.nan)
 
-    _do(missing, workers, tell)
+    with ExitStack() as notes:
+        for spec in specs:
+            levels_to_come = [level for other, level, *_ in missing if other is spec]
+            notes.enter_context(noted_as_unfinished(collection.root / spec.name, levels_to_come))
+        _do(missing, workers, tell)
     return total
 
 
