@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.plugin_site import PLUGIN, answer, python
+from tests.plugin_site import PLUGIN, answer, command, python
 
 
 def test_an_installed_plugin_is_listed_made_and_has_gymnasium_ids(installed: Path) -> None:
@@ -176,6 +176,22 @@ class Reward(metaclass=Meta): ...
 """,
     "entry": "from vlfeedback.registry import Entry\nReward = Entry('bad', 'nowhere:Reward')",
     "docstring": "class Reward:\n    __doc__ = 3",
+    "needs": """
+class Meta(type):
+    @property
+    def needs(cls): raise SystemExit(3)
+class Reward(metaclass=Meta):
+    'Its class says its needs, and leaves.'
+""",
+    "attribute": "def __getattr__(name): raise SystemExit(name)",
+    "base exception": "class Own(BaseException): ...\nraise Own('mine')",
+    "error": """
+class Own(Exception):
+    def __str__(self): raise ValueError('no words')
+raise Own
+""",
+    "surrogate": "raise RuntimeError('a \\ud800 b')",
+    "summary": "from vlfeedback.registry import Entry\nReward = Entry('bad', 'bad:Reward', 5)",
 }
 
 
@@ -206,6 +222,7 @@ print(json.dumps({
     assert not any(said["others"]) and len(said["others"]) > 10
     assert said["weights"]
     assert said["doctor"] == ["reward source bad"]
+    assert "vlp" in command("list", "rewards", site=site)  # and a terminal takes it
 
 
 def test_a_plugin_that_knows_its_needs_only_once_it_is_made_is_listed_without_them(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from vlfeedback.errors import RenderError
 from vlfeedback.optional import require
 from vlfeedback.tasks import get_task
-from vlfeedback_envs.rendering import SceneRenderer, SimulatorState
+from vlfeedback_envs.rendering import BoundToSimulator, SceneRenderer, SimulatorState
 
 __all__ = ["MetaWorldView"]
 
@@ -29,7 +29,7 @@ __all__ = ["MetaWorldView"]
 _BOUND = 10.0
 
 
-class MetaWorldView(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
+class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.float32]]):
     """One Meta-World v3 task.
 
     Observations are (39,) float32: hand, gripper, two objects (position and quaternion), the
@@ -49,7 +49,9 @@ class MetaWorldView(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
     Raises:
         UnknownNameError: no such task, camera or quality.
         MissingExtraError: Meta-World is not installed.
-        RenderError: another render mode, or no OpenGL driver at the first picture.
+        RenderError: another render mode, or no OpenGL driver at the first picture; see
+            `SceneRenderer` for where pictures may be taken.
+        InvalidTypeError: it is pickled or copied.
     """
 
     # Gymnasium declares it as an instance variable.

@@ -12,6 +12,7 @@ import functools
 import importlib.util
 import os
 import sys
+import threading
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from vlfeedback.errors import RenderError, UnknownNameError
+from vlfeedback.errors import InvalidTypeError, RenderError, UnknownNameError
 from vlfeedback.optional import require
 
 if sys.platform == "linux" and not os.environ.get("DISPLAY") and "mujoco" not in sys.modules:
@@ -43,7 +44,7 @@ except (ImportError, AttributeError, OSError, RuntimeError) as error:
         f"({error}). {_GL_HELP}"
     ) from error
 
-__all__ = ["QUALITIES", "Quality", "SceneRenderer", "SimulatorState"]
+__all__ = ["QUALITIES", "BoundToSimulator", "Quality", "SceneRenderer", "SimulatorState"]
 
 # Everything the tasks of Meta-World 3.1.1 change in their model at reset.
 _EDITED_FIELDS = ("body_pos", "body_quat", "site_pos")
@@ -75,8 +76,25 @@ class SimulatorState:
     model_fields: tuple[np.ndarray, ...]  # shared between the states of an episode
 
 
-class SceneRenderer:
-    """Renders states of one model through one camera, upright and never mirrored."""
+class BoundToSimulator:
+    """What holds a running simulator or its OpenGL context, and cannot be pickled or copied.
+
+    A copy would draw a model that its simulation does not move, or share a context with another.
+    """
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise InvalidTypeError(
+            f"{type(self).__name__} holds a running simulator and is neither pickled nor copied. "
+            "Make another, gym.make(env.spec), and reset it with the same seed; to another process "
+            "give a function that makes it."
+        )
+
+
+class SceneRenderer(BoundToSimulator):
+    """Renders states of one model through one camera, upright and never mirrored.
+
+    Pictures are taken in one process, and in the thread that took the first.
+    """
 
     def __init__(
         self, model: Any, *, camera: str, size: int, quality: str, hide_goal: bool
@@ -97,6 +115,7 @@ class SceneRenderer:
         ]
         self._data = mujoco.MjData(model)
         self._renderer: _Renderer | None = None
+        self._thread: threading.Thread | None = None
         self._snapshot: tuple[np.ndarray, ...] = ()
         self._turned = False
 
@@ -113,8 +132,10 @@ class SceneRenderer:
         """The picture of one state.
 
         Raises:
-            RenderError: no OpenGL driver could be started on this machine.
+            RenderError: no OpenGL driver could be started on this machine, another thread took the
+                first picture, or this process was forked from one that had rendered.
         """
+        self._check_place()
         live = tuple(getattr(self._model, name).copy() for name in _EDITED_FIELDS)
         alpha = self._model.site_rgba[self._hidden_sites, 3].copy()
         self._write_fields(state.model_fields)
@@ -135,6 +156,23 @@ class SceneRenderer:
             self._renderer.close()
             self._renderer = None
 
+    def _check_place(self) -> None:
+        """Refuse a place where OpenGL would fail, or never return."""
+        if _forked_from_a_renderer:
+            raise RenderError(
+                "This process was forked from one that had rendered, where OpenGL never returns. "
+                "Have processes spawned: gym.make_vec(id, num_envs=2, asynchronous=True) does for "
+                "ids of vlfeedback, and vector_kwargs={'context': 'spawn'} for all; or start them "
+                "before the first picture is rendered."
+            )
+        here = threading.current_thread()
+        if self._renderer is not None and self._thread is not here:
+            raise RenderError(
+                f"This environment took its first picture in the thread {self._thread!r} and is "
+                f"asked for one in {here!r}; OpenGL works in one thread. Render there alone, or "
+                "close() it there before it renders here, or make an environment in each thread."
+            )
+
     def _write_fields(self, fields: tuple[np.ndarray, ...]) -> None:
         for name, values in zip(_EDITED_FIELDS, fields, strict=True):
             getattr(self._model, name)[:] = values
@@ -148,7 +186,7 @@ class SceneRenderer:
         mujoco.mj_comPos(self._model, data)
         mujoco.mj_camlight(self._model, data)
         if self._renderer is None:
-            self._renderer = self._start()
+            self._renderer, self._thread = self._start(), threading.current_thread()
             # Some cameras are mounted rolled by half a turn. Turning the picture puts it upright;
             # flipping its rows would mirror it, and "left" would mean right.
             self._turned = data.cam(self._camera).xmat[7] < -0.3  # world z of the camera's up axis
@@ -163,6 +201,8 @@ class SceneRenderer:
         return np.ascontiguousarray(np.rot90(picture, 2)) if self._turned else picture
 
     def _start(self) -> _Renderer:
+        global _has_rendered
+        _has_rendered = True
         # Triton, which torch's optimisers import, and Mesa each bring an LLVM: loaded after
         # Mesa's, triton's crashes the process (seen with Mesa 22.3).
         if importlib.util.find_spec("triton") is not None:
@@ -193,6 +233,20 @@ class _Renderer(mujoco.Renderer):  # type: ignore[misc]  # MuJoCo has no types
 
 
 _unclosed: weakref.WeakSet[_Renderer] = weakref.WeakSet()
+_has_rendered = _forked_from_a_renderer = False
+_of_other_processes: list[Any] = []
+
+
+def _notice_fork() -> None:
+    global _forked_from_a_renderer
+    _forked_from_a_renderer = _has_rendered
+    for renderer in list(_unclosed):  # the other process's; may not even be closed here
+        _of_other_processes.append((renderer._gl_context, renderer._mjr_context))
+        renderer._gl_context = renderer._mjr_context = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_notice_fork)
 
 
 @functools.cache

@@ -100,5 +100,9 @@ def reason_of(error: BaseException) -> str:
     >>> reason_of(NeedsError("Pass a goal.")), reason_of(OSError("disk gone"))
     ('Pass a goal.', 'OSError: disk gone')
     """
-    ours = isinstance(error, VLFeedbackError)
-    return str(error) if ours else f"{type(error).__name__}: {error}"
+    try:
+        # Surrogates, which no terminal takes, are written out.
+        said = str(error).encode("utf-8", "backslashreplace").decode("utf-8")
+    except Exception:  # another package's error may fail at that too
+        return type(error).__name__
+    return said if isinstance(error, VLFeedbackError) else f"{type(error).__name__}: {said}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from functools import cached_property, reduce
 from importlib.metadata import entry_points
@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from vlfeedback.errors import (
     BrokenPluginError,
+    InvalidTypeError,
     InvalidValueError,
     MissingExtraError,
     UnknownNameError,
@@ -56,6 +57,7 @@ class Entry:
 
     Raises:
         InvalidValueError: one of recogniser and loader, without the other.
+        InvalidTypeError: something else than text, or than `Released` for `weights`.
     """
 
     name: str
@@ -70,6 +72,14 @@ class Entry:
     problem: str = ""
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            is_weights = field.name == "weights"
+            if not isinstance(value, Released | None if is_weights else str):
+                raise InvalidTypeError(
+                    f"Entry {self.name!r} has {field.name}={value!r}; expected "
+                    f"{'a Released or None' if is_weights else 'a text'}."
+                )
         if bool(self.recogniser) != bool(self.loader):
             raise InvalidValueError(
                 f"Entry {self.name!r} has recogniser={self.recogniser!r} and "
@@ -190,7 +200,7 @@ class Registry(Generic[T]):
 
     def _plugins(self) -> list[Entry]:
         points = sorted(
-            (p.name, p.value, p.dist.name if p.dist else "(unknown)")
+            (p.name, p.value, (p.dist and p.dist.name) or "(unknown)")
             for p in entry_points(group=self.group)
         )
         return [Entry(name, value, distribution=dist) for name, value, dist in points]
@@ -265,7 +275,9 @@ def imported(entry: Entry, kind: str, target: str = "") -> Any:
     loaded = _import(module, entry, kind)
     try:
         return reduce(getattr, attribute.split("."), loaded)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         if entry.distribution == OWN and not isinstance(error, AttributeError):
             raise
         raise BrokenPluginError(
@@ -279,9 +291,9 @@ def _import(module: str, entry: Entry, kind: str) -> ModuleType:
         if entry.extra:
             return require(module, extra=entry.extra, needed_by=f"{kind} {entry.name!r}")
         return importlib.import_module(module)
-    except MissingExtraError:
+    except (MissingExtraError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:  # whatever a plugin raises, with its name put to it
+    except BaseException as error:  # whatever a plugin raises, with its name put to it
         if entry.distribution == OWN:
             raise
         raise BrokenPluginError(

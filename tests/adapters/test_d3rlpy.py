@@ -197,6 +197,16 @@ def test_an_unknown_last_observation_is_not_learnt_from() -> None:
     assert adapter.to_replay_buffer([unknown]).transition_count == 3
 
 
+@pytest.mark.parametrize("make", [adapter.to_replay_buffer, adapter.to_mdp_dataset])
+def test_a_round_trip_makes_no_unknown_observation_real(make: Any) -> None:
+    unknown = episode(0, 4)
+    repeated = np.concatenate([unknown.observations[:-1], unknown.observations[-2:-1]])
+    unknown = replace(unknown, observations=repeated, last_observation_repeated=True)
+    (read,) = adapter.from_replay_buffer(make([unknown]))
+    assert len(read) == 3 and not read.last_observation_repeated
+    np.testing.assert_array_equal(read.observations, unknown.observations[:4])  # each was seen
+
+
 @pytest.mark.slow
 def test_d3rlpy_learns_from_it() -> None:
     import d3rlpy

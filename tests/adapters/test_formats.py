@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -96,7 +97,7 @@ def test_a_copy_of_a_collection_has_its_layout_and_says_what_gave_the_rewards(
         Collection.create(out, {"episodes": 2})
 
 
-@pytest.mark.parametrize(("drop", "word"), [(1, "fewer"), (-1, "more")])
+@pytest.mark.parametrize(("drop", "word"), [(1, "there is none"), (-1, "more")])
 def test_a_copy_is_of_all_trajectories_or_there_is_none(
     collection: Path, tmp_path: Path, drop: int, word: str
 ) -> None:
@@ -191,3 +192,40 @@ def test_a_flat_copy_needs_rewards_of_all_or_none(tmp_path: Path) -> None:
     with pytest.raises(NeedsError):
         copy.write([replace(first, rewards=np.zeros(4, np.float32)), second], {})
     assert not (tmp_path / "copy.npz").exists()
+
+
+def test_a_copy_of_a_collection_has_what_else_lies_in_it(collection: Path, tmp_path: Path) -> None:
+    (collection / "reach" / "task.json").write_text("{}")
+    (collection / "notes.txt").write_text("mine")
+    (collection / "push" / "expert.h5.1-ab.partial").touch()
+    (collection / ".lock").touch()
+    (tmp_path / "secret").write_text("of the machine")
+    (collection / "away").symlink_to(tmp_path / "secret")
+    with h5py.File(collection / "push" / "expert.h5", "a") as file:
+        file["000000"].attrs["unknown"], file["000000/extra"] = "kept", np.arange(3)
+    dataset = open_dataset(collection)
+    dataset.new_copy(str(tmp_path / "paid")).write(paid(dataset.read()), {"source": "vlp"})
+    names = sorted(
+        p.relative_to(tmp_path / "paid").as_posix()
+        for p in (tmp_path / "paid").rglob("*")
+        if not p.is_dir()
+    )
+    files = [f"{t}/{k}.h5" for t in ("push", "reach") for k in ("expert", "random", SCATTERED)]
+    assert names == sorted([*files, "away", "collection.json", "notes.txt", "reach/task.json"])
+    assert (tmp_path / "paid" / "away").is_symlink()
+    with h5py.File(tmp_path / "paid" / "push" / "expert.h5") as file:
+        assert file["000000"].attrs["unknown"] == "kept"
+        assert file["000000/extra"][:].tolist() == [0, 1, 2]
+        assert set(file["000000"]) == {"observations", "actions", "env_rewards", "extra", "rewards"}
+
+
+def test_a_copy_of_a_copy_has_the_newest_rewards_alone(tmp_path: Path) -> None:
+    write_trajectories(tmp_path / "a.h5", [episode("a", pictures=True)])
+    for origin, out in (("a", "b"), ("b", "c")):
+        dataset = open_dataset(tmp_path / f"{origin}.h5")
+        given = [replace(t, rewards=np.full(4, ord(out), np.float32)) for t in dataset.read()]
+        dataset.new_copy(str(tmp_path / f"{out}.h5")).write(given, {})
+    (read,) = read_trajectories(tmp_path / "c.h5")
+    assert read.rewards is not None and read.rewards.tolist() == [99.0] * 4
+    assert read.env_rewards is not None and read.env_rewards.tolist() == [0, 1, 2, 3]
+    assert read.frames is not None and read.frames.read([0, 4]).sum() == 0

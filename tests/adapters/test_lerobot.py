@@ -200,6 +200,28 @@ def test_rows_that_are_wrong_are_named(dataset: Path) -> None:
         list(adapter.read(dataset))
 
 
+def test_columns_that_are_no_numbers_are_named(dataset: Path) -> None:
+    ragged = [[0.0, 1.0, 2.0]] * 34 + [[0.0]]
+    change_rows(dataset, "observation.state", ragged)
+    with pytest.raises(ShapeError, match=r"observation.state holds lists of \[3, 1\] numbers"):
+        list(adapter.read(dataset))
+    change_rows(dataset, "observation.state", ["here"] * 35)
+    with pytest.raises(ShapeError, match=r"observation.state holds string; expected numbers"):
+        list(adapter.read(dataset))
+    change_rows(dataset, "observation.state", [[0.0]] * 35)
+    change_rows(dataset, "next.success", [None] * 5 + [True] * 30)
+    with pytest.raises(ShapeError, match=r"next.success has no value in 5 rows"):
+        list(adapter.read(dataset))
+
+
+def test_an_episode_that_is_listed_twice_is_refused(dataset: Path) -> None:
+    path = dataset / "meta" / "episodes" / "chunk-000" / "file-000.parquet"
+    table = pq.read_table(path)
+    pq.write_table(pa.concat_tables([table.slice(0, 1), table.slice(0, 2)]), path)
+    with pytest.raises(FileFormatError, match="lists an episode twice"):
+        adapter.read(dataset)
+
+
 def broken(kind: str, whole: list[Trajectory]) -> list[Trajectory]:
     return {
         "fewer": whole[:2],

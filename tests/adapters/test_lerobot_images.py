@@ -71,6 +71,10 @@ def test_a_source_reads_them_and_a_copy_keeps_them(dataset: Path, tmp_path: Path
     adapter.write_relabelled(tmp_path / "copy", relabelled, origin=dataset)
     new, old = (pq.read_table(root / FIRST_FILE) for root in (tmp_path / "copy", dataset))
     assert new[EYE].equals(old[EYE])
+    n_groups = {
+        pq.read_metadata(r / FIRST_FILE).num_row_groups for r in (tmp_path / "copy", dataset)
+    }
+    assert n_groups == {5}  # 35 rows, 8 at once: pictures are read by groups
     np.testing.assert_array_equal(frames_of(tmp_path / "copy", 2).read([3])[0], picture_of(2, 3))
 
 

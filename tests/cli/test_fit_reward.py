@@ -69,6 +69,7 @@ def test_it_writes_a_model_that_the_source_loads(labelled: Path, tmp_path: Path)
     assert model.training["epochs"] == 2
     printed = " ".join(run.output.split())
     assert "Stopped after 2 passes: that is how many were asked for." in printed
+    assert " of 40 answered pairs are trained on, " in printed
     assert "Warning: " in printed  # 40 pairs of 20 trajectories are many straddling ones
     data = labelled / "data"
     following = f"vlfeedback relabel --data {data} --source learned --source-config "

@@ -1,5 +1,7 @@
 """`vlfeedback goals`, from the command line to the pictures."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,5 +38,30 @@ def test_goals_are_the_last_pictures_of_experts_that_succeeded(
 def test_more_goals_than_episodes_that_succeeded_are_refused(
     tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(NeedsError, match=r"has 2 expert episodes .* and 3 are asked for"):
+    with pytest.raises(
+        NeedsError,
+        match=r"has 2 expert episodes .* and 3 are asked for.* --episodes 6 --frame-stride 7 --out",
+    ):
         run(str(tiny_dataset), "--out", str(tmp_path), "--count", "3")
+
+
+def test_what_is_lacking_is_said_and_the_advice_gives_it(tmp_path: Path) -> None:
+    """CartPole is collected without pictures where nobody asks for some."""
+    options = ["--tasks", "cart-pole-balance", "--episodes", "1", "--workers", "1"]
+    code = "from vlfeedback.cli import main; main()"
+    collect = [sys.executable, "-c", code, "collect", "--levels", "expert", *options]
+    data, other = tmp_path / "data", tmp_path / "other"
+    subprocess.run([*collect, "--out", str(data)], check=True, capture_output=True)
+    with pytest.raises(NeedsError) as refusal:
+        run(str(data), "--out", str(tmp_path / "goals"))
+    assert "has 1 expert episodes of 'cart-pole-balance': 1 succeed, 0 of those have pictures" in (
+        str(refusal.value)
+    )
+    looked = CliRunner().invoke(app, ["browse", str(data)])
+    assert isinstance(looked.exception, NeedsError)
+    for message in (str(refusal.value), str(looked.exception)):
+        assert "--frame-stride 7" in message and "--out OTHER" in message
+    collect += ["--frame-stride", "7", "--frame-size", "32", "--out", str(other)]
+    subprocess.run(collect, check=True, capture_output=True)
+    assert "1 goals are written" in run(str(other), "--out", str(tmp_path / "goals"))
+    assert CliRunner().invoke(app, ["browse", str(other)]).exit_code == 0

@@ -61,7 +61,7 @@ def test_a_second_process_is_refused_before_it_asks_and_nothing_paid_is_lost(
     assert second.returncode == 1
     assert second.stderr.splitlines()[-1] == (
         f"BusyError: Another process writes instructions into {out}; wait for it, or choose "
-        "another name."
+        "another place."
     )
     assert sorted(map(task_of, server.requests)) == sorted(TASKS)
     assert sorted(load_corpus(out)) == sorted(TASKS)

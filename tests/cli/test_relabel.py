@@ -197,12 +197,12 @@ def test_pictures_that_are_lacking_name_the_option(
         ("d.h5", "there.h5", "there already; choose another name"),
         ("no.h5", "o.h5", "no such file"),
         ("empty", "o", "is a folder without episodes (*.h5)"),
-        ("folder", "o", "folder/expert.h5 cannot be read"),
+        ("folder", "o", "folder/expert.h5 is no readable"),
         ("collected", "o.h5", "is a folder and so is its copy; o.h5 names a file"),
         ("collected", "collected/o", "lies in collected, of which it is to be a copy"),
         ("hub:folder", "o.h5", "of no known format"),
         ("lerobot:folder", "lerobot:other", "has no meta/info.json"),
-        ("text.h5", "o.h5", "cannot be read"),
+        ("text.h5", "o.h5", "is no readable"),
     ],
 )
 def test_what_cannot_be_relabelled_is_said_at_once(

@@ -136,7 +136,7 @@ def test_a_second_command_into_one_copy_is_refused_in_a_sentence(
     assert second.returncode == 1
     assert second.stderr == (
         f"BusyError: Another process relabels into {tmp_path}/out.h5; wait for it, or choose "
-        "another name.\n"
+        "another place.\n"
     )
     assert names(tmp_path) == {"data.h5"}
 

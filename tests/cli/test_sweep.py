@@ -201,7 +201,13 @@ def test_a_run_that_fails_is_reported_with_its_log_and_the_others_go_on(
     assert "2 of 4 runs are finished" in done.stdout
     assert f"{TWIN} failed: {TEACHER}, whose labels it shares, failed." in done.stdout
     assert run("report", out).returncode == 0
-    assert "missing (0 of 1 seeds)" in (out / "report.md").read_text(encoding="utf-8")
+    report = (out / "report.md").read_text(encoding="utf-8")
+    assert "missing (0 of 1 seeds)" in report
+    assert f"Missing runs, counted nowhere: 2 ({TEACHER}: UnknownNameError: " in report
+    assert "bc_stepps" in report and f"; {TWIN}: {TEACHER}, whose labels it shares, fa" in report
+    file.write_text(SWEEP, encoding="utf-8")
+    assert run("sweep", file, "--out", out, "--data", data).returncode == 0
+    assert not list((out / "logs").glob("*.failed"))
 
 
 def test_a_dry_run_shows_all_runs_and_starts_none(
@@ -218,6 +224,34 @@ def test_a_dry_run_shows_all_runs_and_starts_none(
     assert "8 of 8 runs are to do" in said
     assert said.count("cart-pole-balance") == 8
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "note"),
+    [
+        ("[labels.teacher]", "[labels.vlp]", "has no pictures", "labels of 'vlp'"),
+        ("[rewards.env]", "[rewards.picture-energy]", "has no pictures", "'picture-energy'"),
+        ("length = 5", "length = 500", "Segments of 500 steps do not fit", "labels of 'teacher'"),
+        ("[rewards.env]", "[rewards.random]\nconfig.seed = 2.5", "is 2.5, a float", "'random'"),
+    ],
+)
+def test_what_a_source_cannot_read_is_found_by_a_dry_run(
+    file: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    old: str,
+    new: str,
+    message: str,
+    note: str,
+) -> None:
+    text = SWEEP.replace(old, new, 1).replace('"env/iql" = "offline-rl-vlm-f-1/IQL-GT"', "")
+    file.write_text(text, encoding="utf-8")
+    arguments = ["sweep", str(file), "--out", str(tmp_path / "out"), "--data", str(data)]
+    code, _, error = run_here([*arguments, "--dry-run"], monkeypatch, capsys)
+    assert code == 1 and message in error
+    assert f"{note}, task 'cart-pole-balance' of tiny." in error
 
 
 @pytest.mark.parametrize(
@@ -245,7 +279,7 @@ def test_what_does_not_exist_is_refused_before_anything_runs(
     arguments = ["sweep", str(file), "--out", str(out), "--data", str(data)]
     code, _, error = run_here(arguments, monkeypatch, capsys)
     assert code == 1
-    assert message in error and len(error.splitlines()) == 1
+    assert message in error and len(error.splitlines()) <= 2
     assert not out.exists()
 
 

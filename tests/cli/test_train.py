@@ -104,6 +104,21 @@ def test_pairs_are_learnt_from_with_the_data_they_are_of(run: Run) -> None:
     assert TrainedPolicy.load("policy").config["preferences"] is not None
 
 
+def test_how_many_labels_a_reward_model_is_trained_on_is_said(run: Run) -> None:
+    pairs = sample_segment_pairs(EPISODES, 10, 8, rng=np.random.default_rng(0))
+    label_pairs(pairs, make_preference_source("teacher"), save_to=Path("labels.parquet"))
+    arguments = ("--learner", "p-iql", "--data", "data.h5", "--labels", "labels.parquet", *SMOKE)
+    share = ("--set", 'reward_training={"epochs": 1, "validation": 0.2}')
+    code, said, message = run(*arguments, *share, "--out", "held-out")
+    assert code == 0, message
+    outcome = TrainedPolicy.load("held-out").notes["reward_model"]
+    assert outcome["n_straddling"] > 0
+    assert f"Reward model: {outcome['n_pairs']} of 10 answered pairs are trained on, " in said
+    none = ("--set", 'reward_training={"epochs": 1, "validation": 0.0}')
+    _, said, _ = run(*arguments, *none, "--out", "all")
+    assert "Reward model: All 10 answered pairs are trained on." in said
+
+
 def test_data_of_any_format_train_and_an_environment_may_be_named(run: Run) -> None:
     npz.write(Path("data.npz"), EPISODES)
     arguments = ("--learner", "bc", "--data", "data.npz", *SMOKE, "--out", "policy")
@@ -152,6 +167,17 @@ def test_what_cannot_be_trained_is_said_with_what_to_do(run: Run) -> None:
         (("--set", "n_steps=3"), "give that: --steps 3."),
         (("--set", "expectile"), "sets nothing; expected key=value"),
         (("--task", "drawer-close"), "and none of 'drawer-close'"),
+        (("--set", "hidden=[]"), "expected the units of at least one layer"),
+        (("--set", "hidden=[0]"), "--set hidden=[0]; expected the units of each layer, at least"),
+        (("--set", "actor_learning_rate=-1"), "--set actor_learning_rate=-1; expected a finite"),
+        (("--device", "gpu"), "--device gpu is none; expected 'cpu', 'cuda', or one of several"),
+        (("--env", "Nope-v0"), "No environment 'Nope-v0': Environment `Nope` doesn't exist"),
+        (("--env", "no_such:Nope-v0"), "No environment 'no_such:Nope-v0': No module named 'no_su"),
+        (
+            ("--env", "Pendulum-v1"),
+            "The environment's observations have shape (3,) and those of trajectory "
+            "'cart-pole-balance/000000' (4,)",
+        ),
     ):
         code, _, message = run("--learner", "iql", "--data", "data.h5", "--out", "p", *option)
         assert code == 1 and text in message, message

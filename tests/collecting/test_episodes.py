@@ -1,6 +1,7 @@
 """Collections of tasks that only their user knows."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,16 @@ def test_an_environment_without_a_time_limit_needs_a_horizon(
             collect(tmp_path / "out", [own_task("Endless-v0", "walk")], workers=0)
     finally:
         del gym.registry["Endless-v0"]
+
+
+def test_a_file_that_was_cut_off_is_named_and_collected_again_once_it_is_deleted(
+    walk: TaskSpec, tmp_path: Path
+) -> None:
+    collect(tmp_path / "out", [walk], settings=SMALL, workers=0, policies=GO)
+    path = tmp_path / "out" / "walk" / "expert.h5"
+    os.truncate(path, path.stat().st_size - 100)
+    with pytest.raises(FileFormatError, match=r"walk/expert\.h5 is no .* delete it and collect"):
+        collect(tmp_path / "out", [walk], settings=SMALL, workers=0, policies=GO)
+    path.unlink()
+    assert collect(tmp_path / "out", [walk], settings=SMALL, workers=0, policies=GO) == 2
+    assert len(Collection.open(tmp_path / "out").load("walk", ["expert"])) == 2

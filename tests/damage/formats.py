@@ -172,6 +172,11 @@ class _MinariArrow(_Minari):
     storage = "arrow"
 
 
+@register("minari-parquet")
+class _MinariParquet(_Minari):
+    storage = "parquet"
+
+
 @register("lerobot")
 class _LeRobot:
     @staticmethod
@@ -183,6 +188,15 @@ class _LeRobot:
     @staticmethod
     def read(folder: Path) -> Any:
         return list(adapters.lerobot.read(folder / "a"))
+
+
+@register("lerobot-images")
+class _LeRobotImages(_LeRobot):
+    @staticmethod
+    def write(folder: Path) -> None:
+        from tests.adapters.lerobot_by_hand import lay_out
+
+        lay_out(folder / "a", cameras=(), images=("observation.image",))
 
 
 @register("labels", knows=True)
@@ -209,9 +223,10 @@ class _GrowingLabels:
 
     @staticmethod
     def read(folder: Path) -> Any:
-        return vlfeedback.label_pairs(
+        labels = vlfeedback.label_pairs(
             _pairs(), _StopsAfter(99), batch_size=2, save_to=folder / "a.parquet"
         ).labels
+        return labels.prefer_second, labels.outcome, labels.labeller  # and not how long they took
 
 
 @register("rewards", knows=True)

@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -199,3 +200,41 @@ def test_a_name_never_leads_out_of_the_folder(tmp_path: Path, task: str) -> None
     ):
         with pytest.raises(InvalidValueError, match="lies outside of"):
             ask()
+
+
+def test_a_file_that_was_cut_off_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
+    collection = Collection.create(tmp_path, SETTINGS)
+    fill(collection, collection.missing(TASKS, LEVELS))
+    path = collection.path("push", "random")
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(FileFormatError, match=r"push/random\.h5 is no .* delete it and collect"):
+        collection.missing(TASKS, LEVELS)
+    path.unlink()
+    assert collection.missing(TASKS, LEVELS) == [("push", "random")]
+
+
+def test_a_file_with_fewer_episodes_than_the_settings_say_is_not_whole(tmp_path: Path) -> None:
+    collection = Collection.create(tmp_path, SETTINGS)
+    fill(collection, [("reach", "expert")])
+    path = collection.path("reach", "expert")
+    write_trajectories(path, collection.load("reach")[:1])
+    with pytest.raises(FileFormatError, match=r"expert\.h5 holds 1 episodes, .* 2 of each level"):
+        collection.has("reach", "expert")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "null",
+        "[]",
+        '{"env_id": 3}',
+        '{"env_id": "A-v0", "instruction": "", "success_key": "", "camera": "", "policies": []}',
+        '{"env_id": [], "instruction": "", "success_key": "", "camera": "", "policies": {}}',
+    ],
+)
+def test_a_damaged_description_of_a_task_is_named(tmp_path: Path, text: str) -> None:
+    collection = Collection.create(tmp_path, SETTINGS)
+    (tmp_path / "fold").mkdir()
+    (tmp_path / "fold" / "task.json").write_text(text)
+    with pytest.raises(FileFormatError, match=r"fold/task\.json .*Restore it, or collect into"):
+        collection.task("fold")

@@ -75,7 +75,7 @@ def test_a_file_has_a_lock_beside_it_that_keeps_other_processes_out(tmp_path: Pa
         with locked_file(tmp_path / "others.json", what="writes"):
             pass
     assert refused.stderr.endswith(
-        f"BusyError: Another process writes {path}; wait for it, or choose another name.\n"
+        f"BusyError: Another process writes {path}; wait for it, or choose another place.\n"
     )
     assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == "in\n"
     assert list(tmp_path.iterdir()) == []

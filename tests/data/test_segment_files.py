@@ -167,14 +167,14 @@ def test_what_is_no_npz_is_refused(tmp_path: Path) -> None:
         read_segments_npz(tmp_path / "none.npz")
     path = save(tmp_path / "a.npz", with_scores())
     path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(FileFormatError, match="truncated, damaged, or no npz of plain arrays"):
+    with pytest.raises(FileFormatError, match=r"is no readable npz file: .* truncated"):
         read_segments_npz(path)
     np.save(tmp_path / "b.npz.npy", np.zeros(3))
-    with pytest.raises(FileFormatError, match="no npz of plain arrays"):
+    with pytest.raises(FileFormatError, match="is no readable npz file"):
         read_segments_npz(tmp_path / "b.npz.npy")
 
 
 def test_pickled_arrays_are_never_opened(tmp_path: Path) -> None:
     path = save(tmp_path / "a.npz", with_scores() | {"obs": np.array([{}], dtype=object)})
-    with pytest.raises(FileFormatError, match="cannot be read"):
+    with pytest.raises(FileFormatError, match="holds Python objects, which are never loaded"):
         read_segments_npz(path)

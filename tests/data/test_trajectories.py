@@ -94,7 +94,8 @@ def test_any_shape_and_dtype_comes_back(
     def rows(n: int) -> np.ndarray:
         dtype = data.draw(st.sampled_from(["f4", "f8", "i8", "u1", "?"]))
         shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=3, max_side=3))
-        return data.draw(hnp.arrays(dtype, (n, *shape)))
+        numbers = st.floats(-9, 9, width=32) if dtype.startswith("f") else None
+        return data.draw(hnp.arrays(dtype, (n, *shape), elements=numbers))
 
     times = sorted(data.draw(st.sets(st.integers(0, length), min_size=1)))
     pictures = data.draw(hnp.arrays(np.uint8, (len(times), 2, 3, 3)))
@@ -271,7 +272,7 @@ def test_a_damaged_video_is_called_so(tmp_path: Path, pictured: Trajectory) -> N
         file["000000"]["video"][:] = 0
     (read,) = read_trajectories(tmp_path / "a.h5")
     assert read.frames is not None
-    with pytest.raises(FileFormatError, match="kept as video cannot be read"):
+    with pytest.raises(FileFormatError, match="no readable file of pictures kept as video"):
         read.frames.read([3])
 
 
@@ -394,7 +395,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kept", [0.0, 0.1, 0.5, 0.99])
 def test_a_truncated_file_is_called_so(whole: Path, kept: float) -> None:
     os.truncate(whole, int(whole.stat().st_size * kept))
-    with pytest.raises(FileFormatError, match=r"whole.h5 cannot be read .*truncated.*again"):
+    with pytest.raises(FileFormatError, match=r"whole.h5 is no readable .*truncated.*again"):
         read_trajectories(whole)
 
 
@@ -429,7 +430,7 @@ def test_a_lost_trajectory_is_counted(whole: Path) -> None:
 def test_a_lost_array_is_damage(whole: Path, part: str) -> None:
     with h5py.File(whole, "a") as file:
         del file["000001"][part]
-    with pytest.raises(FileFormatError, match=rf"whole.h5 cannot be read .*{part}"):
+    with pytest.raises(FileFormatError, match=rf"whole.h5 is no readable .*{part}"):
         read_trajectories(whole)
 
 
@@ -445,7 +446,7 @@ def test_arrays_that_no_longer_fit_are_damage(whole: Path, monkeypatch: pytest.M
 def test_a_lost_header_is_damage(whole: Path) -> None:
     with h5py.File(whole, "a") as file:
         file["000000"].attrs["header"] = "{"
-    with pytest.raises(FileFormatError, match="cannot be read"):
+    with pytest.raises(FileFormatError, match="header of /000000 is not what was written"):
         read_trajectories(whole)
 
 
@@ -454,7 +455,7 @@ def test_lost_pictures_are_damage_once_they_are_read(whole: Path) -> None:
     assert frames is not None
     with h5py.File(whole, "a") as file:
         del file["000000"]["pictures"]
-    with pytest.raises(FileFormatError, match=r"cannot be read .*pictures"):
+    with pytest.raises(FileFormatError, match=r"is no readable .*pictures"):
         frames.read([0])
 
 

@@ -112,7 +112,7 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"No video .*clip\.mp4"):
         read_video(tmp_path / "clip.mp4")
     (tmp_path / "clip.mp4").write_bytes(b"no video" * 100)
-    with pytest.raises(FileFormatError, match="cannot be read as a video"):
+    with pytest.raises(FileFormatError, match="is no readable video"):
         read_video(tmp_path / "clip.mp4")
 
 

@@ -30,6 +30,11 @@ def test_bars_stand_at_the_means_and_undefined_ones_are_left_out() -> None:
     assert [label.get_text() for label in axes.get_xticklabels()] == ["clustered", "reversed"]
 
 
+def test_plots_are_written_into_a_folder_that_is_named_in_text(tmp_path: Path) -> None:
+    for path in draw_label_figures(FIGURES, str(tmp_path)):
+        assert path.is_file() and path.parent == tmp_path
+
+
 def test_reliability_leaves_out_empty_bins() -> None:
     (axes,) = draw_reliability(FIGURES).axes
     diagonal, line = axes.lines

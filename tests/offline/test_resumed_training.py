@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +164,31 @@ def test_two_processes_never_train_into_one_folder(tmp_path: Path) -> None:
         pytest.raises(BlockingIOError, match="Another process trains into"),
     ):
         train("bc", tmp_path)
+
+
+def test_labels_of_trajectories_that_were_replaced_train_another_policy(tmp_path: Path) -> None:
+    train("cpl", tmp_path)
+    _, preferences = data()
+    moved = [
+        tuple(
+            replace(s.trajectory, actions=0.5 * s.trajectory.actions).segment(s.start, s.length)
+            for s in pair
+        )
+        for pair in preferences.pairs
+    ]
+    other = PreferenceDataset(moved, preferences.labels)  # type: ignore[arg-type]
+    assert other.digest() == preferences.digest()  # by ids and labels they are equal
+    settings: dict[str, Any] = {"preset": "smoke", "n_steps": 20, "eval_every": 3, "seed": 5}
+    for out in (tmp_path, str(tmp_path)):
+        with pytest.raises(FileFormatError, match="other settings: contents pairs was"):
+            train_policy(
+                "cpl",
+                trajectories=data()[0],
+                preferences=other,
+                evaluator=StoppingEvaluator(None),
+                out=out,
+                **(settings | SETTINGS["cpl"]),
+            )
 
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:

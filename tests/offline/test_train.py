@@ -243,7 +243,9 @@ def test_what_is_missing_or_unknown_is_said(train: Callable[..., TrainedPolicy])
         UnknownNameError, match=r"IQLConfig has no setting 'expectil'\. Did you mean"
     ):
         train("iql", expectil=0.5)
-    with pytest.raises(UnknownNameError, match=r"No observation_scaler 'std'.*standard, min-max"):
+    with pytest.raises(
+        UnknownNameError, match=r"No observation_scaler 'std'.*'standard', 'min-max'"
+    ):
         train("cpl", observation_scaler="std")
     with pytest.raises(UnknownNameError, match="RewardModelConfig has no setting 'members'"):
         train("p-iql", reward_model={"members": 1})

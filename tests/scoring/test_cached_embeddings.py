@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -170,6 +173,29 @@ def test_what_was_encoded_before_a_stop_is_kept(
         CachedEmbeddings(first, path).embed(pictures(*range(6)))
     assert len(CachedEmbeddings(second, path).embed(pictures(*range(6)))) == 6
     assert (first.encoded, second.encoded) == ([0, 1, 2, 3], [4, 5])
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda source: pickle.loads(pickle.dumps(source))]
+)
+def test_a_copy_uses_the_same_cache(path: Path, on_disk: bool, duplicate: Any) -> None:
+    source = CachedEmbeddings(BrightnessEmbedder(), path if on_disk else None)
+    source.embed(np.full((1, 8, 8, 3), 7, np.uint8))
+    again = duplicate(source)
+    again.embed(np.full((1, 8, 8, 3), 7, np.uint8))
+    assert again.wrapped.embedded == [1]  # by the first: the copy brought its record along
+    again.embed(np.full((1, 8, 8, 3), 8, np.uint8))
+    source.embed(np.full((1, 8, 8, 3), 8, np.uint8))
+    assert again.wrapped.embedded == [1, 1]
+
+
+def test_threads_share_a_cached_source(path: Path) -> None:
+    source = CachedEmbeddings(BrightnessEmbedder(), path)
+    picture = np.full((1, 8, 8, 3), 51, np.uint8)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(source.embed, [picture] * 8))
+    np.testing.assert_allclose(found, np.full((8, 1, 1), 0.2), rtol=1e-6)
 
 
 def test_embeddings_are_the_callers_own() -> None:

@@ -213,6 +213,29 @@ def test_a_file_of_a_newer_release_is_refused(path: Path) -> None:
         EmbeddingCache(path)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE embeddings; CREATE VIEW embeddings AS WITH RECURSIVE n(i) AS (SELECT 1 UNION "
+        "ALL SELECT i + 1 FROM n) SELECT i AS encoder, x'61' AS picture, '' AS shape, x'' AS "
+        "numbers, 0 AS crc FROM n",  # never ends
+        "CREATE TRIGGER late AFTER INSERT ON encoders BEGIN DELETE FROM embeddings; END",
+        "ALTER TABLE embeddings ADD COLUMN more TEXT",
+        "DROP TABLE embeddings",
+        "CREATE TABLE others (name TEXT)",
+    ],
+)
+def test_a_file_with_other_tables_than_its_own_is_refused_when_it_is_opened(
+    path: Path, statement: str
+) -> None:
+    EmbeddingCache(path).put("clip", {b"a": row(1)})
+    with sqlite3.connect(path) as database:
+        database.executescript(statement)
+    database.close()
+    with pytest.raises(FileFormatError, match=r"its tables are not those of a cache\). Delete it"):
+        EmbeddingCache(path)
+
+
 def test_a_truncated_file_is_refused(path: Path) -> None:
     cache = EmbeddingCache(path)
     cache.put("clip", {bytes([i]): np.zeros(1000, np.float32) for i in range(100)})
@@ -237,6 +260,34 @@ def test_an_embedding_that_is_not_as_it_was_written_is_refused(path: Path, damag
     change(path, damage)
     with pytest.raises(FileFormatError, match=r"embeddings\.sqlite is no .*not as it was written"):
         cache.get("clip", [b"a"])
+
+
+@pytest.mark.parametrize(
+    "value", ["shape = 'two'", "shape = x'00'", "numbers = 'text'", "crc = 'a'"]
+)
+def test_an_embedding_of_another_type_is_refused(path: Path, value: str) -> None:
+    cache = EmbeddingCache(path)
+    cache.put("clip", {b"a": row(1, 2)})
+    change(path, f"UPDATE embeddings SET {value}")
+    with pytest.raises(FileFormatError, match=r"embeddings\.sqlite is no readable cache"):
+        cache.get("clip", [b"a"])
+
+
+@pytest.mark.parametrize("table", ["embeddings", "encoders"])
+def test_a_view_in_place_of_a_table_is_refused_and_never_asked(path: Path, table: str) -> None:
+    EmbeddingCache(path).put("clip", {b"a": row(1)})
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
+    change(path, f"DROP TABLE {table}")
+    change(path, f"CREATE VIEW {table} AS {endless}")
+    with pytest.raises(FileFormatError, match="its tables are others than were made"):
+        EmbeddingCache(path)
+
+
+def test_a_trigger_is_refused(path: Path) -> None:
+    EmbeddingCache(path).put("clip", {b"a": row(1)})
+    change(path, "CREATE TRIGGER t AFTER INSERT ON embeddings BEGIN DELETE FROM embeddings; END")
+    with pytest.raises(FileFormatError, match="its tables are others than were made"):
+        EmbeddingCache(path)
 
 
 def test_a_full_disk_is_said_and_what_was_there_stays(path: Path) -> None:

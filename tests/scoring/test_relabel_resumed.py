@@ -155,3 +155,14 @@ def test_a_finished_copy_is_known_by_its_steps_and_its_first_rewards() -> None:
     moved = [*copy[:-1], replace(copy[-1], actions=copy[-1].actions + 1)]
     for other in (copy[:-1], [*copy, copy[0]], brighter, moved, EPISODES):
         assert not is_relabelled(other, EPISODES, BrightnessReward(), batch_size=5)
+
+
+def test_in_one_process_whoever_begins_last_has_the_folder(tmp_path: Path) -> None:
+    abandoned = relabel(EPISODES, BrightnessReward(), batch_size=5, resume=tmp_path)
+    next(abandoned)  # as a notebook leaves it where the loop around it failed
+    going_on = relabel(EPISODES, BrightnessReward(), batch_size=5, resume=str(tmp_path))
+    next(going_on), next(going_on)
+    with pytest.raises(BusyError, match="was opened again meanwhile"):
+        list(abandoned)
+    assert len(list(going_on)) == 2
+    assert len(list(relabel(EPISODES, BrightnessReward(), resume=tmp_path))) == 4

@@ -47,6 +47,7 @@ def test_a_run_that_is_missing_is_no_zero(folder: SweepFolder, write_row: Write)
     empty = results["cells"]["door-close"]["teacher/p-iql"]
     assert empty["best"]["mean"] is empty["best"]["iqm"] is empty["label_accuracy"] is None
     assert "drawer-close_teacher_p-iql_0" in results["missing"] and len(results["missing"]) == 7
+    assert results["why_missing"]["drawer-close_teacher_p-iql_0"] == "not finished yet"
     assert results["cells"]["mean"]["teacher/p-iql"]["tasks"] == 0
 
 

@@ -173,9 +173,10 @@ def test_a_file_that_is_missing_or_no_toml_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="No sweep file"):
         read_table(tmp_path / "none.toml")
     broken = tmp_path / "broken.toml"
-    broken.write_text("claim = unquoted")
-    with pytest.raises(FileFormatError, match=r"broken.toml is no TOML"):
-        read_table(broken)
+    for content in (b"claim = unquoted", b"\xff\xfe", b"a = " + b"[" * 100_000):
+        broken.write_bytes(content)
+        with pytest.raises(FileFormatError, match=r"broken.toml is no readable TOML file: "):
+            read_table(str(broken))  # text is a path as well
 
 
 @pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.toml")), ids=lambda path: path.stem)

@@ -59,6 +59,20 @@ def test_the_page_needs_no_other_file(folder: SweepFolder, write_row: Write) -> 
     assert "Labels of vlp train as good policies as scripted ones" in page
 
 
+def test_a_missing_run_is_shown_with_the_reason(folder: SweepFolder, write_row: Write) -> None:
+    write_row("drawer-close_teacher_p-iql_0", [4])
+    folder.note_failure("drawer-close_vlp_p-iql_0", "NeedsError: no <pictures>.")
+    results = summarise_sweep(folder)
+    text = markdown_table(results)
+    assert "7 (drawer-close_vlp_p-iql_0: NeedsError: no <pictures>; " in text
+    assert text.count("not finished yet") == 1
+    assert "NeedsError: no &lt;pictures&gt;; " in html_page(results)
+    folder.note_failure("drawer-close_vlp_p-iql_0", "")
+    assert "pictures" not in markdown_table(summarise_sweep(folder)).partition("Missing")[2]
+    del results["why_missing"]  # of an earlier release
+    assert "not finished yet" in markdown_table(results)
+
+
 def test_the_page_escapes_what_it_shows(folder: SweepFolder, write_row: Write) -> None:
     results = summarise_sweep(folder) | {"claim": "a < b & c"}
     assert "<p>a &lt; b &amp; c</p>" in html_page(results)

@@ -1,6 +1,7 @@
 """One way to name a dataset of any known format, to read it, and to copy it with other rewards.
 
-- a path that ends in ``.h5`` or ``.hdf5``: trajectories of vlfeedback, or D4RL's flat arrays
+- a path that ends in ``.h5`` or ``.hdf5``: trajectories of vlfeedback, D4RL's flat arrays, or a
+  file of robomimic or ManiSkill; its contents tell which
 - a path that ends in ``.npz``: flat arrays
 - a folder of `vlfeedback collect`, of all its tasks, of one (``mtvlp/drawer-close``) or of a level
   of one (``mtvlp/drawer-close/expert``); scattered scenes are no episodes and left out
@@ -11,22 +12,26 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from vlfeedback.adapters import trajectory_copies
+from vlfeedback.adapters.relabelled_copies import refuse_more
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.hdf5_files import open_hdf5
+from vlfeedback.data.locks import LOCK
 from vlfeedback.data.trajectories import (
     count_trajectories,
+    is_trajectory_file,
     iter_trajectories,
-    pictures_are,
-    write_trajectories,
 )
-from vlfeedback.data.whole_files import delete_partials, new_folder, write_json
-from vlfeedback.errors import InvalidValueError, ShapeError, UnknownNameError
+from vlfeedback.data.whole_files import delete_partials, is_partial, new_folder, write_json
+from vlfeedback.errors import InvalidValueError, UnknownNameError
 from vlfeedback.scoring.reward_store import RewardStore
 from vlfeedback.setting_types import checked_settings
 from vlfeedback.types import SCATTERED, Trajectory
@@ -42,7 +47,8 @@ class Dataset:
 
     Attributes:
         name: what it was opened by.
-        format: "trajectories", "collection", "hdf5", "npz", "minari" or "lerobot".
+        format: "trajectories", "collection", "hdf5", "npz", "robomimic", "maniskill", "minari" or
+            "lerobot".
         reading: settings of the format's adapter.
         total: trajectories, where that is known at once.
         read: yields the trajectories in order; few are held at a time. Raises what the format's
@@ -91,7 +97,8 @@ def open_dataset(name: str | Path, reading: Mapping[str, Any] | None = None) -> 
     Args:
         name: a path, ``"minari:ID"`` or ``"lerobot:FOLDER"``; see above.
         reading: settings of the format's adapter, such as ``{"camera": "top"}``: the keyword
-            arguments of ``read`` in `vlfeedback.adapters.hdf5`, ``npz``, ``minari`` or ``lerobot``.
+            arguments of ``read`` in `vlfeedback.adapters.hdf5`, ``npz``, ``robomimic``,
+            ``maniskill``, ``minari`` or ``lerobot``.
 
     Raises:
         UnknownNameError: no known format, or an unknown setting.
@@ -125,23 +132,24 @@ def _open_path(name: str, reading: dict[str, Any]) -> Dataset:
         raise UnknownNameError(
             f"{path} is of no known format; expected it to end in one of {', '.join(_SUFFIXES)}."
         )
-    if path.suffix != ".npz" and _is_ours(path):
+    kind = "npz" if path.suffix == ".npz" else _kind_of_hdf5(path)
+    if kind == "trajectories":
         return _open_trajectories(path, reading)
-    from vlfeedback.adapters import hdf5, npz
-
-    adapter = npz if path.suffix == ".npz" else hdf5
+    adapter = _adapter(kind)
     reading = checked_settings(adapter.read, reading, of=f"reading {path}")
     adapter.read(path, **reading)
 
     def new_copy(out: str) -> NewCopy:
         to = _new_file(path, out)
         return NewCopy(
-            to, finished_rewards(to), lambda relabelled, _: adapter.write(to, relabelled)
+            to,
+            finished_rewards(to),
+            lambda relabelled, _: adapter.write_relabelled(to, relabelled, origin=path, **reading),
         )
 
     return Dataset(
         name=str(path),
-        format="npz" if path.suffix == ".npz" else "hdf5",
+        format=kind,
         reading=reading,
         total=None,
         read=lambda: adapter.read(path, **reading),
@@ -149,9 +157,22 @@ def _open_path(name: str, reading: dict[str, Any]) -> Dataset:
     )
 
 
-def _is_ours(path: Path) -> bool:
+def _kind_of_hdf5(path: Path) -> str:
+    """The format of a file, by what is in it."""
+    from vlfeedback.adapters import maniskill, robomimic
+
     with open_hdf5(path) as file:
-        return "format" in file.attrs
+        if is_trajectory_file(file):
+            return "trajectories"
+        if robomimic.is_robomimic(file):
+            return "robomimic"
+        return "maniskill" if maniskill.is_maniskill(file) else "hdf5"
+
+
+def _adapter(kind: str) -> ModuleType:
+    from vlfeedback.adapters import hdf5, maniskill, npz, robomimic
+
+    return {"hdf5": hdf5, "npz": npz, "robomimic": robomimic, "maniskill": maniskill}[kind]
 
 
 def _open_trajectories(path: Path, reading: dict[str, Any]) -> Dataset:
@@ -160,7 +181,9 @@ def _open_trajectories(path: Path, reading: dict[str, Any]) -> Dataset:
     def new_copy(out: str) -> NewCopy:
         to = _new_file(path, out)
         return NewCopy(
-            to, finished_rewards(to), lambda relabelled, _: _copy_file(path, to, relabelled)
+            to,
+            finished_rewards(to),
+            lambda relabelled, _: trajectory_copies.write_relabelled(to, relabelled, origin=path),
         )
 
     return Dataset(
@@ -171,10 +194,6 @@ def _open_trajectories(path: Path, reading: dict[str, Any]) -> Dataset:
         read=lambda: iter_trajectories(path),
         new_copy=new_copy,
     )
-
-
-def _copy_file(path: Path, to: Path, relabelled: Iterable[Trajectory]) -> None:
-    write_trajectories(to, relabelled, pictures=pictures_are(path))
 
 
 def _open_collection(path: Path, reading: dict[str, Any]) -> Dataset:
@@ -216,16 +235,25 @@ def _copy_collection(
 ) -> None:
     remaining = iter(relabelled)
     with new_folder(to) as partial:
+        # Links stay links: what they lead to is not the collection's.
+        shutil.copytree(root, partial, symlinks=True, ignore=_left_out(counts), dirs_exist_ok=True)
         for file, count in counts.items():
             copy = partial / file.relative_to(root)
-            _copy_file(file, copy, islice(remaining, count))
-            if count_trajectories(copy) != count:
-                raise ShapeError(f"There are fewer trajectories than {root} has.")
-        if next(remaining, None) is not None:
-            raise ShapeError(f"There are more trajectories than {root} has.")
+            trajectory_copies.write_relabelled(copy, islice(remaining, count), origin=file)
+        refuse_more(remaining, str(root))
         if (root / "collection.json").is_file():
             settings = Collection.open(root).settings
             write_json(partial / "collection.json", {**settings, "relabelled": dict(record)})
+
+
+def _left_out(files: Iterable[Path]) -> Callable[[str, list[str]], set[str]]:
+    """What is not copied as it is: files that get other rewards, and what is being written."""
+
+    def ignore(folder: str, names: list[str]) -> set[str]:
+        paths = {name: Path(folder) / name for name in names}
+        return {n for n, p in paths.items() if p in files or is_partial(p) or n == LOCK}
+
+    return ignore
 
 
 def _open_minari(name: str, reading: dict[str, Any]) -> Dataset:

@@ -20,6 +20,7 @@ from vlfeedback.adapters.lerobot_tables import (
     REWARD,
     array_of,
     read_columns,
+    rows_at_once,
     write_table,
 )
 from vlfeedback.adapters.relabelled_copies import reward_rows, rewards_for_copy
@@ -69,7 +70,7 @@ def write_relabelled(
             table = read_columns(path)
             with reading(path, "table of episodes", advice=ADVICE):
                 table = _with_rewards(table, path, pairs)
-            write_table(to, table)
+            write_table(to, table, group_size=rows_at_once(path))
             rewards += [episode_rewards for _, episode_rewards in pairs]
         if next(relabelled, None) is not None:
             raise ShapeError(f"There are more trajectories than {origin} has episodes.")

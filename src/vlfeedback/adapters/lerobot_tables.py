@@ -20,6 +20,7 @@ __all__ = [
     "array_of",
     "open_table",
     "read_columns",
+    "rows_at_once",
     "write_table",
 ]
 
@@ -65,7 +66,7 @@ def array_of(column: Any, name: str) -> Shaped[np.ndarray, "N ..."]:
     """A pyarrow column of numbers, or of lists of equally many.
 
     Raises:
-        ShapeError: lists differ in length, or a value is missing.
+        ShapeError: it holds something else, lists differ in length, or a value is missing.
     """
     pa = require("pyarrow", extra="offline", needed_by=_NEEDED_BY)
     compute = require("pyarrow.compute", extra="offline", needed_by=_NEEDED_BY)
@@ -74,6 +75,8 @@ def array_of(column: Any, name: str) -> Shaped[np.ndarray, "N ..."]:
         if isinstance(flat, pa.ExtensionArray):
             flat = flat.storage
             continue
+        if not isinstance(flat, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
+            raise ShapeError(f"{name} holds {flat.type}; expected numbers, or lists of them.")
         lengths = compute.unique(compute.list_value_length(flat)).to_pylist()
         if len(lengths) > 1 or None in lengths:
             raise ShapeError(
@@ -86,11 +89,29 @@ def array_of(column: Any, name: str) -> Shaped[np.ndarray, "N ..."]:
     return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(shape)
 
 
-def write_table(path: Path, table: Any) -> None:
+def rows_at_once(path: Path) -> int:
+    """Rows of the largest group of a Parquet file; a group is the least that is read of pictures.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FileFormatError: it is damaged.
+        MissingExtraError: pyarrow is not installed.
+    """
+    with open_table(path) as file, reading(path, "Parquet file", advice=ADVICE):
+        about = file.metadata
+        return max((about.row_group(i).num_rows for i in range(about.num_row_groups)), default=1)
+
+
+def write_table(path: Path, table: Any, *, group_size: int | None = None) -> None:
     """A pyarrow table as a Parquet file, described to the `datasets` library as it is.
 
     That library refuses a file whose own description lacks one of its columns. What was at
     `path` is replaced and not written into: it may be a link.
+
+    Args:
+        path: of the file.
+        table: what is written.
+        group_size: rows of a group; None for pyarrow's own.
     """
     parquet = require("pyarrow.parquet", extra="offline", needed_by=_NEEDED_BY)
     metadata = dict(table.schema.metadata or {})
@@ -103,4 +124,6 @@ def write_table(path: Path, table: Any) -> None:
         table = table.replace_schema_metadata(metadata)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    parquet.write_table(table, path, compression="snappy", write_page_checksum=True)
+    parquet.write_table(
+        table, path, compression="snappy", row_group_size=group_size, write_page_checksum=True
+    )

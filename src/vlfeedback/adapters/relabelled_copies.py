@@ -6,13 +6,24 @@ them; nan stands there where they are not known.
 
 from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Float32, Shaped
+from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
+from jaxtyping import Float, Float32, Shaped
+
+from vlfeedback.data.learning_checks import check_finite
 from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.types import Trajectory
 
-__all__ = ["env_rewards_or_nan", "reward_rows", "rewards_for_copy", "split_rewards"]
+__all__ = [
+    "env_rewards_or_nan",
+    "like_stored",
+    "refuse_more",
+    "reward_rows",
+    "rewards_for_copy",
+    "split_rewards",
+]
 
 
 def reward_rows(rows: Shaped[np.ndarray, "L ..."]) -> Float32[np.ndarray, " L"]:
@@ -21,22 +32,39 @@ def reward_rows(rows: Shaped[np.ndarray, "L ..."]) -> Float32[np.ndarray, " L"]:
 
 
 def split_rewards(
-    rewards: Shaped[np.ndarray, "L ..."] | None, env_rewards: Shaped[np.ndarray, "L ..."] | None
+    rewards: Shaped[np.ndarray, "L ..."] | None,
+    env_rewards: Shaped[np.ndarray, "L ..."] | None,
+    *,
+    where: str = "",
+    first: int = 0,
 ) -> tuple[Float32[np.ndarray, " L"] | None, Float32[np.ndarray, " L"] | None]:
     """Split the reward arrays of a dataset into a source's and the environment's own.
+
+    The environment's own are not known where all of them are NaN.
 
     Args:
         rewards: where the format has its rewards.
         env_rewards: the environment's own beside them; None in what is no relabelled copy.
+        where: which file, dataset or episode, for messages.
+        first: number of the first row there.
 
     Returns:
         `Trajectory.rewards` and `Trajectory.env_rewards`.
+
+    Raises:
+        InvalidValueError: a number is NaN or infinite, and not all are NaN.
     """
     rows = None if rewards is None else reward_rows(rewards)
+    own = rows if env_rewards is None else reward_rows(env_rewards)
+    if own is not None and np.isnan(own).all():
+        own = None
+    if own is not None:
+        check_finite(own, name="rewards", where=where, first=first)
     if env_rewards is None:
-        return None, rows
-    own = reward_rows(env_rewards)
-    return rows, None if np.isnan(own).all() else own
+        return None, own
+    if rows is not None:
+        check_finite(rows, name="rewards", where=where, first=first)
+    return rows, own
 
 
 def env_rewards_or_nan(trajectory: Trajectory) -> Float32[np.ndarray, " L"]:
@@ -69,3 +97,26 @@ def rewards_for_copy(
     if trajectory.rewards is None:
         raise NeedsError(f"Trajectory {name!r} has no rewards; relabel it (vlfeedback.relabel).")
     return trajectory.rewards
+
+
+def like_stored(rewards: Float32[np.ndarray, " N"], stored: Any) -> Float[np.ndarray, "N ..."]:
+    """Rewards in the shape and, where it holds them, the dtype of those that were there.
+
+    Args:
+        rewards: of every row.
+        stored: the array that they take the place of, in memory or on disk; None for none.
+    """
+    if stored is None:
+        return rewards
+    holds = stored.dtype.kind == "f" and stored.dtype.itemsize >= rewards.dtype.itemsize
+    return rewards.reshape(stored.shape).astype(stored.dtype if holds else rewards.dtype)
+
+
+def refuse_more(remaining: Iterator[Trajectory], name: str) -> None:
+    """Refuse trajectories that are left when all episodes have their rewards.
+
+    Raises:
+        ShapeError: there is one.
+    """
+    if next(remaining, None) is not None:
+        raise ShapeError(f"There are more trajectories than {name} has episodes.")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.task_option import split_names
 
 __all__ = ["browse"]
@@ -24,7 +25,11 @@ def browse(
     frames: Annotated[int, typer.Option(min=2, help="Pictures a row at most.")] = 12,
     out: Annotated[
         Path | None,
-        typer.Option(file_okay=False, help="Folder to fill; default: `browse` inside of DATA."),
+        typer.Option(
+            file_okay=False,
+            callback=folder_to_fill,
+            help="Folder to fill; default: `browse` inside of DATA.",
+        ),
     ] = None,
 ) -> None:
     """Draw a contact sheet of every task, to see at a glance what the levels do.
@@ -36,12 +41,16 @@ def browse(
     """
     from vlfeedback.cli.loss_bars import LossBars
     from vlfeedback.data.collection import Collection
+    from vlfeedback.data.writable import check_writable
     from vlfeedback.reports.contact_sheets import write_contact_sheets
 
+    folder = out or data / "browse"
+    collection = Collection.open(data)
+    check_writable(folder, folder=True)
     with LossBars() as bars:
         page = write_contact_sheets(
-            Collection.open(data),
-            out or data / "browse",
+            collection,
+            folder,
             tasks=split_names(tasks) if tasks else None,
             levels=split_names(levels) if levels else None,
             episodes=episodes,

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.task_option import parse_tasks, split_names
 from vlfeedback.tasks import METAWORLD_TASKS, TaskSpec, get_task, own_task
 
@@ -17,7 +18,9 @@ __all__ = ["collect"]
 
 
 def collect(
-    out: Annotated[Path, typer.Option(help="Folder to fill; run again to resume.")],
+    out: Annotated[
+        Path, typer.Option(callback=folder_to_fill, help="Folder to fill; run again to resume.")
+    ],
     tasks: Annotated[
         str, typer.Option(help="Comma-separated task names; default: all 50 Meta-World tasks.")
     ] = "",

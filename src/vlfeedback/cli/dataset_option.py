@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlfeedback.cli.settings import parse_json_object
@@ -10,7 +11,14 @@ from vlfeedback.errors import NeedsError
 if TYPE_CHECKING:
     from vlfeedback.types import Trajectory
 
-__all__ = ["DATA_HELP", "READING_HELP", "data_options", "read_data"]
+__all__ = [
+    "DATA_HELP",
+    "READING_HELP",
+    "copy_name",
+    "data_options",
+    "read_data",
+    "training_options",
+]
 
 DATA_HELP = (
     "A folder or .h5 file of `vlfeedback collect` or `relabel`, D4RL's .hdf5, a .npz, minari:ID, "
@@ -57,3 +65,31 @@ def read_data(data: str, reading: str = "{}", task: str = "") -> list[Trajectory
 def data_options(data: str, reading: str = "{}") -> list[str]:
     """The same options for a command that follows."""
     return ["--data", data, *(["--reading", reading] if reading != "{}" else [])]
+
+
+def training_options(data: str, reading: str = "{}") -> list[str]:
+    """The same options for `vlfeedback train` with a learner of trajectories.
+
+    What the reading believes of ends of episodes, the learner has to be told as well.
+    """
+    trusted = parse_json_object("--reading", reading).get("trust_terminals") is True
+    return [*data_options(data, reading), *(["--set", "trust_terminals=true"] if trusted else [])]
+
+
+def copy_name(data: str) -> str:
+    """A name for a relabelled copy of a dataset: of its format, as `relabel` asks for.
+
+    >>> copy_name("data/d4rl.hdf5"), copy_name("mtvlp"), copy_name("lerobot:so100")
+    ('relabelled.hdf5', 'relabelled', 'lerobot:relabelled')
+    >>> copy_name("minari:D4RL/door/human-v2")
+    'minari:D4RL/door/human-relabelled-v2'
+    """
+    kind, _, address = data.rpartition(":")
+    if kind == "minari":
+        name, version, number = address.rpartition("-v")
+        return f"minari:{name or number}-relabelled{version}{number if version else '-v0'}"
+    if kind:
+        return f"{kind}:relabelled"
+    path = Path(data)
+    is_level = not path.exists() and path.with_name(f"{path.name}.h5").is_file()
+    return f"relabelled{'.h5' if is_level else path.suffix}"

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from vlfeedback.cli.output_options import file_to_write
+
 __all__ = ["eval_source"]
 
 
@@ -58,12 +60,20 @@ def eval_source(
         Path | None, typer.Option(file_okay=False, help="Keep the episodes here, to use again.")
     ] = None,
     json_path: Annotated[
-        Path | None, typer.Option("--json", dir_okay=False, help="Write all figures here.")
+        Path | None,
+        typer.Option(
+            "--json", dir_okay=False, callback=file_to_write, help="Write all figures here."
+        ),
     ] = None,
     page: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Write one page of HTML, pictures included.")
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            callback=file_to_write,
+            help="Write one page of HTML, pictures included.",
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     workers: Annotated[int, typer.Option(min=1, help="Processes that collect.")] = (
         os.cpu_count() or 1
     ),

@@ -17,6 +17,7 @@ from vlfeedback.cli.evaluation_episodes import (
     load_fresh,
     say_instruction,
 )
+from vlfeedback.cli.output_options import file_to_write, folder_to_fill
 from vlfeedback.cli.progress import one_bar
 
 __all__ = ["eval_app", "eval_labels"]
@@ -73,18 +74,30 @@ def eval_labels(
         bool, typer.Option("--language", help="Also unseen words, Table 6 of the VLP paper.")
     ] = False,
     json_path: Annotated[
-        Path | None, typer.Option("--json", dir_okay=False, help="Write all figures here.")
+        Path | None,
+        typer.Option(
+            "--json", dir_okay=False, callback=file_to_write, help="Write all figures here."
+        ),
     ] = None,
     figures_folder: Annotated[
-        Path | None, typer.Option("--figures", file_okay=False, help="Draw plots here, by source.")
+        Path | None,
+        typer.Option(
+            "--figures",
+            file_okay=False,
+            callback=folder_to_fill,
+            help="Draw plots here, by source.",
+        ),
     ] = None,
     failures_folder: Annotated[
         Path | None,
         typer.Option(
-            "--failures", file_okay=False, help="Pictures of the surest mistakes, by source."
+            "--failures",
+            file_okay=False,
+            callback=folder_to_fill,
+            help="Pictures of the surest mistakes, by source.",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     workers: Annotated[int, typer.Option(min=1, help="Processes that collect.")] = (
         os.cpu_count() or 1
     ),

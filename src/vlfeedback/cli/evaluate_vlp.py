@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from vlfeedback.cli.evaluation_episodes import Split, choose_tasks, collect_fresh, load_fresh
+from vlfeedback.cli.output_options import file_to_write, folder_to_fill
 from vlfeedback.cli.progress import one_bar
 from vlfeedback.errors import NeedsError
 
@@ -40,14 +41,25 @@ def eval_vlp(
         ),
     ] = None,
     json_path: Annotated[
-        Path | None, typer.Option("--json", dir_okay=False, help="Write all figures here.")
+        Path | None,
+        typer.Option(
+            "--json", dir_okay=False, callback=file_to_write, help="Write all figures here."
+        ),
     ] = None,
     figures_folder: Annotated[
-        Path | None, typer.Option("--figures", file_okay=False, help="Draw plots here.")
+        Path | None,
+        typer.Option(
+            "--figures", file_okay=False, callback=folder_to_fill, help="Draw plots here."
+        ),
     ] = None,
     failures_folder: Annotated[
         Path | None,
-        typer.Option("--failures", file_okay=False, help="Pictures of 6 wrong labels a task."),
+        typer.Option(
+            "--failures",
+            file_okay=False,
+            callback=folder_to_fill,
+            help="Pictures of 6 wrong labels a task.",
+        ),
     ] = None,
     clips: Annotated[
         Path | None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vlfeedback.cli.one_task import parse_task
+from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.settings import check_no_argument, parse_json_object
 from vlfeedback.errors import NeedsError
 
@@ -22,7 +23,9 @@ _VIDEO_RATE = 2.0  # pictures per second: slow enough to look at each
 
 
 def explain(
-    out: Annotated[Path, typer.Option(file_okay=False, help="Folder to fill.")],
+    out: Annotated[
+        Path, typer.Option(file_okay=False, callback=folder_to_fill, help="Folder to fill.")
+    ],
     data: Annotated[
         Path | None, typer.Option(help="Folder made by `vlfeedback collect`, or use --video.")
     ] = None,
@@ -61,6 +64,7 @@ def explain(
     Example: vlfeedback explain --data mtvlp --task drawer-close --instruction "close the drawer"
     --instruction "open the window" --out explained
     """
+    from vlfeedback.data.whole_files import new_file
     from vlfeedback.figures.explain_window import choose_end, explain_window
     from vlfeedback.figures.reward_curve import draw_reward_curve
     from vlfeedback.rewards import make_reward_source
@@ -88,9 +92,9 @@ def explain(
         title=trajectory.id,
         unit=f"reward of {source}",
     )
-    out.mkdir(parents=True, exist_ok=True)
     paths = [out / "rewards.png"]
-    figure.savefig(paths[0], dpi=150)
+    with new_file(paths[0]) as partial:
+        figure.savefig(partial, dpi=150, format="png")
     if isinstance(scorer, VLPReward):
         end = choose_end(trajectory)
         if start is not None:
@@ -122,8 +126,10 @@ def _write(explanation: Explanation, stem: Path) -> list[Path]:
     from PIL import Image
 
     from vlfeedback.data.video import write_video
+    from vlfeedback.data.whole_files import new_file
 
     sheet, video = (stem.with_name(stem.name + ending) for ending in (".png", ".mp4"))
-    Image.fromarray(explanation.sheet).save(sheet)
+    with new_file(sheet) as partial:
+        Image.fromarray(explanation.sheet).save(partial, format="png")
     write_video(video, explanation.film, fps=_VIDEO_RATE)
     return [sheet, video]

@@ -10,6 +10,7 @@ import typer
 
 from vlfeedback.cli.exclude_option import TEST_TASKS, Exclude, parse_exclude
 from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.cli.output_options import file_to_write
 
 __all__ = ["fit_app"]
 
@@ -24,7 +25,9 @@ def _describe() -> None:
 @fit_app.command("vlp")
 def fit_vlp(
     data: Annotated[Path, typer.Option(help="Folder made by `vlfeedback collect`.")],
-    out: Annotated[Path, typer.Option(help="Weights file to write, *.safetensors.")],
+    out: Annotated[
+        Path, typer.Option(callback=file_to_write, help="Weights file to write, *.safetensors.")
+    ],
     exclude: Exclude = TEST_TASKS,
     instructions: Annotated[
         Path | None,
@@ -50,7 +53,7 @@ def fit_vlp(
         float, typer.Option(min=0.01, max=1, help="Share of the trajectories that is used.")
     ] = 1.0,
     seed: Annotated[int, typer.Option(help="Same seed and hardware, same weights.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = os.cpu_count() or 1,
     state_every: Annotated[
         int, typer.Option(min=1, help="Steps between two savings of a run that may be cut off.")

@@ -9,6 +9,7 @@ import typer
 
 from vlfeedback.cli.exclude_option import TEST_TASKS, Exclude, parse_exclude
 from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.cli.output_options import file_to_write
 
 __all__ = ["fit_vlp_clip"]
 
@@ -18,7 +19,9 @@ def fit_vlp_clip(
         Path,
         typer.Option(help="Folder made by `vlfeedback collect`; best with --frame-size 224."),
     ],
-    out: Annotated[Path, typer.Option(help="Weights file to write, *.safetensors.")],
+    out: Annotated[
+        Path, typer.Option(callback=file_to_write, help="Weights file to write, *.safetensors.")
+    ],
     checkpoint: Annotated[Path | None, typer.Option(help="File of CLIP's weights.")] = None,
     pretrained: Annotated[
         str | None, typer.Option(help="Instead: a tag of open_clip in the hub cache, as openai.")

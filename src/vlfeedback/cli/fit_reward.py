@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options
+from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, copy_name, data_options
 from vlfeedback.cli.fit_report import print_fit
 from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.cli.output_options import file_to_write
 from vlfeedback.cli.settings import check_no_argument, parse_json_object
 from vlfeedback.errors import NeedsError
 
@@ -24,7 +25,9 @@ __all__ = ["fit_reward"]
 def fit_reward(
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     labels: Annotated[Path, typer.Option(help="Labels: a .parquet file of PreferenceDataset.")],
-    out: Annotated[Path, typer.Option(help="Weights file to write, *.safetensors.")],
+    out: Annotated[
+        Path, typer.Option(callback=file_to_write, help="Weights file to write, *.safetensors.")
+    ],
     network: Annotated[
         str, typer.Option(help="mlp, linear, cnn, resnet18 or pointnet; auto: what reads --inputs.")
     ] = "auto",
@@ -69,7 +72,7 @@ def fit_reward(
     ] = False,
     reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
     seed: Annotated[int, typer.Option(help="Same seed and hardware, same weights.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
 ) -> None:
     """Train a reward model on preferences, and say how well it tells pairs apart.
 
@@ -117,7 +120,7 @@ def fit_reward(
         )
     print_fit(fitted)
     relabel = ["vlfeedback", "relabel", *data_options(data, reading), "--source", "learned"]
-    relabel += ["--source-config", json.dumps({"path": str(out)}), "--out", "relabelled"]
+    relabel += ["--source-config", json.dumps({"path": str(out)}), "--out", copy_name(data)]
     typer.echo(
         f"{out}: {members} networks, trained in {fitted.seconds:.0f} s. Next: {shlex.join(relabel)}"
     )

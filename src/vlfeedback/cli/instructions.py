@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from vlfeedback.cli.output_options import file_to_write
 from vlfeedback.cli.task_option import parse_tasks
 from vlfeedback.data.instruction_file import InstructionFile
 from vlfeedback.data.unseen_instructions import LanguageKind, unseen_instructions
@@ -40,7 +41,9 @@ def show(
 @instructions_app.command("write")
 def write(
     model: Annotated[str, typer.Option(help="Name of the model, as the server knows it.")],
-    out: Annotated[Path, typer.Option(help="JSON file to write; run again to resume.")],
+    out: Annotated[
+        Path, typer.Option(callback=file_to_write, help="JSON file to write; run again to resume.")
+    ],
     base_url: Annotated[
         str, typer.Option(help="Root of an OpenAI-compatible API; default: OpenAI's own.")
     ] = "",

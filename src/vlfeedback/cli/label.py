@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options, read_data
+from vlfeedback.cli.output_options import file_to_write
 from vlfeedback.cli.progress import counting_progress
 from vlfeedback.cli.settings import check_no_argument, parse_settings
 from vlfeedback.errors import NeedsError
@@ -29,7 +30,12 @@ def label(
     ],
     labeller: Annotated[str, typer.Option(help="Who answers: see `vlfeedback list preferences`.")],
     out: Annotated[
-        Path, typer.Option(dir_okay=False, help="File to write, *.parquet; run again to go on.")
+        Path,
+        typer.Option(
+            dir_okay=False,
+            callback=file_to_write,
+            help="File to write, *.parquet; run again to go on.",
+        ),
     ],
     pairs: Annotated[int, typer.Option(min=1, help="How many pairs.")] = 100,
     length: Annotated[int, typer.Option(min=1, help="Steps of each segment.")] = 50,
@@ -59,9 +65,12 @@ def label(
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same pairs.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Pairs asked about at a time.")] = 32,
     reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be asked, and stop.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what would be asked and whether the data show it, and stop."
+        ),
     ] = False,
 ) -> None:
     """Draw pairs of segments, and ask a labeller which of each follows the instruction better.
@@ -78,6 +87,7 @@ def label(
     from vlfeedback.data.sampling import sample_clustered_pairs, sample_segment_pairs
     from vlfeedback.preferences import make_preference_source
     from vlfeedback.scoring.labelling import label_pairs
+    from vlfeedback.scoring.readable import check_pairs_readable
 
     config = check_no_argument(
         parse_settings(settings or ()), make_preference_source, of="the labeller"
@@ -94,6 +104,7 @@ def label(
     )
     text = instruction or (task_of_data(task, data).instruction if task else "")
     texts = _instructions(segment_pairs, text, source)
+    check_pairs_readable(segment_pairs, source.needs, texts[0] if texts else None)
     if dry_run:
         _describe(segment_pairs, texts, labeller, source)
         return

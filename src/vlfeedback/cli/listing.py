@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import typer
@@ -67,15 +69,15 @@ def rows_of_learners() -> list[dict[str, Any]]:
     """One row a learner; one that cannot be imported says why in ``problem``."""
     from vlfeedback.offline import LEARNERS, get_learner
 
+    def read(name: str) -> dict[str, Any]:
+        learner = get_learner(name)
+        return {"reads": list(learner.reads), "summary": learner.summary}
+
     rows = []
     for name in LEARNERS.names():
         row = {"learner": name, "reads": [], "summary": "", "problem": ""}
         row["distribution"] = LEARNERS.entry(name).distribution
-        try:
-            learner = get_learner(name)
-            rows.append(row | {"reads": list(learner.reads), "summary": learner.summary})
-        except Exception as error:  # a plugin may fail in any way
-            rows.append(row | {"problem": reason_of(error)})
+        rows.append(_completed(row, partial(read, name)))
     return rows
 
 
@@ -84,16 +86,13 @@ def rows_of_tasks() -> list[dict[str, Any]]:
     from vlfeedback.rewards import REWARD_SOURCES
     from vlfeedback.tasks import TASKS
 
-    rows = []
-    for name in TASKS:
-        try:
-            spec = TASKS.load(name)
-            id = f"{REWARD_SOURCES.entry(spec.source).gym_name}Reward-{spec.gym_name}-v0"
-            rows.append({"task": name, "instruction": spec.instruction, "id": id})
-        except Exception as error:  # a plugin may fail in any way
-            problem = reason_of(error)
-            rows.append({"task": name, "instruction": "", "id": "", "problem": problem})
-    return rows
+    def read(name: str) -> dict[str, Any]:
+        spec = TASKS.load(name)
+        id = f"{REWARD_SOURCES.entry(spec.source).gym_name}Reward-{spec.gym_name}-v0"
+        return {"instruction": spec.instruction, "id": id}
+
+    rows = [{"task": name, "instruction": "", "id": ""} for name in TASKS]
+    return [_completed(row, partial(read, row["task"])) for row in rows]
 
 
 def _describe(registry: Registry[Any], name: str) -> dict[str, Any]:
@@ -107,10 +106,26 @@ def _describe(registry: Registry[Any], name: str) -> dict[str, Any]:
         "distribution": listed.distribution,
         "problem": "",
     }
-    try:
+
+    def read() -> dict[str, Any]:
         entry = registry.full_entry(name)
-        return row | _needs_of(registry.load(name)) | {"summary": _summary(registry, entry)}
-    except Exception as error:  # a plugin may fail in any way
+        return _needs_of(registry.load(name)) | {"summary": _summary(registry, entry)}
+
+    return _completed(row, read)
+
+
+def _completed(row: dict[str, Any], read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The row with what `read` finds; why not, in ``problem``, where a plugin fails.
+
+    It may fail in any way: looking at a class can run code of its own. The others are listed.
+    """
+    try:
+        found = read()
+        json.dumps(found)  # all of it is text, or lists of text
+        return row | found
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return row | {"problem": reason_of(error)}
 
 
@@ -144,8 +159,13 @@ def _print_table(what: str, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         cells = (row[column] for column in columns)
         texts = (", ".join(cell) if isinstance(cell, list) else cell for cell in cells)
-        table.add_row(*texts, style="red" if row.get("problem") else None)
+        table.add_row(*map(_printable, texts), style="red" if row.get("problem") else None)
     screen.print(table)
     for row in rows:
         if row.get("problem"):
             screen.print(f"{row[columns[0]]}: {row['problem']}", style="red")
+
+
+def _printable(text: object) -> str:
+    """The same, with surrogates, which no terminal takes, written out."""
+    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")

@@ -13,7 +13,7 @@ __all__ = ["message_of", "option_of", "options_of"]
 
 # What stands in parentheses is a call, or Python in another way, and stays as it is.
 _ARGUMENT = re.compile(
-    r"\([^()]*\)|(?<![\w.\[{])(?P<name>\w+)=(?P<value>'[^']*'|\"[^\"]*\"|\.\.\.|[\w.+-]*\w)"
+    r"\([^()]*\)|(?<![\w.\[{])(?P<name>\w+)=(?P<value>'[^']*'|\"[^\"]*\"|\[[^\]]*\]|\.\.\.|[\w.+-]*\w)"
 )
 # Arguments whose options are called otherwise.
 _OPTIONS = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options
+from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, training_options
 from vlfeedback.cli.progress import counting_progress
 from vlfeedback.cli.settings import check_no_argument, parse_json_object
 from vlfeedback.errors import NeedsError, VLFeedbackError
@@ -36,7 +36,7 @@ def relabel(
     ] = "refuse",
     source_config: Annotated[str, typer.Option(help="Settings of the source, as JSON.")] = "{}",
     reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures or steps at a time.")] = 1024,
     cache: Annotated[
         str,
@@ -97,7 +97,7 @@ def relabel(
 
 
 def _next(out: str, reading: str) -> str:
-    command = ["vlfeedback", "train", "--learner", "iql", *data_options(out, reading)]
+    command = ["vlfeedback", "train", "--learner", "iql", *training_options(out, reading)]
     return shlex.join([*command, "--out", "policy"])
 
 

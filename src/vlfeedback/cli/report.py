@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from vlfeedback.cli.output_options import file_to_write
+
 __all__ = ["report"]
 
 
@@ -15,33 +17,40 @@ def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Made by `vlfeedback sweep`.")],
     out: Annotated[
         Path | None,
-        typer.Option(dir_okay=False, help="Page to write; default: report.html inside of DIR."),
+        typer.Option(
+            dir_okay=False,
+            callback=file_to_write,
+            help="Page to write; default: report.html inside of DIR.",
+        ),
     ] = None,
     results: Annotated[
         Path | None,
         typer.Option(
             "--results",
             dir_okay=False,
+            callback=file_to_write,
             help="JSON of all figures and evaluations; default: results.json beside the page.",
         ),
     ] = None,
 ) -> None:
     """Write the table of a sweep, its learning curves, and all figures as JSON.
 
-    Runs that are not finished are shown as missing. The page needs no other file; the same table
-    stands beside it as Markdown.
+    Runs that are not finished are shown as missing, with the reason. The page needs no other
+    file; the same table stands beside it as Markdown.
 
     Example: vlfeedback report outputs/vlp-table-2 --results benchmarks/results/vlp-table-2.json
     """
     from vlfeedback.data.whole_files import new_file
+    from vlfeedback.data.writable import check_writable
     from vlfeedback.optional import require
     from vlfeedback.reports.sweep_page import html_page, markdown_table
     from vlfeedback.sweeps.folder import SweepFolder
     from vlfeedback.sweeps.results import summarise_sweep
 
     require("matplotlib", extra="vision", needed_by="A report")
-    figures = summarise_sweep(SweepFolder(folder))
     page = out or folder / "report.html"
+    check_writable(page)
+    figures = summarise_sweep(SweepFolder(folder))
     table = page.with_suffix(".md")
     figures_path = results or page.with_name("results.json")
     for path, text in (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.sweep_progress import watch
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ __all__ = ["sweep"]
 def sweep(
     file: Annotated[Path, typer.Argument(help="TOML file; benchmarks/sweeps has examples.")],
     out: Annotated[
-        Path, typer.Option(file_okay=False, help="Folder to fill; run again to resume.")
+        Path,
+        typer.Option(
+            file_okay=False, callback=folder_to_fill, help="Folder to fill; run again to resume."
+        ),
     ],
     data: Annotated[
         Path | None, typer.Option(help="Collection or .h5 file, instead of the one in FILE.")
@@ -42,7 +46,11 @@ def sweep(
         ),
     ] = True,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be run, and stop.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Show what would be run, check that sources can read the data, and stop.",
+        ),
     ] = False,
 ) -> None:
     """Run a sweep: label pairs, train a policy for each source, learner and seed, judge it.

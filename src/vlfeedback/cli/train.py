@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options, read_data
+from vlfeedback.cli.dataset_option import (
+    DATA_HELP,
+    READING_HELP,
+    copy_name,
+    data_options,
+    read_data,
+)
 from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.settings import check_no_argument, parse_settings
 from vlfeedback.errors import NeedsError
 
@@ -27,14 +34,19 @@ def train(
         typer.Option(help=DATA_HELP),
     ],
     out: Annotated[
-        Path, typer.Option(file_okay=False, help="Folder for the policy; run again to go on.")
+        Path,
+        typer.Option(
+            file_okay=False,
+            callback=folder_to_fill,
+            help="Folder for the policy; run again to go on.",
+        ),
     ],
     labels: Annotated[
         Path | None,
         typer.Option(dir_okay=False, help="Labelled pairs of --data, a .parquet file."),
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="Paper whose numbers are taken: vlp, cpl, plare, ...")
+        str, typer.Option(help="Paper whose numbers are taken: vlp, cpl, ipl, plare, ...")
     ] = "vlp",
     steps: Annotated[
         int | None, typer.Option(min=1, help="Gradient steps; default: the preset's.")
@@ -60,7 +72,7 @@ def train(
         typer.Option("--set", help="Settings of the learner: key=value, repeat for several."),
     ] = None,
     reading: Annotated[str, typer.Option(help=READING_HELP)] = "{}",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
 ) -> None:
     """Train a policy from fixed data, judge it on the way, and keep it in a folder.
 
@@ -84,14 +96,22 @@ def train(
             f"{_command('label', data, reading, '--labeller teacher --out labels.parquet')}"
         )
     trajectories = read_data(data, reading, task)
-    if "rewards" in reads and any(trajectory.rewards is None for trajectory in trajectories):
+    from_source = overrides.get("rewards", "source") == "source"
+    if (
+        "rewards" in reads
+        and from_source
+        and any(trajectory.rewards is None for trajectory in trajectories)
+    ):
         raise NeedsError(
             f"{learner} learns from a source's rewards and {data} has none. Give it some, such as "
             "the environment's own: "
-            f"{_command('relabel', data, reading, '--source env --out relabelled')}"
+            f"{_command('relabel', data, reading, f'--source env --out {copy_name(data)}')}"
         )
     preferences = None if labels is None else PreferenceDataset.load(labels, trajectories)
     n_episodes = protocol.n_episodes if episodes is None else episodes
+    evaluator = _evaluator(trajectories, data, task, env, n_episodes, horizon)
+    if evaluator is not None and trajectories:
+        evaluator.check_fits(trajectories[0])
     with LossBars() as report:
         policy = train_policy(
             learner,
@@ -100,7 +120,7 @@ def train(
             preset=preset,
             n_steps=steps or protocol.n_steps,
             seed=seed,
-            evaluator=_evaluator(trajectories, data, task, env, n_episodes, horizon),
+            evaluator=evaluator,
             eval_every=eval_every or protocol.eval_every,
             device=device,
             out=out,
@@ -133,12 +153,14 @@ def _evaluator(
 ) -> PolicyEvaluator | None:
     """What judges the policy; None where nothing says in which environment."""
     from vlfeedback.cli.one_task import task_of_data
+    from vlfeedback.collecting.settings import steps_of
     from vlfeedback.errors import UnknownNameError
     from vlfeedback.offline import PolicyEvaluator
 
     if n_episodes == 0:
         return None
     if env:
+        steps_of(env)  # which says what is no id
         return PolicyEvaluator(env, seeds=range(n_episodes), horizon=horizon)
     tasks = {trajectory.task for trajectory in trajectories}
     try:

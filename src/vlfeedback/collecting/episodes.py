@@ -16,8 +16,10 @@ from vlfeedback.collecting.seeds import first_seed
 from vlfeedback.collecting.settings import complete_settings, steps_of, unusable_settings
 from vlfeedback.collecting.worker_pool import worker_pool
 from vlfeedback.data.collection import Collection
+from vlfeedback.data.locks import locked_file
 from vlfeedback.data.trajectories import write_trajectories
 from vlfeedback.data.unfinished import noted_as_unfinished
+from vlfeedback.data.writable import check_writable
 from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
 from vlfeedback.registry import load_target, suggest
 from vlfeedback.tasks import TaskSpec, get_task
@@ -29,7 +31,7 @@ _RANDOM = "random"  # the level that every environment has
 
 
 def collect(
-    out: Path,
+    out: str | Path,
     tasks: Iterable[str | TaskSpec],
     *,
     settings: Mapping[str, Any] | None = None,
@@ -61,9 +63,12 @@ def collect(
         UnknownNameError: there is no such task, level, setting, environment or policy.
         InvalidValueError: a setting is out of range, or the tasks have different defaults.
         NeedsError: a task names no environment, or one without a time limit.
-        FileFormatError: `out` was begun with other settings.
-        OSError: the disk is full, or a worker was killed; every finished file is kept.
+        FileFormatError: `out` was begun with other settings, or a file in it is damaged.
+        BusyError: another process collects one of the tasks into `out`.
+        WriteError: `out` cannot be written.
+        OSError: a worker was killed; every finished file is kept.
     """
+    out = Path(out)
     specs = list({spec.name: spec for spec in map(get_task, tasks)}.values())
     if not specs:
         raise NeedsError("There is no task to collect; name at least one.")
@@ -72,27 +77,32 @@ def collect(
     whole = complete_settings(specs, settings or {})
     for name, problem in unusable_settings(specs, whole).items():
         raise InvalidValueError(f"{name}: {problem}")
+    is_done = all(Collection(out, whole).path(spec.name, k).exists() for spec, k in plan)
+    if not is_done:
+        check_writable(out, folder=True)
     collection = Collection.create(out, whole)
-    for spec in specs:
-        collection.note_task(spec, {k: name_policy(policy) for k, policy in acting.items()})
-    missing = [
-        (spec, level, collection.path(spec.name, level), whole, acting.get(level))
-        for spec, level in plan
-        if not collection.path(spec.name, level).exists()
-    ]
-    each, total = int(whole["episodes"]), len(missing) * int(whole["episodes"])
-    n_done = 0
-
-    def tell(spec: TaskSpec) -> None:
-        nonlocal n_done
-        n_done += each
-        if report is not None:
-            report(f"collect {spec.name}", n_done, total, math.nan)
-
-    with ExitStack() as notes:
+    with ExitStack() as locks:
+        for spec in [] if is_done else specs:  # one that is finished may lie where nobody writes
+            locks.enter_context(locked_file(out / spec.name, what="collects episodes into"))
         for spec in specs:
-            levels_to_come = [level for other, level, *_ in missing if other is spec]
-            notes.enter_context(noted_as_unfinished(collection.root / spec.name, levels_to_come))
+            collection.note_task(spec, {k: name_policy(policy) for k, policy in acting.items()})
+        missing = [
+            (spec, level, collection.path(spec.name, level), whole, acting.get(level))
+            for spec, level in plan
+            if not collection.has(spec.name, level)
+        ]
+        each, total = int(whole["episodes"]), len(missing) * int(whole["episodes"])
+        n_done = 0
+
+        def tell(spec: TaskSpec) -> None:
+            nonlocal n_done
+            n_done += each
+            if report is not None:
+                report(f"collect {spec.name}", n_done, total, math.nan)
+
+        for spec in specs:
+            to_come = [level for other, level, *_ in missing if other is spec]
+            locks.enter_context(noted_as_unfinished(out / spec.name, to_come))
         _do(missing, workers, tell)
     return total
 
@@ -180,6 +190,3 @@ def _do(jobs: Sequence[_Job], workers: int, tell: Callable[[TaskSpec], None]) ->
                 "A worker was killed, most likely because memory ran out. Finished files are kept; "
                 "go on with the same command and fewer --workers."
             ) from error
-        finally:
-            for pending in submitted:
-                pending.cancel()  # what is not begun; `worker_pool` ends what is running

@@ -116,8 +116,8 @@ def steps_of(env_id: str) -> int | None:
         return gym.spec(bare).max_episode_steps
     except (ModuleNotFoundError, gym.error.Error) as error:
         raise UnknownNameError(
-            f"No environment {env_id!r}: {str(error).rstrip('.')}. Give a registered Gymnasium id, "
-            "with the module that registers it before a colon: 'my_package:MyEnv-v0'."
+            f"No environment {env_id!r}: {str(error).rstrip('.?')}. Give a registered Gymnasium "
+            "id, with the module that registers it before a colon: 'my_package:MyEnv-v0'."
         ) from error
 
 

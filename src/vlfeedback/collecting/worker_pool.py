@@ -20,8 +20,8 @@ def worker_pool(n_workers: int) -> Iterator[ProcessPoolExecutor]:
     """A pool of `n_workers` fresh processes; none of them outlives this one.
 
     Where the block is left by Ctrl-C or by SIGTERM, which raises SystemExit in it, what the
-    workers are doing is cut off; where it is left by an error, they finish it first. Where this
-    process is killed outright, they notice and end themselves.
+    workers are doing is cut off; where it is left by an error, they finish it first, and begin
+    nothing else. Where this process is killed outright, they notice and end themselves.
     """
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")  # a forked OpenGL context is broken
@@ -35,7 +35,9 @@ def worker_pool(n_workers: int) -> Iterator[ProcessPoolExecutor]:
                 process.terminate()
             raise
         finally:
-            pool.shutdown()
+            # The pool alone cancels what is not begun: a future that is cancelled here, while its
+            # own thread marks it as failed, ends that thread in a trace.
+            pool.shutdown(cancel_futures=True)
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vlfeedback.data.foreign_files import path_inside
+from vlfeedback.data.foreign_files import path_inside, reading
 from vlfeedback.data.store import ResumableFolder, check_same_settings
-from vlfeedback.data.trajectories import read_trajectories
+from vlfeedback.data.trajectories import count_trajectories, read_trajectories
 from vlfeedback.data.unfinished import tell_unfinished
 from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.errors import FileFormatError, UnknownNameError
@@ -31,19 +31,20 @@ class Collection:
     settings: Mapping[str, Any]
 
     @classmethod
-    def create(cls, root: Path, settings: Mapping[str, Any]) -> Collection:
+    def create(cls, root: str | Path, settings: Mapping[str, Any]) -> Collection:
         """Start a collection, or go on with one that was begun with the same settings.
 
         Raises:
             FileFormatError: the folder was begun with other settings, or is something else.
         """
+        root = Path(root)
         if (root / _MANIFEST).is_file():
             cls._opened(root)  # which says what to do with a damaged one
         folder = ResumableFolder.begin(root, settings, manifest=_MANIFEST, holds="collection")
         return cls(root, folder.settings)
 
     @classmethod
-    def open(cls, root: Path) -> Collection:
+    def open(cls, root: str | Path) -> Collection:
         """Open a folder that `create` began.
 
         Raises:
@@ -61,7 +62,9 @@ class Collection:
     def _opened(cls, root: Path) -> Collection:
         if not (root / _MANIFEST).is_file():
             raise FileNotFoundError(
-                f"No collection at {root}; make one with: vlfeedback collect --out {root}"
+                f"{root} is a file; expected a folder that `vlfeedback collect` has made."
+                if root.is_file()
+                else f"No collection at {root}; make one with: vlfeedback collect --out {root}"
             )
         advice = "Restore it, or collect into another folder."
         return cls(root, ResumableFolder.open(root, manifest=_MANIFEST, advice=advice).settings)
@@ -128,10 +131,28 @@ class Collection:
         """
         return self._inside(f"{task}/{level}.h5")
 
+    def has(self, task: str, level: str) -> bool:
+        """Whether this task and level were collected.
+
+        Raises:
+            FileFormatError: there is a file of them, and it is damaged or holds fewer episodes than
+                the collection has of each level; the message says what to do.
+        """
+        path = self.path(task, level)
+        if not path.exists():
+            return False
+        n_episodes, expected = count_trajectories(path), self.settings.get("episodes")
+        if isinstance(expected, int) and n_episodes < expected:
+            raise FileFormatError(
+                f"{path} holds {n_episodes} episodes, and {self.root} has {expected} of each "
+                "level. Delete it and run the same command again."
+            )
+        return True
+
     def missing(self, tasks: Iterable[str], levels: Iterable[str]) -> list[tuple[str, str]]:
-        """What is still to be collected, in order."""
+        """What is still to be collected, in order; see `has` for what is raised."""
         levels = list(levels)
-        return [(t, k) for t in tasks for k in levels if not self.path(t, k).exists()]
+        return [(t, k) for t in tasks for k in levels if not self.has(t, k)]
 
     def tasks(self) -> list[str]:
         """Tasks that have at least one file."""
@@ -144,13 +165,13 @@ class Collection:
         path = self._inside(f"{task}/{_TASK}")
         if not path.is_file():
             return None
-        entry = read_json(path, advice="Restore it, or collect into another folder.")
-        lacking = {*_FACTS, "policies"} - set(entry)
-        if lacking:
-            raise FileFormatError(
-                f"{path} lacks {', '.join(sorted(lacking))}. Restore it, or collect into another "
-                "folder."
-            )
+        advice = "Restore it, or collect into another folder."
+        entry = read_json(path, advice=advice)
+        with reading(path, "description of a task", advice=advice):
+            facts = [entry[name] for name in _FACTS]
+            policies = [text for pair in entry["policies"].items() for text in pair]
+            if not all(isinstance(text, str) for text in facts + policies):
+                raise TypeError("one of its values is no text")
         return entry
 
     def load(self, task: str, levels: Iterable[str] | None = None) -> list[Trajectory]:

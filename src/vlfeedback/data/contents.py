@@ -17,6 +17,7 @@ import numpy as np
 from vlfeedback.types import (
     NamesItsContent,
     NamesItsEmbeddings,
+    Segment,
     Trajectory,
     class_and_settings,
     unwrapped,
@@ -25,6 +26,7 @@ from vlfeedback.types import (
 __all__ = [
     "CONTENTS",
     "DigestedFrames",
+    "digest_of_pairs",
     "digest_of_source",
     "digests_of_files",
     "digests_of_source",
@@ -132,6 +134,21 @@ def trajectory_digest(trajectory: Trajectory, states: np.ndarray | None = None) 
             digest.update(f"{pictures.shape}".encode())
             digest.update(np.ascontiguousarray(pictures).data)
     return digest.hexdigest()[:32]
+
+
+def digest_of_pairs(pairs: Sequence[tuple[Segment, Segment]], *, pictures: bool) -> str:
+    """Of the trajectories that pairs are cut from, each once, whatever their order: 16 digits.
+
+    Args:
+        pairs: of segments.
+        pictures: they are read too; all of a trajectory's.
+    """
+    trajectories = {id(s.trajectory): s.trajectory for pair in pairs for s in pair}
+    digests = [
+        trajectory_digest(t, t.frames.times if pictures and t.frames is not None else None)
+        for t in trajectories.values()
+    ]
+    return _short("".join(sorted(set(digests))).encode())
 
 
 def _file(text: str | Path) -> Path | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from jaxtyping import Shaped
 
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.types import Trajectory
@@ -19,7 +18,7 @@ __all__ = ["are_discrete", "check_continuous", "count_values", "discrete_refused
 _MOST_VALUES = 2**16  # a network has an entry for each
 
 
-def are_discrete(arrays: Iterable[Shaped[np.ndarray, "L ..."]]) -> bool:
+def are_discrete(arrays: Iterable[np.ndarray]) -> bool:
     """Whether all of these are discrete values.
 
     >>> are_discrete([np.array([0, 2, 1])]), are_discrete([np.array([[0], [2]])])
@@ -30,7 +29,7 @@ def are_discrete(arrays: Iterable[Shaped[np.ndarray, "L ..."]]) -> bool:
     return all(rows.dtype.kind in "iub" and rows.shape[1:] in ((), (1,)) for rows in arrays)
 
 
-def count_values(arrays: Iterable[Shaped[np.ndarray, "L ..."]], name: str) -> int:
+def count_values(arrays: Iterable[np.ndarray], name: str) -> int:
     """How many values there are, the greatest one plus one.
 
     Args:

@@ -67,7 +67,9 @@ def reading(
     except Exception as cause:
         # Libraries raise anything at all on damaged files: zlib.error, UnicodeDecodeError,
         # RecursionError, MemoryError, AssertionError ...; no list of them was ever complete.
-        if isinstance(cause, OSError) and cause.errno in _SYSTEMS_OWN:
+        # PyAV's carry the system's numbers too, and mean what they found in the file.
+        is_systems = type(cause).__module__ == "builtins"
+        if isinstance(cause, OSError) and cause.errno in _SYSTEMS_OWN and is_systems:
             raise
         sentence = f"{path} is no readable {what}: {_reason(cause)}. {advice}".rstrip()
         raise error(sentence) from cause

@@ -2,6 +2,9 @@
 
 A file is written beside its final name and renamed when whole, so a reader finds all of it or
 nothing; what a killed process leaves is a `*.partial`, which nothing reads.
+
+What is written has checksums, which HDF5 compares whenever it reads: its format of release 1.10 has
+them on all that describes arrays, and `write_array` puts them on the numbers.
 """
 
 from __future__ import annotations
@@ -9,27 +12,34 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 from collections.abc import Iterator
-from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
+from vlfeedback.data.foreign_files import reading
+from vlfeedback.data.hdf5_groups import HDF5Group
 from vlfeedback.data.whole_files import new_file
 from vlfeedback.data.writable import could_not_write
-from vlfeedback.errors import FileFormatError, ShapeError, WriteError
+from vlfeedback.errors import WriteError
 
-__all__ = ["NewHDF5", "new_hdf5", "open_hdf5"]
+__all__ = ["NewHDF5", "new_hdf5", "open_hdf5", "write_array"]
+
+_LIBRARY_VERSIONS = ("v110", "v110")
 
 
 class NewHDF5:
     """A file that is being written; see `new_hdf5`."""
 
-    def __init__(self, path: Path, disk: _Disk) -> None:
+    def __init__(self, path: Path, disk: _Disk, origin: Path | None) -> None:
         self._path = path
         self._disk = disk
-        self._mode = "w"
+        self._mode = "w" if origin is None else "r+"
+        # A copy of another's file stays of the format that it is of.
+        self._versions = _LIBRARY_VERSIONS if origin is None else None
 
     @contextlib.contextmanager
     def open(self) -> Iterator[h5py.File]:
@@ -41,7 +51,7 @@ class NewHDF5:
         Raises:
             OSError: something could not be written.
         """
-        with h5py.File(self._disk, self._mode) as file:
+        with h5py.File(self._disk, self._mode, libver=self._versions) as file:
             yield file
         self._mode = "r+"
         self.check()
@@ -57,12 +67,17 @@ class NewHDF5:
 
 
 @contextlib.contextmanager
-def new_hdf5(path: Path) -> Iterator[NewHDF5]:
+def new_hdf5(path: str | Path, *, origin: Path | None = None) -> Iterator[NewHDF5]:
     """Write a file while the block runs; it is there when the block ends, and only then.
+
+    Args:
+        path: of the file.
+        origin: a file that it begins as a copy of, bit by bit; else it begins empty.
 
     Raises:
         OSError: the disk is full or not writable; what was at `path` before is untouched.
     """
+    path = Path(path)
     with contextlib.ExitStack() as stack:
         try:
             partial = stack.enter_context(new_file(path))
@@ -71,32 +86,54 @@ def new_hdf5(path: Path) -> Iterator[NewHDF5]:
             raise
         except OSError as error:
             raise could_not_write(path, error) from error
-        new = NewHDF5(path, disk)
+        new = NewHDF5(path, disk, origin)
+        if origin is not None:
+            with origin.open("rb") as file:
+                shutil.copyfileobj(file, disk)
+            new.check()
         yield new
         disk.sync()
         new.check()
 
 
 @contextlib.contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
+def open_hdf5(
+    path: str | Path,
+    what: str = "HDF5 file",
+    *,
+    advice: str = "It is truncated, damaged or of another format; take a whole copy.",
+) -> Iterator[HDF5Group]:
     """Open a file for reading; whatever its contents break on is a `FileFormatError`.
+
+    Args:
+        path: of the file.
+        what: it should be, for the message.
+        advice: what to do next, as a sentence; ends the message.
 
     Raises:
         FileNotFoundError: there is no such file.
-        FileFormatError: it is truncated, damaged or foreign.
+        FileFormatError: it is truncated, damaged or foreign, or something that the block reads is
+            not in it but in another file.
     """
+    path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"No trajectory file {path}.")
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, KeyError, RuntimeError, TypeError, ShapeError, JSONDecodeError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise  # the system's own, such as too many open files: the contents may be sound
-        raise FileFormatError(
-            f"{path} cannot be read ({error}): truncated, damaged, or of another format. "
-            "Delete it and collect it again."
-        ) from error
+        raise FileNotFoundError(f"No {what} {path}.")
+    with reading(path, what, advice=advice), h5py.File(path, "r") as file:
+        yield HDF5Group(path, file)
+
+
+def write_array(group: h5py.Group, name: str, array: np.ndarray, **storage: Any) -> h5py.Dataset:
+    """Write an array with checksums: reading what has changed since is an error.
+
+    Args:
+        group: where to.
+        name: of the array.
+        array: of numbers.
+        storage: of `h5py.Group.create_dataset`, such as ``chunks`` and ``compression``.
+    """
+    if array.size == 0 or array.ndim == 0:  # which are not stored in chunks, that have checksums
+        return group.create_dataset(name, data=array)
+    return group.create_dataset(name, data=array, **{"chunks": True, "fletcher32": True, **storage})
 
 
 class _Disk(io.RawIOBase):

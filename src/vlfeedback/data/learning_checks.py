@@ -1,21 +1,25 @@
-"""Checks of trajectories before a learner is trained on them: rewards, numbers and terminals."""
+"""Checks of trajectories before a learner is trained on them: rewards, actions and terminals."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float32, Shaped
 
+from vlfeedback.data.discrete import are_discrete
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.types import Trajectory
 
 __all__ = [
+    "check_action_range",
     "check_finite",
     "check_terminals",
     "reward_field",
     "rewards_of",
 ]
+
+_ROUNDING = 1e-6  # by which an action of 1 may have grown in another's arithmetic; our choice
 
 _FIELDS: Mapping[str, str | None] = {"source": "rewards", "env": "env_rewards", "none": None}
 
@@ -65,6 +69,30 @@ def rewards_of(trajectories: Sequence[Trajectory], rewards: str) -> list[Float32
             )
         )
     return arrays
+
+
+def check_action_range(actions: Iterable[Shaped[np.ndarray, "_ ..."]]) -> None:
+    """Refuse continuous actions that a policy ending in tanh cannot reach.
+
+    Trained on them all the same, it would settle at the edge of what it reaches, and say nothing.
+
+    Args:
+        actions: rows of each episode or segment; discrete ones are passed over.
+
+    Raises:
+        InvalidValueError: one lies outside [-1, 1].
+    """
+    rows = [part for part in actions if not are_discrete([part])]
+    low = min((float(part.min()) for part in rows), default=0.0)
+    high = max((float(part.max()) for part in rows), default=0.0)
+    if max(-low, high) > 1 + _ROUNDING:
+        raise InvalidValueError(
+            f"Actions lie in [{low:g}, {high:g}]; expected [-1, 1], which is what a policy can "
+            "reach. Set action_scaler to 'min-max', to scale by the least and largest actions of "
+            'the data, or to the bounds of the environment, {"minimum": [...], "maximum": [...]}: '
+            "the policy then answers in the data's own units. Or scale them before, "
+            "2 (a - minimum) / (maximum - minimum) - 1, and back before acting."
+        )
 
 
 def check_finite(rows: Shaped[np.ndarray, "L ..."], *, name: str, where: str, first: int) -> None:

@@ -16,10 +16,15 @@ from vlfeedback.data.whole_files import delete_partials
 from vlfeedback.data.writable import check_writable, could_not_write
 from vlfeedback.errors import BusyError
 
-__all__ = ["LOCK", "locked", "locked_file", "locked_output"]
+__all__ = ["LOCK", "is_lock", "locked", "locked_file", "locked_output"]
 
 LOCK = ".lock"
 """Name of the file that `locked` holds."""
+
+
+def is_lock(path: Path) -> bool:
+    """Whether a path is what `locked` or `locked_file` holds, or what a killed process held."""
+    return path.name.startswith(".") and path.name.endswith(LOCK)
 
 
 @contextmanager
@@ -34,6 +39,7 @@ def locked(folder: Path, *, what: str) -> Iterator[None]:
         BusyError: another process has it; a `BlockingIOError`.
         WriteError: the folder cannot be made or written to.
     """
+    check_writable(folder, folder=True)
     with _held(folder / LOCK, what=f"{what} {folder}", other="folder"):
         yield
 
@@ -50,7 +56,7 @@ def locked_file(path: Path, *, what: str) -> Iterator[None]:
         BusyError: another process has it; a `BlockingIOError`.
         WriteError: its folder cannot be made or written to.
     """
-    with _held(path.with_name(f".{path.name}{LOCK}"), what=f"{what} {path}", other="name"):
+    with _held(path.with_name(f".{path.name}{LOCK}"), what=f"{what} {path}", other="place"):
         yield
 
 

@@ -4,7 +4,7 @@ Version 2, one row a pair: `first_id`, `first_start`, `second_id`, `second_start
 `prefer_second`, `outcome` (text, such as "answered"), `instruction`, `record` (position in the
 file's list of labellers, which is in its metadata), `cost_usd`, `tokens` and `seconds`. Version 1
 had `answered` (bool) for `outcome`, `cost` for `cost_usd`, and neither tokens nor seconds; what was
-not answered reads as skipped.
+not answered reads as skipped. The header in the file's metadata has a digest of all values.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vlfeedback.data.foreign_files import check_size, reading
 from vlfeedback.data.sampling import SegmentPairList
 from vlfeedback.data.whole_files import new_file
 from vlfeedback.errors import FileFormatError, NeedsError
@@ -56,7 +58,10 @@ COLUMNS = {
 }
 _KEY = b"vlfeedback"  # of the file's metadata
 _NEW_IN_2 = {"outcome", "cost_usd", "tokens", "seconds"}
-_ONLY_IN_1 = {"answered", "cost"}
+_KINDS_IN_1 = {name: kind for name, kind in COLUMNS.items() if name not in _NEW_IN_2}
+_KINDS_IN_1 |= {"answered": "bool_", "cost": "float64"}
+_DIGEST = "sha256"  # key of the header: over all else that a file holds; files of before have none
+_ADVICE = "Take a copy that is whole, or label its pairs again."
 _NEEDED_BY = "A file of preferences"
 
 
@@ -140,13 +145,22 @@ def parquet_bytes(columns: dict[str, Any], header: dict[str, Any]) -> bytes:
     header = {**header, "format": FORMAT, "version": VERSION}
     table = pa.table(
         {name: pa.array(columns[name], type=getattr(pa, kind)()) for name, kind in COLUMNS.items()}
-    ).replace_schema_metadata({_KEY: json.dumps(header)})
+    )
+    values = {name: table[name].to_pylist() for name in COLUMNS}
+    header = json.loads(json.dumps(header))
+    sealed = json.dumps({**header, _DIGEST: _digest(values, header)})
     contents = io.BytesIO()
-    parquet.write_table(table, contents, compression="zstd")
+    parquet.write_table(table.replace_schema_metadata({_KEY: sealed}), contents, compression="zstd")
     return contents.getvalue()
 
 
-def write_rows(path: Path, columns: dict[str, Any], header: dict[str, Any]) -> None:
+def _digest(columns: Rows, header: dict[str, Any]) -> str:
+    """SHA-256 over all values and the header, hexadecimal."""
+    ordered = [columns[name] for name in COLUMNS]
+    return sha256(json.dumps([header, ordered], sort_keys=True).encode()).hexdigest()
+
+
+def write_rows(path: str | Path, columns: dict[str, Any], header: dict[str, Any]) -> None:
     """Write columns and a header of JSON values, whole or not at all.
 
     Raises:
@@ -154,47 +168,56 @@ def write_rows(path: Path, columns: dict[str, Any], header: dict[str, Any]) -> N
         OSError: the disk is full or not writable; what was at `path` before is untouched.
     """
     contents = parquet_bytes(columns, header)
-    with new_file(path) as partial:
+    with new_file(Path(path)) as partial:
         partial.write_bytes(contents)
 
 
-def read_rows(path: Path) -> tuple[Rows, dict[str, Any]]:
+def read_rows(path: str | Path) -> tuple[Rows, dict[str, Any]]:
     """Columns of version 2 and header of a file of either version.
 
     Raises:
         FileNotFoundError: there is no such file.
-        FileFormatError: it is truncated, foreign, or of a newer version.
+        FileFormatError: it is truncated, damaged, foreign, or of a newer version.
         MissingExtraError: pyarrow is not installed.
     """
+    path = Path(path)
     pa = require("pyarrow", extra="offline", needed_by=_NEEDED_BY)
     parquet = require("pyarrow.parquet", extra="offline", needed_by=_NEEDED_BY)
     if not path.is_file():
         raise FileNotFoundError(f"No file of preferences {path}.")
-    try:
+    with reading(path, "file of preferences", advice=_ADVICE):
         with parquet.ParquetFile(path) as file:
+            check_size(path, 8 * file.metadata.num_rows, "a column")
             table = file.read()
-        header = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise FileFormatError(
-            f"{path} cannot be read ({error}): truncated, damaged, or no Parquet file."
-        ) from error
-    if header.get("format") == FORMAT and header["version"] > VERSION:
-        raise FileFormatError(
-            f"{path} has version {header['version']}; this release reads up to {VERSION}. "
-            "Upgrade vlfeedback."
-        )
-    names = set(COLUMNS)
-    if header.get("version") == 1:
-        names = names - _NEW_IN_2 | _ONLY_IN_1
-    if header.get("format") != FORMAT or not names <= set(table.column_names):
-        raise FileFormatError(
-            f"{path} is Parquet but no file of preferences (format={header.get('format')!r}, "
-            f"columns {table.column_names}); expected what PreferenceDataset.save writes."
-        )
-    columns = {name: table[name].to_pylist() for name in names}
-    if header["version"] == 1:
-        columns |= _of_version_2(columns.pop("answered"), columns.pop("cost"))
+        header = dict(json.loads((table.schema.metadata or {}).get(_KEY, b"{}")))
+        digest, version = header.pop(_DIGEST, None), header.get("version")
+        if header.get("format") == FORMAT and int(header["version"]) > VERSION:
+            raise FileFormatError(
+                f"{path} has version {version}; this release reads up to {VERSION}. "
+                "Upgrade vlfeedback."
+            )
+        kinds = _KINDS_IN_1 if version == 1 else COLUMNS
+        if header.get("format") != FORMAT or not set(kinds) <= set(table.column_names):
+            raise FileFormatError(
+                f"{path} is Parquet but no file of preferences (format={header.get('format')!r}, "
+                f"columns {table.column_names}); expected what PreferenceDataset.save writes."
+            )
+        columns = {name: _values(table[name], getattr(pa, kind)()) for name, kind in kinds.items()}
+        if version == 1:
+            columns |= _of_version_2(columns.pop("answered"), columns.pop("cost"))
+        if digest is not None and digest != _digest(columns, header):
+            raise FileFormatError(
+                f"{path} does not hold what was written: its digest is another one. {_ADVICE}"
+            )
     return {name: columns[name] for name in COLUMNS}, header
+
+
+def _values(column: Any, kind: Any) -> list[Any]:
+    """The values of a column, of the kind that they are to be; only numbers may be missing."""
+    values = column.cast(kind)
+    if values.null_count and not str(kind).startswith(("float", "double")):
+        raise ValueError(f"a column of {kind} has {values.null_count} rows without a value")
+    return list(values.to_pylist())
 
 
 def _of_version_2(answered: list[bool], cost: list[float]) -> Rows:

@@ -9,6 +9,7 @@ from jaxtyping import Int64
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
+from vlfeedback.arguments import check_rng
 from vlfeedback.data.sampling import SegmentPairList
 from vlfeedback.errors import InvalidValueError
 
@@ -30,6 +31,7 @@ def hold_out_trajectories(
     Raises:
         ValueError: every cut that was tried leaves one side empty; or `validation` is no share.
     """
+    check_rng(rng)
     if not 0 < validation < 1:
         raise InvalidValueError(
             f"validation={validation}; expected a share of the pairs, above 0 and below 1."

@@ -15,6 +15,7 @@ from jaxtyping import Float, Float64, Int64
 from scipy.spatial.distance import cdist
 from scipy.special import entr, logsumexp
 
+from vlfeedback.arguments import check_rng
 from vlfeedback.data.sampling import SegmentPairList, sample_segment_pairs
 from vlfeedback.errors import InvalidValueError, ShapeError
 from vlfeedback.types import Segment, Trajectory
@@ -174,6 +175,7 @@ def sample_picture_pairs(
 
     Source: Offline RL-VLM-F, section V-B (dressing).
     """
+    check_rng(rng)
     pairs: SegmentPairList = []
     for _ in range(_ROUNDS):
         candidates = sample_segment_pairs(

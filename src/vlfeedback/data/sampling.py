@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from vlfeedback.arguments import check_rng
 from vlfeedback.errors import ShapeError
 from vlfeedback.optional import require
 from vlfeedback.types import Segment, SegmentBatch, SegmentPairs, SourceNeeds, Trajectory
@@ -42,7 +43,9 @@ def sample_segments(
 
     Raises:
         ShapeError: no trajectory is long enough.
+        TypeError: `rng` is no generator.
     """
+    check_rng(rng)
     long_enough = [t for t in trajectories if len(t) >= length]
     if not long_enough:
         longest = max((len(t) for t in trajectories), default=0)
@@ -86,6 +89,7 @@ def sample_clustered_pairs(
     Source: VLP paper, appendix A.2 (after PEARL); features are our choice, see
     `cluster_trajectories`.
     """
+    check_rng(rng)
     cluster = cluster_trajectories(trajectories, seed=int(rng.integers(2**31)))
     first, second = (
         sample_segments(

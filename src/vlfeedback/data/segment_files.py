@@ -16,13 +16,16 @@ Source: CPL, feedback_buffer.py; what a score stands for (return or regret) is t
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from vlfeedback.data.foreign_files import reading
+from vlfeedback.data.learning_checks import check_finite
+from vlfeedback.data.npz_files import NPZArrays
 from vlfeedback.data.preferences import PreferenceDataset
+from vlfeedback.data.trajectory_checks import check_numbers
 from vlfeedback.data.whole_files import new_file
 from vlfeedback.errors import FileFormatError, InvalidValueError
 from vlfeedback.types import LabelRecord, PreferenceLabels, Segment, Trajectory
@@ -32,7 +35,9 @@ __all__ = ["read_segments_npz", "write_segments_npz"]
 _SIDES = ("1", "2")
 
 
-def read_segments_npz(path: Path, *, score: str = "rl_sum", task: str = "") -> PreferenceDataset:
+def read_segments_npz(
+    path: str | Path, *, score: str = "rl_sum", task: str = ""
+) -> PreferenceDataset:
     """Read a file of either layout.
 
     Args:
@@ -43,13 +48,22 @@ def read_segments_npz(path: Path, *, score: str = "rl_sum", task: str = "") -> P
 
     Returns:
         Pairs of whole trajectories of S steps; their ids are ``"<file name>/<segment>"``, the
-        file's rewards are their `env_rewards`.
+        file's rewards are their `env_rewards`, unless all of a segment's are NaN.
 
     Raises:
         FileNotFoundError: there is no such file.
         FileFormatError: it is damaged, of neither layout, or its arrays do not fit each other.
+        InvalidValueError: a number is NaN or infinite.
+        DtypeError: an array holds no numbers.
     """
-    arrays = _load(path)
+    path = Path(path)
+    arrays = NPZArrays(path, "file of segments")
+    with reading(path, "file of segments", advice="Take a whole copy, or write it again."):
+        return _dataset(path, arrays, score, task)
+
+
+def _dataset(path: Path, stored: NPZArrays, score: str, task: str) -> PreferenceDataset:
+    arrays = dict(stored)
     has_sides = "action_1" in arrays
     keys = [name + side for name in ("obs_", "action_") for side in _SIDES]
     missing = set([*keys, "label"] if has_sides else ["obs", "action", score]) - set(arrays)
@@ -58,6 +72,8 @@ def read_segments_npz(path: Path, *, score: str = "rl_sum", task: str = "") -> P
             f"{path} has no {sorted(missing)}; it has {sorted(arrays)}. Expected obs, action and a "
             "score, or obs_1, obs_2, action_1, action_2 and label. Name the score: score=..."
         )
+    for name, array in arrays.items():
+        check_numbers(array.dtype, name=name, where=str(path))
     if has_sides:
         for name in ("obs", "action", "reward"):
             if {f"{name}_1", f"{name}_2"} <= set(arrays):
@@ -75,7 +91,9 @@ def read_segments_npz(path: Path, *, score: str = "rl_sum", task: str = "") -> P
         raise FileFormatError(f"{path} cannot be read: {error}") from error
 
 
-def write_segments_npz(path: Path, dataset: PreferenceDataset, *, score: str | None = None) -> None:
+def write_segments_npz(
+    path: str | Path, dataset: PreferenceDataset, *, score: str | None = None
+) -> None:
     """Write pairs for CPL's or IPL's code, whole or not at all.
 
     Observations and actions are float32. The rewards written are the environment's, NaN where a
@@ -90,6 +108,7 @@ def write_segments_npz(path: Path, dataset: PreferenceDataset, *, score: str | N
     Raises:
         ValueError: a pair is unanswered or softly labelled, or `path` ends otherwise.
     """
+    path = Path(path)
     if path.suffix != ".npz":
         raise InvalidValueError(f"path={str(path)!r}; expected a name that ends in .npz.")
     label = dataset.labels.to_cpl()
@@ -109,22 +128,12 @@ def write_segments_npz(path: Path, dataset: PreferenceDataset, *, score: str | N
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise FileNotFoundError(f"No file of segments {path}.")
-    try:
-        with path.open("rb") as raw, np.load(raw) as file:  # refuses pickled objects
-            return {name: np.asarray(file[name]) for name in file.files}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise FileFormatError(
-            f"{path} cannot be read ({error}): truncated, damaged, or no npz of plain arrays."
-        ) from error
-
-
 def _trajectories(path: Path, arrays: dict[str, np.ndarray], task: str) -> list[Trajectory]:
     observations, actions, rewards = arrays["obs"], arrays["action"], arrays.get("reward")
+    if actions.ndim < 2 or 0 in actions.shape[:2]:
+        raise FileFormatError(f"{path}: action has shape {actions.shape}; expected (N, S, A).")
     n, steps = actions.shape[:2]
-    for name, array in (("obs", observations), ("reward", rewards)):
+    for name, array in (("obs", observations), ("action", actions), ("reward", rewards)):
         if array is not None and array.shape[:2] != (n, steps):
             raise FileFormatError(
                 f"{path}: {name} has shape {array.shape} and action {actions.shape}; expected both "
@@ -132,13 +141,15 @@ def _trajectories(path: Path, arrays: dict[str, np.ndarray], task: str) -> list[
             )
     if n % 2:
         raise FileFormatError(f"{path} holds {n} segments; pairs need an even number.")
+    for name, array in (("obs", observations), ("action", actions)):
+        check_finite(array, name=name, where=str(path), first=0)
     observations = _float32(np.concatenate([observations, observations[:, -1:]], axis=1))
     actions = _float32(actions)
     return [
         Trajectory(
             observations=observations[row],
             actions=actions[row],
-            env_rewards=None if rewards is None else rewards[row].astype(np.float32),
+            env_rewards=None if rewards is None else _known(rewards[row], row, path),
             truncated=True,
             task=task,
             id=f"{path.stem}/{row}",
@@ -148,8 +159,15 @@ def _trajectories(path: Path, arrays: dict[str, np.ndarray], task: str) -> list[
     ]
 
 
+def _known(rewards: np.ndarray, row: int, path: Path) -> np.ndarray | None:
+    if np.isnan(rewards).all():
+        return None
+    check_finite(rewards, name="reward", where=f"{path}, segment {row}", first=0)
+    return rewards.astype(np.float32)
+
+
 def _labels_of_sides(label: np.ndarray) -> PreferenceLabels:
-    return PreferenceLabels.from_cpl(label.reshape(-1))
+    return PreferenceLabels.from_cpl(label)
 
 
 def _labels_of(score: np.ndarray) -> PreferenceLabels:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vlfeedback.data.contents import CONTENTS
-from vlfeedback.data.locks import LOCK
+from vlfeedback.data.locks import LOCK, is_lock
 from vlfeedback.data.whole_files import is_partial, new_file, read_json, whole_name, write_json
 from vlfeedback.errors import FileFormatError
 
@@ -160,7 +160,7 @@ class ResumableFolder:
 
 
 def _is_ours(path: Path) -> bool:
-    return is_partial(path) or path.name == LOCK
+    return is_partial(path) or is_lock(path)
 
 
 def _differences(earlier: Any, now: Any, name: str = "") -> list[str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from vlfeedback.data.foreign_files import check_size, reading
+from vlfeedback.data.whole_files import new_file
 from vlfeedback.errors import (
     DtypeError,
     FileFormatError,
@@ -25,10 +27,10 @@ _RATE_FACTOR = "18"
 
 
 def write_video(path: str | Path, frames: UInt8[np.ndarray, "T H W 3"], *, fps: float) -> None:
-    """Write one picture after the other to an mp4 file (H.264); an existing file is replaced.
+    """Write one picture after the other to an mp4 file (H.264), whole or not at all.
 
-    The common pixel format yuv420p halves the colour's resolution and so needs even sides: the
-    last row or column of a picture with odd sides is repeated once.
+    An existing file is replaced. The common pixel format yuv420p halves the colour's resolution
+    and so needs even sides: the last row or column of a picture with odd sides is repeated once.
 
     Args:
         path: where to write, ending in ``.mp4``; missing folders are made.
@@ -61,9 +63,12 @@ def write_video(path: str | Path, frames: UInt8[np.ndarray, "T H W 3"], *, fps: 
 
     height, width = frames.shape[1:3]
     frames = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    path.parent.mkdir(parents=True, exist_ok=True)
     # The index goes to the front, so that a browser starts playing before it has the whole file.
-    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+    options = {"movflags": "faststart"}
+    with (
+        new_file(path) as partial,
+        av.open(str(partial), "w", format="mp4", options=options) as container,
+    ):
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
@@ -98,23 +103,21 @@ def read_video(
         raise FileNotFoundError(f"No video {path}.")
     av = require("av", extra="vision", needed_by="Reading a video")
     frames: list[np.ndarray] = []
-    try:
-        with av.open(str(path)) as container:
-            for index, frame in enumerate(container.decode(video=0)):
-                if index % every:
-                    continue
-                if len(frames) == at_most:
-                    raise InvalidValueError(
-                        f"{path} has more than {at_most} pictures; read fewer of them: "
-                        f"every={2 * every}, or cut it."
-                    )
-                scale = min(1.0, longest_side / max(frame.width, frame.height))
-                width, height = (max(1, round(scale * x)) for x in (frame.width, frame.height))
-                frames.append(frame.to_ndarray(format="rgb24", width=width, height=height))
-    except (av.FFmpegError, IndexError) as error:
-        raise FileFormatError(
-            f"{path} cannot be read as a video ({error}): truncated, or without pictures."
-        ) from error
+    advice = "It is truncated, or has no pictures."
+    with reading(path, "video", advice=advice), av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        check_size(path, stream.width * stream.height * 3, "a picture")
+        for index, frame in enumerate(container.decode(stream)):
+            if index % every:
+                continue
+            if len(frames) == at_most:
+                raise InvalidValueError(
+                    f"{path} has more than {at_most} pictures; read fewer of them: "
+                    f"every={2 * every}, or cut it."
+                )
+            scale = min(1.0, longest_side / max(frame.width, frame.height))
+            width, height = (max(1, round(scale * x)) for x in (frame.width, frame.height))
+            frames.append(frame.to_ndarray(format="rgb24", width=width, height=height))
     if not frames:
         raise FileFormatError(f"{path} has no picture.")
     return np.stack(frames)

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from vlfeedback.errors import FileFormatError
 from vlfeedback.optional import require
 
 __all__ = ["decode_pictures", "encode_pictures", "has_encoder"]
@@ -62,22 +61,20 @@ def decode_pictures(video: bytes, rows: Int64[np.ndarray, " K"]) -> UInt8[np.nda
     """Read the pictures at these ascending positions.
 
     Raises:
-        FileFormatError: the video is damaged.
+        Exception: of whatever type, where the video is damaged; `vlfeedback.data.foreign_files`
+            makes a sentence of it.
         MissingExtraError: PyAV is not installed.
     """
     av = require("av", extra="vision", needed_by="Reading pictures kept as video")
-    try:
-        with av.open(io.BytesIO(video)) as container:
-            stream = container.streams.video[0]
-            empty = np.empty((0, stream.height, stream.width, 3), dtype=np.uint8)
-            pictures = [
-                picture
-                for start, group in _by_keyframe(rows)
-                for picture in _decode_group(container, stream, start, group)
-            ]
-            return np.stack(pictures) if pictures else empty
-    except (av.FFmpegError, IndexError) as error:
-        raise FileFormatError(f"Pictures kept as video cannot be read ({error}).") from error
+    with av.open(io.BytesIO(video)) as container:
+        stream = container.streams.video[0]
+        empty = np.empty((0, stream.height, stream.width, 3), dtype=np.uint8)
+        pictures = [
+            picture
+            for start, group in _by_keyframe(rows)
+            for picture in _decode_group(container, stream, start, group)
+        ]
+        return np.stack(pictures) if pictures else empty
 
 
 def _by_keyframe(rows: Int64[np.ndarray, " K"]) -> Iterator[tuple[int, list[int]]]:

@@ -64,7 +64,8 @@ def _pictures(
     if trajectory.frames is None or not len(trajectory.frames.times):
         raise NeedsError(
             f"Trajectory {trajectory.id!r} has no pictures, so there is nothing to look at; "
-            "collect it with: vlfeedback collect"
+            "collect its task with some, into another folder: vlfeedback collect --frame-stride 7 "
+            f"--tasks {trajectory.task or 'NAME'} --out OTHER"
         )
     pictured = trajectory.frames.times
     places = np.rint(np.linspace(0, len(pictured) - 1, min(n_frames, len(pictured))))

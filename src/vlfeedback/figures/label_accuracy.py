@@ -33,7 +33,7 @@ _OTHERS = ("#009E73", "#CC79A7", "#F0E442", "#000000")  # in turn, of sources be
 
 
 def draw_label_figures(
-    figures: Mapping[str, Any], folder: Path, *, source: str = "vlp"
+    figures: Mapping[str, Any], folder: str | Path, *, source: str = "vlp"
 ) -> list[Path]:
     """Write every plot that these figures allow as PNG; returns the paths.
 
@@ -50,7 +50,7 @@ def draw_label_figures(
         plots["accuracy_by_gap"] = draw_accuracy_by_gap(figures, source)
     paths = []
     for name, plot in plots.items():
-        path = folder / f"{name}.png"
+        path = Path(folder) / f"{name}.png"
         plot.savefig(path, dpi=150)
         paths.append(path)
     return paths

@@ -84,7 +84,10 @@ def film_strip(
         NeedsError: one of them was not taken.
     """
     if trajectory.frames is None:
-        raise NeedsError(f"Trajectory {trajectory.id!r} has no pictures; record it with frames.")
+        raise NeedsError(
+            f"Trajectory {trajectory.id!r} has no pictures; record it with frames, as "
+            "`vlfeedback collect --frame-stride 7` does."
+        )
     frames = trajectory.frames.read(steps + 1)
     edges = ((0, 0), (_GAP, 0), (_GAP // 2, _GAP // 2), (0, 0))
     return np.concatenate(np.pad(frames, edges, constant_values=255), axis=1)

@@ -34,6 +34,7 @@ from vlfeedback.models.checkpoint import (
     settings_of,
     understanding,
 )
+from vlfeedback.offline.diffusion_cost import warn_of_long_training
 from vlfeedback.offline.diffusion_networks import ConditionalUnet, MlpDenoiser
 from vlfeedback.offline.diffusion_schedule import NoiseSchedule
 from vlfeedback.offline.diffusion_windows import Range, Windows
@@ -141,6 +142,9 @@ class DiffusionPolicy:
     ) -> None:
         """Train for so many gradient steps; a second time, it goes on from the weights it has.
 
+        Warns before the first step where all will take more than ten minutes on a CPU. With the
+        default network they do, at tens of seconds each.
+
         Args:
             trajectories: demonstrations, observations (L + 1, D) and actions (L, A), of which
                 nothing else is read. They are kept in memory, as float32.
@@ -175,6 +179,8 @@ class DiffusionPolicy:
         self._optimizer, self._n_done = optimizer, 0
         if begun is not None:
             self._load_training_state(learnt, begun)
+        if self.device.type == "cpu":
+            self._warn_of_long_training(learnt, n_steps - self._n_done)
         for step in range(self._n_done, n_steps):
             rate = config.learning_rate * _share_of_peak(step, n_steps, config.warmup_steps)
             for group in optimizer.param_groups:
@@ -308,6 +314,27 @@ class DiffusionPolicy:
             if config.network == "mlp":
                 return MlpDenoiser(config.horizon, n_actions, n_observed, config.hidden)
             return ConditionalUnet(n_actions, n_observed, config.hidden)
+
+    def _warn_of_long_training(self, learnt: _Learnt, n_steps: int) -> None:
+        config, small = self.config, DiffusionPolicyConfig.small()
+        n_actions, n_observed = len(learnt.actions.low), len(learnt.observations.low)
+
+        def inputs(n: int) -> tuple[Tensor, ...]:
+            condition = torch.zeros(n, config.n_observations * n_observed)
+            return torch.zeros(n, config.horizon, n_actions), torch.zeros(n).long(), condition
+
+        warn_of_long_training(
+            learnt.network,
+            inputs,
+            batch_size=config.batch_size,
+            n_steps=n_steps,
+            advice=(
+                f"On a CPU a perceptron is hundreds of times as fast: network={small.network!r}, "
+                f"hidden={list(small.hidden)}, horizon={small.horizon}, "
+                f"n_action_steps={small.n_action_steps}; or train on a GPU (device 'cuda'), or for "
+                "fewer steps."
+            ),
+        )
 
     def _loss(self, learnt: _Learnt, windows: Windows) -> Tensor:
         """Mean squared error of the noise predicted in noisy actions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -10,7 +11,8 @@ import gymnasium as gym
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
-from vlfeedback.errors import InvalidValueError, NeedsError
+from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError
+from vlfeedback.types import Trajectory
 
 __all__ = ["Policy", "PolicyEvaluation", "PolicyEvaluator", "evaluate_policy"]
 
@@ -130,6 +132,24 @@ class PolicyEvaluator:
                 is_over = terminated or truncated or at_horizon or (self._stop and succeeded[row])
                 runs[row] = not is_over
         return PolicyEvaluation(succeeded, returns, lengths)
+
+    def check_fits(self, trajectory: Trajectory) -> None:
+        """Refuse an environment whose observations or actions are not those of the data.
+
+        Raises:
+            ShapeError: they have other numbers.
+            NeedsError: see `evaluate`.
+        """
+        env = self._environments()[0]
+        spaces = (("observations", env.observation_space), ("actions", env.action_space))
+        for name, space in spaces:
+            rows = getattr(trajectory, name)
+            if space.shape is not None and math.prod(space.shape) != math.prod(rows.shape[1:]):
+                raise ShapeError(
+                    f"The environment's {name} have shape {space.shape} and those of trajectory "
+                    f"{trajectory.id!r} {rows.shape[1:]}; a policy that learns from these cannot "
+                    "act there. Name the environment that was recorded."
+                )
 
     def settings(self) -> dict[str, Any]:
         """What its figures depend on beside the policy; JSON values."""

@@ -12,7 +12,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from vlfeedback.data.discrete import check_continuous
+from vlfeedback.data.learning_checks import check_action_range
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.errors import BrokenPluginError, NeedsError
 from vlfeedback.offline.training_loop import Training
@@ -49,6 +52,15 @@ class LearnerInputs:
     report: Report | None = None
     folder: Path | None = None
 
+    def actions(self, reads: Sequence[Reads]) -> list[np.ndarray]:
+        """Actions of the trajectories, or of the answered pairs' segments, that are read."""
+        if self.trajectories is not None and "trajectories" in reads:
+            return [trajectory.actions for trajectory in self.trajectories]
+        if self.preferences is None or "preferences" not in reads:
+            return []
+        pairs = self.preferences.answered().pairs
+        return [segment.read("actions") for pair in pairs for segment in pair]
+
 
 @dataclass(frozen=True, slots=True)
 class Learner:
@@ -56,15 +68,18 @@ class Learner:
 
     Attributes:
         summary: one line for people.
-        reads: what data it learns from, one or more of `Reads`.
-        recipe: prepares its training from the inputs.
+        reads: data that it does not do without.
+        recipe: makes the training.
         continuous: its policy acts with vectors of numbers alone.
+        any_actions: its policy reaches actions of any range; else those outside [-1, 1] are
+            refused, unless its settings have an ``action_scaler``.
     """
 
     summary: str
     reads: tuple[Reads, ...]
     recipe: Callable[[LearnerInputs], Training]
     continuous: bool = False
+    any_actions: bool = False
 
     def prepare(self, inputs: LearnerInputs) -> Training:
         """Bring the data into the form that is learnt from, and make the learner.
@@ -72,8 +87,14 @@ class Learner:
         Raises:
             NeedsError: data that it reads are not given.
             InvalidValueError: it acts with vectors of numbers, and the data's actions are discrete.
+            InvalidValueError: actions lie where its policy does not reach.
             UnknownNameError: it has no such setting.
         """
+        self.check(inputs)
+        return self.recipe(inputs)
+
+    def check(self, inputs: LearnerInputs) -> None:
+        """Refuse data that cannot be learnt from, before anything is made; as `prepare` does."""
         for name in self.reads:
             data = "trajectories" if name == "rewards" else name
             if getattr(inputs, data) is None:
@@ -82,7 +103,8 @@ class Learner:
             pairs = () if inputs.preferences is None else inputs.preferences.pairs
             shown = (segment.trajectory for pair in pairs for segment in pair)
             check_continuous(chain(inputs.trajectories or (), shown), learner="this learner")
-        return self.recipe(inputs)
+        if not self.any_actions and inputs.settings.get("action_scaler") is None:
+            check_action_range(inputs.actions(self.reads))
 
 
 _BUILT_INS = {

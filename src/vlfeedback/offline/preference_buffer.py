@@ -19,14 +19,15 @@ from d3rlpy.dataset import (
 from jaxtyping import Float32
 
 from vlfeedback.data.discrete import check_continuous
-from vlfeedback.data.learning_checks import check_finite
+from vlfeedback.data.learning_checks import check_action_range, check_finite
 from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError
+from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.types import Segment
 
-__all__ = ["PreferenceBatch", "PreferenceBuffer"]
+__all__ = ["LARGEST_ACTION", "PreferenceBatch", "PreferenceBuffer"]
 
-_LARGEST_ACTION = 1 - 1e-5  # what a tanh can still reach
+LARGEST_ACTION = 1 - 1e-5
+"""What a tanh can still reach."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +62,8 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
             Unanswered pairs are never drawn; ties are.
         length: steps that are drawn from each segment, anew for every batch and with a start of
             its own for each of the two; None takes whole segments.
+        scaled: the learner has an ``action_scaler``: actions may have any range, and are clipped
+            when they are scaled.
         seed: of the order of pairs and of the starts.
 
     Raises:
@@ -74,7 +77,12 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
     """
 
     def __init__(
-        self, dataset: PreferenceDataset, *, length: int | None = None, seed: int = 0
+        self,
+        dataset: PreferenceDataset,
+        *,
+        length: int | None = None,
+        scaled: bool = False,
+        seed: int = 0,
     ) -> None:
         dataset.check_trainable()
         answered_pairs = dataset.answered()
@@ -88,12 +96,10 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
         check_continuous((side.trajectory for side in sides), learner="a learner from pairs")
         self._observations = _vectors(sides, "observations")
         actions = _vectors(sides, "actions")
-        if np.abs(actions).max() > 1:
-            raise InvalidValueError(
-                f"Actions lie in [{actions.min():g}, {actions.max():g}]; expected [-1, 1], which "
-                "is what the policy can reach. Scale them before learning, and back before acting."
-            )
-        self._actions = np.clip(actions, -_LARGEST_ACTION, _LARGEST_ACTION)
+        if not scaled:
+            check_action_range([actions])
+            actions = np.clip(actions, -LARGEST_ACTION, LARGEST_ACTION)
+        self._actions = actions
         self._prefer_second = answered_pairs.labels.prefer_second
         self._steps = answered_pairs.length
         self._rng = np.random.default_rng(seed)

@@ -21,7 +21,7 @@ from vlfeedback.encoders.bfloat16 import uses_bfloat16
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.offline.d3rlpy_quiet import QuietFit
 from vlfeedback.offline.policy_networks import PolicyNetwork, vector_size
-from vlfeedback.offline.preference_buffer import PreferenceBatch
+from vlfeedback.offline.preference_buffer import LARGEST_ACTION, PreferenceBatch
 
 __all__ = [
     "PairTensors",
@@ -147,6 +147,7 @@ class PreferenceLearner(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
             observations = self._config.observation_scaler.transform(observations)
         if self._config.action_scaler:
             actions = self._config.action_scaler.transform(actions)
+            actions = actions.clamp(-LARGEST_ACTION, LARGEST_ACTION)
         return PairTensors(observations, actions, prefer_second, batch.length)
 
     def _new_policy(

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vlfeedback.data.learning_checks import check_action_range
 from vlfeedback.data.whole_files import read_json, write_json
-from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
+from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.offline.learners import Learner, LearnerInputs
+from vlfeedback.offline.scalers import make_action_scaler, make_observation_scaler
 from vlfeedback.offline.settings import configured
 from vlfeedback.offline.training_loop import D3rlpyTraining, DiffusionTraining, Training
 from vlfeedback.optional import import_d3rlpy
-from vlfeedback.registry import suggest
 from vlfeedback.setting_types import checked_settings
 
 if TYPE_CHECKING:
@@ -40,17 +41,17 @@ __all__ = [
 ]
 
 _OFFLINE = "vlfeedback.offline"
-_SCALERS = {"standard": "StandardObservationScaler", "min-max": "MinMaxObservationScaler"}
 _TRANSITIONS = "transition_buffer:TransitionBuffer"
 _REWARD_SCALES = {"standardised": True, "raw": False}  # whether `LearnedReward` normalises
 _OF_TRANSITIONS = ("standardise", "trust_terminals")  # its settings
+_OF_REWARDS = (*_OF_TRANSITIONS, "rewards")  # where the learner may choose whose rewards it reads
 _PAIRS = "preference_buffer:PreferenceBuffer"
 
 
-def _iql(inputs: LearnerInputs) -> Training:
-    settings, options = _split(inputs.settings, _OF_TRANSITIONS, _TRANSITIONS)
+def _iql(inputs: LearnerInputs, own: Sequence[str] = _OF_TRANSITIONS) -> Training:
+    settings, options = _split(inputs.settings, own, _TRANSITIONS)
     return _fit(
-        _config("iql:IQLConfig", settings, inputs.seed),
+        _config("iql:IQLConfig", settings, inputs),
         _load(_TRANSITIONS)(inputs.trajectories, seed=inputs.seed, **options),
         inputs,
     )
@@ -72,8 +73,10 @@ def _iql_average(inputs: LearnerInputs) -> Training:
 
 def _iql_d3rlpy(inputs: LearnerInputs) -> Training:
     """d3rlpy's own, with our names of settings."""
-    settings, options = _split(inputs.settings, _OF_TRANSITIONS, _TRANSITIONS)
-    ours = asdict(_config("iql:IQLConfig", settings, inputs.seed))
+    settings, options = _split(inputs.settings, _OF_REWARDS, _TRANSITIONS)
+    config_of_ours = _config("iql:IQLConfig", settings, inputs)
+    scalers = ("observation_scaler", "action_scaler", "reward_scaler")
+    ours = asdict(config_of_ours)
     if ours["deterministic"]:
         raise InvalidValueError(
             "d3rlpy's IQL has a Gaussian policy; pass deterministic=False, or use 'iql'."
@@ -94,6 +97,7 @@ def _iql_d3rlpy(inputs: LearnerInputs) -> Training:
     )
     config = d3rlpy.algos.IQLConfig(
         **{name: ours[name] for name in shared},
+        **{name: getattr(config_of_ours, name) for name in scalers},
         actor_encoder_factory=encoder(dropout_rate=ours["dropout"] or None),
         actor_optim_factory=d3rlpy.optimizers.AdamFactory(lr_scheduler_factory=cosine),
         critic_encoder_factory=encoder(),
@@ -166,13 +170,14 @@ def _reward_model(
 def _bc(inputs: LearnerInputs) -> Training:
     settings, options = _split(inputs.settings, _OF_TRANSITIONS, _TRANSITIONS)
     buffer = _load(_TRANSITIONS)(inputs.trajectories, rewards="none", seed=inputs.seed, **options)
-    return _fit(_config("bc:BCConfig", settings, inputs.seed), buffer, inputs)
+    return _fit(_config("bc:BCConfig", settings, inputs), buffer, inputs)
 
 
 def _on_pairs(config: str, inputs: LearnerInputs) -> Training:
     settings, options = _split(inputs.settings, ("length",), _PAIRS)
-    buffer = _load(_PAIRS)(inputs.preferences, seed=inputs.seed, **options)
-    return _fit(_config(config, settings, inputs.seed), buffer, inputs)
+    is_scaled = settings.get("action_scaler") is not None
+    buffer = _load(_PAIRS)(inputs.preferences, scaled=is_scaled, seed=inputs.seed, **options)
+    return _fit(_config(config, settings, inputs), buffer, inputs)
 
 
 def _ipl(inputs: LearnerInputs) -> Training:
@@ -183,6 +188,7 @@ def _ipl(inputs: LearnerInputs) -> Training:
     if options.get("replay"):
         if inputs.trajectories is None:
             raise NeedsError("replay=True reads trajectories and got none; pass trajectories=...")
+        check_action_range(inputs.actions(["trajectories"]))
         training.policy.replay = _load(_TRANSITIONS)(
             inputs.trajectories, rewards="none", seed=inputs.seed
         )
@@ -194,7 +200,7 @@ def _replaying(*, replay: bool = False) -> None:
 
 
 def _diffusion(inputs: LearnerInputs) -> Training:
-    config = _config("diffusion_policy:DiffusionPolicyConfig", inputs.settings, inputs.seed)
+    config = _config("diffusion_policy:DiffusionPolicyConfig", inputs.settings, inputs)
     policy = _load("diffusion_policy:DiffusionPolicy")(config, device=inputs.device)
     return DiffusionTraining(policy, inputs.trajectories or ())
 
@@ -209,22 +215,16 @@ def _split(
     return {name: value for name, value in settings.items() if name not in names}, own
 
 
-def _config(target: str, settings: Mapping[str, Any], seed: int) -> Any:
-    values = {"seed": seed, **settings}
-    if isinstance(values.get("observation_scaler"), str | int | float):
-        values["observation_scaler"] = _observation_scaler(values["observation_scaler"])
+def _config(target: str, settings: Mapping[str, Any], inputs: LearnerInputs) -> Any:
+    values = {"seed": inputs.seed, **settings}
+    if isinstance(values.get("observation_scaler"), str | Mapping | int | float):
+        values["observation_scaler"] = make_observation_scaler(values["observation_scaler"])
+    if isinstance(values.get("action_scaler"), str | Mapping | int | float):
+        actions = inputs.actions(["trajectories"]) or inputs.actions(["preferences"])
+        values["action_scaler"] = make_action_scaler(values["action_scaler"], actions)
+    if not values.get("hidden", True):
+        raise InvalidValueError("hidden=[]; expected the units of at least one layer.")
     return configured(_load(target), values)
-
-
-def _observation_scaler(name: object) -> Any:
-    """d3rlpy's scaler of this name, so that a file of settings can ask for one."""
-    if not isinstance(name, str) or name not in _SCALERS:
-        raise UnknownNameError(
-            f"No observation_scaler {name!r}. {suggest(str(name), _SCALERS)}There are: "
-            f"{', '.join(_SCALERS)}; or pass a scaler of d3rlpy's."
-        )
-    d3rlpy = import_d3rlpy(needed_by="observation_scaler")
-    return getattr(d3rlpy.preprocessing, _SCALERS[name])()
 
 
 def _fit(config: Any, buffer: Any, inputs: LearnerInputs) -> Training:
@@ -241,7 +241,11 @@ def _load(target: str) -> Any:
 
 _learner = partial(Learner, continuous=True)
 
-IQL = _learner("IQL on the trajectories' rewards", ("trajectories", "rewards"), _iql)
+IQL = _learner(
+    "IQL on the trajectories' rewards",
+    ("trajectories", "rewards"),
+    partial(_iql, own=_OF_REWARDS),
+)
 IQL_AVERAGE = _learner(
     "IQL where every step gets the mean reward of the environment",
     ("trajectories",),
@@ -267,4 +271,4 @@ SFT = _learner(
     "cloning of the preferred segments", ("preferences",), partial(_on_pairs, "sft:SFTConfig")
 )
 BC = _learner("behaviour cloning of all trajectories", ("trajectories",), _bc)
-DIFFUSION = _learner("Diffusion Policy", ("trajectories",), _diffusion)
+DIFFUSION = _learner("Diffusion Policy", ("trajectories",), _diffusion, any_actions=True)

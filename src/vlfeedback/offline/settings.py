@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeVar
 
+from vlfeedback.errors import InvalidValueError
 from vlfeedback.setting_types import checked_settings
 
 __all__ = ["configured"]
@@ -21,6 +23,15 @@ def configured(config_type: type[Config], settings: Any) -> Config:
     Raises:
         UnknownNameError: it has no such setting; the message suggests the nearest.
         TypeError: a setting is of another type than its field.
-        ValueError: the config refuses it.
+        ValueError: a learning rate is negative or no number, or a layer has no units; or the config
+            refuses it.
     """
-    return config_type(**checked_settings(config_type, settings, of=config_type.__name__))
+    values = checked_settings(config_type, settings, of=config_type.__name__)
+    for name, value in values.items():
+        if name.endswith("learning_rate") and not 0 <= value < math.inf:
+            raise InvalidValueError(f"{name}={value}; expected a finite number of at least 0.")
+    if min(values.get("hidden") or (1,)) < 1:
+        raise InvalidValueError(
+            f"hidden={values['hidden']}; expected the units of each layer, at least 1."
+        )
+    return config_type(**values)

@@ -14,11 +14,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from vlfeedback.arguments import on_device
+from vlfeedback.data.contents import CONTENTS, digest_of_pairs
 from vlfeedback.data.locks import locked
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.store import ResumableFolder, as_json
 from vlfeedback.data.whole_files import is_partial
-from vlfeedback.errors import InvalidValueError
+from vlfeedback.errors import InvalidTypeError, InvalidValueError
 from vlfeedback.offline.curve import EvaluationCurve
 from vlfeedback.offline.evaluation import Policy, PolicyEvaluation
 from vlfeedback.offline.learners import LEARNERS, Learner, LearnerInputs, get_learner
@@ -57,7 +59,7 @@ def train_policy(
     eval_every: int = 5000,
     n_threads: int = 1,
     device: str = "cpu",
-    out: Path | None = None,
+    out: str | Path | None = None,
     report: Report | None = None,
     **overrides: Any,
 ) -> TrainedPolicy:
@@ -85,20 +87,26 @@ def train_policy(
             is read. What is kept until then is in ``training/`` there.
         report: called with (stage, done, in all, loss) while it runs.
         **overrides: settings of the learner's config in place of the preset's, taken as they are,
-            and ``observation_scaler="standard"`` or ``"min-max"`` for d3rlpy's;
+            with scalers of d3rlpy's by name or by their numbers:
+            ``observation_scaler="standard"`` or ``"min-max"``, and for actions outside [-1, 1]
+            ``action_scaler="min-max"`` or ``{"minimum": [...], "maximum": [...]}``;
             for ``"p-iql"`` also ``reward_model`` and ``reward_training``, the settings of
             `RewardModelConfig` and `RewardTraining` (what is left out stays the preset's), and
             ``reward_scale``: ``"standardised"``, or ``"raw"`` as the reward model gives them; for
-            learners of trajectories also ``standardise`` and ``trust_terminals``, see
+            learners of trajectories also ``standardise`` and ``trust_terminals``, and for ``"iql"``
+            ``rewards="env"``, see
             `TransitionBuffer`.
 
     Raises:
         UnknownNameError: there is no such learner, preset or setting.
         NeedsError: the learner reads data that are not given.
-        ValueError: a number is NaN, no label is answered, or all tie; see `TransitionBuffer`,
+        InvalidTypeError: a setting is no JSON value.
+        ValueError: actions lie outside [-1, 1] and are not scaled; a number is NaN, no label is
+            answered, or all tie; see `TransitionBuffer`,
             `PreferenceBuffer` and `fit_reward_model`.
         FileFormatError: `out` holds another training, or one with another evaluation.
-        BlockingIOError: another process trains into `out`.
+        BusyError: another process trains into `out`.
+        WriteError: `out` cannot be written; nothing was trained then.
 
     Source: the protocol is that of the VLP paper, section 5.1, after CPL.
     """
@@ -109,7 +117,7 @@ def train_policy(
     implementation, learner = get_learner(learner), LEARNERS.entry(learner).name
     settings = get_preset(preset).settings(learner, n_steps, overrides)
     episodes = None if trajectories is None else list(trajectories)
-    config = as_json(
+    config = _config(
         {
             "learner": learner,
             "preset": preset,
@@ -121,13 +129,17 @@ def train_policy(
             "preferences": None if preferences is None else preferences.digest(),
         }
     )
+    if preferences is not None:
+        config[CONTENTS] = {"pairs": digest_of_pairs(preferences.pairs, pictures=False)}
     inputs = LearnerInputs(episodes, preferences, settings, seed, device, report)
     if out is None:
-        with _reproducible(seed, n_threads):
+        with _reproducible(seed, n_threads), on_device(device):
             return _run(implementation, inputs, config, evaluator, None)[0]
+    out = Path(out)
     evaluation = _settings_of(evaluator)
     if (finished := read_trained(out, config, evaluation, device=device)) is not None:
         return finished
+    implementation.check(inputs)  # before there is a folder
     folder = out / _FOLDER
     with locked(folder, what="trains into"):
         if (finished := read_trained(out, config, evaluation, device=device)) is not None:
@@ -135,12 +147,22 @@ def train_policy(
         manifest = {**config, "evaluation": evaluation, "n_threads": n_threads, "device": device}
         anew = not _has_parts(folder)
         ResumableFolder.begin(folder, manifest, manifest=_SETTINGS, holds="training", anew=anew)
-        with _reproducible(seed, n_threads):
+        with _reproducible(seed, n_threads), on_device(device):
             inputs = replace(inputs, folder=folder)
             policy, files = _run(implementation, inputs, config, evaluator, folder / _STATE)
         save_trained(policy, files, evaluation, out)
         shutil.rmtree(folder, ignore_errors=True)
     return policy
+
+
+def _config(values: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return as_json(values)
+    except TypeError as error:
+        raise InvalidTypeError(
+            f"A setting is no JSON value ({error}); give numbers, texts, lists and dictionaries, "
+            'such as observation_scaler="standard".'
+        ) from error
 
 
 def _has_parts(folder: Path) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vlfeedback.arguments import on_device
 from vlfeedback.data.store import check_same_settings
 from vlfeedback.data.whole_files import new_file, read_json
 from vlfeedback.errors import FileFormatError
@@ -124,8 +125,10 @@ def _read_result(path: Path) -> dict[str, Any]:
 
 
 def _read(folder: Path, result: Mapping[str, Any], device: str) -> TrainedPolicy:
+    with on_device(device):
+        policy = _read_policy(folder, result["files"], result["config"]["learner"], device)
     return TrainedPolicy(
-        _read_policy(folder, result["files"], result["config"]["learner"], device),
+        policy,
         EvaluationCurve.from_json(result["curve"]),
         result["seconds"],
         result["config"],

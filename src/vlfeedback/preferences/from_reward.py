@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from vlfeedback.arguments import reward_source
 from vlfeedback.data.calibration import preference_probability
 from vlfeedback.data.contents import digest_of_source
 from vlfeedback.errors import InvalidValueError, NeedsError
@@ -45,7 +46,7 @@ class PreferenceFromReward:
     longer segment, so compare segments of equal length.
 
     Args:
-        source: any reward source.
+        source: any reward source, or the id of one.
         tie_margin: >= 0, in the unit of the source's rewards, for a whole segment.
         soft: label with the probability that the second is preferred, sigmoid(scale * (score of the
             second - score of the first)), where the source knows the scale: `GivesLogOdds`.
@@ -53,13 +54,15 @@ class PreferenceFromReward:
     Raises:
         ValueError: `tie_margin` is negative or no number.
         NeedsError: `soft`, and the source's scores say nothing of probabilities.
+        TypeError: `source` is none.
 
     Source: the VLP paper labels its baselines so (appendix A.2); it is silent on ties.
     """
 
     def __init__(
-        self, source: RewardSource, *, tie_margin: float = 0.0, soft: bool = False
+        self, source: RewardSource | str, *, tie_margin: float = 0.0, soft: bool = False
     ) -> None:
+        source = reward_source(source)
         self._scale = _log_odds_scale(source) if soft else None
         if not tie_margin >= 0:
             raise InvalidValueError(f"tie_margin={tie_margin}; expected a gap of at least 0.")

@@ -20,7 +20,7 @@ __all__ = ["write_contact_sheets"]
 
 def write_contact_sheets(
     collection: Collection,
-    out: Path,
+    out: str | Path,
     *,
     tasks: Sequence[str] | None = None,
     levels: Sequence[str] | None = None,
@@ -49,6 +49,7 @@ def write_contact_sheets(
         NeedsError: a trajectory has no pictures.
         InvalidValueError: a task's name leads out of `collection` or `out`.
     """
+    out = Path(out)
     image = require("PIL.Image", extra="vision", needed_by="A contact sheet")
     names = collection.tasks() if tasks is None else list(tasks)
     all_levels: set[str] = set()

@@ -23,7 +23,7 @@ _MARGIN = 4  # px: left free at either end of it
 
 
 def write_diagnosis_page(
-    path: Path, diagnosed: DiagnosedSources, results: Mapping[str, Any]
+    path: str | Path, diagnosed: DiagnosedSources, results: Mapping[str, Any]
 ) -> None:
     """Draw the curves of every source and write the page.
 
@@ -49,7 +49,7 @@ def write_diagnosis_page(
     views = None
     if inputs.retaken:
         views = data_uri(draw_views(*next(iter(inputs.retaken.items())), names=cameras))
-    with new_file(path) as partial:
+    with new_file(Path(path)) as partial:
         page = diagnosis_page(results, films=films, scatters=scatters, views=views)
         partial.write_text(page, encoding="utf-8")
 

@@ -13,7 +13,7 @@ from vlfeedback.figures.contact_sheet import contact_sheet
 __all__ = ["write_mistake_sheets"]
 
 
-def write_mistake_sheets(mistakes: Sequence[Mistake], task: str, folder: Path) -> None:
+def write_mistake_sheets(mistakes: Sequence[Mistake], task: str, folder: str | Path) -> None:
     """Write one contact sheet a mistake: the better segment above the one that was preferred.
 
     Args:
@@ -28,6 +28,7 @@ def write_mistake_sheets(mistakes: Sequence[Mistake], task: str, folder: Path) -
     """
     from matplotlib.image import imsave
 
+    folder = Path(folder)
     for number, mistake in enumerate(mistakes):
         rows = (
             ("better", mistake.better, mistake.score_better, mistake.return_better),

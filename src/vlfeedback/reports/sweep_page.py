@@ -13,6 +13,8 @@ from vlfeedback.reports.published import MEAN
 
 __all__ = ["html_page", "markdown_table"]
 
+_EXAMPLES = 8  # missing runs that are named for each reason
+
 
 def markdown_table(results: Mapping[str, Any]) -> str:
     """The table and what is to be said of it, in Markdown.
@@ -67,6 +69,18 @@ def _header(results: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _why_missing(results: Mapping[str, Any]) -> str:
+    """Missing runs by reason, some of each; results of earlier releases know none."""
+    by_reason: dict[str, list[str]] = {}
+    for name in results["missing"]:
+        reason = results.get("why_missing", {}).get(name, "")
+        by_reason.setdefault(reason.rstrip(".") or "not finished yet", []).append(name)
+    return "; ".join(
+        f"{', '.join(names[:_EXAMPLES])}{' ...' if names[_EXAMPLES:] else ''}: {reason}"
+        for reason, names in by_reason.items()
+    )
+
+
 def _table(results: Mapping[str, Any]) -> Iterator[list[str]]:
     for task, cells in results["cells"].items():
         for compared, cell in cells.items():
@@ -119,8 +133,7 @@ def _notes(results: Mapping[str, Any]) -> Iterator[str]:
         "paper's column data, simulator version and number of seeds are the paper's."
     )
     if results["missing"]:
-        examples = ", ".join(results["missing"][:8]) + (" ..." if results["missing"][8:] else "")
-        yield f"Missing runs, counted nowhere: {len(results['missing'])} ({examples})."
+        yield f"Missing runs, counted nowhere: {len(results['missing'])} ({_why_missing(results)})."
     shared = sum(bool(row["same_labels_as"]) for row in results["runs"].values())
     if shared:
         yield (

@@ -68,7 +68,8 @@ def make_reward_source(source: str, *, device: str = "cpu", **config: Any) -> Re
             nearest.
         InvalidTypeError: a setting is of the wrong type; or a plugin's class does not follow the
             rules, and the message names what is missing.
-        InvalidValueError: a setting is out of range, or the variant and a setting choose the same.
+        InvalidValueError: a setting is out of range, or the variant and a setting choose the
+            same; or there is no such device.
         MissingExtraError: a package it needs is not installed.
         BrokenPluginError: a plugin is broken.
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
+from vlfeedback.arguments import on_device
 from vlfeedback.errors import FileFormatError, InvalidTypeError, InvalidValueError, UnknownNameError
 from vlfeedback.registry import Entry, Registry
 from vlfeedback.setting_types import checked_settings
@@ -31,7 +32,7 @@ def make(
 
     Raises:
         UnknownNameError: no such source, variant or setting.
-        InvalidValueError: the variant and a setting choose the same.
+        InvalidValueError: the variant and a setting choose the same; or there is no such device.
         MissingExtraError: see `Registry.load`.
         BrokenPluginError: see `Registry.load`.
         InvalidTypeError: a setting is of another type than the field of the config; or the class
@@ -51,7 +52,8 @@ def make(
     if variant:
         settings |= _choose_variant(config_type, name, variant, settings)
     settings = checked_settings(config_type, settings, of=f"source {name!r}")
-    instance = cls(config_type(**settings), device=device)
+    with on_device(device):
+        instance = cls(config_type(**settings), device=device)
     for member in ("needs", "config"):
         _check_has(instance, member, where)
     return instance

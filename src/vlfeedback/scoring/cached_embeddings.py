@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from vlfeedback.arguments import reward_source
 from vlfeedback.errors import FileFormatError, InvalidTypeError
 from vlfeedback.scoring.embedding_cache import open_cache
 from vlfeedback.scoring.pictures import embed_stack, encode_new
@@ -25,10 +26,12 @@ class CachedEmbeddings:
     Rewards are the source's own. Embeddings are found by the picture's content and by what they
     depend on (``embedding_id``, see `EmbeddingSource`), not by what is made of them: with another
     instruction, or in another source with the same encoder, nothing is encoded again. Records of
-    labels and of relabelled rewards name the source, as if it were not wrapped.
+    labels and of relabelled rewards name the source, as if it were not wrapped. Threads may share
+    it. Where the source can be pickled or copied, so can this: a copy uses the same file, or what
+    is in memory in the process that loads it.
 
     Args:
-        source: reads pictures, and embeds them.
+        source: reads pictures, and embeds them; or the id of such a one.
         path: an SQLite file on a local disk, made if it is not there, which several processes may
             use at a time. It takes 2 kB for each picture of CLIP's ViT-B/32 and is never cut down.
             None: in memory, up to 1 GiB, shared with the other sources of this process that are
@@ -53,7 +56,8 @@ class CachedEmbeddings:
         [1]
     """
 
-    def __init__(self, source: RewardSource, path: str | Path | None = None) -> None:
+    def __init__(self, source: RewardSource | str, path: str | Path | None = None) -> None:
+        source = reward_source(source) if isinstance(source, str) else source
         if isinstance(source, type) or not isinstance(source, EmbeddingSource):
             raise InvalidTypeError(
                 f"{source!r} embeds no pictures, so there is nothing to remember; expected a "

@@ -15,11 +15,13 @@ import threading
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from weakref import WeakValueDictionary, finalize
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from vlfeedback.data.foreign_files import reading
 from vlfeedback.errors import FileFormatError
 
 __all__ = ["EmbeddingCache", "open_cache", "picture_key"]
@@ -28,6 +30,10 @@ _APPLICATION = 0x766C6665  # marks our files: "vlfe"
 _VERSION = 1  # of the layout
 _WAIT_S = 60.0  # for another process that writes
 _IN_MEMORY = 1 << 30  # bytes: the most that is kept where there is no file; our choice
+_ADVICE = (
+    "Delete it, and the files -wal and -shm beside it: all that is lost is the time to encode "
+    "again."
+)
 _LAYOUT = """
 CREATE TABLE encoders (number INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL);
 CREATE TABLE embeddings (
@@ -35,6 +41,7 @@ CREATE TABLE embeddings (
     crc INTEGER NOT NULL, UNIQUE (encoder, picture)
 );
 """
+_HOLDS = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"  # NULL: indexes of UNIQUE
 
 
 def picture_key(frame: UInt8[np.ndarray, "H W 3"]) -> bytes:
@@ -50,6 +57,8 @@ def picture_key(frame: UInt8[np.ndarray, "H W 3"]) -> bytes:
 
 class EmbeddingCache:
     """Float32 arrays by encoder and picture; threads may share it.
+
+    Pickled or copied it is the cache of the same path, of whichever process loads it.
 
     Args:
         path: of the file, on a local disk; it, and the folder, are made if they are not there.
@@ -72,6 +81,9 @@ class EmbeddingCache:
                 "say."
             )
         self._connect()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open_cache, (self.path,)
 
     def get(
         self, encoder: str, pictures: Iterable[bytes]
@@ -126,16 +138,16 @@ class EmbeddingCache:
                     "rowid LIMIT (SELECT 1 + count(*) / 4 FROM embeddings))"
                 )
 
-    def _array(self, shape: str, numbers: bytes, crc: int) -> Float32[np.ndarray, "..."]:
-        sizes = [int(size) for size in shape.split(",") if size]
-        if zlib.crc32(numbers) != crc or len(numbers) != 4 * math.prod(sizes):
-            raise self._damaged("an embedding is not as it was written")
-        return np.frombuffer(numbers, dtype="<f4").reshape(sizes)
+    def _array(self, shape: Any, numbers: Any, crc: Any) -> Float32[np.ndarray, "..."]:
+        with reading(self.path or "memory", "cache of embeddings", advice=_ADVICE):
+            sizes = [int(size) for size in shape.split(",") if size]
+            if zlib.crc32(numbers) != crc or len(numbers) != 4 * math.prod(sizes):
+                raise self._damaged("an embedding is not as it was written")
+            return np.frombuffer(numbers, dtype="<f4").reshape(sizes)
 
     def _damaged(self, reason: str) -> FileFormatError:
         return FileFormatError(
-            f"{self.path} is no readable cache of embeddings ({reason}). Delete it, and the files "
-            "-wal and -shm beside it: all that is lost is the time to encode again."
+            f"{self.path} is no readable cache of embeddings ({reason}). {_ADVICE}"
         )
 
     @contextlib.contextmanager
@@ -173,16 +185,15 @@ class EmbeddingCache:
     def _check_layout(self) -> None:
         database = self._database
         database.execute("BEGIN IMMEDIATE")  # of several that find no file, one makes the tables
-        application, version, tables = (
+        application, version = (
             database.execute(query).fetchone()[0]
-            for query in (
-                "PRAGMA application_id",
-                "PRAGMA user_version",
-                "SELECT count(*) FROM sqlite_master",
-            )
+            for query in ("PRAGMA application_id", "PRAGMA user_version")
         )
-        if not application and not tables:
-            for statement in filter(str.strip, _LAYOUT.split(";")):
+        # A view or trigger in a table's place could run for ever.
+        holds = {" ".join(sql.split()) for (sql,) in database.execute(_HOLDS)}
+        layout = [" ".join(sql.split()) for sql in _LAYOUT.split(";") if sql.strip()]
+        if not application and not holds:
+            for statement in layout:
                 database.execute(statement)
             database.execute(f"PRAGMA application_id = {_APPLICATION}")
             database.execute(f"PRAGMA user_version = {_VERSION}")
@@ -196,6 +207,8 @@ class EmbeddingCache:
                 f"{self.path} has layout {version}; this release reads up to {_VERSION}. Update "
                 "vlfeedback, or choose another path."
             )
+        elif holds != set(layout):
+            raise self._damaged("its tables are not those of a cache")
         database.execute("COMMIT")
         # Readers and one writer at a time do not wait for each other, and a commit waits for no
         # disk: after a power cut the last ones may be missing, and the file is whole.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vlfeedback.arguments import preference_source
 from vlfeedback.data.contents import digest_of_source
 from vlfeedback.data.growing_preferences import (
     GrowingPreferences,
@@ -19,6 +20,7 @@ from vlfeedback.data.growing_preferences import (
 )
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.sampling import SegmentPairList, gather_pairs
+from vlfeedback.data.writable import check_writable
 from vlfeedback.errors import FileFormatError, InvalidValueError, ShapeError, SourceAnswerError
 from vlfeedback.types import (
     LabelRecord,
@@ -40,7 +42,7 @@ __all__ = ["ask_labeller", "label_pairs"]
 
 def label_pairs(
     pairs: SegmentPairList,
-    labeller: PreferenceSource,
+    labeller: PreferenceSource | str,
     *,
     instruction: str | Sequence[str] | None = None,
     batch_size: int = 32,
@@ -57,8 +59,8 @@ def label_pairs(
 
     Args:
         pairs: what a sampler drew.
-        labeller: any preference source. What else it may say of itself is used where it does:
-            `MeasuresPairs`, `PricedPerPair`, `NamesItsModel`, `NamesItsPrompt`,
+        labeller: any preference source, or the id of one. What else it may say of itself is used
+            where it does: `MeasuresPairs`, `PricedPerPair`, `NamesItsModel`, `NamesItsPrompt`,
             `SeveralLabellers` in `vlfeedback.types`. Where its labels say nothing of the time they
             took, that is measured, and shared equally among the pairs of a batch.
         instruction: one for all pairs, one for each, or none.
@@ -75,12 +77,16 @@ def label_pairs(
         ValueError: `batch_size` is below 1.
         ShapeError: another number of instructions than pairs, or segments of unequal length.
         SourceAnswerError: the labeller answered with something that is no label of these pairs.
+        TypeError: `labeller` is none.
 
     What the labeller raises is raised, with a note on where it was.
     """
     if batch_size < 1:
         raise InvalidValueError(f"batch_size={batch_size}; expected at least 1 pair.")
+    if save_to is not None:
+        check_writable(save_to)
     texts = _texts(instruction, len(pairs))
+    labeller = preference_source(labeller)
     if isinstance(labeller, MeasuresPairs):
         labeller = labeller.measured_on(pairs)
     unasked = PreferenceDataset(pairs, _nothing(len(pairs)), texts, _records_of(labeller))

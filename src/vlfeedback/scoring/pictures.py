@@ -42,7 +42,7 @@ def pictures_of(trajectory: Trajectory) -> Frames:
     if trajectory.frames is None:
         raise NeedsError(
             f"The source reads pictures and trajectory {trajectory.id!r} has no pictures; record "
-            "it with frames."
+            "it with frames, as `vlfeedback collect --frame-stride 7` does."
         )
     return trajectory.frames
 

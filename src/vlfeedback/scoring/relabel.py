@@ -16,15 +16,17 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
+from vlfeedback.arguments import check_instruction, reward_source
 from vlfeedback.data.contents import CONTENTS, digests_of_source, trajectory_digest
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.scoring.pictures import pictures_of
+from vlfeedback.scoring.readable import check_arrays
 from vlfeedback.scoring.reward_store import RewardStore
 from vlfeedback.scoring.steps import ChosenSteps, score_steps
 from vlfeedback.scoring.timing import scored_steps, states_seen
 from vlfeedback.types import Report, RewardSource, Trajectory, class_and_settings
 
-__all__ = ["Between", "is_relabelled", "relabel"]
+__all__ = ["Between", "check_readable", "is_relabelled", "relabel"]
 
 Between = Literal["refuse", "hold", "interpolate"]
 """What is done where a recording lacks pictures that a wrapper would have taken."""
@@ -32,7 +34,7 @@ Between = Literal["refuse", "hold", "interpolate"]
 
 def relabel(
     trajectories: Iterable[Trajectory],
-    source: RewardSource,
+    source: RewardSource | str,
     *,
     instruction: str | None = None,
     between: Between = "refuse",
@@ -58,7 +60,8 @@ def relabel(
 
     Args:
         trajectories: any number; a few are held at a time.
-        source: any reward source; trajectories need have nothing but what it reads.
+        source: any reward source, or the id of one; trajectories need have nothing but what it
+            reads.
         instruction: what it is told the task is; default: each trajectory's own,
             `Trajectory.instruction`.
         between: see above.
@@ -80,6 +83,7 @@ def relabel(
         BusyError: another process keeps rewards in `resume`.
         WriteError: `resume` cannot be written; nothing was scored then.
         ValueError: an option has no such value.
+        TypeError: `source` is no source, or `instruction` no text.
 
     Source: `batch_size` is our choice; small networks were fastest on a CPU with about as many.
     """
@@ -89,7 +93,8 @@ def relabel(
         )
     if batch_size < 1:
         raise InvalidValueError(f"batch_size={batch_size}; expected at least 1 picture or step.")
-    plan = _Plan(source, instruction, between)
+    check_instruction(instruction)
+    plan = _Plan(reward_source(source), instruction, between)
     storage: AbstractContextManager[RewardStore | None] = nullcontext()
     if resume is not None:
         settings = plan.settings()
@@ -142,6 +147,24 @@ def _same_steps(one: Trajectory, other: Trajectory) -> bool:
     return np.array_equal(one.observations, other.observations) and np.array_equal(
         one.actions, other.actions
     )
+
+
+def check_readable(
+    trajectories: Iterable[Trajectory],
+    source: RewardSource,
+    *,
+    instruction: str | None = None,
+    between: Between = "refuse",
+) -> None:
+    """Refuse trajectories that `relabel` would refuse; no picture is read and nothing is scored.
+
+    Raises:
+        NeedsError: a trajectory lacks what the source reads, or there is no instruction.
+    """
+    plan = _Plan(source, instruction, between)
+    for trajectory in trajectories:
+        chosen = plan.choose(trajectory)
+        check_arrays([trajectory.segment(0, len(trajectory))], source.needs, chosen.instruction)
 
 
 def _reported(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from vlfeedback.data.seals import check_seal, sealed
 from vlfeedback.data.store import ResumableFolder
 from vlfeedback.data.whole_files import read_json
 from vlfeedback.data.writable import check_writable
-from vlfeedback.errors import FileFormatError
+from vlfeedback.errors import BusyError, FileFormatError
 from vlfeedback.types import Trajectory
 
 __all__ = ["RewardStore"]
@@ -33,6 +33,7 @@ _MANIFEST = "rewards.json"
 _PART = re.compile(r"\d{9}\.safetensors")
 _VERSION = 2  # 2: what was read is known by content, pictures too
 _WHAT = "keeps rewards in"
+_stores: dict[Path, RewardStore] = {}  # that are open in this process, by folder
 
 
 class RewardStore:
@@ -41,11 +42,15 @@ class RewardStore:
     Args:
         folder: that holds them.
         digest: tells trajectories apart by all that rewards depend on.
+        lock: of the folder.
     """
 
-    def __init__(self, folder: ResumableFolder, digest: Callable[[Trajectory], str]) -> None:
+    def __init__(
+        self, folder: ResumableFolder, digest: Callable[[Trajectory], str], lock: ExitStack
+    ) -> None:
         self._folder = folder
         self._digest = digest
+        self._lock = lock
         self._n_saved = 0
 
     @classmethod
@@ -54,6 +59,8 @@ class RewardStore:
         cls, root: Path, settings: Mapping[str, Any], digest: Callable[[Trajectory], str]
     ) -> Iterator[RewardStore]:
         """Start a folder, or go on with one that was begun with the same settings.
+
+        Within one process whoever opens it last has it, and the one before can add no more.
 
         Args:
             root: the folder.
@@ -65,9 +72,18 @@ class RewardStore:
             FileFormatError: the folder was begun with other settings, or is something else.
             WriteError: it cannot be written.
         """
-        with locked(root, what=_WHAT):
+        key = root.resolve()
+        if (earlier := _stores.pop(key, None)) is not None:
+            earlier._lock.close()  # a notebook may hold on to what nobody goes on with
+        with ExitStack() as lock:
+            lock.enter_context(locked(root, what=_WHAT))
             folder = ResumableFolder.begin(root, **_folder(root, settings))
-            yield cls(folder, digest)
+            _stores[key] = store = cls(folder, digest, lock)
+            try:
+                yield store
+            finally:
+                if _stores.get(key) is store:
+                    del _stores[key]
 
     @staticmethod
     def check(root: Path, settings: Mapping[str, Any]) -> None:
@@ -123,8 +139,14 @@ class RewardStore:
         """Keep the rewards of the next trajectories.
 
         Raises:
-            OSError: the disk is full or not writable; what was kept before is whole.
+            BusyError: the folder was opened again in this process.
+            WriteError: the disk is full or not writable; what was kept before is whole.
         """
+        if self not in _stores.values():
+            raise BusyError(
+                f"{self._folder.root} was opened again meanwhile, and rewards go on there; go on "
+                "with the newer ones, or choose another folder."
+            )
         rewards = {
             f"{number:06d}": np.asarray(trajectory.rewards)
             for number, trajectory in enumerate(relabelled)

@@ -117,6 +117,6 @@ def steps_with_pictures(trajectory: Trajectory, *, stride: int = 1) -> Int64[np.
     if not len(steps):
         raise NeedsError(
             f"Trajectory {trajectory.id!r} has no pictures of its steps 0, {stride}, {2 * stride} "
-            "...; record it with frames."
+            "...; record it with frames, as `vlfeedback collect --frame-stride 7` does."
         )
     return np.asarray(steps, dtype=np.int64)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vlfeedback.sweeps.data import check_data, describe_data
+from vlfeedback.sweeps.data import check_data, describe_data, load_task
 from vlfeedback.sweeps.feedback import check_source
 from vlfeedback.sweeps.folder import Kind, SweepFolder
 from vlfeedback.sweeps.processes import Event, Job, run_jobs
@@ -33,19 +33,19 @@ class Planned:
 
 
 def check(sweep: Sweep) -> None:
-    """Check before anything runs that tasks, learners, sources and data are all there.
+    """Check before anything runs that all is there, and that the sources can read the data.
 
     Raises:
         FileFormatError, UnknownNameError: see `vlfeedback.sweeps.runs.expand`.
         NeedsError, FileNotFoundError: see `vlfeedback.sweeps.data.check_data`.
+        NeedsError, ShapeError: see `vlfeedback.sweeps.feedback.check_source`.
         whatever a source raises when it is made.
     """
     expand(sweep)
     check_data(sweep)
+    trajectories = {task: load_task(sweep, task) for task in sweep.tasks}
     for source in (*sweep.labels, *sweep.rewards):
-        # One that is the same for all tasks is made once; encoders take seconds to load.
-        for task in sweep.tasks if source.tasks else sweep.tasks[:1]:
-            check_source(source, task)
+        check_source(sweep, source, trajectories)
 
 
 def plan(sweep: Sweep, folder: SweepFolder) -> list[Planned]:
@@ -77,6 +77,13 @@ def execute(
     Raises:
         FileFormatError: a row is damaged, or of other settings.
     """
+    for event in _execute(sweep, folder, n_workers, share):
+        if event.kind in ("failed", "done", "shared"):
+            folder.note_failure(event.job.id, event.reason if event.kind == "failed" else "")
+        yield event
+
+
+def _execute(sweep: Sweep, folder: SweepFolder, n_workers: int, share: bool) -> Iterator[Event]:
     planned = plan(sweep, folder)
     waiting = [p.run for p in planned if p.row is None]
     broken: dict[str, str] = {}  # why there are no labels, by their id

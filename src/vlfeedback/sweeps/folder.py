@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vlfeedback.data.foreign_files import path_inside
-from vlfeedback.data.locks import LOCK, locked
+from vlfeedback.data.locks import is_lock, locked
 from vlfeedback.data.store import check_same_settings
-from vlfeedback.data.whole_files import read_json, write_json
+from vlfeedback.data.whole_files import new_file, read_json, write_json
 from vlfeedback.errors import FileFormatError
 from vlfeedback.sweeps.specification import Sweep, parse_sweep
 
@@ -33,6 +33,9 @@ class SweepFolder:
 
     root: Path
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root))
+
     def join(self, sweep: Sweep) -> Sweep:
         """This sweep with the seeds of earlier starts; what is at `root` is left as it is.
 
@@ -40,7 +43,7 @@ class SweepFolder:
             FileFormatError: the folder holds another sweep, or something else.
         """
         if not self._manifest.exists():
-            if self.root.exists() and any(path.name != LOCK for path in self.root.iterdir()):
+            if self.root.exists() and any(not is_lock(path) for path in self.root.iterdir()):
                 raise FileFormatError(
                     f"{self.root} is not empty and holds no sweep; choose another folder."
                 )
@@ -121,6 +124,23 @@ class SweepFolder:
     def progress(self, name: str) -> Path:
         """The path of the file in which a running run writes its number of finished steps."""
         return path_inside(self.root, f"logs/{name}.progress", where="The name of a run")
+
+    def note_failure(self, name: str, reason: str) -> None:
+        """Keep why a run failed, for the report; an empty reason says that it did not."""
+        path = self._failure(name)
+        if reason:
+            with new_file(path) as partial:
+                partial.write_text(f"{reason}\n", encoding="utf-8")
+        else:
+            path.unlink(missing_ok=True)
+
+    def failure(self, name: str) -> str:
+        """Why a run failed when it was last tried; "" where it did not, or was not tried."""
+        path = self._failure(name)
+        return path.read_text(encoding="utf-8", errors="replace").strip() if path.is_file() else ""
+
+    def _failure(self, name: str) -> Path:
+        return path_inside(self.root, f"logs/{name}.failed", where="The name of a run")
 
     @property
     def _manifest(self) -> Path:

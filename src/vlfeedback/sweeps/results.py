@@ -29,8 +29,8 @@ def summarise_sweep(folder: SweepFolder) -> dict[str, Any]:
     is missing: it is counted nowhere, and a mean over tasks is over those that have all seeds.
 
     Returns:
-        `cells` by task and by "source/learner", `missing` ids, `determinism`, `runs` and how all
-        came about.
+        `cells` by task and by "source/learner", `missing` ids and `why_missing`, `determinism`,
+        `runs` and how all came about.
     """
     sweep = folder.sweep()
     runs = expand(sweep)
@@ -53,6 +53,11 @@ def summarise_sweep(folder: SweepFolder) -> dict[str, Any]:
         "seeds": list(sweep.seeds),
         "cells": cells,
         "missing": [run.id for run in runs if run.id not in rows],
+        "why_missing": {
+            run.id: folder.failure(run.id) or "not finished yet"
+            for run in runs
+            if run.id not in rows
+        },
         "determinism": _determinism(rows),
         "command": folder.command(),
         "versions": _latest(rows, "versions"),

@@ -47,6 +47,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from vlfeedback.data.collection import Collection
+from vlfeedback.data.foreign_files import reading
 from vlfeedback.errors import FileFormatError, UnknownNameError
 from vlfeedback.registry import suggest
 from vlfeedback.reports.published import PUBLISHED
@@ -165,19 +166,18 @@ class Sweep:
         return self.own_task(name) or get_task(name)
 
 
-def read_table(path: Path) -> dict[str, Any]:
+def read_table(path: str | Path) -> dict[str, Any]:
     """Read a sweep file; `parse_sweep` makes sense of it.
 
     Raises:
         FileNotFoundError: there is no such file.
         FileFormatError: it is no TOML.
     """
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No sweep file {path}; benchmarks/sweeps has examples.")
-    try:
+    with reading(path, "TOML file"):
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileFormatError(f"{path} is no TOML: {error}.") from error
 
 
 def parse_sweep(table: Mapping[str, Any], *, name: str, where: str) -> Sweep:

@@ -6,6 +6,8 @@ Other projects write them down in other ways. Each is converted here and nowhere
 - imitation: the probability that the *first* is preferred (`from_imitation`);
 - VLP: 0 first, 1 second, 0.5 tie (`from_vlp`);
 - CPL and IPL, files of two sides: 1 second, 0 first, 0.5 tie (`from_cpl`).
+
+All take lists, (N, 1), and one-hot rows (N, 2) too; see `vlfeedback.types.label_arrays`.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ from enum import IntEnum
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 from vlfeedback.errors import DtypeError, InvalidTypeError, InvalidValueError, ShapeError
+from vlfeedback.types.label_arrays import LabelRows, label_rows
 
 __all__ = ["LabelRecord", "Outcome", "PreferenceLabels", "TiePolicy"]
 
@@ -118,21 +121,22 @@ class PreferenceLabels:
 
     def __init__(
         self,
-        prefer_second: np.ndarray,
-        outcome: np.ndarray | None = None,
+        prefer_second: LabelRows,
+        outcome: LabelRows | None = None,
         *,
-        cost_usd: np.ndarray | None = None,
-        tokens: np.ndarray | None = None,
-        seconds: np.ndarray | None = None,
-        labeller: np.ndarray | None = None,
-        answered: np.ndarray | None = None,
+        cost_usd: LabelRows | None = None,
+        tokens: LabelRows | None = None,
+        seconds: LabelRows | None = None,
+        labeller: LabelRows | None = None,
+        answered: LabelRows | None = None,
     ) -> None:
+        prefer_second = label_rows(prefer_second, name="prefer_second").astype(np.float32)
         outcome = outcome if answered is None else answered  # its name before there were several
         if outcome is None:
             raise InvalidTypeError(
                 "PreferenceLabels needs an outcome for each pair: values of Outcome, as uint8."
             )
-        n = prefer_second.size
+        n = len(prefer_second)
         arrays = {
             "prefer_second": prefer_second,
             "outcome": _outcomes(outcome),
@@ -211,9 +215,7 @@ class PreferenceLabels:
         )
 
     @classmethod
-    def from_bpref(
-        cls, labels: Shaped[np.ndarray, " N"], tie_policy: TiePolicy
-    ) -> PreferenceLabels:
+    def from_bpref(cls, labels: LabelRows, tie_policy: TiePolicy) -> PreferenceLabels:
         """Read 0 (first), 1 (second) and -1, which two papers understand in two ways.
 
         Args:
@@ -227,6 +229,7 @@ class PreferenceLabels:
         Source: B-Pref, reward_model.py; Offline RL-VLM-F paper, sections III and IV-A.
         """
         _check_policy(tie_policy)
+        labels = label_rows(labels)
         _check_known(labels, (-1, 0, 1), "B-Pref and RL-VLM-F")
         unsure = labels == -1
         prefer_second = np.where(unsure, 0.5, labels).astype(np.float32)
@@ -255,7 +258,7 @@ class PreferenceLabels:
         return np.where(decided, self.prefer_second, -1).astype(np.int64)
 
     @classmethod
-    def from_imitation(cls, prefer_first: Shaped[np.ndarray, " N"]) -> PreferenceLabels:
+    def from_imitation(cls, prefer_first: LabelRows) -> PreferenceLabels:
         """Read the probability that the first segment is preferred, in [0, 1].
 
         Raises:
@@ -263,8 +266,8 @@ class PreferenceLabels:
 
         Source: imitation, ``PreferenceDataset.preferences``.
         """
-        prefer_second = (1 - prefer_first).astype(np.float32)
-        return cls(prefer_second, np.ones(len(prefer_first), dtype=np.bool_))
+        prefer_second = (1 - label_rows(prefer_first, side="first")).astype(np.float32)
+        return cls(prefer_second, np.ones(len(prefer_second), dtype=np.bool_))
 
     def to_imitation(self) -> Float32[np.ndarray, " N"]:
         """Write the probability that the first segment is preferred.
@@ -276,7 +279,7 @@ class PreferenceLabels:
         return (1 - self.prefer_second).astype(np.float32)
 
     @classmethod
-    def from_vlp(cls, labels: Shaped[np.ndarray, " N"]) -> PreferenceLabels:
+    def from_vlp(cls, labels: LabelRows) -> PreferenceLabels:
         """Read 0 (first), 1 (second) and 0.5 (tie, trained on).
 
         Raises:
@@ -295,7 +298,7 @@ class PreferenceLabels:
         return self._to_numbers("VLP")
 
     @classmethod
-    def from_cpl(cls, labels: Shaped[np.ndarray, " N"]) -> PreferenceLabels:
+    def from_cpl(cls, labels: LabelRows) -> PreferenceLabels:
         """Read the ``label`` of files with two sides: 1 where the second is better.
 
         Raises:
@@ -314,7 +317,8 @@ class PreferenceLabels:
         return self._to_numbers("CPL and IPL")
 
     @classmethod
-    def _from_numbers(cls, labels: np.ndarray, convention: str) -> PreferenceLabels:
+    def _from_numbers(cls, labels: LabelRows, convention: str) -> PreferenceLabels:
+        labels = label_rows(labels)
         _check_known(labels, (0, 0.5, 1), convention)
         return cls(labels.astype(np.float32), np.ones(len(labels), dtype=np.bool_))
 
@@ -334,7 +338,12 @@ class PreferenceLabels:
 _FIELDS = tuple(field.name for field in fields(PreferenceLabels))
 
 
-def _outcomes(outcome: np.ndarray) -> np.ndarray:
+def _outcomes(outcome: LabelRows) -> np.ndarray:
+    if isinstance(outcome, Sequence) and all(isinstance(one, Outcome) for one in outcome):
+        return np.array(outcome, dtype=np.uint8)
+    outcome = np.asarray(outcome)
+    if outcome.ndim == 2 and outcome.shape[1] == 1:
+        outcome = outcome[:, 0]
     if outcome.dtype == np.bool_:
         return np.where(outcome, Outcome.ANSWERED, Outcome.SKIPPED).astype(np.uint8)
     if outcome.dtype != np.uint8:  # 1 would be "answered" to who thinks of a bool
@@ -346,10 +355,11 @@ def _outcomes(outcome: np.ndarray) -> np.ndarray:
 
 
 def _numbers(
-    name: str, array: np.ndarray | None, n: int, dtype: type[np.float64 | np.int64]
+    name: str, array: LabelRows | None, n: int, dtype: type[np.float64 | np.int64]
 ) -> np.ndarray:
     if array is None:
         return np.zeros(n, dtype)
+    array = np.asarray(array)
     if not np.can_cast(array.dtype, dtype, "same_kind"):
         raise DtypeError(f"{name} is {array.dtype}; expected {np.dtype(dtype)}.")
     return array.astype(dtype, copy=False)

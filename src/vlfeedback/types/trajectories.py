@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
 
-from vlfeedback.errors import DtypeError, NeedsError, ShapeError
+from vlfeedback.errors import DtypeError, InvalidTypeError, NeedsError, ShapeError
 
 __all__ = ["SCATTERED", "ArrayFrames", "Frames", "Segment", "Trajectory", "rows_of"]
 
@@ -22,6 +22,13 @@ _FACTS: Mapping[str, str] = {
     "seed": "seed",
     "stop": "stopped_at",
     "instruction": "instruction",
+}
+_ARRAYS: Mapping[str, type[np.generic] | None] = {
+    "observations": None,
+    "actions": None,
+    "env_rewards": np.float32,
+    "rewards": np.float32,
+    "successes": np.bool_,
 }
 _LAST_OBSERVATION = "last_observation"  # "repeated", or not there
 
@@ -79,8 +86,8 @@ def rows_of(
         raise NeedsError(
             f"State {missing[0]} was not rendered; this trajectory has pictures of "
             f"{len(rendered)} states {rendered[:4].tolist()} ... {rendered[-1:].tolist()}. Start "
-            "segments where pictures are (start_multiple=the stride it was collected with), or "
-            "collect a denser stride."
+            "segments where pictures are: pass start_multiple=7, or whatever the distance of its "
+            "pictures is; or record more of them."
         )
     return np.asarray(np.searchsorted(rendered, states), dtype=np.int64)
 
@@ -88,6 +95,8 @@ def rows_of(
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Trajectory:
     """One episode: L actions, and the L + 1 states around them.
+
+    Lists of numbers become arrays, float32 where they hold floats.
 
     Attributes:
         observations: (L + 1, ...), one before each action and one after the last.
@@ -112,6 +121,7 @@ class Trajectory:
 
     Raises:
         ShapeError: there is no action, or the arrays do not belong to L actions.
+        DtypeError: a list in place of an array is of something else than numbers.
 
     >>> trajectory = Trajectory(
     ...     observations=np.zeros((6, 3), np.float32),
@@ -143,6 +153,7 @@ class Trajectory:
 
     def __post_init__(self) -> None:
         self._take_facts_from_info()
+        self._take_lists()
         length = len(self.actions)
         if length == 0:
             raise ShapeError("A trajectory needs at least one action; got none.")
@@ -171,6 +182,13 @@ class Trajectory:
             object.__setattr__(self, "last_observation_repeated", repeated)
         object.__setattr__(self, "info", info)
 
+    def _take_lists(self) -> None:
+        """Lists become arrays, of the types that are stated above."""
+        for name, dtype in _ARRAYS.items():
+            rows = getattr(self, name)
+            if rows is not None and not hasattr(rows, "shape"):
+                object.__setattr__(self, name, _as_array(rows, name, dtype))
+
     def facts(self) -> dict[str, Any]:
         """`info` together with what is known of the episode, as files keep them; JSON values."""
         values = {key: getattr(self, name) for key, name in _FACTS.items()}
@@ -193,6 +211,13 @@ class Trajectory:
 
     def __len__(self) -> int:
         return len(self.actions)
+
+    if not TYPE_CHECKING:  # it is not iterable, and who iterates over it wanted several
+
+        def __iter__(self) -> NoReturn:
+            raise InvalidTypeError(
+                f"{self!r} is one trajectory where several are expected; pass [trajectory]."
+            )
 
     def __repr__(self) -> str:
         frames = 0 if self.frames is None else len(self.frames.times)
@@ -266,6 +291,22 @@ class Segment:
                 "has none; record it with the picture of state 0."
             )
         return np.asarray(frames.read([0])[0])
+
+
+def _as_array(rows: Any, name: str, dtype: type[np.generic] | None) -> np.ndarray:
+    """Numbers of Python as an array; of floats, float32."""
+    try:
+        array = np.asarray(rows, dtype)
+    except (TypeError, ValueError) as error:
+        raise ShapeError(
+            f"{name} is a {type(rows).__name__} that makes no array: {error}. Expected rows of "
+            "equal shape, as numpy arrays."
+        ) from error
+    if array.dtype.kind not in "biuf" or not array.ndim:
+        raise DtypeError(
+            f"{name} is a {type(rows).__name__} of {array.dtype}; expected numbers, as an array."
+        )
+    return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
 def check_pictures(pictures: np.ndarray, ndim: int, name: str, letters: str) -> None:

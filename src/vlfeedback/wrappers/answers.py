@@ -79,7 +79,7 @@ def checked_rewards(
 
 def n_worlds(env: gym.Env[Any, Any]) -> int | None:
     """Worlds in an environment that is batched inside, such as ManiSkill's; None for others."""
-    if not env.has_wrapper_attr("num_envs"):
+    if not all(map(env.has_wrapper_attr, ("num_envs", "single_action_space"))):
         return None
     return int(env.get_wrapper_attr("num_envs"))
 

@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from vlfeedback.arguments import reward_source
 from vlfeedback.errors import InvalidTypeError, NeedsError, RenderError
 from vlfeedback.rewards import make_reward_source
 from vlfeedback.scoring.live import LiveScorer
@@ -35,11 +36,7 @@ def resolve_source(
     """
     if isinstance(source, str):
         return make_reward_source(source, device=device, **(config or {}))
-    if isinstance(source, type) or not isinstance(source, RewardSource):
-        raise InvalidTypeError(
-            f"source={source!r} is no reward source; expected an id such as 'vlp', or an object "
-            "with `needs` and `rewards`."
-        )
+    source = reward_source(source)
     if config:
         raise InvalidTypeError(
             f"source_config={dict(config)!r} came with a live {type(source).__name__}; configure "

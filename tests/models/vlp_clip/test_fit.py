@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from vlfeedback.data.instructions import instruction_corpus
+from vlfeedback.data.locks import locked_file
 from vlfeedback.encoders.clip_tokens import CLIPTokens, load_clip_tokens
-from vlfeedback.errors import FileFormatError, NeedsError
+from vlfeedback.errors import BusyError, FileFormatError, NeedsError
 from vlfeedback.models.training_state import TrainingState
 from vlfeedback.models.vlp.data import EpisodeSet
 from vlfeedback.models.vlp_clip import fit as training_of
@@ -85,6 +86,22 @@ def test_encoding_goes_on_where_it_was_cut_off_and_is_done_once(
     cached_tokens(tmp_path, episodes, clip, class_token=False, report=count)
     assert encoded == list(range(1, 13))
     assert tokens.any(axis=(1, 2, 3)).all()
+
+
+def test_two_processes_never_encode_into_one_file_and_whole_tokens_are_for_all(
+    episodes: EpisodeSet, clip: CLIPTokens, tmp_path: Path
+) -> None:
+    def meanwhile(stage: str, step: int, steps: int, loss: float) -> None:
+        if step == steps:
+            return
+        with pytest.raises(BusyError, match=r"Another process encodes pictures into .*\.npy"):
+            cached_tokens(tmp_path, episodes, clip, class_token=False, report=silent)
+
+    tokens = cached_tokens(tmp_path, episodes, clip, class_token=False, report=meanwhile)
+    (path,) = tmp_path.glob("*.npy")
+    with locked_file(path, what="encodes pictures into"):
+        again = cached_tokens(tmp_path, episodes, clip, class_token=False, report=meanwhile)
+    np.testing.assert_array_equal(tokens, again)
 
 
 def test_other_pictures_or_another_clip_have_tokens_of_their_own(

@@ -13,18 +13,22 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import binom
 
+from vlfeedback.arguments import check_rng
 from vlfeedback.data.calibration import (
     brier_score,
     expected_calibration_error,
     preference_probability,
     reliability_bins,
 )
+from vlfeedback.data.contents import CONTENTS, digest_of_pairs, digests_of_source
+from vlfeedback.data.locks import locked_output
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.models.reward.inputs import SegmentSteps, with_discrete
@@ -87,7 +91,7 @@ def fit_reward_model(
     encoder: EmbeddingSource | None = None,
     device: str = "cpu",
     report: Report | None = None,
-    save_to: Path | None = None,
+    save_to: str | Path | None = None,
 ) -> tuple[RewardModel, FitReport]:
     """Train an ensemble on the answered pairs of a dataset; ties are trained to 0.5.
 
@@ -115,16 +119,37 @@ def fit_reward_model(
             training diverged.
         NeedsError: a trajectory lacks what is read; or an encoder is missing, or not used.
         ShapeError: segments show steps of different shapes.
-        FileFormatError: a training that was cut off was begun with other settings or labels.
+        FileFormatError: a training that was cut off was begun with other settings, labels or
+            trajectories.
+        BusyError: another process trains into `save_to`.
+        WriteError: `save_to` cannot be written; nothing was trained then.
+        TypeError: `rng` is no generator.
 
     Source: B-Pref, reward_model.py, train_reward and train_soft_reward.
     """
+    check_rng(rng)
+    out = None if save_to is None else Path(save_to)
+    claim = nullcontext() if out is None else locked_output(out, what="trains into")
+    with claim:
+        return _fit(dataset, config, training, rng, encoder, device, report, out)
+
+
+def _fit(
+    dataset: PreferenceDataset,
+    config: RewardModelConfig | None,
+    training: RewardTraining | None,
+    rng: np.random.Generator,
+    encoder: EmbeddingSource | None,
+    device: str,
+    report: Report | None,
+    save_to: Path | None,
+) -> tuple[RewardModel, FitReport]:
     begin = time.monotonic()
     config, training = config or RewardModelConfig(), training or RewardTraining()
     config = _with_encoder(config, encoder)
     dataset.check_trainable()
     root = int(rng.integers(2**63))
-    state = _state(save_to, config, training, dataset, root)
+    state = _state(save_to, config, training, dataset, root, encoder)
     answered_pairs = dataset.answered()
     config = with_discrete(config, (segment for pair in answered_pairs.pairs for segment in pair))
     training_pairs, validation_pairs, warnings = _split(
@@ -180,6 +205,7 @@ def _state(
     training: RewardTraining,
     dataset: PreferenceDataset,
     seed: int,
+    encoder: EmbeddingSource | None,
 ) -> TrainingState:
     """State of the training on disk; refuses one that was begun with other settings."""
     if save_to is None:
@@ -189,6 +215,12 @@ def _state(
         "training": asdict(training),
         "pairs": dataset.digest(),
         "seed": seed,
+        CONTENTS: {
+            "trajectories": digest_of_pairs(
+                dataset.pairs, pictures=config.inputs in ("frames", "embeddings")
+            ),
+            **({} if encoder is None else digests_of_source(encoder)),
+        },
     }
     state = TrainingState(state_path(save_to), settings, every=1)
     state.seconds()  # refuses what was begun otherwise, before anything is read

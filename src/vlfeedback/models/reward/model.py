@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
+from vlfeedback.arguments import on_device
 from vlfeedback.data.calibration import preference_probability
 from vlfeedback.errors import ShapeError
 from vlfeedback.models.checkpoint import (
@@ -83,7 +84,8 @@ class RewardModel:
 
     def to(self, device: str | torch.device) -> RewardModel:
         """Move the networks; returns the same model."""
-        self.networks.to(device)
+        with on_device(device):
+            self.networks.to(device)
         return self
 
     def member_rewards(self, batch: SegmentBatch) -> Float32[np.ndarray, "K N T"]:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int64, Shaped, UInt8
 
 from vlfeedback.data.collection import Collection
+from vlfeedback.data.contents import file_digest
 from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.types import SCATTERED, Frames, Report, Trajectory
 
@@ -19,6 +20,7 @@ __all__ = [
     "EpisodeSet",
     "SceneSet",
     "choose_tasks",
+    "digests_of_episodes",
     "load_episodes",
     "load_scenes",
 ]
@@ -80,6 +82,12 @@ def choose_tasks(
             "on all with excluded=(), on the command line --exclude none."
         )
     return names, exclusions
+
+
+def digests_of_episodes(collection: Collection, tasks: Sequence[str]) -> dict[str, str]:
+    """Contents of the collection's files of these tasks, by name; see `file_digest`."""
+    files = [file for task in tasks for file in sorted((collection.root / task).glob("*.h5"))]
+    return {file.relative_to(collection.root).as_posix(): file_digest(file) for file in files}
 
 
 def load_episodes(

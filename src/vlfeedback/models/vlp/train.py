@@ -11,11 +11,19 @@ from typing import Any
 
 import torch
 
+from vlfeedback.arguments import on_device
 from vlfeedback.data.collection import Collection
+from vlfeedback.data.contents import CONTENTS, digests_of_files
 from vlfeedback.data.instruction_file import load_corpus
+from vlfeedback.data.locks import locked_output
 from vlfeedback.models.machine import describe_training_machine
 from vlfeedback.models.training_state import TrainingState, state_path
-from vlfeedback.models.vlp.data import choose_tasks, load_episodes, load_scenes
+from vlfeedback.models.vlp.data import (
+    choose_tasks,
+    digests_of_episodes,
+    load_episodes,
+    load_scenes,
+)
 from vlfeedback.models.vlp.familiarity import PictureStatistics, measure_pictures
 from vlfeedback.models.vlp.fit_encoder import encode_episodes, encode_scenes, fit_encoder
 from vlfeedback.models.vlp.fit_preferences import fit_preferences
@@ -83,63 +91,69 @@ def train_vlp(
         NeedsError: fewer than two tasks are left, or episodes lack what is read.
         FileNotFoundError: the collection lacks a level of a task.
         UnknownNameError: `encoder` is neither a bundled name nor a file.
-        FileFormatError: a run that was cut off was begun with other settings.
+        FileFormatError: a run that was cut off was begun with other settings, or on other data.
+        BusyError: another process trains into `out`.
+        WriteError: `out` cannot be written; nothing was trained then.
     """
-    start = time.monotonic()
     out = Path(out)
     instructions = None if instructions is None else Path(instructions)
-    training, report = training or VLPTraining(), report or (lambda *_: None)
-    names, excluded = choose_tasks(collection, tasks, excluded)
-    torch.manual_seed(training.seed)
-    network = VLPNetwork(VLPArchitecture())
-    data = {
-        "tasks": names,
-        "architecture": asdict(network.architecture),
-        "collection": dict(collection.settings),
-        "share": share,
-    }
-    texts_and_encoder = {
-        "instructions": "" if instructions is None else instructions.name,
-        "encoder": encoder,
-    }
-    stage_1 = {name: getattr(training, name) for name in _STAGE_1}
-    stages = (
-        TrainingState(state_path(out, "stage1"), {**data, **stage_1}, every=state_every),
-        TrainingState(
-            state_path(out, "stage2"),
-            {**data, **texts_and_encoder, **asdict(training)},
-            every=state_every,
-        ),
-    )
-    earlier_seconds = sum(stage.seconds() for stage in stages)
-    with _threads(threads):
-        mean, std, pictures = _fit(
-            network,
-            collection,
-            names,
-            training,
-            instructions=instructions,
-            encoder=encoder,
-            share=share,
-            device=device,
-            report=report,
-            stages=stages,
-        )
-        notes = {
-            "excluded": excluded,
-            "collection": data["collection"],
+    with locked_output(out, what="trains into"):
+        start = time.monotonic()
+        training, report = training or VLPTraining(), report or (lambda *_: None)
+        names, excluded = choose_tasks(collection, tasks, excluded)
+        torch.manual_seed(training.seed)
+        network = VLPNetwork(VLPArchitecture())
+        contents = digests_of_episodes(collection, names)
+        data = {
+            "tasks": names,
+            "architecture": asdict(network.architecture),
+            "collection": dict(collection.settings),
             "share": share,
-            **texts_and_encoder,
-            **asdict(training),
-            "threads": torch.get_num_threads(),
-            **describe_training_machine(device),
-            "seconds": round(time.monotonic() - start + earlier_seconds),
+            CONTENTS: contents,
         }
-    weights = VLPWeights(network.architecture, mean, std, tuple(names), notes, pictures)
-    save_vlp(out, network, weights)
-    for stage in stages:
-        stage.remove()
-    return weights
+        texts_and_encoder = {
+            "instructions": "" if instructions is None else instructions.name,
+            "encoder": encoder,
+        }
+        others = digests_of_files({"instructions": str(instructions or ""), "encoder": encoder})
+        stage_1 = {name: getattr(training, name) for name in _STAGE_1}
+        stages = (
+            TrainingState(state_path(out, "stage1"), {**data, **stage_1}, every=state_every),
+            TrainingState(
+                state_path(out, "stage2"),
+                {**data, **texts_and_encoder, **asdict(training), CONTENTS: contents | others},
+                every=state_every,
+            ),
+        )
+        earlier_seconds = sum(stage.seconds() for stage in stages)
+        with _threads(threads), on_device(device):
+            mean, std, pictures = _fit(
+                network,
+                collection,
+                names,
+                training,
+                instructions=instructions,
+                encoder=encoder,
+                share=share,
+                device=device,
+                report=report,
+                stages=stages,
+            )
+            notes = {
+                "excluded": excluded,
+                "collection": data["collection"],
+                "share": share,
+                **texts_and_encoder,
+                **asdict(training),
+                "threads": torch.get_num_threads(),
+                **describe_training_machine(device),
+                "seconds": round(time.monotonic() - start + earlier_seconds),
+            }
+        weights = VLPWeights(network.architecture, mean, std, tuple(names), notes, pictures)
+        save_vlp(out, network, weights)
+        for stage in stages:
+            stage.remove()
+        return weights
 
 
 def _fit(

@@ -11,13 +11,16 @@ import hashlib
 import json
 import math
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float16
 
 from vlfeedback.data.foreign_files import reading
+from vlfeedback.data.locks import locked_output
 from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.encoders.clip_tokens import CLIPTokens
 from vlfeedback.errors import NeedsError
@@ -46,6 +49,8 @@ def cached_tokens(
     Raises:
         NeedsError: the disk has too little room.
         FileFormatError: what was encoded before is damaged; the message says what to delete.
+        BusyError: another process encodes the same; it may be used once that is done.
+        WriteError: the folder cannot be written; nothing was encoded then.
     """
     folder = Path(folder)
     identity = {
@@ -55,35 +60,55 @@ def cached_tokens(
     }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     path, progress = folder / f"{key}.npy", folder / f"{key}.json"
+    is_begun = path.exists() and progress.exists()
+    if not is_begun or _open(path, progress, episodes)[1] < len(episodes.pictures):
+        with locked_output(path, what="encodes pictures into"):
+            _encode(path, progress, episodes, clip, identity, report)
+    return _open(path, progress, episodes)[0]
+
+
+def _encode(
+    path: Path,
+    progress: Path,
+    episodes: EpisodeSet,
+    clip: CLIPTokens,
+    identity: Mapping[str, Any],
+    report: Report,
+) -> None:
+    """Encode what is missing; nobody else does meanwhile."""
+    class_token = bool(identity["class_token"])
     if not (path.exists() and progress.exists()):
         first = clip.read_pictures(episodes.pictures[0, :1], class_token=class_token)
         _create(path, (*episodes.pictures.shape[:2], *first.shape[1:]))
         write_json(progress, {"encoded": 0, **identity})
-    tokens, n_done = _open(path, progress, episodes)
+    _, n_done = _open(path, progress, episodes)
+    tokens = _map(path, "r+")
     for row in range(n_done, len(tokens)):
         picture_tokens = clip.read_pictures(episodes.pictures[row], class_token=class_token)
         tokens[row] = picture_tokens.half().cpu().numpy()
         tokens.flush()
         write_json(progress, {"encoded": row + 1, **identity})
         report("encoding pictures", row + 1, len(tokens), math.nan)
-    return np.lib.format.open_memmap(path, mode="r")
 
 
 def _open(
     path: Path, progress: Path, episodes: EpisodeSet
 ) -> tuple[np.memmap[tuple[int, ...], np.dtype[np.float16]], int]:
-    """The array of tokens, and of how many episodes it has them."""
+    """The array of tokens, for reading, and of how many episodes it has them."""
     advice = f"Delete {progress} to encode again."
     with reading(path, "cache of tokens", advice=advice):
         n_done = int(read_json(progress, advice=advice)["encoded"])
-        np.lib.format.open_memmap(path, mode="r")  # to write, it would fill up a file cut short
-        tokens = np.lib.format.open_memmap(path, mode="r+")
+        tokens = _map(path, "r")  # to write, it would fill up a file that was cut short
         n_episodes, n_pictures = episodes.pictures.shape[:2]
         if tokens.shape[:2] != (n_episodes, n_pictures) or tokens.dtype != np.float16:
             raise ValueError(f"it holds {tokens.dtype} of shape {tokens.shape}")
         if not 0 <= n_done <= n_episodes:
             raise ValueError(f"{n_done} of {n_episodes} episodes are said to be done")
         return tokens, n_done
+
+
+def _map(path: Path, mode: Literal["r", "r+"]) -> np.memmap[tuple[int, ...], np.dtype[np.float16]]:
+    return np.lib.format.open_memmap(path, mode=mode)
 
 
 def _create(path: Path, shape: tuple[int, ...]) -> None:

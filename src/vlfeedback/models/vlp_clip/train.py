@@ -9,12 +9,15 @@ from pathlib import Path
 
 import torch
 
+from vlfeedback.arguments import on_device
 from vlfeedback.data.collection import Collection
+from vlfeedback.data.contents import CONTENTS
+from vlfeedback.data.locks import locked_output
 from vlfeedback.encoders.clip_tokens import CLIPTokens
 from vlfeedback.errors import NeedsError
 from vlfeedback.models.machine import describe_training_machine
 from vlfeedback.models.training_state import TrainingState, state_path
-from vlfeedback.models.vlp.data import choose_tasks, load_episodes
+from vlfeedback.models.vlp.data import choose_tasks, digests_of_episodes, load_episodes
 from vlfeedback.models.vlp_clip.data import LevelPairs, PhraseTokens
 from vlfeedback.models.vlp_clip.fit import VLPClipTraining, fit_vlp_clip, score_statistics
 from vlfeedback.models.vlp_clip.network import VLPClipArchitecture, VLPClipNetwork
@@ -67,54 +70,62 @@ def train_vlp_clip(
         NeedsError: fewer than two tasks are left, a task has one level only, the disk has too
             little room, or the architecture is for a CLIP of other widths.
         FileNotFoundError: the collection lacks a level of a task.
-        FileFormatError: a run that was cut off was begun with other settings.
+        FileFormatError: a run that was cut off was begun with other settings, or on other data.
+        BusyError: another process trains into `out`, or encodes into `tokens`.
+        WriteError: `out` cannot be written; nothing was encoded or trained then.
     """
-    start, out = time.monotonic(), Path(out)
-    training, report = training or VLPClipTraining(), report or (lambda *_: None)
-    architecture = architecture or VLPClipArchitecture(
-        picture_width=clip.picture_width, text_width=clip.text_width
-    )
-    widths = (architecture.picture_width, architecture.text_width)
-    if widths != (clip.picture_width, clip.text_width):
-        raise NeedsError(
-            f"The architecture reads tokens of {widths[0]} and {widths[1]} numbers, and this "
-            f"CLIP's pictures and texts have {clip.picture_width} and {clip.text_width}; build it "
-            "with these widths."
+    out = Path(out)
+    with locked_output(out, what="trains into"):
+        start = time.monotonic()
+        training, report = training or VLPClipTraining(), report or (lambda *_: None)
+        architecture = architecture or VLPClipArchitecture(
+            picture_width=clip.picture_width, text_width=clip.text_width
         )
-    names, exclusions = choose_tasks(collection, tasks, excluded)
-    state = TrainingState(
-        state_path(out),
-        {
+        widths = (architecture.picture_width, architecture.text_width)
+        if widths != (clip.picture_width, clip.text_width):
+            raise NeedsError(
+                f"The architecture reads tokens of {widths[0]} and {widths[1]} numbers, and this "
+                f"CLIP's pictures and texts have {clip.picture_width} and {clip.text_width}; build "
+                "it with these widths."
+            )
+        names, exclusions = choose_tasks(collection, tasks, excluded)
+        state = TrainingState(
+            state_path(out),
+            {
+                **asdict(training),
+                "tasks": names,
+                "clip": asdict(clip.identity),
+                **asdict(architecture),
+                CONTENTS: digests_of_episodes(collection, names),
+            },
+            every=state_every,
+        )
+        state.seconds()  # refuses other settings before hours of encoding
+        torch.manual_seed(training.seed)
+        network = VLPClipNetwork(architecture)
+        episodes = load_episodes(collection, names, report=report)
+        picture_tokens = cached_tokens(
+            tokens or out.with_name("clip-tokens"),
+            episodes,
+            clip,
+            class_token=architecture.class_token,
+            report=report,
+        )
+        pairs = LevelPairs(episodes, picture_tokens, n_frames=architecture.n_frames)
+        phrases = PhraseTokens(names, clip)
+        with on_device(device):
+            fit_vlp_clip(
+                network, pairs, phrases, training, device=device, report=report, state=state
+            )
+            mean, std = score_statistics(network, pairs, phrases, seed=training.seed, device=device)
+        notes = {
+            "excluded": exclusions,
+            "collection": dict(collection.settings),
             **asdict(training),
-            "tasks": names,
-            "clip": asdict(clip.identity),
-            **asdict(architecture),
-        },
-        every=state_every,
-    )
-    state.seconds()  # refuses other settings before hours of encoding
-    torch.manual_seed(training.seed)
-    network = VLPClipNetwork(architecture)
-    episodes = load_episodes(collection, names, report=report)
-    picture_tokens = cached_tokens(
-        tokens or out.with_name("clip-tokens"),
-        episodes,
-        clip,
-        class_token=architecture.class_token,
-        report=report,
-    )
-    pairs = LevelPairs(episodes, picture_tokens, n_frames=architecture.n_frames)
-    phrases = PhraseTokens(names, clip)
-    fit_vlp_clip(network, pairs, phrases, training, device=device, report=report, state=state)
-    mean, std = score_statistics(network, pairs, phrases, seed=training.seed, device=device)
-    notes = {
-        "excluded": exclusions,
-        "collection": dict(collection.settings),
-        **asdict(training),
-        "seconds_of_last_run": round(time.monotonic() - start),
-        **describe_training_machine(device),
-    }
-    weights = VLPClipWeights(architecture, clip.identity, mean, std, tuple(names), notes)
-    save_vlp_clip(out, network, weights)
-    state.remove()
-    return weights
+            "seconds_of_last_run": round(time.monotonic() - start),
+            **describe_training_machine(device),
+        }
+        weights = VLPClipWeights(architecture, clip.identity, mean, std, tuple(names), notes)
+        save_vlp_clip(out, network, weights)
+        state.remove()
+        return weights
