@@ -68,8 +68,8 @@ class Learner:
 
     Attributes:
         summary: one line for people.
-        reads: data that it does not do without.
-        recipe: makes the training.
+        reads: what data it learns from, one or more of `Reads`; it does not do without.
+        recipe: prepares its training from the inputs.
         continuous: its policy acts with vectors of numbers alone.
         any_actions: its policy reaches actions of any range; else those outside [-1, 1] are
             refused, unless its settings have an ``action_scaler``.
