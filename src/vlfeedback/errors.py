@@ -10,6 +10,7 @@ __all__ = [
     "CheckpointError",
     "DtypeError",
     "FileFormatError",
+    "IncompleteCollectionWarning",
     "InvalidTypeError",
     "InvalidValueError",
     "MissingExtraError",
@@ -75,6 +76,10 @@ class FileFormatError(VLFeedbackError, ValueError):
 
 class CheckpointError(FileFormatError):
     """A weights file is truncated, or belongs to another architecture."""
+
+
+class IncompleteCollectionWarning(UserWarning):
+    """A collection is read that was cut off while it was made, or still grows."""
 
 
 class UnfamiliarPicturesWarning(UserWarning):

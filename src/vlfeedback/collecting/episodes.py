@@ -18,6 +18,7 @@ from vlfeedback.collecting.worker_pool import worker_pool
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.locks import locked_file
 from vlfeedback.data.trajectories import write_trajectories
+from vlfeedback.data.unfinished import noted_as_unfinished
 from vlfeedback.data.whole_files import delete_partials
 from vlfeedback.data.writable import check_writable
 from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
@@ -102,6 +103,9 @@ def collect(
             if report is not None:
                 report(f"collect {spec.name}", n_done, total, math.nan)
 
+        for spec in specs:
+            to_come = [level for other, level, *_ in missing if other is spec]
+            locks.enter_context(noted_as_unfinished(out / spec.name, to_come))
         _do(missing, workers, tell)
     return total
 
