@@ -44,8 +44,8 @@ def robomimic_file(path: Path, *, next_obs: bool = True, cameras: int = 1) -> Pa
             demo["rewards"] = np.arange(length, dtype=np.float64)
             demo["dones"] = np.arange(length) == length - 1
             demo["states"] = np.full((length, 9), 2.0)
-            rows = {"eef_pos": np.arange(length + 1)[:, None] * np.ones(3), "object": None}
-            rows["object"] = 10 + np.arange(length + 1)[:, None] * np.ones(2)
+            steps = np.arange(length + 1)[:, None]
+            rows = {"eef_pos": steps * np.ones(3), "object": 10 + steps * np.ones(2)}
             for camera in range(cameras):
                 rows[f"view_{camera}_image"] = shown
             for key, array in rows.items():
@@ -126,23 +126,24 @@ def test_without_next_observations_the_last_one_is_not_known(tmp_path: Path) -> 
 
 def test_settings_choose_what_is_read_of_a_robomimic_file(tmp_path: Path) -> None:
     path = robomimic_file(tmp_path / "a.hdf5", cameras=2)
-    everything = {"observation": "flatten", "pictures": ""}
-    one, _ = robomimic.read(path, **everything)  # type: ignore[arg-type]
+    everything: dict[str, Any] = {"observation": "flatten", "pictures": ""}
+    one, _ = robomimic.read(path, **everything)
     assert one.observations.shape == (5, 5) and one.frames is None
-    (valid,) = robomimic.read(path, mask="valid", done_is_terminal=True, **everything)  # type: ignore[arg-type]
+    (valid,) = robomimic.read(path, mask="valid", done_is_terminal=True, **everything)
     assert (valid.id, valid.terminated, valid.truncated) == ("a/demo_10", True, False)
     states, _ = robomimic.read(path, observation="states", pictures="view_1_image")
     assert states.observations.shape == (5, 9) and states.frames is not None
     assert states.last_observation_repeated
-    for reading, error, message in (
+    refused: list[tuple[dict[str, Any], type[Exception], str]] = [
         ({}, NeedsError, r"has the pictures \['view_0_image', 'view_1_image'\]; choose"),
         ({"pictures": ""}, NeedsError, r"'eef_pos', 'object', .*; choose one with observation="),
         ({"pictures": "", "observation": "qpos"}, UnknownNameError, "'qpos' is none of the arrays"),
         ({"pictures": "object"}, UnknownNameError, "no pictures 'object'; it has"),
         ({**everything, "mask": "train"}, UnknownNameError, r"no mask 'train'; it has \['valid'\]"),
-    ):
+    ]
+    for reading, error, message in refused:
         with pytest.raises(error, match=message):
-            robomimic.read(path, **reading)  # type: ignore[arg-type]
+            robomimic.read(path, **reading)
 
 
 def test_raw_demonstrations_say_how_to_get_observations(tmp_path: Path) -> None:
@@ -276,8 +277,9 @@ def test_a_copy_of_a_maniskill_file_has_its_json_beside_it(tmp_path: Path) -> No
 
 @pytest.fixture(params=["robomimic", "maniskill"])
 def dataset_path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    write = {"robomimic": robomimic_file, "maniskill": maniskill_file}[request.param]
-    return write(tmp_path / "a.h5")
+    if request.param == "robomimic":
+        return robomimic_file(tmp_path / "a.h5")
+    return maniskill_file(tmp_path / "a.h5")
 
 
 def read_all(path: Path) -> list[Trajectory]:

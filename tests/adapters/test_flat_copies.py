@@ -88,7 +88,7 @@ def test_a_copy_keeps_what_nobody_knows_and_adds_the_environments_rewards_alone(
     kept = before.pop("rewards")
     rewards, env_rewards = after.pop("rewards"), after.pop("infos/env_rewards")
     np.testing.assert_array_equal(env_rewards, kept)
-    assert (env_rewards.dtype, rewards.dtype, rewards.shape) == (np.float64, np.float64, (8, 1))
+    assert env_rewards.dtype == rewards.dtype == np.float64 and rewards.shape == (8, 1)
     assert rewards.ravel().tolist() == [0.5] * 5 + [1.5] * 3
     assert set(before) == set(after)
     for key, array in before.items():
@@ -159,6 +159,15 @@ def test_a_copy_is_not_written_through_a_link(tmp_path: Path, name: str) -> None
     with pytest.raises(FileFormatError, match="nothing outside of a file is read"):
         copy(tmp_path / "a.hdf5")
     assert (tmp_path / "victim.h5").read_bytes() == before
+
+
+def test_a_name_that_a_copy_needs_and_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    save(tmp_path / "a.hdf5", **d4rl(rewards=None))
+    with h5py.File(tmp_path / "a.hdf5", "a") as file:
+        file["rewards"] = h5py.SoftLink("/nowhere")
+    with pytest.raises(FileFormatError, match=r"a\.hdf5 is no readable HDF5 file to copy"):
+        copy(tmp_path / "a.hdf5")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.hdf5"]
 
 
 @each_format

@@ -193,11 +193,17 @@ def test_rows_that_are_wrong_are_named(dataset: Path) -> None:
     rewards = np.zeros(35)
     rewards[7] = np.nan
     change_rows(dataset, "next.reward", rewards)
-    with pytest.raises(InvalidValueError, match=r"episode 1: next.reward has a number .* in row 2"):
+    with pytest.raises(InvalidValueError, match=r"episode 1: rewards has a number .* in row 2"):
         list(adapter.read(dataset))
     change_rows(dataset, "episode_index", np.repeat([0, 1], [6, 29]))
     with pytest.raises(FileFormatError, match=r"has 6 rows of episode 0, and .* say 5"):
         list(adapter.read(dataset))
+
+
+def test_rewards_that_are_all_nan_are_not_known(dataset: Path) -> None:
+    change_rows(dataset, "next.reward", np.full(35, np.nan))
+    known = [trajectory.env_rewards is not None for trajectory in adapter.read(dataset)]
+    assert known == [False, False, True]
 
 
 def test_columns_that_are_no_numbers_are_named(dataset: Path) -> None:

@@ -211,6 +211,12 @@ def test_numbers_that_are_none_and_time_outs_that_pose_as_terminals_are_refused(
     assert len(list(adapter.read("bad/posing-v0", trust_terminals=True))) == 2
 
 
+def test_rewards_that_are_all_nan_are_not_known() -> None:
+    create("bad/unknown-v0", rewards=[np.nan] * 3, lengths=(3,))
+    (read,) = adapter.read("bad/unknown-v0")
+    assert read.env_rewards is None and read.rewards is None
+
+
 def broken(kind: str, whole: list[Trajectory]) -> list[Trajectory]:
     return {
         "fewer": whole[:1],

@@ -257,7 +257,9 @@ def test_an_unknown_setting_of_an_adapter_is_named(
     arguments = ["--data", str(tmp_path / "d.npz"), "--out", str(tmp_path / "o.npz")]
     settings = ["--source", "random", "--reading", '{"camera": "top"}']
     code, _, error = run_here(*arguments, *settings, monkeypatch=monkeypatch, capsys=capsys)
-    assert code == 1 and "has no setting 'camera'. It has: trust_terminals." in error
+    assert (
+        code == 1 and "has no setting 'camera'. It has: trust_terminals, episode_length." in error
+    )
 
 
 @pytest.mark.slow

@@ -113,7 +113,7 @@ def test_a_run_killed_before_it_wrote_its_settings_can_be_repeated(tmp_path: Pat
     assert [p.name for p in tmp_path.iterdir() if not is_partial(p)] == ["collection.json"]
 
 
-@pytest.mark.parametrize("text", ["{", "[1, 2]", "3"])
+@pytest.mark.parametrize("text", ["{", "[1, 2]", "3", "null", "[" * 99_999])
 def test_unreadable_settings_are_called_so(tmp_path: Path, text: str) -> None:
     (tmp_path / "collection.json").write_text(text)
     with pytest.raises(FileFormatError, match=r"collection.json (is no|holds no) JSON.*Restore it"):

@@ -160,6 +160,8 @@ def test_a_scale_that_is_no_number_above_zero_is_refused(
         ("vlp", {"architecture": []}),
         ("vlp", {"architecture.dropout": 2}),
         ("vlp", {"architecture.width": "wide"}),
+        ("vlp", {"architecture.n_heads": 3}),
+        ("vlp", {"architecture.n_heads": 0}),
         ("vlp", {"tasks": 3}),
         ("vlp-clip", {"clip": {"sha1": ""}}),
         ("vlp-clip", {"architecture.n_heads": 0}),

@@ -36,8 +36,13 @@ def test_first_second_and_tie_in_every_shape(
 ) -> None:
     labels = read(rows)
     assert labels.prefer_second.tolist() == [0, 1, 0.5]
-    assert labels.prefer_second.dtype == np.float32
+    assert labels.prefer_second.dtype.kind == "f"
     assert labels.answered.all()
+
+
+def test_lists_and_whole_numbers_are_held_as_float32() -> None:
+    for rows in ([0, 1], [[0.0], [1.0]], np.array([0, 1]), np.array([[True], [False]])):
+        assert PreferenceLabels(rows, [True, True]).prefer_second.dtype == np.float32
 
 
 def test_what_the_labels_cost_may_be_lists_too() -> None:

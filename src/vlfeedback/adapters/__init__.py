@@ -12,9 +12,29 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vlfeedback.adapters import crowd_labels, d3rlpy, formats, hdf5, lerobot, minari, npz
+    from vlfeedback.adapters import (
+        crowd_labels,
+        d3rlpy,
+        formats,
+        hdf5,
+        lerobot,
+        maniskill,
+        minari,
+        npz,
+        robomimic,
+    )
 
-__all__ = ["crowd_labels", "d3rlpy", "formats", "hdf5", "lerobot", "minari", "npz"]
+__all__ = [
+    "crowd_labels",
+    "d3rlpy",
+    "formats",
+    "hdf5",
+    "lerobot",
+    "maniskill",
+    "minari",
+    "npz",
+    "robomimic",
+]
 
 
 if not TYPE_CHECKING:  # or a type checker would take any name for one of these

@@ -122,11 +122,10 @@ def _trajectory(
     frames: Frames | None,
     is_terminal: bool,
 ) -> Trajectory:
-    for name, rows in arrays.items():
-        if name != ENV_REWARD:
-            where = f"{folder.root}, episode {episode.index}"
-            check_finite(rows, name=name, where=where, first=0)
-    rewards, env_rewards = split_rewards(arrays.get(REWARD), arrays.get(ENV_REWARD))
+    where = f"{folder.root}, episode {episode.index}"
+    for name in (observation, "action"):
+        check_finite(arrays[name], name=name, where=where, first=0)
+    rewards, env_rewards = split_rewards(arrays.get(REWARD), arrays.get(ENV_REWARD), where=where)
     success = arrays.get(_SUCCESS)
     states = arrays[observation]
     return Trajectory(

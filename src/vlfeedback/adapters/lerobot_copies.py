@@ -23,10 +23,10 @@ from vlfeedback.adapters.lerobot_tables import (
     rows_at_once,
     write_table,
 )
-from vlfeedback.adapters.relabelled_copies import reward_rows, rewards_for_copy
+from vlfeedback.adapters.relabelled_copies import refuse_more, reward_rows, rewards_for_copy
 from vlfeedback.data.foreign_files import path_inside, reading
 from vlfeedback.data.whole_files import new_folder
-from vlfeedback.errors import FileFormatError, InvalidValueError, ShapeError
+from vlfeedback.errors import FileFormatError, InvalidValueError
 from vlfeedback.optional import require
 from vlfeedback.types import Trajectory
 
@@ -72,8 +72,7 @@ def write_relabelled(
                 table = _with_rewards(table, path, pairs)
             write_table(to, table, group_size=rows_at_once(path))
             rewards += [episode_rewards for _, episode_rewards in pairs]
-        if next(relabelled, None) is not None:
-            raise ShapeError(f"There are more trajectories than {origin} has episodes.")
+        refuse_more(relabelled, str(origin))
         with reading(origin, "LeRobot dataset", advice=ADVICE):
             _describe(partial, np.concatenate(rewards))
 

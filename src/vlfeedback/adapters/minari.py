@@ -106,19 +106,18 @@ def _trajectory(episode: Any, choice: ObservationChoice, name: str, relabelled: 
     length = len(episode)
     observations = choice.numbers(episode.observations)
     actions = np.asarray(episode.actions)
-    rewards = np.asarray(episode.rewards, dtype=np.float32)
-    for key, rows in (("rewards", rewards), ("observations", observations), ("actions", actions)):
+    for key, rows in (("observations", observations), ("actions", actions)):
         check_finite(rows, name=key, where=f"Minari's {name}", first=0)
     repeated = len(observations) == length
     if repeated:
         observations = np.concatenate([observations, observations[-1:]])
     infos = episode.infos or {}
     own = infos.get(ENV_REWARD, np.full(length, np.nan))[-length:] if relabelled else None
-    relabelled_rewards, env_rewards = split_rewards(rewards, own)
+    rewards, env_rewards = split_rewards(np.asarray(episode.rewards), own, where=f"Minari's {name}")
     return Trajectory(
         observations=observations,
         actions=actions,
-        rewards=relabelled_rewards,
+        rewards=rewards,
         env_rewards=env_rewards,
         successes=_successes(infos, length),
         terminated=bool(episode.terminations[-1]),

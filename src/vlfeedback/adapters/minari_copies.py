@@ -14,11 +14,12 @@ from vlfeedback.adapters.minari_observations import n_states
 from vlfeedback.adapters.minari_store import NEEDED_BY, episodes_of, metadata_of, open_minari
 from vlfeedback.adapters.relabelled_copies import (
     env_rewards_or_nan,
+    refuse_more,
     reward_rows,
     rewards_for_copy,
 )
 from vlfeedback.data.whole_files import new_folder
-from vlfeedback.errors import FileFormatError, InvalidValueError, ShapeError
+from vlfeedback.errors import FileFormatError, InvalidValueError
 from vlfeedback.optional import require
 from vlfeedback.types import Trajectory
 
@@ -145,8 +146,7 @@ def _copy(
         if noted:
             storage.update_episode_metadata([noted], [number])
         written.append(rewards)
-    if next(relabelled, None) is not None:
-        raise ShapeError(f"There are more trajectories than {origin.id} has episodes.")
+    refuse_more(relabelled, origin.id)
     return written
 
 

@@ -21,8 +21,8 @@ __all__ = [
 ]
 
 DATA_HELP = (
-    "A folder or .h5 file of `vlfeedback collect` or `relabel`, D4RL's .hdf5, a .npz, minari:ID, "
-    "or lerobot:FOLDER."
+    "A folder or .h5 file of `vlfeedback collect` or `relabel`, an .hdf5 of D4RL, robomimic or "
+    "ManiSkill, a .npz, minari:ID, or lerobot:FOLDER."
 )
 READING_HELP = 'How the dataset is read, as JSON, such as {"camera": "top"}.'
 

@@ -29,6 +29,7 @@ from vlfeedback.errors import WriteError
 __all__ = ["NewHDF5", "new_hdf5", "open_hdf5", "write_array"]
 
 _LIBRARY_VERSIONS = ("v110", "v110")
+_NEWEST_BLOCK = b"\x03"  # version of the first block of a file of these
 
 
 class NewHDF5:
@@ -38,8 +39,13 @@ class NewHDF5:
         self._path = path
         self._disk = disk
         self._mode = "w" if origin is None else "r+"
-        # A copy of another's file stays of the format that it is of.
-        self._versions = _LIBRARY_VERSIONS if origin is None else None
+        self._versions: tuple[str, str] | None = _LIBRARY_VERSIONS
+        self._origin = origin
+        if origin is not None:
+            with origin.open("rb") as file:
+                is_new = file.read(9)[8:] == _NEWEST_BLOCK
+            # A copy of another's file stays of the format that it is of.
+            self._versions = _LIBRARY_VERSIONS if is_new else None
 
     @contextlib.contextmanager
     def open(self) -> Iterator[h5py.File]:
@@ -50,8 +56,14 @@ class NewHDF5:
 
         Raises:
             OSError: something could not be written.
+            FileFormatError: what this file is a copy of is damaged.
         """
-        with h5py.File(self._disk, self._mode, libver=self._versions) as file:
+        guard = (
+            contextlib.nullcontext()
+            if self._origin is None
+            else reading(self._origin, "HDF5 file to copy", advice="Take a whole copy of it.")
+        )
+        with guard, h5py.File(self._disk, self._mode, libver=self._versions) as file:
             yield file
         self._mode = "r+"
         self.check()

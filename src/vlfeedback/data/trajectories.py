@@ -8,7 +8,6 @@ have none.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -24,7 +23,12 @@ from jaxtyping import Float32, Int64, UInt8
 from vlfeedback.data.foreign_files import reading
 from vlfeedback.data.hdf5_files import new_hdf5, open_hdf5, write_array
 from vlfeedback.data.hdf5_groups import HDF5Group
-from vlfeedback.data.trajectory_checks import check_arrays, check_header, check_stored_pictures
+from vlfeedback.data.trajectory_checks import (
+    check_arrays,
+    check_header,
+    check_stored_pictures,
+    check_times,
+)
 from vlfeedback.data.video_frames import decode_pictures, encode_pictures, has_encoder
 from vlfeedback.errors import FileFormatError, ShapeError
 from vlfeedback.types import Trajectory, rows_of
@@ -151,8 +155,9 @@ def iter_trajectories(path: str | Path) -> Iterator[Trajectory]:
         yield trajectory
 
 
-def iter_ids(path: Path) -> Iterator[tuple[str, int]]:
+def iter_ids(path: str | Path) -> Iterator[tuple[str, int]]:
     """Each trajectory's id and number of steps; see `read_trajectories` for what is raised."""
+    path = Path(path)
     for number in range(count_trajectories(path)):
         with _open(path) as file:
             group = file[_group(number)]
@@ -184,7 +189,7 @@ def is_trajectory_file(file: HDF5Group) -> bool:
 def write_rewards(file: h5py.File, number: int, rewards: Float32[np.ndarray, " L"]) -> None:
     """Set the rewards of one trajectory of a file that is open for writing."""
     group = file[_group(number)]
-    if "rewards" in group:
+    if group.get("rewards", getlink=True) is not None:  # also one that leads nowhere
         del group["rewards"]
     write_array(group, "rewards", rewards)
 
@@ -259,6 +264,7 @@ def _read_one(path: Path, group: HDF5Group) -> Trajectory:
         del arrays["env_rewards"]
     if "times" in group:
         times = np.asarray(group["times"])
+        check_times(times, where=where)
         if "pictures" in group:
             check_stored_pictures(group["pictures"], len(times))
         fields["frames"] = HDF5Frames(path, group.name, times)
@@ -287,4 +293,4 @@ def _text(stored: str | bytes) -> str:
 
 
 def _digest(header: str) -> str:
-    return hashlib.sha256(header.encode()).hexdigest()
+    return sha256(header.encode()).hexdigest()

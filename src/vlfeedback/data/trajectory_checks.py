@@ -10,7 +10,7 @@ import numpy as np
 from vlfeedback.data.learning_checks import check_finite
 from vlfeedback.errors import DtypeError, ShapeError
 
-__all__ = ["check_arrays", "check_header", "check_numbers", "check_stored_pictures"]
+__all__ = ["check_arrays", "check_header", "check_numbers", "check_stored_pictures", "check_times"]
 
 _ROWS = ("env_rewards", "rewards", "successes")  # a number a step
 _HEADER: Mapping[str, type] = {
@@ -71,6 +71,20 @@ def check_stored_pictures(pictures: Any, n_times: int) -> None:
         )
     if pictures.dtype != np.uint8:
         raise DtypeError(f"pictures is {pictures.dtype}; expected uint8 0-255.")
+
+
+def check_times(times: np.ndarray, *, where: str) -> None:
+    """Refuse what is no list of states, each once and ascending.
+
+    Raises:
+        ShapeError: it is not.
+    """
+    is_list = times.ndim == 1 and times.dtype.kind in "iu"
+    if not is_list or (len(times) and times[0] < 0) or np.any(times[1:] <= times[:-1]):
+        raise ShapeError(
+            f"{where}: times are {times.ravel()[:8].tolist()} of shape {times.shape}; expected "
+            "each state once, ascending."
+        )
 
 
 def check_header(header: Any) -> None:

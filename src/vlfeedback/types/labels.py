@@ -130,7 +130,10 @@ class PreferenceLabels:
         labeller: LabelRows | None = None,
         answered: LabelRows | None = None,
     ) -> None:
-        prefer_second = label_rows(prefer_second, name="prefer_second").astype(np.float32)
+        is_float = isinstance(prefer_second, np.ndarray) and prefer_second.dtype.kind == "f"
+        prefer_second = label_rows(prefer_second, name="prefer_second")
+        if not is_float:  # lists and whole numbers have no dtype that would be worth a question
+            prefer_second = prefer_second.astype(np.float32)
         outcome = outcome if answered is None else answered  # its name before there were several
         if outcome is None:
             raise InvalidTypeError(

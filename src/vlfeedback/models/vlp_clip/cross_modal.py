@@ -14,6 +14,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vlfeedback.errors import InvalidValueError
+
 __all__ = ["CrossModal"]
 
 
@@ -101,6 +103,11 @@ class _Block(nn.Module):
 
     def __init__(self, width: int, n_heads: int, dropout: float) -> None:
         super().__init__()
+        if n_heads < 1 or width % n_heads:
+            raise InvalidValueError(
+                f"width={width} is no multiple of n_heads={n_heads}; each head gets an equal share "
+                "of a token."
+            )
         self.n_heads = n_heads
         self.dropout = dropout
         self.norm_x = nn.LayerNorm(width)
