@@ -4,6 +4,7 @@ What a page takes for granted, such as a dataset of the reader's, is made before
 """
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -33,7 +34,8 @@ BEFORE = {
         my_source = vlfeedback.make_reward_source("picture-energy")
     """,
     "offline.md": """
-        import os, warnings
+        import os, sys, warnings
+        sys.path.insert(0, os.environ["ROOT_OF_TESTS"])
         os.environ["MINARI_DATASETS_PATH"] = os.getcwd()
         import gymnasium as gym, minari, numpy as np
         from minari.data_collector import EpisodeBuffer
@@ -63,6 +65,41 @@ BEFORE = {
                 action_space=gym.spaces.Box(-1, 1, (2,), np.float32), author="Ada",
                 jpeg_encoding=False,
             )
+            minari.create_dataset_from_buffers(
+                "minigrid/BabyAI-Pickup/optimal-v0",
+                [EpisodeBuffer(
+                    observations={
+                        "image": draw.integers(0, 9, (6, 7, 7, 3), dtype=np.uint8),
+                        "mission": ["pick up a ball"] * 6,
+                    },
+                    actions=draw.integers(0, 7, 5), rewards=np.ones(5),
+                    terminations=[step == 4 for step in range(5)], truncations=[False] * 5,
+                    infos={},
+                )],
+                observation_space=gym.spaces.Dict({
+                    "image": gym.spaces.Box(0, 255, (7, 7, 3), np.uint8),
+                    "mission": gym.spaces.Text(99),
+                }),
+                action_space=gym.spaces.Discrete(7), author="Ada", jpeg_encoding=False,
+            )
+        from pathlib import Path
+        from tests.adapters.lerobot_by_hand import lay_out
+        lay_out(Path("lerobot/pusht"), cameras=("observation.image",))
+        import pickle
+        import vlfeedback
+        from vlfeedback import adapters
+        hopper = vlfeedback.Trajectory(
+            observations=draw.normal(size=(301, 3)).astype(np.float32),
+            actions=draw.uniform(-1, 1, (300, 2)).astype(np.float32),
+            env_rewards=draw.normal(size=300).astype(np.float32),
+            truncated=True,
+        )
+        adapters.hdf5.write("hopper_medium_replay-v2.hdf5", [hopper])
+        crowd = Path("human_label/hopper-medium-replay-v2")
+        crowd.mkdir(parents=True)
+        said = {"indices_num1_q100": [3], "indices_2_num1_q100": [150], "label_human": [1]}
+        for name, rows in said.items():
+            (crowd / name).write_bytes(pickle.dumps(np.array(rows)))
     """,
     "plugins.md": f"import sys; sys.path.insert(0, {str(PLUGIN)!r})",
     "sources.md": """
@@ -107,8 +144,8 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path
     for extra in re.findall(r"^from (stable_baselines3|minari)\b", code, re.MULTILINE):
         if importlib.util.find_spec(extra) is None:
             pytest.skip(f"{page.name} uses {extra}, which is not installed")
-    run = [sys.executable, "-c", code]
-    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+    run, env = [sys.executable, "-c", code], {**os.environ, "ROOT_OF_TESTS": str(ROOT)}
+    done = subprocess.run(run, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
 
 

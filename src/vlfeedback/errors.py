@@ -10,6 +10,7 @@ __all__ = [
     "CheckpointError",
     "DtypeError",
     "FileFormatError",
+    "IncompleteCollectionWarning",
     "InvalidTypeError",
     "InvalidValueError",
     "MissingExtraError",
@@ -77,6 +78,10 @@ class CheckpointError(FileFormatError):
     """A weights file is truncated, or belongs to another architecture."""
 
 
+class IncompleteCollectionWarning(UserWarning):
+    """A collection is read that was cut off while it was made, or still grows."""
+
+
 class UnfamiliarPicturesWarning(UserWarning):
     """A source is shown pictures of another world than it was trained on; its answers are void."""
 
@@ -96,8 +101,7 @@ def reason_of(error: BaseException) -> str:
     ('Pass a goal.', 'OSError: disk gone')
     """
     try:
-        # Surrogates, which no terminal takes, are written out.
-        said = str(error).encode("utf-8", "backslashreplace").decode("utf-8")
+        said = str(error)
     except Exception:  # another package's error may fail at that too
         return type(error).__name__
     return said if isinstance(error, VLFeedbackError) else f"{type(error).__name__}: {said}"

@@ -1,3 +1,4 @@
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,10 @@ def test_it_writes_weights_that_the_source_loads_and_leaves_no_state_behind(
     assert weights.training["collection"] == {"seed": 7}
     assert weights.training["steps"] == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip-tokens", out.name]
-    assert "make_reward_source('vlp.clip'" in run.output
+    following = shlex.split(run.output.partition("Next, with the same CLIP: vlfeedback ")[2])
+    assert "random_weights_seed=0" in following
+    judged = CliRunner().invoke(app, [*following, "--length", "15", "--pairs", "2"])
+    assert judged.exit_code == 0, f"{judged.output}{judged.exception}"
     source = make_reward_source("vlp.clip", weights=str(out), random_weights_seed=0)
     assert source.needs.context == 50
 

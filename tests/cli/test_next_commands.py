@@ -97,6 +97,13 @@ def test_a_training_without_rewards_names_a_relabelling_that_runs(
     assert "iql trained for 2 steps" in run(*train, *SHORT, *trust, "--set", "rewards=env")
 
 
+@pytest.mark.parametrize("horizon", ["12", "80"])
+def test_after_collect_come_labels(run: Run, horizon: str) -> None:
+    collect = ("collect", "--tasks", "cart-pole-balance", "--episodes", "2", "--workers", "1")
+    printed = run(*collect, "--horizon", horizon, "--out", "my data")
+    assert "The labels are labels.parquet" in run(*next_of(printed, "label"), "--pairs", "3")
+
+
 def test_after_label_come_a_reward_model_a_relabelling_and_policies(run: Run, d4rl: str) -> None:
     data = ("--data", d4rl, "--reading", TRUST)
     pairs = ("--pairs", "20", "--length", "5", "--out", "labels.parquet")

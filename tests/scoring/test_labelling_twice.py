@@ -82,15 +82,15 @@ class FromFile(KnownLabeller):
 def test_weights_of_a_labeller_that_were_replaced_are_another_labeller(tmp_path: Path) -> None:
     path, weights = tmp_path / "labels.parquet", tmp_path / "weights.txt"
     weights.write_text("one")
-    made = label(4, FromFile(weights), path)
-    assert json.loads(made.labelled_by[0].contents) == {"path": "7692c3ad3540bb80"}
+    labels = label(4, FromFile(weights), path)
+    assert json.loads(labels.labelled_by[0].contents) == {"path": "7692c3ad3540bb80"}
     weights.write_text("two")
     for n_pairs in (4, 8):
         with pytest.raises(FileFormatError, match=r"labeller 0 contents was .*7692c3ad3540bb80"):
             label(n_pairs, FromFile(weights), path)
     weights.write_text("one")
-    made = label(8, FromFile(weights), path)
-    assert made.to_rows() == PreferenceDataset.load(path, TRAJECTORIES).to_rows()
+    labels = label(8, FromFile(weights), path)
+    assert labels.to_rows() == PreferenceDataset.load(path, TRAJECTORIES).to_rows()
 
 
 def test_labels_of_an_earlier_release_which_noted_no_contents_are_gone_on_with(
@@ -102,6 +102,70 @@ def test_labels_of_an_earlier_release_which_noted_no_contents_are_gone_on_with(
     columns, header = read_rows(path)
     del header["labelled_by"][0]["contents"]
     write_rows(path, columns, header)
-    made = label(8, FromFile(weights), path)
-    assert len(made) == 8 and len(made.labelled_by) == 1
-    assert made.to_rows() == PreferenceDataset.load(path, TRAJECTORIES).to_rows()
+    labels = label(8, FromFile(weights), path)
+    assert len(labels) == 8 and len(labels.labelled_by) == 1
+    assert labels.to_rows() == PreferenceDataset.load(path, TRAJECTORIES).to_rows()
+
+
+@pytest.mark.parametrize("n_pairs", [4, 8])
+def test_trajectories_that_were_replaced_under_their_ids_are_other_pairs(
+    tmp_path: Path, n_pairs: int
+) -> None:
+    path = tmp_path / "labels.parquet"
+    label(4, KnownLabeller(), path)
+    moved = [dataclasses.replace(t, observations=t.observations + 1) for t in TRAJECTORIES]
+    others = sample_segment_pairs(moved, 10, 5, rng=np.random.default_rng(0))[:n_pairs]
+    labeller = KnownLabeller()
+    with pytest.raises(FileFormatError, match=r"are others now, such as 't\d'.*another path"):
+        label_pairs(others, labeller, instruction="go", save_to=path)
+    assert labeller.batch_sizes == []
+
+
+def test_each_part_names_the_trajectories_that_it_shows_and_the_file_all(tmp_path: Path) -> None:
+    path = tmp_path / "labels.parquet"
+    label(6, KnownLabeller(), path)
+    shown = {s.trajectory.id for pair in PAIRS[:6] for s in pair}
+    assert set(read_rows(path)[1]["contents"]) == shown
+
+
+def test_a_file_of_an_earlier_release_which_noted_no_trajectories_is_gone_on_with(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "labels.parquet"
+    label(4, KnownLabeller(), path)
+    columns, header = read_rows(path)
+    del header["contents"]
+    write_rows(path, columns, header)
+    assert len(label(8, KnownLabeller(), path)) == 8
+
+
+class StopError(Exception):
+    """Ends a call that asks."""
+
+
+def test_a_flipped_bit_in_a_part_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "labels.parquet"
+
+    def stop(_stage: str, done: int, _total: int, _loss: float) -> None:
+        if done == 6:
+            raise StopError
+
+    with pytest.raises(StopError):
+        label_pairs(
+            PAIRS, KnownLabeller(), instruction="go", batch_size=3, save_to=path, report=stop
+        )
+    part = tmp_path / "labels.parquet.parts" / "00000003.parquet"
+    whole, intact = part.read_bytes(), PreferenceDataset.load(path, TRAJECTORIES)
+    assert len(intact) == 6
+    n_noticed = 0
+    for position in range(8, len(whole), 211):
+        damaged = bytearray(whole)
+        damaged[position] ^= 4
+        part.write_bytes(damaged)
+        try:
+            read = PreferenceDataset.load(path, TRAJECTORIES)
+        except FileFormatError as error:
+            n_noticed += part.name in str(error)
+        else:  # a bit that says nothing
+            assert read.to_rows() == intact.to_rows()
+    assert n_noticed > 5

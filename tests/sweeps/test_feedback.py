@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> SweepFolder:
     return SweepFolder(tmp_path / "sweep")
 
 
-def made(tmp_path: Path, folder: SweepFolder, **sources: Any) -> tuple[Sweep, Feedback]:
+def one_source(tmp_path: Path, folder: SweepFolder, **sources: Any) -> tuple[Sweep, Feedback]:
     """A sweep of one source whose labels or rewards are there."""
     write_trajectories(tmp_path / "data.h5", [episode(number) for number in range(4)])
     table = {
@@ -52,7 +52,7 @@ def made(tmp_path: Path, folder: SweepFolder, **sources: Any) -> tuple[Sweep, Fe
 
 
 def test_labels_that_were_replaced_are_refused(tmp_path: Path, folder: SweepFolder) -> None:
-    sweep, feedback = made(tmp_path, folder, labels={"teacher": {}})
+    sweep, feedback = one_source(tmp_path, folder, labels={"teacher": {}})
     trajectories = load_task(sweep, "drawer-close")
     labels = read_labels(feedback, folder, trajectories)
     assert len(labels) == 8
@@ -63,7 +63,7 @@ def test_labels_that_were_replaced_are_refused(tmp_path: Path, folder: SweepFold
 
 
 def test_a_flipped_bit_in_rewards_is_noticed(tmp_path: Path, folder: SweepFolder) -> None:
-    sweep, feedback = made(tmp_path, folder, rewards={"random": {}})
+    sweep, feedback = one_source(tmp_path, folder, rewards={"random": {}})
     trajectories = load_task(sweep, "drawer-close")
     first, *_ = read_rewards(feedback, folder, trajectories)
     assert first.rewards is not None and first.rewards.shape == (12,)
@@ -78,7 +78,7 @@ def test_a_flipped_bit_in_rewards_is_noticed(tmp_path: Path, folder: SweepFolder
 def test_rewards_of_an_earlier_release_which_noted_no_digest_are_read(
     tmp_path: Path, folder: SweepFolder
 ) -> None:
-    sweep, feedback = made(tmp_path, folder, rewards={"random": {}})
+    sweep, feedback = one_source(tmp_path, folder, rewards={"random": {}})
     row = folder.find("feedback", feedback.id)
     assert row is not None
     folder.write_row("feedback", feedback.id, {k: v for k, v in row.items() if k != "file"})

@@ -230,6 +230,27 @@ def test_infos_of_a_vector_are_those_of_its_environments(autoreset: Any) -> None
         assert told[4]["env_return"][0] == pytest.approx(-0.8)
 
 
+@pytest.mark.parametrize("autoreset", ["NextStep", "SameStep"])
+def test_the_environments_own_reward_survives_a_source_inside_and_one_around(
+    autoreset: Any,
+) -> None:
+    def wrapped() -> gym.Env[Any, Any]:
+        return RewardFromSource(world(2), BrightnessReward(), mode="add")
+
+    plain = VectorRewardFromSource(
+        gym.vector.SyncVectorEnv([lambda: world(2)], autoreset_mode=autoreset), Steps()
+    )
+    env = VectorRewardFromSource(
+        gym.vector.SyncVectorEnv([wrapped], autoreset_mode=autoreset), Steps()
+    )
+    env.reset(seed=0)
+    plain.reset(seed=0)
+    for _ in range(5):
+        infos, expected = (vector.step(FULL[None])[4] for vector in (env, plain))
+        for key in ("env_reward", "env_return"):
+            np.testing.assert_array_equal(infos[key], expected[key])
+
+
 # Rewards that are none -------------------------------------------------------------------------
 
 STRANGE = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -12,9 +13,11 @@ import typer
 
 from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.task_option import parse_tasks, split_names
-from vlfeedback.tasks import METAWORLD_TASKS, TaskSpec, get_task, own_task
+from vlfeedback.tasks import METAWORLD_TASKS, VLP_TEST_TASKS, TaskSpec, get_task, own_task
 
 __all__ = ["collect"]
+
+_LENGTH = 50  # steps of a segment, by default of `vlfeedback label`
 
 
 def collect(
@@ -117,7 +120,7 @@ def collect(
         )
     typer.echo(
         f"{n_collected} trajectories collected in {time.monotonic() - start:.0f} s; all of "
-        f"{len(specs)} tasks are in {out}. Next: {_next(out, specs)}"
+        f"{len(specs)} tasks are in {out}. Next: {_next(out, specs, settings['horizon'])}"
     )
 
 
@@ -149,9 +152,16 @@ def _policies(texts: list[str]) -> dict[str, str]:
     return by_level
 
 
-def _next(out: Path, specs: list[TaskSpec]) -> str:
+def _next(out: Path, specs: list[TaskSpec], horizon: int) -> str:
+    """A command that makes something of these tasks; labels are of one of them."""
     from vlfeedback.types import SCATTERED
 
-    if any(SCATTERED in spec.levels for spec in specs):
-        return f"vlfeedback fit vlp --data {out}"
-    return f"vlfeedback label --data {out} --labeller teacher --out labels.parquet"
+    trained_on = [s for s in specs if SCATTERED in s.levels and s.name not in VLP_TEST_TASKS]
+    if len(trained_on) > 1:
+        command = ["fit", "vlp", "--data", str(out), "--out", "vlp.mine.safetensors"]
+        return shlex.join(["vlfeedback", *command])
+    data = out if len(specs) == 1 else out / specs[0].name
+    command = ["label", "--data", str(data), "--labeller", "teacher", "--out", "labels.parquet"]
+    if horizon < _LENGTH:
+        command += ["--length", str(max(1, horizon // 2))]
+    return shlex.join(["vlfeedback", *command])

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["console", "plain", "progress_bars", "styled", "text_column"]
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tabs and line ends
+# All but tabs and line ends; and surrogates, which cannot be written.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def plain(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -67,18 +68,19 @@ def fit_vlp_clip(
 
     Example: vlfeedback fit vlp-clip --data mtvlp --out mine.safetensors --checkpoint ViT-B-16.pt
     """
+    from vlfeedback.arguments import on_device
     from vlfeedback.data.collection import Collection
     from vlfeedback.encoders.clip_tokens import load_clip_tokens
     from vlfeedback.models.vlp_clip import VLPClipArchitecture, VLPClipTraining, train_vlp_clip
 
     collection = Collection.open(data)
-    clip = load_clip_tokens(
-        architecture,
-        checkpoint=checkpoint,
-        pretrained=pretrained,
-        random_weights_seed=random_weights_seed,
-        device=device,
-    )
+    weights_of_clip = {
+        "checkpoint": checkpoint,
+        "pretrained": pretrained,
+        "random_weights_seed": random_weights_seed,
+    }
+    with on_device(device):
+        clip = load_clip_tokens(architecture, **weights_of_clip, device=device)  # type: ignore[arg-type]
     with LossBars() as report:
         weights = train_vlp_clip(
             collection,
@@ -101,7 +103,11 @@ def fit_vlp_clip(
             state_every=state_every,
             report=report,
         )
+    following = ["vlfeedback", "eval", "labels", "--source", "vlp.clip"]
+    settings = {"weights": out, **weights_of_clip}
+    for name, value in settings.items():
+        following += [] if value is None else ["--set", f"{name}={value}"]
     typer.echo(
         f"{out}: trained on {len(weights.tasks)} tasks. Next, with the same CLIP: "
-        f"vlfeedback.make_reward_source('vlp.clip', weights='{out}', checkpoint=...)"
+        f"{shlex.join([*following, '--data', str(data)])}"
     )

@@ -159,13 +159,8 @@ def _print_table(what: str, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         cells = (row[column] for column in columns)
         texts = (", ".join(cell) if isinstance(cell, list) else cell for cell in cells)
-        table.add_row(*map(_printable, texts), style="red" if row.get("problem") else None)
+        table.add_row(*map(str, texts), style="red" if row.get("problem") else None)
     screen.print(table)
     for row in rows:
         if row.get("problem"):
             screen.print(f"{row[columns[0]]}: {row['problem']}", style="red")
-
-
-def _printable(text: object) -> str:
-    """The same, with surrogates, which no terminal takes, written out."""
-    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")

@@ -18,6 +18,8 @@ from vlfeedback.collecting.worker_pool import worker_pool
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.locks import locked_file
 from vlfeedback.data.trajectories import write_trajectories
+from vlfeedback.data.unfinished import noted_as_unfinished
+from vlfeedback.data.whole_files import delete_partials
 from vlfeedback.data.writable import check_writable
 from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
 from vlfeedback.registry import load_target, suggest
@@ -90,6 +92,8 @@ def collect(
             for spec, level in plan
             if not collection.has(spec.name, level)
         ]
+        for _, _, path, _, _ in missing:
+            delete_partials(path)  # of a command that was killed
         each, total = int(whole["episodes"]), len(missing) * int(whole["episodes"])
         n_done = 0
 
@@ -99,6 +103,9 @@ def collect(
             if report is not None:
                 report(f"collect {spec.name}", n_done, total, math.nan)
 
+        for spec in specs:
+            to_come = [level for other, level, *_ in missing if other is spec]
+            locks.enter_context(noted_as_unfinished(out / spec.name, to_come))
         _do(missing, workers, tell)
     return total
 

@@ -10,6 +10,7 @@ from typing import Any
 from vlfeedback.data.foreign_files import path_inside, reading
 from vlfeedback.data.store import ResumableFolder, check_same_settings
 from vlfeedback.data.trajectories import count_trajectories, read_trajectories
+from vlfeedback.data.unfinished import tell_unfinished
 from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.errors import FileFormatError, UnknownNameError
 from vlfeedback.tasks import TASKS, TaskSpec, get_task, is_installed
@@ -38,7 +39,7 @@ class Collection:
         """
         root = Path(root)
         if (root / _MANIFEST).is_file():
-            cls.open(root)  # which says what to do with a damaged one
+            cls._opened(root)  # which says what to do with a damaged one
         folder = ResumableFolder.begin(root, settings, manifest=_MANIFEST, holds="collection")
         return cls(root, folder.settings)
 
@@ -49,8 +50,16 @@ class Collection:
         Raises:
             FileNotFoundError: there is no collection at `root`.
             FileFormatError: its manifest cannot be read.
+
+        Warns:
+            IncompleteCollectionWarning: files are still to come, see `tell_unfinished`.
         """
-        root = Path(root)
+        collection = cls._opened(Path(root))
+        tell_unfinished(collection.root)
+        return collection
+
+    @classmethod
+    def _opened(cls, root: Path) -> Collection:
         if not (root / _MANIFEST).is_file():
             raise FileNotFoundError(
                 f"{root} is a file; expected a folder that `vlfeedback collect` has made."

@@ -30,6 +30,7 @@ __all__ = [
     "digest_of_source",
     "digests_of_files",
     "digests_of_source",
+    "digests_of_trajectories",
     "file_digest",
     "trajectory_digest",
 ]
@@ -136,19 +137,27 @@ def trajectory_digest(trajectory: Trajectory, states: np.ndarray | None = None) 
     return digest.hexdigest()[:32]
 
 
-def digest_of_pairs(pairs: Sequence[tuple[Segment, Segment]], *, pictures: bool) -> str:
-    """Of the trajectories that pairs are cut from, each once, whatever their order: 16 digits.
+def digests_of_trajectories(
+    pairs: Sequence[tuple[Segment, Segment]], *, pictures: bool
+) -> dict[str, str]:
+    """Of the trajectories that pairs are cut from, by id: 16 digits each.
 
     Args:
-        pairs: of segments.
+        pairs: of segments; trajectories of the same id count as one.
         pictures: they are read too; all of a trajectory's.
     """
-    trajectories = {id(s.trajectory): s.trajectory for pair in pairs for s in pair}
-    digests = [
-        trajectory_digest(t, t.frames.times if pictures and t.frames is not None else None)
-        for t in trajectories.values()
-    ]
-    return _short("".join(sorted(set(digests))).encode())
+    trajectories = {s.trajectory.id: s.trajectory for pair in pairs for s in pair}
+    return {
+        name: trajectory_digest(t, t.frames.times if pictures and t.frames is not None else None)[
+            :_DIGITS
+        ]
+        for name, t in sorted(trajectories.items())
+    }
+
+
+def digest_of_pairs(pairs: Sequence[tuple[Segment, Segment]], *, pictures: bool) -> str:
+    """The same as one text."""
+    return _short(json.dumps(digests_of_trajectories(pairs, pictures=pictures)).encode())
 
 
 def _file(text: str | Path) -> Path | None:

@@ -8,12 +8,13 @@ batch alone, and a killed process leaves all that it had added.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vlfeedback.data.contents import CONTENTS
 from vlfeedback.data.locks import locked
 from vlfeedback.data.preference_files import (
     COLUMNS,
@@ -25,12 +26,14 @@ from vlfeedback.data.preference_files import (
     write_rows,
 )
 from vlfeedback.data.store import ResumableFolder, check_same_settings
+from vlfeedback.data.whole_files import delete_partials
 from vlfeedback.errors import FileFormatError
 
 __all__ = [
     "GrowingPreferences",
     "check_no_parts",
     "check_same_labellers",
+    "check_same_trajectories",
     "is_finished",
     "read_grown_rows",
 ]
@@ -96,8 +99,32 @@ def read_grown_rows(path: Path) -> tuple[Rows, dict[str, Any]]:
         rows, part_header = read_rows(part)
         if n:
             check_same_labellers(header["labelled_by"], part_header["labelled_by"], where=path)
-        columns, header = {name: columns[name] + rows[name] for name in columns}, part_header
+        columns = {name: columns[name] + rows[name] for name in columns}
+        contents = header.get(CONTENTS, {}) | part_header.get(CONTENTS, {})
+        header = {**part_header, CONTENTS: contents} if contents else part_header
     return columns, header
+
+
+def check_same_trajectories(
+    earlier: Mapping[str, str], now: Mapping[str, str], *, where: Path
+) -> None:
+    """Refuse to go on about trajectories that were replaced under their ids.
+
+    Args:
+        earlier: digests by id, as the file has them; one of an earlier release has none.
+        now: those of this call.
+        where: the file, for the message.
+
+    Raises:
+        FileFormatError: one that is in both differs.
+    """
+    replaced = [name for name, digest in now.items() if earlier.get(name, digest) != digest]
+    if replaced:
+        raise FileFormatError(
+            f"{where} holds answers about {len(earlier)} trajectories, and {len(replaced)} of "
+            f"those are others now, such as {replaced[0]!r}: what it shows has been replaced. "
+            "Give those that were labelled, or another path."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +134,28 @@ class GrowingPreferences:
     Attributes:
         path: of the file.
         header: JSON values that go into it and into its parts.
+        trajectories: digests by id, of which each part has those that it shows.
     """
 
     path: Path
     header: dict[str, Any]
+    trajectories: dict[str, str]
     _folder: ResumableFolder
 
     @classmethod
     @contextmanager
-    def opened(cls, path: Path, labelled_by: Sequence[Record]) -> Iterator[GrowingPreferences]:
+    def opened(
+        cls,
+        path: Path,
+        labelled_by: Sequence[Record],
+        trajectories: Mapping[str, str] | None = None,
+    ) -> Iterator[GrowingPreferences]:
         """Begin a file, or go on with one; that it can be written is tried here.
 
         Args:
             path: of the file.
             labelled_by: who is asked.
+            trajectories: digests by id of those that are shown, see `digests_of_trajectories`.
 
         Raises:
             BusyError: another process adds to it.
@@ -130,6 +165,7 @@ class GrowingPreferences:
         """
         root, header = _parts_folder(path), {"labelled_by": list(labelled_by)}
         with locked(root, what="adds labels to"):
+            delete_partials(path)
             folder = ResumableFolder.begin(
                 root,
                 {"format": FORMAT, "version": VERSION, **_numbered(labelled_by)},
@@ -140,7 +176,7 @@ class GrowingPreferences:
             )
             if not path.is_file():
                 write_rows(path, {name: [] for name in COLUMNS}, header)
-            yield cls(path, header, folder)
+            yield cls(path, header, dict(trajectories or {}), folder)
 
     def add(self, start: int, columns: Rows) -> None:
         """Keep a batch of rows, whole or not at all.
@@ -152,7 +188,10 @@ class GrowingPreferences:
         Raises:
             OSError: the disk is full or not writable; what was kept before is whole.
         """
-        self._folder.write(f"{start:08d}{_SUFFIX}", parquet_bytes(columns, self.header))
+        names = {*columns["first_id"], *columns["second_id"]} & self.trajectories.keys()
+        contents = {name: self.trajectories[name] for name in sorted(names)}
+        header = {**self.header, CONTENTS: contents} if contents else self.header
+        self._folder.write(f"{start:08d}{_SUFFIX}", parquet_bytes(columns, header))
 
     def fold(self) -> None:
         """Write all rows into the one file, and remove the parts.

@@ -58,7 +58,7 @@ class InstructionFile:
             yield cls.create(path, provenance)
 
     @classmethod
-    def create(cls, path: Path, provenance: Mapping[str, Any]) -> InstructionFile:
+    def create(cls, path: str | Path, provenance: Mapping[str, Any]) -> InstructionFile:
         """Start a file, or go on with one that was begun in the same way.
 
         Nothing is written before the first `add`. The day it was begun is noted as ``date``.
@@ -66,6 +66,7 @@ class InstructionFile:
         Raises:
             FileFormatError: the file was begun with another provenance, or is something else.
         """
+        path = Path(path)
         if not path.exists():
             return cls(path, {**provenance, "date": datetime.now(UTC).date().isoformat()})
         file = cls.open(path)
@@ -78,7 +79,7 @@ class InstructionFile:
         return file
 
     @classmethod
-    def open(cls, path: Path) -> InstructionFile:
+    def open(cls, path: str | Path) -> InstructionFile:
         """Read a file.
 
         Raises:
@@ -87,6 +88,7 @@ class InstructionFile:
                 without a phrase or with something else than text, or has a phrase under two
                 tasks (letter case and a final full stop aside).
         """
+        path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(
                 f"No instructions at {path}; make them with: vlfeedback instructions write"

@@ -298,7 +298,7 @@ class PreferenceDataset:
 
     @classmethod
     def from_rows(
-        cls, path: Path, pairs: SegmentPairList, columns: Rows, header: dict[str, Any]
+        cls, path: str | Path, pairs: SegmentPairList, columns: Rows, header: dict[str, Any]
     ) -> PreferenceDataset:
         """What `path` says of these pairs; `columns` and `header` were read from it.
 

@@ -155,8 +155,9 @@ def iter_trajectories(path: str | Path) -> Iterator[Trajectory]:
         yield trajectory
 
 
-def iter_ids(path: Path) -> Iterator[tuple[str, int]]:
+def iter_ids(path: str | Path) -> Iterator[tuple[str, int]]:
     """Each trajectory's id and number of steps; see `read_trajectories` for what is raised."""
+    path = Path(path)
     for number in range(count_trajectories(path)):
         with _open(path) as file:
             group = file[_group(number)]

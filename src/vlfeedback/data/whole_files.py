@@ -39,7 +39,7 @@ _UNFINISHED = re.compile(rf"(?P<name>.+)\.(?P<process>\d+)-[0-9a-f]+{re.escape(P
 
 
 @contextlib.contextmanager
-def new_file(path: Path) -> Iterator[Path]:
+def new_file(path: str | Path) -> Iterator[Path]:
     """Give a path to write to, which becomes `path` when the block ends, and only then.
 
     What was at `path` before stays until then, and stays after an error. The folder is made.
@@ -48,19 +48,20 @@ def new_file(path: Path) -> Iterator[Path]:
         WriteError: the disk is full, or it or the folder may not be written.
         OSError: nothing was written.
     """
+    path = Path(path)
     partial = partial_path(path)
-    with explained(path, partial):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+    try:
+        with explained(path, partial):
+            path.parent.mkdir(parents=True, exist_ok=True)
             yield partial
             partial.replace(path)
-        finally:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def new_folder(path: Path, *, hidden: bool = False) -> Iterator[Path]:
+def new_folder(path: str | Path, *, hidden: bool = False) -> Iterator[Path]:
     """Give an empty folder to fill, which becomes `path` when the block ends, and only then.
 
     Args:
@@ -71,14 +72,15 @@ def new_folder(path: Path, *, hidden: bool = False) -> Iterator[Path]:
         WriteError: the disk is full, or it may not be written.
         OSError: there is something at `path` by then.
     """
+    path = Path(path)
     partial = partial_path(path, hidden=hidden)
-    with explained(path, partial):
-        partial.mkdir(parents=True)
-        try:
+    try:
+        with explained(path, partial):
+            partial.mkdir(parents=True)
             yield partial
             partial.rename(path)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def partial_path(path: Path, *, hidden: bool = False) -> Path:
@@ -125,7 +127,7 @@ def is_partial(path: Path) -> bool:
     return path.name.endswith(PARTIAL)
 
 
-def write_json(path: Path, value: Mapping[str, Any], *, indent: int | None = 2) -> None:
+def write_json(path: str | Path, value: Mapping[str, Any], *, indent: int | None = 2) -> None:
     """Write a JSON object, whole or not at all.
 
     Raises:
@@ -136,7 +138,7 @@ def write_json(path: Path, value: Mapping[str, Any], *, indent: int | None = 2) 
         partial.write_text(text, encoding="utf-8")
 
 
-def read_json(path: Path, *, advice: str) -> dict[str, Any]:
+def read_json(path: str | Path, *, advice: str) -> dict[str, Any]:
     """Read a JSON object.
 
     Args:
@@ -148,7 +150,7 @@ def read_json(path: Path, *, advice: str) -> dict[str, Any]:
         FileFormatError: it holds no JSON object.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{path} is no JSON ({error}). {advice}") from error
     if not isinstance(value, dict):

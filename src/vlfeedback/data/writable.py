@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from vlfeedback.errors import WriteError
+from vlfeedback.errors import VLFeedbackError, WriteError
 
 __all__ = ["check_writable", "could_not_write", "explained"]
 
@@ -68,6 +68,16 @@ def explained(path: Path, partial: Path) -> Iterator[None]:
         if error.errno in _OF_THE_DISK or (error.errno in _OF_THE_PATH and about_us):
             raise could_not_write(path, error) from error
         raise
+    except VLFeedbackError:
+        raise
+    except Exception as error:
+        # Writers of other libraries say it in words of their own, such as torch's RuntimeError.
+        try:
+            _try_to_write(partial.parent)
+        except OSError as full:
+            if full.errno in _OF_THE_DISK:
+                raise could_not_write(path, full) from error
+        raise
 
 
 def check_writable(path: str | Path, *, folder: bool = False) -> None:
@@ -92,15 +102,21 @@ def check_writable(path: str | Path, *, folder: bool = False) -> None:
         raise could_not_write(path, IsADirectoryError(errno.EISDIR, "there is a folder"))
     home = path if folder else path.parent
     absent = [place for place in (home, *home.parents) if not place.exists()]
-    trial = home / f".{os.getpid()}-{secrets.token_hex(4)}.trial"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        trial.write_bytes(_BLOCK)
+        _try_to_write(home)
     except OSError as error:
         raise could_not_write(path, error) from error
     finally:
-        with contextlib.suppress(OSError):
-            trial.unlink(missing_ok=True)
         for place in absent:
             with contextlib.suppress(OSError):
                 place.rmdir()
+
+
+def _try_to_write(folder: Path) -> None:
+    trial = folder / f".{os.getpid()}-{secrets.token_hex(4)}.trial"
+    try:
+        trial.write_bytes(_BLOCK)
+    finally:
+        with contextlib.suppress(OSError):
+            trial.unlink(missing_ok=True)

@@ -261,7 +261,7 @@ class DiffusionPolicy:
             self._planned = self._plan(learnt, self._seen)
         return self._planned.pop(0)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write what `predict` needs: averaged weights, ranges, and settings as JSON in the file.
 
         Raises:
@@ -277,13 +277,14 @@ class DiffusionPolicy:
         )
 
     @classmethod
-    def load(cls, path: Path, *, device: str = "cpu") -> DiffusionPolicy:
+    def load(cls, path: str | Path, *, device: str = "cpu") -> DiffusionPolicy:
         """Read what `save` wrote; `fit` would go on from the averaged weights.
 
         Raises:
             FileNotFoundError: there is no such file.
             CheckpointError: the file is truncated, foreign, or of another version.
         """
+        path = Path(path)
         description, tensors = read_checkpoint(path, file_format=_FORMAT)
         with understanding(path, file_format=_FORMAT):
             policy = cls(settings_of(DiffusionPolicyConfig, description["config"]), device=device)

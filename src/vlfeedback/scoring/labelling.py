@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
 from vlfeedback.arguments import preference_source
-from vlfeedback.data.contents import digest_of_source
+from vlfeedback.data.contents import CONTENTS, digest_of_source, digests_of_trajectories
 from vlfeedback.data.growing_preferences import (
     GrowingPreferences,
     check_same_labellers,
+    check_same_trajectories,
     is_finished,
     read_grown_rows,
 )
@@ -70,7 +71,8 @@ def label_pairs(
 
     Raises:
         FileFormatError: `save_to` holds other pairs, or answers of another labeller: another
-            class, other settings, or other files that these name.
+            class, other settings, or other files that these name; or trajectories were replaced
+            under their ids.
         BusyError: another process adds to `save_to`; nobody was asked then.
         WriteError: `save_to` cannot be written; nobody was asked then.
         NeedsError: `save_to` is given and trajectories have no id, or two have the same.
@@ -102,12 +104,16 @@ def label_pairs(
         nothing = unasked.take(slice(0))
         return _label(unasked, nothing, ask, batch_size, report, None)
     path = Path(save_to)
-    saved = _saved(path, unasked)  # refuses what does not belong together before it makes a folder
+    contents = digests_of_trajectories(pairs, pictures=labeller.needs.frames)
+    # Refuses what does not belong together before it makes a folder.
+    saved = _saved(path, unasked, contents)
     if len(saved) == len(unasked) and is_finished(path):
         return saved
     records = [asdict(record) for record in unasked.labelled_by]
-    with GrowingPreferences.opened(path, records) as file:
-        saved = _saved(path, unasked)  # again: another process may have added before it ended
+    with GrowingPreferences.opened(path, records, contents) as file:
+        saved = _saved(
+            path, unasked, contents
+        )  # again: another process may have added before it ended
         labelled = _label(unasked, saved, ask, batch_size, report, file)
         file.fold()
     return labelled
@@ -210,7 +216,9 @@ def _records_of(labeller: PreferenceSource) -> tuple[LabelRecord, ...]:
     return (*several, record)
 
 
-def _saved(path: Path, unasked: PreferenceDataset) -> PreferenceDataset:
+def _saved(
+    path: Path, unasked: PreferenceDataset, contents: Mapping[str, str]
+) -> PreferenceDataset:
     """What the file already says of the first pairs; refuses a file about anything else."""
     now, header = unasked.to_rows()  # refuses ids that it could not write
     try:
@@ -227,5 +235,6 @@ def _saved(path: Path, unasked: PreferenceDataset) -> PreferenceDataset:
     if not n:
         return unasked.take(slice(0))
     check_same_labellers(file_header["labelled_by"], header["labelled_by"], where=path)
+    check_same_trajectories(file_header.get(CONTENTS, {}), contents, where=path)
     columns = {name: values[:n] for name, values in columns.items()}
     return PreferenceDataset.from_rows(path, unasked.pairs[:n], columns, header)

@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import iterate
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Shaped
 
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.types import RewardSource
@@ -167,7 +167,8 @@ class VectorRewardFromSource(_VectorWrapper):
 
         own_rewards = checked_rewards(rewards, stepped, whose=self.env)
         # Around another VectorRewardFromSource the environments' own rewards are in infos.
-        env_rewards = np.where(stepped, as_arrays(infos.get("env_reward", own_rewards)), 0.0)
+        told = _told_of(infos, "env_reward", self._last_of_same_step(ended))
+        env_rewards = np.where(stepped, own_rewards if told is None else told, 0.0)
         before = self._scorer.scores.copy()
         rows = [int(row) for row in np.flatnonzero(stepped)]
         all_actions = list(iterate(self.env.action_space, as_arrays(actions)))
@@ -186,10 +187,10 @@ class VectorRewardFromSource(_VectorWrapper):
 
         self._begin(reset & ~stepped, observations, infos)
         self._env_returns += env_rewards
-        told = self._told(infos, env_rewards, stepped=stepped, ended=ended)
+        entries = self._told(infos, env_rewards, stepped=stepped, ended=ended)
         self._begin(reset & stepped, observations, infos)
         self._ended = ended
-        return observations, mixed_rewards, terminated, truncated, told
+        return observations, mixed_rewards, terminated, truncated, entries
 
     def _begin(
         self, mask: Bool[np.ndarray, " N"], observations: Any, infos: dict[str, Any]
@@ -221,6 +222,11 @@ class VectorRewardFromSource(_VectorWrapper):
             return [None] * self.num_envs
         return list(iterate(self.env.observation_space, as_arrays(observations)))
 
+    def _last_of_same_step(
+        self, ended: Bool[np.ndarray, " N"] | None
+    ) -> Bool[np.ndarray, " N"] | None:
+        return ended if self._autoreset is AutoresetMode.SAME_STEP else None
+
     def _told(
         self,
         infos: dict[str, Any],
@@ -238,9 +244,9 @@ class VectorRewardFromSource(_VectorWrapper):
             "source_score": np.where(stepped, self._scores, self._scorer.scores),
             "_source_score": everywhere,
         }
-        successes = _successes(infos, ended if self._autoreset is AutoresetMode.SAME_STEP else None)
+        successes = _told_of(infos, "success", self._last_of_same_step(ended))
         if successes is not None:
-            self._succeeded |= successes
+            self._succeeded |= successes.astype(np.bool_)
             if "is_success" not in infos:
                 told |= {"is_success": self._succeeded.copy(), "_is_success": everywhere}
         return told
@@ -259,15 +265,14 @@ def _instruction_of_each(
     return list(instruction)
 
 
-def _successes(
-    infos: dict[str, Any], last: Bool[np.ndarray, " N"] | None
-) -> Bool[np.ndarray, " N"] | None:
-    """What the environments say of success; of a last step it stands in ``final_info``."""
-    final = infos.get("final_info", {}).get("success") if last is not None else None
-    successes = infos.get("success", final)
-    if successes is None:
+def _told_of(
+    infos: dict[str, Any], key: str, last: Bool[np.ndarray, " N"] | None
+) -> Shaped[np.ndarray, " N"] | None:
+    """What `infos` say of the step; of an episode's last, where `last`, in ``final_info``."""
+    final = None if last is None else infos.get("final_info", {}).get(key)
+    values = infos.get(key, final)
+    if values is None:
         return None
-    successes = np.asarray(as_arrays(successes), dtype=np.bool_)
     if final is None or last is None:
-        return successes
-    return np.where(last, np.asarray(as_arrays(final), dtype=np.bool_), successes)
+        return np.asarray(as_arrays(values))
+    return np.where(last, np.asarray(as_arrays(final)), np.asarray(as_arrays(values)))

@@ -92,7 +92,7 @@ def test_a_dip_on_the_way_pays_resting_more_than_half_but_less_than_all(
         expert,
         frames=ArrayFrames(
             np.array([0, 1, 6, 11]),
-            np.repeat(shades + np.uint8([20, 0, 0, 0]), 12).reshape(4, 2, 2, 3),
+            np.repeat(np.array([50, 0, 0, 204], np.uint8), 12).reshape(4, 2, 2, 3),
         ),
     )
     metrics = shares(BrightnessReward(), brighter)

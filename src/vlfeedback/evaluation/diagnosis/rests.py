@@ -74,7 +74,8 @@ def held_still(trajectory: Trajectory, state: int) -> Trajectory:
     """
     if trajectory.frames is not None:
         times = trajectory.frames.times
-        state = int(times[max(np.searchsorted(times, state, side="right") - 1, 0)])
+        newest = int(np.searchsorted(times, state, side="right")) - 1
+        state = int(times[max(newest, 0)])
     steps = np.arange(len(trajectory))
     rewarded = np.minimum(steps, max(state - 1, 0))
     moves = (steps < state).reshape(-1, *(1,) * (trajectory.actions.ndim - 1))
