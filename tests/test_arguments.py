@@ -100,7 +100,7 @@ def test_one_trajectory_in_place_of_many_is_said() -> None:
     for call in (
         lambda: list(relabel(one, "random")),
         lambda: sample_segment_pairs(one, 2, 3, rng=np.random.default_rng(0)),
-        lambda: vlfeedback.adapters.npz.write("never.npz", one),  # type: ignore[arg-type]
+        lambda: vlfeedback.adapters.npz.write("never.npz", one),
     ):
         with pytest.raises(InvalidTypeError, match=r"is one trajectory where .* \[trajectory\]"):
             call()

@@ -169,9 +169,9 @@ def test_a_copy_of_a_robomimic_file_has_other_rewards_and_all_else(tmp_path: Pat
     dataset.new_copy(str(tmp_path / "b.hdf5")).write(paid(dataset.read()), {})
     before, after = contents(path), contents(tmp_path / "b.hdf5")
     for name in LENGTHS:
-        kept = before.pop(f"data/{name}/rewards")
+        own = before.pop(f"data/{name}/rewards")
         rewards = after.pop(f"data/{name}/rewards")
-        np.testing.assert_array_equal(after.pop(f"data/{name}/env_rewards"), kept)
+        np.testing.assert_array_equal(after.pop(f"data/{name}/env_rewards"), own)
         assert rewards.dtype == np.float64 and set(rewards) == {0.5 if name == "demo_2" else 1.5}
     np.testing.assert_equal(after, before)
     one, _ = robomimic.read(tmp_path / "b.hdf5", observation="object")
@@ -326,7 +326,7 @@ def test_rewards_that_are_all_nan_are_not_known(dataset_path: Path) -> None:
 def test_copies_are_of_all_episodes_in_order(dataset_path: Path) -> None:
     dataset = open_dataset(dataset_path, {"observation": "flatten"})
     one, two = paid(dataset.read())
-    for given in ([one], [two, one], [one, two, two]):
+    for trajectories in ([one], [two, one], [one, two, two]):
         with pytest.raises(ShapeError):
-            dataset.new_copy(str(dataset_path.with_name("b.h5"))).write(given, {})
+            dataset.new_copy(str(dataset_path.with_name("b.h5"))).write(trajectories, {})
         assert not dataset_path.with_name("b.h5").exists()

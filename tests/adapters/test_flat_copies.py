@@ -85,9 +85,9 @@ def test_a_copy_keeps_what_nobody_knows_and_adds_the_environments_rewards_alone(
     )
     save(tmp_path / name, **origin, **strange)
     before, after = load_all(tmp_path / name), load_all(copy(tmp_path / name))
-    kept = before.pop("rewards")
+    own = before.pop("rewards")
     rewards, env_rewards = after.pop("rewards"), after.pop("infos/env_rewards")
-    np.testing.assert_array_equal(env_rewards, kept)
+    np.testing.assert_array_equal(env_rewards, own)
     assert env_rewards.dtype == rewards.dtype == np.float64 and rewards.shape == (8, 1)
     assert rewards.ravel().tolist() == [0.5] * 5 + [1.5] * 3
     assert set(before) == set(after)
@@ -98,7 +98,7 @@ def test_a_copy_keeps_what_nobody_knows_and_adds_the_environments_rewards_alone(
     assert [t.rewards.tolist() for t in read] == [[0.5] * 5, [1.5] * 3]
     assert read[0].env_rewards.tolist() == [0, 1, 2, 3, 4]
     np.testing.assert_array_equal(
-        load_all(copy(copied.rename(tmp_path / f"c{name}")))["infos/env_rewards"], kept
+        load_all(copy(copied.rename(tmp_path / f"c{name}")))["infos/env_rewards"], own
     )  # a copy of the copy has the same
 
 
@@ -177,14 +177,14 @@ def test_a_copy_is_of_all_episodes_in_order_or_there_is_none(
     save(tmp_path / name, **d4rl())
     one, two = paid(adapter.read(tmp_path / name))
     new = open_dataset(tmp_path / name).new_copy(str(tmp_path / f"copy{Path(name).suffix}"))
-    for given, error in (
+    for trajectories, error in (
         ([one], ShapeError),
         ([two, one], ShapeError),
         ([one, two, two], ShapeError),
         ([one, replace(two, rewards=None)], NeedsError),
     ):
         with pytest.raises(error):
-            new.write(given, {})
+            new.write(trajectories, {})
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 

@@ -67,6 +67,13 @@ def test_what_a_user_can_mend_is_one_sentence_without_a_trace(
     assert (code, message) == (1, f"{type(error).__name__}: {error}\n")
 
 
+def test_a_message_sends_the_terminal_no_commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fail(monkeypatch, NeedsError("No task '\x1b[2J'."))
+    assert run(monkeypatch, capsys, *LABEL)[2] == "NeedsError: No task '\\x1b[2J'.\n"
+
+
 def test_notes_of_an_error_are_printed_below_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -470,3 +470,9 @@ def test_what_the_system_refuses_is_not_called_damage(whole: Path) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         os.close(held[0])
     assert len(read_trajectories(whole)) == 2
+
+
+def test_a_header_of_any_length_comes_back(tmp_path: Path) -> None:
+    trajectory = episode(info={"notes": "close the drawer " * 20_000})
+    write_trajectories(tmp_path / "long.h5", [trajectory])
+    assert read_trajectories(tmp_path / "long.h5")[0].info == trajectory.info

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vlfeedback import list_preference_sources, list_reward_sources, make_preference_source
-from vlfeedback.errors import NeedsError, SourceAnswerError, UnknownNameError
+from vlfeedback.errors import InvalidTypeError, NeedsError, SourceAnswerError, UnknownNameError
 from vlfeedback.preferences import PreferenceFromReward
 from vlfeedback.rewards.env_reward import EnvReward
 from vlfeedback.rewards.random import RandomReward
@@ -139,3 +139,10 @@ def test_an_unknown_source_suggests_the_nearest_of_both_kinds() -> None:
         match=r"No preference source 'radnom'\. Did you mean 'random'.*`vlfeedback list pref",
     ):
         make_preference_source("radnom")
+
+
+@pytest.mark.parametrize(("name", "value"), [("soft", "no"), ("soft", 1), ("tie_margin", "0.1")])
+def test_settings_of_the_comparison_are_of_their_types(name: str, value: object) -> None:
+    settings: dict[str, Any] = {name: value}
+    with pytest.raises(InvalidTypeError, match=f"'{name}' of source 'random' is {value!r}, a "):
+        make_preference_source("random", **settings)

@@ -202,5 +202,5 @@ def _read_one(
 def _instruction(data: HDF5Group) -> str:
     """What LIBERO says the task is."""
     problem = json.loads(data.attrs.get("problem_info", "{}"))
-    said = problem.get("language_instruction", "")
-    return said if isinstance(said, str) else ""
+    text = problem.get("language_instruction", "")
+    return text if isinstance(text, str) else ""

@@ -58,7 +58,6 @@ _WHAT, _ADVICE = (
     "whole copy.",
 )
 _HEADER, _DIGEST = "header", "header_sha256"
-_LONGEST_ATTRIBUTE = 60_000  # bytes; HDF5 keeps longer ones elsewhere
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +121,7 @@ def write_trajectories(
     video = pictures == "video" and has_encoder()
     with new_hdf5(path) as new:
         with new.open() as file:
-            file.attrs.update(format=_FORMAT, version=2 if video else 1)
+            file.attrs.update(format=_stored(_FORMAT), version=2 if video else 1)
         n_trajectories = 0
         for trajectory in trajectories:
             with new.open() as file:
@@ -183,7 +182,7 @@ def pictures_are(path: str | Path) -> PictureFormat:
 
 def is_trajectory_file(file: HDF5Group) -> bool:
     """Whether an opened file is one of these, sound or not."""
-    return bool(np.all(file.attrs.get("format", "") == _FORMAT))
+    return _format(file) == _FORMAT
 
 
 def write_rewards(file: h5py.File, number: int, rewards: Float32[np.ndarray, " L"]) -> None:
@@ -207,10 +206,10 @@ def _count(file: HDF5Group) -> int:
 
 
 def _check(path: Path, file: HDF5Group) -> None:
-    if file.attrs.get("format") != _FORMAT:
+    if _format(file) != _FORMAT:
         raise FileFormatError(
             f"{path} is HDF5 but no trajectory file of vlfeedback (format="
-            f"{file.attrs.get('format')!r}); convert it with the adapter of its own format."
+            f"{_format(file)!r}); convert it with the adapter of its own format."
         )
     version = int(file.attrs["version"])
     if version > max(_VERSIONS):
@@ -283,9 +282,16 @@ def _read_header(group: HDF5Group) -> dict[str, Any]:
     return dict(header)
 
 
-def _stored(text: str) -> str | np.bytes_:
-    """A text where HDF5 has checksums, if it fits in there: it never ends on some damaged ones."""
-    return np.bytes_(text.encode()) if len(text) < _LONGEST_ATTRIBUTE else text
+def _format(file: HDF5Group) -> object:
+    value = file.attrs.get("format")
+    return _text(value) if isinstance(value, str | bytes) else value
+
+
+def _stored(text: str) -> np.bytes_:
+    """A text of fixed length: HDF5 keeps others where it has no checksums, and never ends reading
+    some that are damaged.
+    """
+    return np.bytes_(text.encode())
 
 
 def _text(stored: str | bytes) -> str:

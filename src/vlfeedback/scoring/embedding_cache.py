@@ -208,7 +208,7 @@ class EmbeddingCache:
                 "vlfeedback, or choose another path."
             )
         elif holds != set(layout):
-            raise self._damaged("its tables are not those of a cache")
+            raise self._damaged("its tables are others than were made")
         database.execute("COMMIT")
         # Readers and one writer at a time do not wait for each other, and a commit waits for no
         # disk: after a power cut the last ones may be missing, and the file is whole.
