@@ -21,6 +21,7 @@ __all__ = [
     "UnfamiliarPicturesWarning",
     "UnknownNameError",
     "VLFeedbackError",
+    "VLFeedbackWarning",
     "WriteError",
     "reason_of",
 ]
@@ -78,11 +79,15 @@ class CheckpointError(FileFormatError):
     """A weights file is truncated, or belongs to another architecture."""
 
 
-class IncompleteCollectionWarning(UserWarning):
+class VLFeedbackWarning(UserWarning):
+    """Whatever vlfeedback warns of on purpose; the command line shows it as one sentence."""
+
+
+class IncompleteCollectionWarning(VLFeedbackWarning):
     """A collection is read that was cut off while it was made, or still grows."""
 
 
-class UnfamiliarPicturesWarning(UserWarning):
+class UnfamiliarPicturesWarning(VLFeedbackWarning):
     """A source is shown pictures of another world than it was trained on; its answers are void."""
 
 

@@ -43,6 +43,8 @@ def test_levels_that_were_cut_off_are_lacking_after_others_are_collected(tmp_pat
         (tmp_path / "reach" / "x.h5").touch()
     with pytest.warns(IncompleteCollectionWarning, match="lacks reach/expert. Run"):
         tell_unfinished(tmp_path)
+    with pytest.warns(IncompleteCollectionWarning, match="reach is incomplete: (.*)reach/expert"):
+        tell_unfinished(tmp_path / "reach")
     (tmp_path / "reach" / "expert.h5").touch()
     tell_unfinished(tmp_path)
 

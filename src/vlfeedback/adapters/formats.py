@@ -22,7 +22,6 @@ from typing import Any
 
 from vlfeedback.adapters import trajectory_copies
 from vlfeedback.adapters.relabelled_copies import refuse_more
-from vlfeedback.data.collection import Collection
 from vlfeedback.data.hdf5_files import open_hdf5
 from vlfeedback.data.locks import LOCK
 from vlfeedback.data.trajectories import (
@@ -30,7 +29,14 @@ from vlfeedback.data.trajectories import (
     is_trajectory_file,
     iter_trajectories,
 )
-from vlfeedback.data.whole_files import delete_partials, is_partial, new_folder, write_json
+from vlfeedback.data.unfinished import tell_unfinished
+from vlfeedback.data.whole_files import (
+    delete_partials,
+    is_partial,
+    new_folder,
+    read_json,
+    write_json,
+)
 from vlfeedback.errors import InvalidValueError, UnknownNameError
 from vlfeedback.scoring.reward_store import RewardStore
 from vlfeedback.setting_types import checked_settings
@@ -197,6 +203,7 @@ def _open_trajectories(path: Path, reading: dict[str, Any]) -> Dataset:
 
 
 def _open_collection(path: Path, reading: dict[str, Any]) -> Dataset:
+    tell_unfinished(path)
     _refuse(reading, path)
     files = [file for file in sorted(path.rglob("*.h5")) if file.stem != SCATTERED]
     if not files:
@@ -242,7 +249,7 @@ def _copy_collection(
             trajectory_copies.write_relabelled(copy, islice(remaining, count), origin=file)
         refuse_more(remaining, str(root))
         if (root / "collection.json").is_file():
-            settings = Collection.open(root).settings
+            settings = read_json(root / "collection.json", advice="Restore it.")
             write_json(partial / "collection.json", {**settings, "relabelled": dict(record)})
 
 

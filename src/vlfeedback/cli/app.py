@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -31,7 +34,7 @@ from vlfeedback.cli import (
 )
 from vlfeedback.cli.console import plain
 from vlfeedback.cli.messages import message_of, options_of
-from vlfeedback.errors import VLFeedbackError
+from vlfeedback.errors import VLFeedbackError, VLFeedbackWarning
 
 __all__ = ["app", "main"]
 
@@ -103,12 +106,23 @@ app.add_typer(weights.weights_app, name="weights")
 app.add_typer(instructions.instructions_app, name="instructions")
 
 
+def _show_warning(
+    show: Callable[..., None], message: Warning | str, category: type[Warning], *place: Any
+) -> None:
+    """The library's own warnings as a sentence; others with the line that gave them."""
+    if issubclass(category, VLFeedbackWarning):
+        typer.secho(plain(f"Warning: {message}"), fg="yellow", err=True)
+    else:
+        show(message, category, *place)
+
+
 def main() -> None:
     """Run the command line.
 
     What the library raises on purpose, and what the system refuses, ends in a sentence and exit
     code 1; anything else is a mistake of ours and keeps its trace.
     """
+    warnings.showwarning = partial(_show_warning, warnings.showwarning)
     try:
         app()
     except (VLFeedbackError, OSError) as error:

@@ -35,18 +35,19 @@ def noted_as_unfinished(folder: Path, levels: Sequence[str]) -> Iterator[None]:
         (folder / _NOTE).unlink()
 
 
-def tell_unfinished(root: Path) -> None:
-    """Warn if collecting was cut off, or goes on.
+def tell_unfinished(folder: Path) -> None:
+    """Warn if collecting a collection, or one task of it, was cut off or goes on.
 
     Warns:
         IncompleteCollectionWarning: files are still to come; it names some.
     """
-    folders = sorted(note.parent for note in root.glob(f"*/{_NOTE}"))
-    lacking = [f"{folder.name}/{level}" for folder in folders for level in _lacking(folder)]
+    root = folder.parent if (folder / _NOTE).is_file() else folder
+    tasks = [folder] if root != folder else sorted(n.parent for n in root.glob(f"*/{_NOTE}"))
+    lacking = [f"{task.name}/{level}" for task in tasks for level in _lacking(task)]
     if lacking:
         more = "" if len(lacking) <= _NAMED else f" and {len(lacking) - _NAMED} more"
         warnings.warn(
-            f"{root} is incomplete: collecting it was cut off or still goes on, and it lacks "
+            f"{folder} is incomplete: collecting it was cut off or still goes on, and it lacks "
             f"{', '.join(lacking[:_NAMED])}{more}. Run the same vlfeedback collect --out {root} "
             "again; what is there is kept.",
             IncompleteCollectionWarning,
