@@ -1,7 +1,7 @@
 """Write measured figures and tables into the pages, from benchmarks/results/*.json and the code.
 
-Run it after a benchmark: `.venv/bin/python docs/build/write_results.py`. With `--check` it only says
-whether a page is out of date. A figure never enters a page by hand.
+Run it after a benchmark: `.venv/bin/python docs/build/write_results.py`. With `--check` it only
+says whether a page is out of date. A figure never enters a page by hand.
 """
 
 from __future__ import annotations

@@ -288,8 +288,9 @@ def _format(file: HDF5Group) -> object:
 
 
 def _stored(text: str) -> np.bytes_:
-    """A text of fixed length: HDF5 keeps others where it has no checksums, and never ends reading
-    some that are damaged.
+    """A text of fixed length, which HDF5 keeps where it has checksums.
+
+    Others it keeps elsewhere, and never ends reading some that are damaged.
     """
     return np.bytes_(text.encode())
 
