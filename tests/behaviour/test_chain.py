@@ -41,6 +41,8 @@ TRAIN = (
     "--episodes 2 --horizon 20 --out policy"
 )
 
+SECOND = ("BusyError: Another process ", "FileExistsError: ")
+
 CHAIN: list[tuple[str, str, Callable[[Path], bool], str]] = [
     # what is typed, what it writes, when it is killed, and the command that it names next
     (COLLECT, "cartpole", lambda at: bool(list(at.glob("cartpole/*/*.h5"))), "vlfeedback label"),
@@ -87,6 +89,33 @@ def kill(folder: Path, line: str, when: Callable[[Path], bool]) -> None:
     assert process.returncode == -signal.SIGKILL, f"{line} ended before it was killed"
 
 
+def assert_same(first: Path, second: Path) -> None:
+    """The same labels, model, rewards and policy came out in both folders."""
+
+    def labels(folder: Path) -> PreferenceDataset:
+        episodes = list(open_dataset(folder / "cartpole").read())
+        return PreferenceDataset.load(folder / "labels.parquet", episodes)
+
+    assert len(labels(first)) == 300 and labels(first).digest() == labels(second).digest()
+    digests = {RewardModel.load(f / "reward.safetensors").digest() for f in (first, second)}
+    assert len(digests) == 1
+    for one, other in zip(
+        open_dataset(first / "relabelled").read(),
+        open_dataset(second / "relabelled").read(),
+        strict=True,
+    ):
+        assert one.rewards is not None and one.env_rewards is not None
+        np.testing.assert_array_equal(one.rewards, other.rewards)
+        np.testing.assert_array_equal(one.observations, other.observations)
+    one_policy, other_policy = (TrainedPolicy.load(folder / "policy") for folder in (first, second))
+    assert one_policy.curve.to_json() == other_policy.curve.to_json()
+    assert len(other_policy.curve) == 30
+    states = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    np.testing.assert_array_equal(
+        one_policy.algo.predict(states), other_policy.algo.predict(states)
+    )
+
+
 @pytest.mark.slow
 def test_each_command_names_the_next_and_goes_on_after_it_was_killed(tmp_path: Path) -> None:
     broken, unbroken = tmp_path / "broken", tmp_path / "unbroken"
@@ -101,23 +130,36 @@ def test_each_command_names_the_next_and_goes_on_after_it_was_killed(tmp_path: P
         assert (
             left == [] and not list(broken.glob("*.rewards")) and not list(broken.glob("*.parts"))
         )
+    assert_same(broken, unbroken)
 
-    def labels(folder: Path) -> PreferenceDataset:
-        episodes = list(open_dataset(folder / "cartpole").read())
-        return PreferenceDataset.load(folder / "labels.parquet", episodes)
 
-    assert len(labels(broken)) == 300 and labels(broken).digest() == labels(unbroken).digest()
-    digests = {RewardModel.load(f / "reward.safetensors").digest() for f in (broken, unbroken)}
-    assert len(digests) == 1
-    for one, other in zip(
-        open_dataset(broken / "relabelled").read(),
-        open_dataset(unbroken / "relabelled").read(),
-        strict=True,
-    ):
-        assert one.rewards is not None and one.env_rewards is not None
-        np.testing.assert_array_equal(one.rewards, other.rewards)
-        np.testing.assert_array_equal(one.observations, other.observations)
-    killed, whole = (TrainedPolicy.load(folder / "policy") for folder in (broken, unbroken))
-    assert killed.curve.to_json() == whole.curve.to_json() and len(whole.curve) == 30
-    states = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
-    np.testing.assert_array_equal(killed.algo.predict(states), whole.algo.predict(states))
+def type_twice(folder: Path, line: str) -> list[tuple[int, str]]:
+    """Type a command in two shells at once: how each ended, and what it said of errors."""
+    processes = [
+        subprocess.Popen(
+            [*COMMAND, *shlex.split(line)],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate()[1] for process in processes]
+    return [(process.returncode, text) for process, text in zip(processes, said, strict=True)]
+
+
+@pytest.mark.slow
+def test_each_command_typed_twice_at_once_is_done_once(tmp_path: Path) -> None:
+    """The one that comes second is refused in a sentence, or finds the work done."""
+    twice, once = tmp_path / "twice", tmp_path / "once"
+    for folder in (twice, once):
+        folder.mkdir()
+    for line, *_ in CHAIN:
+        ended = type_twice(twice, line)
+        assert 0 in [code for code, _ in ended], ended
+        for code, said in ended:
+            assert "Traceback" not in said
+            assert code == 0 or (code == 1 and said.splitlines()[-1].startswith(SECOND)), said
+        type_in(once, line)
+    assert_same(twice, once)
