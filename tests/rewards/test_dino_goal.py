@@ -101,7 +101,7 @@ def test_a_goal_that_is_not_there_or_no_picture_is_named(tmp_path: Path) -> None
     with pytest.raises(FileNotFoundError, match=r"No picture 'nowhere\.png'"):
         source_with(goal="nowhere.png")
     (tmp_path / "goal.png").write_text("no picture")
-    with pytest.raises(FileFormatError, match="is no picture"):
+    with pytest.raises(FileFormatError, match="is no readable picture"):
         source_with(goal=str(tmp_path / "goal.png"))
 
 
