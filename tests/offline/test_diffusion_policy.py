@@ -14,12 +14,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from vlfeedback.errors import CheckpointError, NeedsError, ShapeError
-from vlfeedback.offline.diffusion_policy import (
-    DiffusionPolicy,
-    DiffusionPolicyConfig,
-    _average,
-    _share_of_peak,
-)
+from vlfeedback.offline.diffusion_config import DiffusionPolicyConfig
+from vlfeedback.offline.diffusion_policy import DiffusionPolicy, _average, _share_of_peak
 from vlfeedback.types import Trajectory
 
 TINY = DiffusionPolicyConfig(

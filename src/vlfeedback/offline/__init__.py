@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from vlfeedback.offline.bc import BC, BCConfig
     from vlfeedback.offline.cpl import CPL, CPLConfig
     from vlfeedback.offline.curve import EvaluationCurve
-    from vlfeedback.offline.diffusion_policy import DiffusionPolicy, DiffusionPolicyConfig
+    from vlfeedback.offline.diffusion_config import DiffusionPolicyConfig
+    from vlfeedback.offline.diffusion_policy import DiffusionPolicy
     from vlfeedback.offline.evaluation import PolicyEvaluation, PolicyEvaluator, evaluate_policy
     from vlfeedback.offline.ipl import IPL, IPLConfig
     from vlfeedback.offline.iql import IQL, IQLConfig
@@ -66,7 +67,8 @@ _NAMES = {
     "bc": ("BC", "BCConfig"),
     "cpl": ("CPL", "CPLConfig"),
     "curve": ("EvaluationCurve",),
-    "diffusion_policy": ("DiffusionPolicy", "DiffusionPolicyConfig"),
+    "diffusion_config": ("DiffusionPolicyConfig",),
+    "diffusion_policy": ("DiffusionPolicy",),
     "evaluation": ("PolicyEvaluation", "PolicyEvaluator", "evaluate_policy"),
     "ipl": ("IPL", "IPLConfig"),
     "iql": ("IQL", "IQLConfig"),

@@ -200,7 +200,7 @@ def _replaying(*, replay: bool = False) -> None:
 
 
 def _diffusion(inputs: LearnerInputs) -> Training:
-    config = _config("diffusion_policy:DiffusionPolicyConfig", inputs.settings, inputs)
+    config = _config("diffusion_config:DiffusionPolicyConfig", inputs.settings, inputs)
     policy = _load("diffusion_policy:DiffusionPolicy")(config, device=inputs.device)
     return DiffusionTraining(policy, inputs.trajectories or ())
 
