@@ -92,6 +92,40 @@ def test_a_reward_of_another_goal_is_refused(mode: Any) -> None:
         compute_reward(np.zeros(1), np.ones(1), {})
 
 
+class GoalsAsObservations(gym.ObservationWrapper):
+    """Observations as environments with goals have them."""
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        super().__init__(env)
+        space = env.observation_space
+        names = ("observation", "achieved_goal", "desired_goal")
+        self.observation_space = gym.spaces.Dict(dict.fromkeys(names, space))
+
+    def observation(self, observation: Any) -> Any:
+        ones = np.ones_like(observation)
+        return {
+            "observation": observation,
+            "achieved_goal": observation,
+            "desired_goal": ones,
+        }
+
+
+def test_hindsight_replay_of_stable_baselines3_is_refused_when_it_samples() -> None:
+    sb3 = pytest.importorskip("stable_baselines3")
+    world_with_goals = gym.wrappers.TimeLimit(GoalWorld(3), 5)
+    env = RewardFromSource(GoalsAsObservations(world_with_goals), Steps())
+    model = sb3.SAC(
+        "MultiInputPolicy",
+        env,
+        replay_buffer_class=sb3.HerReplayBuffer,
+        learning_starts=20,
+        buffer_size=100,
+        device="cpu",
+    )
+    with pytest.raises(NeedsError, match="DictReplayBuffer"):
+        model.learn(30)
+
+
 # Time limits -----------------------------------------------------------------------------------
 
 
