@@ -293,7 +293,7 @@ class _Sweep:
     @staticmethod
     def write(folder: Path) -> None:
         (folder / "a.toml").write_text(
-            'data = "mtvlp"\ntasks = ["drawer-close"]\nseeds = [0, 1]\n'
+            'claim = "it runs"\ndata = "mtvlp"\ntasks = ["drawer-close"]\nseeds = [0, 1]\n'
             "[labels.teacher]\nconfig = { flip = 0.25 }\n"
             '[learners.p-iql]\npreset = "vlp"\nsettings = { expectile = 0.9 }\n'
         )

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from tests.damage.formats import FORMATS
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 13
 ALLOWED = {"refused", "same", "changed"}
+N_FILES = 100  # of each kind
 
 
 def outcomes(name: str, n: int, folder: Path) -> list[dict[str, str]]:
@@ -37,8 +37,8 @@ def outcomes(name: str, n: int, folder: Path) -> list[dict[str, str]]:
 def check(found: list[dict[str, str]]) -> None:
     wrong = [case for case in found if case["outcome"] not in ALLOWED]
     assert not wrong, "\n".join(map(str, wrong[:12]))
-    # Files that are all read, or all refused, would show that nothing was damaged or nothing read.
-    assert len(Counter(case["outcome"] for case in found)) > 1 or len(found) < 20
+    # The child has read the whole files first; damaged ones cannot all be as good as those.
+    assert any(case["outcome"] == "refused" for case in found)
 
 
 @pytest.mark.slow
@@ -48,7 +48,7 @@ def test_a_damaged_file_is_refused_in_a_sentence_or_read_as_it_is(
 ) -> None:
     """Nothing is executed, nothing elsewhere is read or written, no reader hangs, no exception is
     another library's, and what carries digests is never read with other contents."""
-    check(outcomes(name, 60, tmp_path))
+    check(outcomes(name, N_FILES, tmp_path))
 
 
 @pytest.mark.parametrize("name", ["trajectories", "npz", "safetensors", "labels"])
@@ -57,4 +57,4 @@ def test_the_first_damaged_files_of_some_kinds_are_refused_too(name: str, tmp_pa
 
 
 def test_there_are_a_thousand_damaged_files() -> None:
-    assert 60 * len(FORMATS) >= 1000
+    assert N_FILES * len(FORMATS) >= 1000
