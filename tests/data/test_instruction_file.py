@@ -56,6 +56,15 @@ def test_a_file_of_another_model_is_not_mixed(tmp_path: Path) -> None:
         InstructionFile.create(path, MADE | {"model": "other"})
 
 
+@pytest.mark.parametrize("provenance", [["model"], "model", 3])
+def test_a_provenance_that_is_no_object_is_refused(tmp_path: Path, provenance: object) -> None:
+    path = tmp_path / "phrases.json"
+    content = {"format": INSTRUCTIONS_FORMAT, "instructions": {"reach": ["go"]}}
+    path.write_text(json.dumps({**content, "provenance": provenance}))
+    with pytest.raises(FileFormatError, match=r"phrases.json has provenance .*expected an object"):
+        InstructionFile.open(path)
+
+
 def test_a_file_made_by_hand_needs_no_provenance(tmp_path: Path) -> None:
     path = written(tmp_path / "mine.json", {"reach": ["go to the goal"]})
     assert load_corpus(path) == {"reach": ("go to the goal",)}

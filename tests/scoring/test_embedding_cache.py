@@ -286,6 +286,17 @@ def test_a_trigger_is_refused(path: Path) -> None:
         EmbeddingCache(path)
 
 
+def test_a_text_of_the_file_that_is_no_text_is_damage(path: Path) -> None:
+    cache = EmbeddingCache(path)
+    cache.put("clip", {b"a": row(1)})
+    del cache
+    contents = path.read_bytes()
+    assert contents.count(b"CREATE TABLE embeddings") == 1
+    path.write_bytes(contents.replace(b"CREATE TABLE embeddings", b"CREATE TABLE \xe9mbeddings"))
+    with pytest.raises(FileFormatError, match="is no readable cache of embeddings"):
+        EmbeddingCache(path)
+
+
 def test_a_full_disk_is_said_and_what_was_there_stays(path: Path) -> None:
     cache = EmbeddingCache(path)
     cache.put("clip", {b"a": row(1)})

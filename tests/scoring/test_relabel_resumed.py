@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from vlfeedback.data.trajectories import read_trajectories, write_trajectories
 from vlfeedback.errors import BusyError, FileFormatError, WriteError
@@ -166,3 +167,20 @@ def test_in_one_process_whoever_begins_last_has_the_folder(tmp_path: Path) -> No
         list(abandoned)
     assert len(list(going_on)) == 2
     assert len(list(relabel(EPISODES, BrightnessReward(), resume=tmp_path))) == 4
+
+
+@pytest.mark.parametrize(
+    ("rewards", "reason"),
+    [
+        ({}, "it holds no rewards"),
+        ({"000000": np.full(5, np.nan, np.float32)}, "a reward is NaN or infinite"),
+    ],
+)
+def test_a_part_without_rewards_or_with_nan_is_named(
+    tmp_path: Path, rewards: dict[str, np.ndarray], reason: str
+) -> None:
+    list(relabel(EPISODES, BrightnessReward(), batch_size=1, resume=tmp_path / "r"))
+    part = tmp_path / "r" / "000000000.safetensors"
+    part.write_bytes(save(rewards, metadata={"digests": json.dumps(["0"] * len(rewards))}))
+    with pytest.raises(FileFormatError, match=rf"no readable file of rewards: {reason}"):
+        list(relabel(EPISODES, BrightnessReward(), batch_size=1, resume=tmp_path / "r"))

@@ -101,7 +101,13 @@ class InstructionFile:
                 "file with: vlfeedback instructions write"
             )
         phrases = _checked(content.get("instructions"), path)
-        return cls(path, dict(content.get("provenance") or {}), phrases)
+        provenance = content.get("provenance") or {}
+        if not isinstance(provenance, dict):
+            raise FileFormatError(
+                f"{path} has provenance {provenance!r}; expected an object. Restore it, or write "
+                "another file."
+            )
+        return cls(path, provenance, phrases)
 
     def add(self, task: str, phrases: Sequence[str]) -> None:
         """Put a finished task into the file at once: a killed process loses no other task.

@@ -224,7 +224,7 @@ class EmbeddingCache:
                 f"The cache of embeddings {self.path} can be neither read nor written ({error}). "
                 "Choose a path on a local disk with room that you may write to."
             ) from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise self._damaged(str(error)) from error
 
 

@@ -177,4 +177,9 @@ def _read(path: Path) -> list[tuple[str, Float32[np.ndarray, " L"]]]:
     check_seal(path, advice=advice)
     with reading(path, "file of rewards", advice=advice), safe_open(path, framework="np") as file:
         digests = json.loads(file.metadata()["digests"])
-        return [(d, file.get_tensor(f"{n:06d}")) for n, d in enumerate(digests)]
+        finished = [(d, file.get_tensor(f"{n:06d}")) for n, d in enumerate(digests)]
+        if not finished:
+            raise ValueError("it holds no rewards")
+        if not all(np.isfinite(rewards).all() for _, rewards in finished):
+            raise ValueError("a reward is NaN or infinite")
+        return finished
