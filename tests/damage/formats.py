@@ -257,7 +257,7 @@ class _Instructions:
         return file.provenance, file.phrases
 
 
-@register("embeddings")
+@register("embeddings", knows=True)
 class _Embeddings:
     @staticmethod
     def write(folder: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -208,8 +209,15 @@ def test_a_database_of_another_program_is_refused_and_left_alone(path: Path) -> 
 
 def test_a_file_of_a_newer_release_is_refused(path: Path) -> None:
     EmbeddingCache(path)
-    change(path, "PRAGMA user_version = 2")
-    with pytest.raises(FileFormatError, match=r"layout 2; this release reads up to 1\. Update"):
+    change(path, "PRAGMA user_version = 3")
+    with pytest.raises(FileFormatError, match=r"layout 3; this release reads up to 2\. Update"):
+        EmbeddingCache(path)
+
+
+def test_a_file_of_an_earlier_release_is_refused_with_what_to_do(path: Path) -> None:
+    EmbeddingCache(path)
+    change(path, "PRAGMA user_version = 1")
+    with pytest.raises(FileFormatError, match=r"layout 1, of an earlier release\)\. Delete it"):
         EmbeddingCache(path)
 
 
@@ -258,6 +266,14 @@ def test_an_embedding_that_is_not_as_it_was_written_is_refused(path: Path, damag
         cache.get("clip", [b"a"])
 
 
+def test_the_embedding_of_another_picture_is_refused(path: Path) -> None:
+    cache = EmbeddingCache(path)
+    cache.put("clip", {b"a": row(1, 2)})
+    change(path, "UPDATE embeddings SET picture = x'62'")  # as a damaged index would find it
+    with pytest.raises(FileFormatError, match="not as it was written"):
+        cache.get("clip", [b"b"])
+
+
 @pytest.mark.parametrize(
     "value", ["shape = 'two'", "shape = x'00'", "numbers = 'text'", "crc = 'a'"]
 )
@@ -286,14 +302,13 @@ def test_a_trigger_is_refused(path: Path) -> None:
         EmbeddingCache(path)
 
 
-def test_a_text_of_the_file_that_is_no_text_is_damage(path: Path) -> None:
-    cache = EmbeddingCache(path)
-    cache.put("clip", {b"a": row(1)})
-    del cache
-    contents = path.read_bytes()
-    assert contents.count(b"CREATE TABLE embeddings") == 1
-    path.write_bytes(contents.replace(b"CREATE TABLE embeddings", b"CREATE TABLE \xe9mbeddings"))
-    with pytest.raises(FileFormatError, match="is no readable cache of embeddings"):
+@pytest.mark.parametrize("sql", ["CAST(sql AS BLOB)", "CAST(x'437265e9' AS TEXT)"])
+def test_a_description_of_a_table_that_is_no_text_is_damage(path: Path, sql: str) -> None:
+    EmbeddingCache(path).put("clip", {b"a": row(1)})
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute(f"UPDATE sqlite_master SET sql = {sql} WHERE name = 'embeddings'")
+    with pytest.raises((FileFormatError, OSError), match="cache of embeddings"):
         EmbeddingCache(path)
 
 

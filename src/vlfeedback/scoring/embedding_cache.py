@@ -27,7 +27,7 @@ from vlfeedback.errors import FileFormatError
 __all__ = ["EmbeddingCache", "open_cache", "picture_key"]
 
 _APPLICATION = 0x766C6665  # marks our files: "vlfe"
-_VERSION = 1  # of the layout
+_VERSION = 2  # of the layout; 2: a checksum is of the key too
 _WAIT_S = 60.0  # for another process that writes
 _IN_MEMORY = 1 << 30  # bytes: the most that is kept where there is no file; our choice
 _ADVICE = (
@@ -107,7 +107,7 @@ class EmbeddingCache:
                     (number, picture),
                 ).fetchone()
                 if row is not None:
-                    found[picture] = self._array(*row)
+                    found[picture] = self._array(picture, *row)
         return found
 
     def put(self, encoder: str, embeddings: Mapping[bytes, Float32[np.ndarray, "..."]]) -> None:
@@ -130,7 +130,7 @@ class EmbeddingCache:
                 shape = ",".join(map(str, embedding.shape))
                 database.execute(
                     "INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?, ?, ?)",
-                    (number, picture, shape, numbers, zlib.crc32(numbers)),
+                    (number, picture, shape, numbers, _checksum(picture, shape, numbers)),
                 )
             if self._max_bytes is not None and _size(database) > self._max_bytes:
                 database.execute(
@@ -138,10 +138,13 @@ class EmbeddingCache:
                     "rowid LIMIT (SELECT 1 + count(*) / 4 FROM embeddings))"
                 )
 
-    def _array(self, shape: Any, numbers: Any, crc: Any) -> Float32[np.ndarray, "..."]:
+    def _array(
+        self, picture: bytes, shape: Any, numbers: Any, crc: Any
+    ) -> Float32[np.ndarray, "..."]:
         with reading(self.path or "memory", "cache of embeddings", advice=_ADVICE):
             sizes = [int(size) for size in shape.split(",") if size]
-            if zlib.crc32(numbers) != crc or len(numbers) != 4 * math.prod(sizes):
+            is_whole = len(numbers) == 4 * math.prod(sizes)
+            if not is_whole or _checksum(picture, shape, numbers) != crc:
                 raise self._damaged("an embedding is not as it was written")
             return np.frombuffer(numbers, dtype="<f4").reshape(sizes)
 
@@ -190,7 +193,7 @@ class EmbeddingCache:
             for query in ("PRAGMA application_id", "PRAGMA user_version")
         )
         # A view or trigger in a table's place could run for ever.
-        holds = {" ".join(sql.split()) for (sql,) in database.execute(_HOLDS)}
+        holds = {" ".join(str(sql).split()) for (sql,) in database.execute(_HOLDS)}
         layout = [" ".join(sql.split()) for sql in _LAYOUT.split(";") if sql.strip()]
         if not application and not holds:
             for statement in layout:
@@ -202,6 +205,8 @@ class EmbeddingCache:
                 f"{self.path} is a database of another program; choose another path for the cache "
                 "of embeddings."
             )
+        elif version < _VERSION:
+            raise self._damaged(f"it has layout {version}, of an earlier release")
         elif version > _VERSION:
             raise FileFormatError(
                 f"{self.path} has layout {version}; this release reads up to {_VERSION}. Update "
@@ -245,6 +250,11 @@ def open_cache(path: Path | None) -> EmbeddingCache:
             cache = EmbeddingCache(key, max_bytes=_IN_MEMORY if key is None else None)
             _OPEN[key] = cache
         return cache
+
+
+def _checksum(picture: bytes, shape: str, numbers: bytes) -> int:
+    """Of the key too: a damaged index leads to the embedding of another picture."""
+    return zlib.crc32(numbers, zlib.crc32(picture + shape.encode()))
 
 
 def _number(database: sqlite3.Connection, encoder: str) -> int | None:
