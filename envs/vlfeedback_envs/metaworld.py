@@ -10,30 +10,36 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal, get_args
 
 import gymnasium as gym
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 from numpy.typing import NDArray
 
-from vlfeedback.errors import RenderError
+from vlfeedback.errors import RenderError, UnknownNameError
 from vlfeedback.optional import require
 from vlfeedback.tasks import get_task
 from vlfeedback_envs.rendering import BoundToSimulator, SceneRenderer, SimulatorState
 
-__all__ = ["MetaWorldView"]
+__all__ = ["HandStarts", "MetaWorldView"]
+
+HandStarts = Literal["task", "jittered"]
 
 # The observation leaves object slots unbounded. No object ever leaves the table's room, and
 # finite bounds are what checkers and normalisers expect. Metres, and unit quaternions.
 _BOUND = 10.0
+
+_JITTER = np.array([0.25, 0.15, 0.2])  # m, of the hand's start (jhejna/cpl, research/envs)
+_SETTLE = 50  # steps in which the arm follows (the same)
+_PREVIOUS_HAND = slice(18, 22)  # of the 39 entries: hand and gripper one step earlier
 
 
 class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.float32]]):
     """One Meta-World v3 task.
 
     Observations are (39,) float32: hand, gripper, two objects (position and quaternion), the
-    same one step earlier, and the goal. Actions are (4,) float32 in [-1, 1]: hand displacement
+    same one step earlier, and the goal; without the earlier hand (35,). Actions are (4,) float32 in [-1, 1]: hand displacement
     in centimetres, gripper torque. The reward is Meta-World's v2-style reward, 0 to 10 a step.
 
     Args:
@@ -45,9 +51,18 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
         camera: a camera of the model; default is the task's own.
         hide_goal: do not draw the goal marker.
         goal_observable: give the goal in the observation (MT1), or zeros (ML1).
+        hand_starts: ``"task"``: where the task puts it; ``"jittered"``: up to (0.25, 0.15, 0.2) m
+            away from there, uniformly and inside the space that the hand can reach, as in CPL's
+            environment (and, by its appendix A.1, in the VLP paper's).
+        previous_hand: observe hand and gripper of one step earlier; CPL's environment leaves
+            those four entries out.
+
+    Attributes:
+        script_observation: (39,) float32, the latest observation with nothing left out: what
+            Meta-World's scripted policies read.
 
     Raises:
-        UnknownNameError: no such task, camera or quality.
+        UnknownNameError: no such task, camera, quality or kind of start.
         MissingExtraError: Meta-World is not installed.
         RenderError: another render mode, or no OpenGL driver at the first picture; see
             `SceneRenderer` for where pictures may be taken.
@@ -67,8 +82,16 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
         camera: str | None = None,
         hide_goal: bool = False,
         goal_observable: bool = True,
+        hand_starts: HandStarts = "task",
+        previous_hand: bool = True,
     ) -> None:
         self.task = get_task(task)
+        if hand_starts not in get_args(HandStarts):
+            raise UnknownNameError(
+                f"hand_starts={hand_starts!r}; expected 'task', where the task puts the hand, or "
+                "'jittered', around there."
+            )
+        self._jittered = hand_starts == "jittered"
         if render_mode not in (None, "rgb_array"):
             raise RenderError(f"render_mode={render_mode!r}; this view renders 'rgb_array' only.")
         self.render_mode = render_mode
@@ -85,11 +108,15 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
         self.simulation.__dict__.pop("sawyer_observation_space", None)  # cached with other bounds
         space = self.simulation.sawyer_observation_space
         fixed = space.low == space.high  # a goal that never moves
-        self.observation_space = self._box = gym.spaces.Box(
-            np.where(fixed, -_BOUND, np.maximum(space.low, -_BOUND)).astype(np.float32),
-            np.where(fixed, _BOUND, np.minimum(space.high, _BOUND)).astype(np.float32),
-            dtype=np.float32,
+        self._low = np.where(fixed, -_BOUND, np.maximum(space.low, -_BOUND)).astype(np.float32)
+        self._high = np.where(fixed, _BOUND, np.minimum(space.high, _BOUND)).astype(np.float32)
+        self._entries = np.arange(len(self._low))
+        if not previous_hand:
+            self._entries = np.delete(self._entries, _PREVIOUS_HAND)
+        self.observation_space = gym.spaces.Box(
+            self._low[self._entries], self._high[self._entries], dtype=np.float32
         )
+        self.script_observation = np.zeros(len(self._low), dtype=np.float32)
         self.action_space = gym.spaces.Box(-1.0, 1.0, (4,), np.float32)
         self._renderer = SceneRenderer(
             self.simulation.model,
@@ -101,17 +128,21 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Float32[np.ndarray, "39"], dict[str, Any]]:
-        """Start an episode; the same seed gives the same goal, objects and rewards."""
+    ) -> tuple[Float32[np.ndarray, " D"], dict[str, Any]]:
+        """Start an episode; the same seed gives the same goal, objects, hand and rewards."""
         super().reset(seed=seed)
         self.simulation.seed(int(self.np_random.integers(2**31)))
         with _positions_up_to_date(self.simulation):
             observation, info = self.simulation.reset()
+            if self._jittered:
+                self._move_hand(self.np_random.uniform(-_JITTER, _JITTER))
+                self.simulation._get_obs()  # the step before the first one is the first one
+                observation = self.simulation._get_obs()
         return self._observe(observation), {**info, self.task.success_key: False}
 
     def step(
         self, action: Float[np.ndarray, "4"]
-    ) -> tuple[Float32[np.ndarray, "39"], float, bool, bool, dict[str, Any]]:
+    ) -> tuple[Float32[np.ndarray, " D"], float, bool, bool, dict[str, Any]]:
         """Advance by one action; `info["success"]` is a bool."""
         observation, reward, terminated, truncated, info = self.simulation.step(action)
         info[self.task.success_key] = bool(info["success"])
@@ -136,8 +167,20 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
         self._renderer.close()
         self.simulation.close()
 
-    def _observe(self, observation: NDArray[np.float64]) -> Float32[np.ndarray, "39"]:
-        return np.clip(observation, self._box.low, self._box.high).astype(np.float32)
+    def _observe(self, observation: NDArray[np.float64]) -> Float32[np.ndarray, " D"]:
+        self.script_observation = np.clip(observation, self._low, self._high).astype(np.float32)
+        return self.script_observation[self._entries]
+
+    def _move_hand(self, displacement: Float[np.ndarray, "3"]) -> None:
+        """Let the arm follow to this far from where the task puts the hand; objects stay."""
+        simulation = self.simulation
+        place = np.clip(
+            simulation.hand_init_pos + displacement, simulation.mocap_low, simulation.mocap_high
+        )
+        for _ in range(_SETTLE):
+            simulation.data.mocap_pos[0] = place
+            simulation.data.mocap_quat[0] = [1, 0, 1, 0]
+            simulation.do_simulation([-1, 1], simulation.frame_skip)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,21 +31,24 @@ def roll_out(
         task: of Meta-World.
         level: ``"expert"``, ``"medium"``, ``"random"`` or ``"scattered"``.
         seeds: of the episodes.
-        settings: ``horizon``, ``frame_stride``, ``frame_size`` and ``random_actions``; see
-            `vlfeedback_envs.scripted.rollout_level`.
+        settings: ``horizon``, ``frame_stride``, ``frame_size``, ``random_actions``, ``medium``
+            and ``ends``, see `vlfeedback_envs.scripted.rollout_level`; and ``env_options`` of the
+            `MetaWorldView`.
 
     Raises:
         UnknownNameError: no such level, or no such kind of random actions.
     """
-    size = settings["frame_size"]
+    size, options = settings["frame_size"], settings["env_options"]
     with closing(
-        MetaWorldView(task.name, render_mode="rgb_array", size=size * max(1, LARGEST // size))
+        MetaWorldView(
+            task.name, render_mode="rgb_array", size=size * max(1, LARGEST // size), **options
+        )
     ) as view:
         for seed in seeds:
             if level == SCATTERED:
                 yield scatter_scenes(view, seed=seed, frame_size=size)
                 continue
-            yield rollout_level(
+            trajectory = rollout_level(
                 view,
                 level,  # type: ignore[arg-type]
                 seed=seed,
@@ -52,7 +56,10 @@ def roll_out(
                 frame_stride=settings["frame_stride"],
                 frame_size=size,
                 random_actions=settings["random_actions"],
+                medium=settings["medium"],
+                ends=settings["ends"],
             )
+            yield replace(trajectory, env_options=dict(options))
 
 
 def picture_of(task: TaskSpec) -> UInt8[np.ndarray, "448 448 3"]:

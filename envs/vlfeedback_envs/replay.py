@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
 
@@ -38,10 +39,11 @@ def retake_all(
         RenderError: there is no such camera; and see `retake`.
     """
     size = frame_size * max(1, LARGEST // frame_size)
-    view = MetaWorldView(task.name, render_mode="rgb_array", size=size, camera=camera)
-    with closing(view):
-        for trajectory in trajectories:
-            yield retake(view, trajectory, frame_size=frame_size)
+    for options, alike in groupby(trajectories, key=lambda trajectory: trajectory.env_options):
+        seen = {**options, "camera": camera}
+        with closing(MetaWorldView(task.name, render_mode="rgb_array", size=size, **seen)) as view:
+            for trajectory in alike:
+                yield retake(view, trajectory, frame_size=frame_size)
 
 
 def retake(view: MetaWorldView, trajectory: Trajectory, *, frame_size: int) -> Trajectory:

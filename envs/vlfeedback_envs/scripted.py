@@ -5,11 +5,13 @@ Levels:  expert = scripted policy + N(0, 0.1); medium = scripted policy + N(0, 0
          half-way; random = actions from U[0, 1] as the appendix prints it, or the whole box.
 Choices: the paper's 0.1 and 0.5 are read as standard deviations. Its half-way flag
          (`near_object`) never fires in 9 Meta-World v3 tasks and is continuous in 5, so medium
-         is stopped at 35 to 65 % of the time the scripted policy needs *in that very episode*,
-         and then holds still. All levels run equally long, because how long an episode goes on
-         after success decides which window has the higher return. An expert that has succeeded
-         rests: Meta-World counts an episode as over there, and a script that is run on wanders
-         off (in door-close it leaves the picture as the random policy does).
+         is by default stopped at 35 to 65 % of the time the scripted policy needs *in that very
+         episode*; ``medium="near-object"`` follows the paper to the letter. A script that has
+         stopped, or has succeeded, holds still: Meta-World counts an episode as over there, and a
+         script that is run on (``ends="run-on"``) wanders off (in door-close it leaves the picture
+         as the random policy does). All levels run equally long, because how long an episode
+         goes on after success decides which window has the higher return. What a policy learns
+         from leaves that rest out, see `vlfeedback.data.cut_off`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ from vlfeedback_envs.rendering import SimulatorState
 
 __all__ = [
     "LEVELS",
+    "Ends",
     "Level",
+    "Medium",
     "RandomActions",
     "rollout_level",
     "scripted_actions",
@@ -38,9 +42,13 @@ __all__ = [
 Level = Literal["expert", "medium", "random"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 RandomActions = Literal["u01", "box"]
+Medium = Literal["half-way", "near-object"]
+Ends = Literal["rest", "run-on"]
 
-# Step, observation, whether the task was done before: the action.
-_Choose = Callable[[int, Float32[np.ndarray, " o"], bool], Float32[np.ndarray, " a"]]
+# Observation, whether the script has stopped: the action.
+_Choose = Callable[[Float32[np.ndarray, " o"], bool], Float32[np.ndarray, " a"]]
+# Steps done, info of the last one: whether the script stops there.
+_Stops = Callable[[int, dict[str, Any]], bool]
 _NOISE = {"expert": 0.1, "medium": 0.5}
 _HALF_WAY = (0.35, 0.65)  # share of the scripted policy's own time to success
 
@@ -62,29 +70,43 @@ def rollout_level(
     frame_stride: int = 7,
     frame_size: int = 112,
     random_actions: RandomActions = "u01",
+    medium: Medium = "half-way",
+    ends: Ends = "rest",
 ) -> Trajectory:
     """One episode of `horizon` steps, with pictures of the reset and after every stride-th step.
 
     Pictures are rendered after the episode, only the ones kept, and box-filtered from the
-    view's size down to `frame_size`.
+    view's size down to `frame_size`. `Trajectory.stopped_at` is the step from which it rests.
+
+    Args:
+        view: of the task.
+        level: of optimality.
+        seed: of the episode and its noise.
+        horizon: steps.
+        frame_stride: steps between pictures.
+        frame_size: side of the pictures, px.
+        random_actions: of level random.
+        medium: where a medium script stops: ``"half-way"``, or ``"near-object"``: at the first
+            step whose ``info["near_object"]`` is 1.
+        ends: what a script does once the task is done: ``"rest"`` or ``"run-on"``.
 
     Raises:
-        UnknownNameError: no such level, or no such kind of random actions.
+        UnknownNameError: no such level, kind of random actions, stop or end.
         ValueError: the view's picture size is no multiple of `frame_size`.
     """
-    for name, allowed in ((level, LEVELS), (random_actions, get_args(RandomActions))):
-        if name not in allowed:
-            raise UnknownNameError(f"No {name!r} here; choose one of {', '.join(allowed)}.")
+    choices = ((level, Level), (random_actions, RandomActions), (medium, Medium), (ends, Ends))
+    for name, allowed in choices:
+        if name not in get_args(allowed):
+            raise UnknownNameError(
+                f"No {name!r} here; choose one of {', '.join(get_args(allowed))}."
+            )
     rng = np.random.default_rng(seed)
-    stop = horizon
     with warnings.catch_warnings():
         # The policies ask for more than the action space allows, on purpose; we clip.
         warnings.filterwarnings("ignore", r"Constant\(s\) may be too high")
-        if level == "medium":
-            needed = _time_to_success(view, seed, horizon)
-            stop = int(needed * rng.uniform(*_HALF_WAY))
-        choose = _chooser(view, level, rng, stop, random_actions)
-        arrays, times, states = _act(view, choose, seed, horizon, frame_stride)
+        stops = _stops(view, level, rng, seed, horizon, medium, ends)
+        choose = _chooser(view, level, rng, random_actions)
+        arrays, stop, times, states = _act(view, choose, stops, seed, horizon, frame_stride)
     frames = shrink_pictures(view.render_states(states), frame_size)
     return Trajectory(
         **arrays,
@@ -98,23 +120,41 @@ def rollout_level(
     )
 
 
-def _chooser(
+def _stops(
     view: MetaWorldView,
     level: Level,
     rng: np.random.Generator,
-    stop: int,
-    random_actions: RandomActions,
+    seed: int,
+    horizon: int,
+    medium: Medium,
+    ends: Ends,
+) -> _Stops:
+    """When the actor of an episode stops for good."""
+    if level == "random":
+        return lambda _done, _info: False
+    half_way = horizon
+    if level == "medium" and medium == "half-way":
+        half_way = int(_time_to_success(view, seed, horizon) * rng.uniform(*_HALF_WAY))
+
+    def stops(n_done: int, info: dict[str, Any]) -> bool:
+        near = level == "medium" and medium == "near-object" and info.get("near_object") == 1
+        done = ends == "rest" and bool(info.get(view.task.success_key))
+        return n_done >= half_way or near or done
+
+    return stops
+
+
+def _chooser(
+    view: MetaWorldView, level: Level, rng: np.random.Generator, random_actions: RandomActions
 ) -> _Choose:
     policy = scripted_actions(view)
     last = np.zeros(4, dtype=np.float32)
 
-    def choose(
-        step: int, observation: Float32[np.ndarray, " o"], succeeded: bool
-    ) -> Float32[np.ndarray, " a"]:
+    def choose(observation: Float32[np.ndarray, " o"], stopped: bool) -> Float32[np.ndarray, " a"]:
         nonlocal last
         if level == "random":
             action = rng.uniform(0.0 if random_actions == "u01" else -1.0, 1.0, 4)
-        elif step < stop and not succeeded:
+        elif not stopped:
             action = policy.get_action(observation) + rng.normal(0.0, _NOISE[level], 4)
         else:
             action = np.array([0.0, 0.0, 0.0, last[3]])  # the gripper keeps its grip
@@ -125,15 +165,24 @@ def _chooser(
 
 
 def _act(
-    view: MetaWorldView, choose: _Choose, seed: int, horizon: int, frame_stride: int
-) -> tuple[dict[str, Any], list[int], list[SimulatorState]]:
+    view: MetaWorldView,
+    choose: _Choose,
+    stops: _Stops,
+    seed: int,
+    horizon: int,
+    frame_stride: int,
+) -> tuple[dict[str, Any], int, list[int], list[SimulatorState]]:
+    """Arrays of an episode, the step it stops at, and which states are pictured."""
     observation, _ = view.reset(seed=seed)
     observations, actions = [observation], []
     rewards: list[float] = []
     successes: list[bool] = []
     times, states = [0], [view.capture_state()]
+    stop, info = horizon, {}
     for step in range(horizon):
-        actions.append(choose(step, observation, any(successes)))
+        if stop == horizon and stops(step, info):
+            stop = step
+        actions.append(choose(view.script_observation, step >= stop))
         observation, reward, _, _, info = view.step(actions[-1])
         observations.append(observation)
         rewards.append(reward)
@@ -147,15 +196,15 @@ def _act(
         "env_rewards": np.asarray(rewards, dtype=np.float32),
         "successes": np.asarray(successes, dtype=np.bool_),
     }
-    return arrays, times, states
+    return arrays, stop, times, states
 
 
 def _time_to_success(view: MetaWorldView, seed: int, horizon: int) -> int:
     policy = scripted_actions(view)
-    observation, _ = view.reset(seed=seed)
+    view.reset(seed=seed)
     for step in range(horizon):
-        action = np.clip(policy.get_action(observation), -1.0, 1.0).astype(np.float32)
-        observation, _, _, _, info = view.step(action)
+        action = policy.get_action(view.script_observation)
+        _, _, _, _, info = view.step(np.clip(action, -1.0, 1.0).astype(np.float32))
         if info[view.task.success_key]:
             return step + 1
     return horizon

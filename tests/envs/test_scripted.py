@@ -68,7 +68,8 @@ def test_medium_stops_half_way_and_then_holds_still(view: MetaWorldView) -> None
 def test_the_expert_succeeds(view: MetaWorldView) -> None:
     expert = roll(view, "expert")
     assert expert.successes is not None and expert.successes.any()
-    assert expert.stopped_at == len(expert) == 150
+    assert len(expert) == 150 and expert.first_success is not None
+    assert expert.stopped_at == expert.first_success + 1  # it rests from there
 
 
 def test_an_expert_that_has_succeeded_rests(view: MetaWorldView) -> None:

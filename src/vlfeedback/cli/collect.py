@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.task_option import parse_tasks, split_names
+from vlfeedback.protocols import get_protocol
 from vlfeedback.tasks import METAWORLD_TASKS, VLP_TEST_TASKS, TaskSpec, get_task, own_task
 
 __all__ = ["collect"]
@@ -67,6 +69,28 @@ def collect(
     frame_size: Annotated[
         int | None, typer.Option(min=8, help="Side of stored pictures, px; default: 112*, or 224.")
     ] = None,
+    medium: Annotated[
+        Literal["half-way", "near-object"] | None,
+        typer.Option(
+            help="Where a medium script stops; near-object is the VLP paper's flag; default: "
+            "half-way."
+        ),
+    ] = None,
+    ends: Annotated[
+        Literal["rest", "run-on"] | None,
+        typer.Option(help="What a script does once the task is done; default: rest."),
+    ] = None,
+    env_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=VALUE, a keyword argument of the environment, such as "
+            "hand_starts=jittered; policies are judged under the same. May be given again."
+        ),
+    ] = None,
+    protocol: Annotated[
+        str,
+        typer.Option(help="A paper's settings, such as vlp; other options stand above them."),
+    ] = "",
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same trajectories.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
@@ -96,8 +120,13 @@ def collect(
         "frame_stride": frame_stride,
         "frame_size": frame_size,
         "seed": seed,
+        "medium": medium,
+        "ends": ends,
+        "env_options": _env_options(env_option) if env_option else None,
     }
     overrides = {key: value for key, value in overrides.items() if value is not None}
+    if protocol:
+        overrides = {**get_protocol(protocol).collecting, **overrides}
     if any(spec.collecting != specs[0].collecting for spec in specs):
         raise typer.BadParameter(
             f"{specs[-1].name} has settings of its own; collect it into another folder than "
@@ -141,6 +170,23 @@ def _tasks(
             "say in words what is to be done in this environment.", param_hint="--instruction"
         )
     return [own_task(env_id, instruction, success_key=success_key, name=name)]
+
+
+def _env_options(texts: list[str]) -> dict[str, Any]:
+    """``["hand_starts=jittered", "previous_hand=false"]`` by name, values read as JSON or text."""
+    options: dict[str, Any] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise typer.BadParameter(
+                f"{text!r}; expected NAME=VALUE, such as hand_starts=jittered.",
+                param_hint="--env-option",
+            )
+        try:
+            options[name] = json.loads(value)
+        except json.JSONDecodeError:
+            options[name] = value
+    return options
 
 
 def _policies(texts: list[str]) -> dict[str, str]:

@@ -42,7 +42,8 @@ def roll_out(
         level: what the episodes are called.
         seeds: of the episodes.
         settings: ``horizon``; ``frame_stride``, 0 for no pictures; ``frame_size``: pictures are
-            reduced by the greatest whole factor that leaves their shorter side as large, px.
+            reduced by the greatest whole factor that leaves their shorter side as large, px;
+            ``env_options``, keyword arguments of the environment.
         policy: acts; a text is ``"module:function"``. By default the action space is sampled.
 
     Raises:
@@ -53,9 +54,12 @@ def roll_out(
         RenderError: the environment renders no pictures.
     """
     act = load_target(policy, what="The policy") if isinstance(policy, str) else policy
-    stride = settings["frame_stride"]
+    stride, options = settings["frame_stride"], settings.get("env_options", {})
     env: gym.Env[Any, Any] = gym.make(
-        task.env_id, render_mode="rgb_array" if stride else None, disable_env_checker=True
+        task.env_id,
+        render_mode="rgb_array" if stride else None,
+        disable_env_checker=True,
+        **options,
     )
     with closing(env):
         _check_spaces(env, task)
@@ -68,6 +72,7 @@ def roll_out(
                 level=level,
                 seed=seed,
                 instruction=task.instruction,
+                env_options=dict(options),
                 info={} if policy is None else {"policy": name_policy(policy)},
             )
 

@@ -25,12 +25,19 @@ def _settings(
     frame_stride: int,
     frame_size: int,
     seed: int,
+    medium: str,
+    ends: str,
+    env_options: dict[str, Any],
 ) -> None:
     """The settings of a collection, and their types."""
 
 
 _NAMES = tuple(signature(_settings).parameters)
-_RANDOM_ACTIONS = ("u01", "box")
+_WORDS = {
+    "random_actions": ("u01", "box"),
+    "medium": ("half-way", "near-object"),
+    "ends": ("rest", "run-on"),
+}
 
 
 def complete_settings(tasks: Sequence[TaskSpec], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,7 +48,10 @@ def complete_settings(tasks: Sequence[TaskSpec], overrides: Mapping[str, Any]) -
         overrides: any of ``episodes`` (of a task and level, 1 to 1000), ``horizon`` (steps of an
             episode), ``random_actions`` (of level random: ``"box"``, the whole action space, or
             ``"u01"``), ``frame_stride`` (steps between pictures, 0 for none), ``frame_size``
-            (side of stored pictures, px) and ``seed`` (0 or more; by default 0).
+            (side of stored pictures, px), ``seed`` (0 or more; by default 0), ``medium`` (where a
+            medium script stops: ``"half-way"``, or ``"near-object"``, the VLP paper's flag),
+            ``ends`` (what a script does once the task is done: ``"rest"``, or ``"run-on"``) and
+            ``env_options`` (keyword arguments of the environment, such as ``{"hand_starts": "jittered"}``).
 
     Raises:
         UnknownNameError: there is no such setting, or no such environment.
@@ -59,6 +69,7 @@ def complete_settings(tasks: Sequence[TaskSpec], overrides: Mapping[str, Any]) -
             )
     own = {name: getattr(first.collecting, name) for name in _NAMES if name != "seed"}
     settings: dict[str, Any] = {**own, "seed": 0, **overrides}
+    settings["env_options"] = dict(settings["env_options"])
     if settings["horizon"] is None:
         settings["horizon"] = max(_limit(task) for task in tasks)
     return settings
@@ -81,10 +92,9 @@ def unusable_settings(tasks: Sequence[TaskSpec], settings: Mapping[str, Any]) ->
             f"{settings['episodes']} episodes; a task and level has {MAX_EPISODES} seeds to "
             "itself. Collect more with another seed, into another folder."
         )
-    if settings["random_actions"] not in _RANDOM_ACTIONS:
-        problems["random_actions"] = (
-            f"{settings['random_actions']!r}; expected {' or '.join(map(repr, _RANDOM_ACTIONS))}."
-        )
+    for name, words in _WORDS.items():
+        if settings[name] not in words:
+            problems[name] = f"{settings[name]!r}; expected {' or '.join(map(repr, words))}."
     for task in tasks:
         made_for = task.collecting
         if made_for.longest is not None and settings["horizon"] > made_for.longest:
@@ -96,10 +106,14 @@ def unusable_settings(tasks: Sequence[TaskSpec], settings: Mapping[str, Any]) ->
                 f"Episodes of {task.name} come with pictures; expected at least "
                 f"{made_for.least_stride}."
             )
-        if settings["random_actions"] == "u01" and not task.rollout:
-            problems["random_actions"] = (
-                f"'u01' is of scripts that know it, and {task.name} has none; expected 'box'."
-            )
+        of_scripts = {"random_actions": "u01", "medium": "near-object", "ends": "run-on"}
+        for name, word in of_scripts.items():
+            if settings[name] == word and not task.rollout:
+                other = next(other for other in _WORDS[name] if other != word)
+                problems[name] = (
+                    f"{word!r} is of scripts that know it, and {task.name} has none; expected "
+                    f"{other!r}."
+                )
     return problems
 
 

@@ -20,6 +20,8 @@ __all__ = ["Collection"]
 
 _MANIFEST = "collection.json"
 _TASK = "task.json"  # beside a task's levels, where its name alone does not say what it is
+# Settings that collections of earlier releases do not name, and what they then were.
+_ONCE_FIXED = {"medium": "half-way", "ends": "rest", "env_options": {}}
 _FACTS = ("env_id", "instruction", "success_key", "camera")  # of a task, as they are written there
 
 
@@ -39,7 +41,12 @@ class Collection:
         """
         root = Path(root)
         if (root / _MANIFEST).is_file():
-            cls._opened(root)  # which says what to do with a damaged one
+            earlier = cls._opened(root).settings  # which says what to do with a damaged one
+            settings = {
+                name: value
+                for name, value in settings.items()
+                if name in earlier or _ONCE_FIXED.get(name) != value
+            }
         folder = ResumableFolder.begin(root, settings, manifest=_MANIFEST, holds="collection")
         return cls(root, folder.settings)
 
@@ -68,6 +75,14 @@ class Collection:
             )
         advice = "Restore it, or collect into another folder."
         return cls(root, ResumableFolder.open(root, manifest=_MANIFEST, advice=advice).settings)
+
+    def setting(self, name: str) -> Any:
+        """One of `settings`, as it was where an earlier release did not note it.
+
+        Raises:
+            KeyError: it is no setting of a collection.
+        """
+        return self.settings[name] if name in self.settings else _ONCE_FIXED[name]
 
     def note_task(self, spec: TaskSpec, policies: Mapping[str, str]) -> None:
         """Store the description of a task that is not installed, and the policy of each level.

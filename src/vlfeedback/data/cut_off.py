@@ -1,4 +1,9 @@
-"""A trajectory that ends sooner, with the pictures that are left."""
+"""Trajectories that end sooner, with the pictures that are left: cut, or without their rest.
+
+A recording goes on after its episode: a script that has stopped, or is done, rests. Pairs of
+segments may need that rest, where an episode is shorter than a segment; a policy that learns from
+it stops half-way (`docs/standing_still.md`).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,7 @@ from vlfeedback.data.contents import DigestedFrames
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.types import Frames, Trajectory, rows_of
 
-__all__ = ["cut_off"]
+__all__ = ["cut_off", "without_rest"]
 
 _PER_ACTION = ("actions", "env_rewards", "rewards", "successes")
 
@@ -45,6 +50,27 @@ def cut_off(trajectory: Trajectory, length: int) -> Trajectory:
         terminated=False,
         truncated=True,
     )
+
+
+def without_rest(trajectory: Trajectory, *, least: int = 1) -> Trajectory:
+    """The episode without what was recorded after it: up to its actor's stop or first success.
+
+    One that ends with a success is terminated, another truncated.
+
+    Args:
+        trajectory: as it was recorded.
+        least: steps that are left of it even so; one that then goes on after its end is truncated.
+
+    Raises:
+        InvalidValueError: `least` is less than 1.
+    """
+    stop = len(trajectory) if trajectory.stopped_at is None else trajectory.stopped_at
+    success = trajectory.first_success
+    end = stop if success is None else min(stop, success + 1)
+    episode = cut_off(trajectory, max(end, least))
+    if success is None or len(episode) != success + 1:
+        return episode
+    return replace(episode, terminated=True, truncated=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

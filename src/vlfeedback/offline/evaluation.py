@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -68,6 +68,8 @@ class PolicyEvaluator:
             less; returns are then those of shorter episodes.
         success_key: entry of `info` that is truthy once the task is done; where an environment
             has none, no episode succeeds.
+        env_options: keyword arguments of `gym.make`: those of the environment that the policy's
+            data was recorded in (`vlfeedback.types.Trajectory.env_options`).
 
     Source: success is the maximum over time, as in CPL and the VLP paper.
     """
@@ -80,6 +82,7 @@ class PolicyEvaluator:
         horizon: int | None = None,
         stop_at_success: bool = False,
         success_key: str = "success",
+        env_options: Mapping[str, Any] | None = None,
     ) -> None:
         if not len(seeds):
             raise NeedsError("No seeds: an evaluation needs at least one episode.")
@@ -88,6 +91,12 @@ class PolicyEvaluator:
         self.seeds = tuple(int(seed) for seed in seeds)
         self.history: list[PolicyEvaluation] = []
         self._make = env
+        self._options = dict(env_options or {})
+        if self._options and callable(env):
+            raise InvalidValueError(
+                f"env_options={self._options} are of a Gymnasium id; what makes an environment "
+                "itself has to give them to it."
+            )
         self._horizon, self._stop, self._key = horizon, stop_at_success, success_key
         self._envs: list[gym.Env[Any, Any]] = []
 
@@ -156,8 +165,10 @@ class PolicyEvaluator:
         env = self._make
         if callable(env):
             env = f"{env.__module__}:{getattr(env, '__qualname__', type(env).__qualname__)}"
+        options = {"env_options": self._options} if self._options else {}
         return {
             "env": env,
+            **options,
             "seeds": list(self.seeds),
             "horizon": self._horizon,
             "stop_at_success": self._stop,
@@ -174,7 +185,7 @@ class PolicyEvaluator:
         if not self._envs:
             # The same environment again and again would do, one episode after the other; stepping
             # copies together calls the policy once for all of them.
-            make = self._make if callable(self._make) else _maker(self._make)
+            make = self._make if callable(self._make) else _maker(self._make, self._options)
             envs = [make() for _ in self.seeds]
             if not isinstance(envs[0].action_space, gym.spaces.Box):
                 raise NeedsError(
@@ -198,6 +209,7 @@ def evaluate_policy(
     horizon: int | None = None,
     stop_at_success: bool = False,
     success_key: str = "success",
+    env_options: Mapping[str, Any] | None = None,
 ) -> PolicyEvaluation:
     """Run a policy once on each seed; see `PolicyEvaluator`, which keeps its environments.
 
@@ -209,6 +221,7 @@ def evaluate_policy(
         horizon=horizon,
         stop_at_success=stop_at_success,
         success_key=success_key,
+        env_options=env_options,
     )
     try:
         return evaluator.evaluate(policy)
@@ -216,9 +229,9 @@ def evaluate_policy(
         evaluator.close()
 
 
-def _maker(env_id: str) -> Callable[[], gym.Env[Any, Any]]:
+def _maker(env_id: str, options: Mapping[str, Any]) -> Callable[[], gym.Env[Any, Any]]:
     def make() -> gym.Env[Any, Any]:
-        return gym.make(env_id, disable_env_checker=True)
+        return gym.make(env_id, disable_env_checker=True, **options)
 
     return make
 

@@ -1,8 +1,9 @@
-"""The trajectories of a sweep, and the pairs of segments drawn from them."""
+"""The trajectories of a sweep: what pairs are drawn from, and what policies learn from."""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,26 @@ import numpy as np
 
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.contents import CONTENTS, file_digest
-from vlfeedback.data.cut_off import cut_off
+from vlfeedback.data.cut_off import without_rest
 from vlfeedback.data.sampling import (
     SegmentPairList,
     sample_clustered_pairs,
     sample_segment_pairs,
 )
 from vlfeedback.data.trajectories import read_trajectories
-from vlfeedback.errors import NeedsError
-from vlfeedback.sweeps.specification import Sweep, is_collection
+from vlfeedback.errors import FileFormatError, NeedsError, UnknownNameError
+from vlfeedback.registry import suggest
+from vlfeedback.sweeps.specification import LearnerSpec, Sweep, is_collection
 from vlfeedback.types import Trajectory
 
-__all__ = ["check_data", "describe_data", "draw_pairs", "load_task"]
+__all__ = [
+    "check_data",
+    "describe_data",
+    "draw_pairs",
+    "env_options",
+    "episodes_to_learn",
+    "load_task",
+]
 
 
 def check_data(sweep: Sweep) -> None:
@@ -30,7 +39,8 @@ def check_data(sweep: Sweep) -> None:
     Raises:
         NeedsError: the sweep names no data, or a file lacks a task.
         FileNotFoundError: the data is not there, or a task or level of it is not.
-        FileFormatError: it cannot be read.
+        FileFormatError: it cannot be read, or was collected with other settings than the sweep
+            asks for.
     """
     if not sweep.data:
         raise NeedsError(f"{sweep.name} names no data; add --data FOLDER, or data = ... to it.")
@@ -39,6 +49,7 @@ def check_data(sweep: Sweep) -> None:
             load_task(sweep, task)
         return
     missing = Collection.open(Path(sweep.data)).missing(sweep.tasks, sweep.levels)
+    _check_collected(sweep, Collection.open(Path(sweep.data)))
     if missing:
         examples = ", ".join(f"{task}/{level}.h5" for task, level in missing[:3])
         raise FileNotFoundError(
@@ -65,8 +76,45 @@ def describe_data(sweep: Sweep, task: str) -> dict[str, Any]:
     return {"rest": sweep.rest, **description, CONTENTS: contents}
 
 
+def _check_collected(sweep: Sweep, collection: Collection) -> None:
+    """Refuse data that were made otherwise than the sweep says, such as from other starts."""
+    names = set(collection.settings) | {"medium", "ends", "env_options"}
+    for name, expected in sweep.collected.items():
+        if name not in names:
+            raise UnknownNameError(
+                f"{sweep.name} [collected]: a collection has no setting {name!r}. "
+                f"{suggest(name, sorted(names))}It has: {', '.join(sorted(names))}."
+            )
+        found = collection.setting(name)
+        if found != expected:
+            by_protocol = f"--protocol {sweep.protocol} " if sweep.protocol else ""
+            raise FileFormatError(
+                f"{sweep.data} was collected with {name}={found!r}, and {sweep.name} asks for "
+                f"{expected!r}. Collect its data: vlfeedback collect {by_protocol}--tasks "
+                f"{','.join(sweep.tasks)} --out FOLDER; or say {name} = ... in its [collected]."
+            )
+
+
+def env_options(sweep: Sweep, trajectories: Sequence[Trajectory]) -> dict[str, Any]:
+    """Keyword arguments of the environment that these were recorded in, which judges policies too.
+
+    Raises:
+        FileFormatError: they were recorded in different ones.
+    """
+    options = [trajectory.env_options for trajectory in trajectories]
+    other = next((one for one in options if one != options[0]), None)
+    if other is not None:
+        raise FileFormatError(
+            f"{sweep.data} has trajectories of environments with {options[0]} and with {other}; "
+            "a policy is judged in the one it learnt in. Keep them in files of their own."
+        )
+    return options[0]
+
+
 def load_task(sweep: Sweep, task: str) -> list[Trajectory]:
-    """All trajectories of a task; with ``rest = false`` they are cut where a script stopped.
+    """All trajectories of a task that pairs are drawn from and rewards are given to.
+
+    With ``rest = false`` they have no more rest than one segment needs.
 
     Raises:
         FileNotFoundError: they are not there.
@@ -75,9 +123,28 @@ def load_task(sweep: Sweep, task: str) -> list[Trajectory]:
     trajectories = _read(sweep, task)
     if sweep.rest:
         return trajectories
-    least = sweep.pairs.length
-    stops = [len(t) if t.stopped_at is None else t.stopped_at for t in trajectories]
-    return [cut_off(t, max(s, least)) for t, s in zip(trajectories, stops, strict=True)]
+    return [without_rest(t, least=sweep.pairs.length) for t in trajectories]
+
+
+def episodes_to_learn(
+    sweep: Sweep, learner: LearnerSpec, trajectories: Sequence[Trajectory]
+) -> list[Trajectory]:
+    """What a policy learns from, of `load_task`'s: no rest at all, and of its levels alone.
+
+    Raises:
+        NeedsError: there is none of its levels.
+    """
+    episodes = [
+        trajectory if sweep.rest else without_rest(trajectory)
+        for trajectory in trajectories
+        if learner.levels is None or trajectory.level in learner.levels
+    ]
+    if not episodes:
+        raise NeedsError(
+            f"No trajectory is of the levels {learner.levels} of [learners.{learner.name}]; those "
+            f"of {sweep.data} are {sorted({t.level for t in trajectories})}."
+        )
+    return episodes
 
 
 def _read(sweep: Sweep, task: str) -> list[Trajectory]:

@@ -57,6 +57,8 @@ class Run:
         """All that the result depends on."""
         learner = asdict(self.learner)
         del learner["name"]
+        if learner["levels"] is None:
+            del learner["levels"]  # as rows of earlier releases have it
         feedback = self.feedback
         own = sweep.own_task(self.task)
         task_facts = {} if own is None else {"env_id": own.env_id, "success_key": own.success_key}

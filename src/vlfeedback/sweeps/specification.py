@@ -49,6 +49,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.foreign_files import reading
 from vlfeedback.errors import FileFormatError, UnknownNameError
+from vlfeedback.protocols import get_protocol
 from vlfeedback.registry import suggest
 from vlfeedback.reports.published import PUBLISHED
 from vlfeedback.setting_types import is_of_type
@@ -133,6 +134,7 @@ class LearnerSpec:
     steps: int | None = None  # gradient steps, where they are not those of the sweep
     every: int | None = None  # of them between evaluations, where not those of [evaluation]
     settings: Mapping[str, Any] = field(default_factory=dict)  # instead of the preset's
+    levels: tuple[str, ...] | None = None  # of trajectories it learns from, if not the sweep's
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +149,13 @@ class Sweep:
     labels: tuple[SourceSpec, ...] = ()
     rewards: tuple[SourceSpec, ...] = ()
     data: str = ""  # a collection's folder, or an .h5 file of trajectories
+    protocol: str = ""  # of `vlfeedback.protocols`: what is said here stands above it
+    # Settings that the collection has to have been made with; those that are not named may differ.
+    collected: Mapping[str, Any] = field(default_factory=dict)
     levels: tuple[str, ...] = ("expert", "medium", "random")  # of a collection
-    # False: trajectories end where their script stopped, as the VLP paper's medium ones do, but not
-    # before one segment's length; a script that has stopped rests otherwise, and is seen to idle.
+    # False: policies learn from episodes that end at their script's stop, or with success, as the
+    # VLP paper's do. Pairs are drawn from episodes of one segment's length at least: a shorter one
+    # goes on, and rests, for the pair alone.
     rest: bool = True
     steps: int = 100_000  # gradient steps (VLP paper, Table 8)
     pairs: Pairs = field(default_factory=Pairs)
@@ -188,7 +194,7 @@ def parse_sweep(table: Mapping[str, Any], *, name: str, where: str) -> Sweep:
         UnknownNameError: a key, task or published figure that does not exist; the message
             suggests the nearest.
     """
-    values = dict(table)
+    values = _with_protocol(table, where)
     for section in ("labels", "rewards", "learners", "pairs", "evaluation", "paper", "own_tasks"):
         if not isinstance(values.get(section, {}), dict):
             raise FileFormatError(f"{where}: {section} is {values[section]!r}; expected a table.")
@@ -211,6 +217,22 @@ def parse_sweep(table: Mapping[str, Any], *, name: str, where: str) -> Sweep:
     sweep = _build(Sweep, {**values, "name": name}, where)
     _check(sweep, where)
     return sweep
+
+
+def _with_protocol(table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The tables of a file, on top of those of its protocol."""
+    name = table.get("protocol", "")
+    if name == "":
+        return dict(table)
+    if not isinstance(name, str):
+        raise FileFormatError(f"{where}: protocol is {name!r}; expected a text.")
+    protocol = get_protocol(name)
+    values = {**protocol.sweep, **table}
+    for section, own in {**protocol.sweep, "collected": protocol.collecting}.items():
+        given = table.get(section, {})
+        if isinstance(own, Mapping) and isinstance(given, Mapping):
+            values[section] = {**own, **given}
+    return values
 
 
 def _own_tasks(values: Mapping[str, Any], where: str) -> list[TaskSpec]:
@@ -321,6 +343,14 @@ def _check(sweep: Sweep, where: str) -> None:
             for key, number in (("steps", learner.steps), ("every", learner.every))
         },
     }
+    for learner in sweep.learners:
+        if learner.levels is not None:
+            _check_list(learner.levels, f"[learners.{learner.name}] levels", where)
+            if unknown := sorted(set(learner.levels) - set(sweep.levels)):
+                raise FileFormatError(
+                    f"{where}: [learners.{learner.name}] levels name {', '.join(unknown)}, and "
+                    f"the sweep reads {', '.join(sweep.levels)}; add them to its levels."
+                )
     for key, number in at_least_one.items():
         if number < 1:
             raise FileFormatError(f"{where}: {key} is {number}; expected at least 1.")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from vlfeedback.data.provenance import describe_machine
 from vlfeedback.offline.evaluation import PolicyEvaluator
 from vlfeedback.offline.train import train_policy
-from vlfeedback.sweeps.data import describe_data, load_task
+from vlfeedback.sweeps.data import describe_data, env_options, episodes_to_learn, load_task
 from vlfeedback.sweeps.feedback import read_labels, read_rewards
 from vlfeedback.sweeps.folder import SweepFolder
 from vlfeedback.sweeps.runs import Run
@@ -53,12 +54,12 @@ def train(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
     progress.parent.mkdir(parents=True, exist_ok=True)
     policy = train_policy(
         run.learner.learner,
-        trajectories=trajectories,
+        trajectories=episodes_to_learn(sweep, run.learner, trajectories),
         preferences=preferences,
         preset=run.learner.preset,
         n_steps=run.steps,
         seed=run.seed,
-        evaluator=_evaluator(sweep, run.task),
+        evaluator=_evaluator(sweep, run.task, env_options(sweep, trajectories)),
         eval_every=run.learner.every or sweep.evaluation.every,
         n_threads=1,
         report=report,
@@ -75,7 +76,7 @@ def train(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
     }
 
 
-def _evaluator(sweep: Sweep, task: str) -> PolicyEvaluator:
+def _evaluator(sweep: Sweep, task: str, options: Mapping[str, Any]) -> PolicyEvaluator:
     spec, settings = sweep.task(task), sweep.evaluation
     return PolicyEvaluator(
         spec.env_id,
@@ -83,4 +84,5 @@ def _evaluator(sweep: Sweep, task: str) -> PolicyEvaluator:
         horizon=settings.horizon,
         stop_at_success=settings.stop_at_success,
         success_key=spec.success_key,
+        env_options=options,
     )

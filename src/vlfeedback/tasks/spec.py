@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.registry import gym_name
@@ -25,6 +27,10 @@ class CollectionDefaults:
         frame_stride: steps between pictures; 0 for none.
         least_stride: smallest `frame_stride`: 1 where episodes always have pictures.
         frame_size: side of stored pictures, px.
+        medium: where a medium script stops: "half-way" or, as the VLP paper has it,
+            "near-object".
+        ends: what a script does once the task is done: "rest", or "run-on".
+        env_options: keyword arguments of the environment; JSON values.
     """
 
     episodes: int = 32
@@ -34,6 +40,9 @@ class CollectionDefaults:
     frame_stride: int = 7
     least_stride: int = 0
     frame_size: int = 224
+    medium: str = "half-way"
+    ends: str = "rest"
+    env_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ _FACTS: Mapping[str, str] = {
     "seed": "seed",
     "stop": "stopped_at",
     "instruction": "instruction",
+    "env_options": "env_options",
 }
 _ARRAYS: Mapping[str, type[np.generic] | None] = {
     "observations": None,
@@ -115,6 +116,8 @@ class Trajectory:
         seed: that the environment was reset with and actions were drawn from.
         stopped_at: step from which the actor rests; L where it never did.
         instruction: what the recording says the task is.
+        env_options: keyword arguments its environment was made with, JSON values; what acts in an
+            environment of other ones acts somewhere else.
         last_observation_repeated: the last observation is the one before it once more, since the
             format keeps none after the last action. Of a truncated episode the last transition
             must then not be learnt from.
@@ -149,6 +152,7 @@ class Trajectory:
     seed: int | None = None
     stopped_at: int | None = None
     instruction: str = ""
+    env_options: dict[str, Any] = field(default_factory=dict)
     last_observation_repeated: bool = False
 
     def __post_init__(self) -> None:
@@ -192,7 +196,7 @@ class Trajectory:
     def facts(self) -> dict[str, Any]:
         """`info` together with what is known of the episode, as files keep them; JSON values."""
         values = {key: getattr(self, name) for key, name in _FACTS.items()}
-        facts = {key: value for key, value in values.items() if value not in ("", None)}
+        facts = {key: value for key, value in values.items() if value not in ("", None, {})}
         if self.last_observation_repeated:
             facts[_LAST_OBSERVATION] = "repeated"
         return facts | self.info
