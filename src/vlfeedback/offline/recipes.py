@@ -9,10 +9,12 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vlfeedback.data.cut_off import as_trajectory
 from vlfeedback.data.learning_checks import check_action_range
 from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.errors import InvalidValueError, NeedsError
@@ -22,6 +24,7 @@ from vlfeedback.offline.settings import configured
 from vlfeedback.offline.training_loop import D3rlpyTraining, DiffusionTraining, Training
 from vlfeedback.optional import import_d3rlpy
 from vlfeedback.setting_types import checked_settings
+from vlfeedback.types import Trajectory
 
 if TYPE_CHECKING:
     from vlfeedback.models.reward.model import RewardModel
@@ -43,7 +46,8 @@ __all__ = [
 _OFFLINE = "vlfeedback.offline"
 _TRANSITIONS = "transition_buffer:TransitionBuffer"
 _REWARD_SCALES = {"standardised": True, "raw": False}  # whether `LearnedReward` normalises
-_OF_TRANSITIONS = ("standardise", "trust_terminals")  # its settings
+_LEARNS_FROM = ("trajectories", "segments")
+_OF_TRANSITIONS = ("standardise", "terminals", "trust_terminals")  # its settings
 _OF_REWARDS = (*_OF_TRANSITIONS, "rewards")  # where the learner may choose whose rewards it reads
 _PAIRS = "preference_buffer:PreferenceBuffer"
 
@@ -113,8 +117,14 @@ def _p_iql(inputs: LearnerInputs) -> Training:
     from vlfeedback.scoring.relabel import relabel
 
     assert inputs.trajectories is not None  # `Learner.prepare`
-    own = ("reward_model", "reward_training", "reward_scale")
+    own = ("reward_model", "reward_training", "reward_scale", "learns_from")
     settings, options = _split(inputs.settings, own)
+    learns_from = options.get("learns_from", "trajectories")
+    if learns_from not in _LEARNS_FROM:
+        raise InvalidValueError(
+            f"learns_from={learns_from!r}; expected 'trajectories' (all of them) or 'segments' "
+            "(those of the answered pairs alone, as CPL's code has it)."
+        )
     scale = options.get("reward_scale", "standardised")
     if scale not in _REWARD_SCALES:
         raise InvalidValueError(
@@ -122,9 +132,10 @@ def _p_iql(inputs: LearnerInputs) -> Training:
             "steps of the pairs, cut at 5) or 'raw' (as the reward model gives them)."
         )
     model, outcome = _reward_model(inputs, options)
+    episodes = inputs.trajectories if learns_from == "trajectories" else _segments(inputs)
     relabelled = list(
         relabel(
-            inputs.trajectories,
+            episodes,
             LearnedReward(model, normalise=_REWARD_SCALES[scale]),
             resume=None if inputs.folder is None else inputs.folder / "rewards",
             report=inputs.report,
@@ -134,6 +145,16 @@ def _p_iql(inputs: LearnerInputs) -> Training:
     training.notes["reward_model"] = outcome
     training.files["reward.safetensors"] = model.save
     return training
+
+
+def _segments(inputs: LearnerInputs) -> list[Trajectory]:
+    """Every segment of the answered pairs, as an episode that was cut off."""
+    assert inputs.preferences is not None  # `Learner.prepare`
+    sides = chain.from_iterable(inputs.preferences.answered().pairs)
+    return [
+        as_trajectory(segment, id=f"{segment.trajectory.id}/segment-{k}")
+        for k, segment in enumerate(sides)
+    ]
 
 
 def _reward_model(
@@ -184,13 +205,14 @@ def _ipl(inputs: LearnerInputs) -> Training:
     """With ``replay=True`` also transitions of the trajectories, which no pair need show."""
     settings, options = _split(inputs.settings, ("replay",))
     options = checked_settings(_replaying, options, of="IPL")
+    settings, ends = _split(settings, ("terminals", "trust_terminals"), _TRANSITIONS)
     training = _on_pairs("ipl:IPLConfig", replace(inputs, settings=settings))
     if options.get("replay"):
         if inputs.trajectories is None:
             raise NeedsError("replay=True reads trajectories and got none; pass trajectories=...")
         check_action_range(inputs.actions(["trajectories"]))
         training.policy.replay = _load(_TRANSITIONS)(
-            inputs.trajectories, rewards="none", seed=inputs.seed
+            inputs.trajectories, rewards="none", seed=inputs.seed, **ends
         )
     return training
 

@@ -43,7 +43,8 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
     L actions make L transitions, each with the state that followed it; where the last one is not
     known (``info["last_observation"] == "repeated"``), a time limit costs one. Numbers are held as
     float32, pictures as the uint8 they are. Only `Trajectory.terminated` makes a last transition
-    terminal; a time limit never does, so that values are learnt through it.
+    terminal; a time limit never does, so that values are learnt through it. With
+    ``terminals=False`` nothing does.
 
     Args:
         trajectories: of one task; whole numbers as actions, (L,) or (L, 1), are discrete ones.
@@ -51,6 +52,8 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
             environment's own; ``"none"`` gives zeros, for learners that read none.
         standardise: subtract the mean reward of all transitions and divide by the standard
             deviation; a constant reward is left as it is.
+        terminals: False: no transition is terminal, and values are learnt through every end, as if
+            all were time limits (CPL's code).
         trust_terminals: believe trajectories that all terminate at the same length.
         channels: where pictures as observations have theirs, which become first as d3rlpy has
             them; see `vlfeedback.adapters.d3rlpy.to_replay_buffer`.
@@ -74,6 +77,7 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
         *,
         rewards: str = "source",
         standardise: bool = False,
+        terminals: bool = True,
         trust_terminals: bool = False,
         channels: str | None = None,
         seed: int = 0,
@@ -81,6 +85,8 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
         episodes = list(trajectories)
         if not episodes:
             raise NeedsError("There is no trajectory to learn from; pass at least one.")
+        if not terminals:
+            episodes = [replace(episode, terminated=False, truncated=True) for episode in episodes]
         check_terminals(
             [len(episode) for episode in episodes],
             [episode.terminated for episode in episodes],
