@@ -22,6 +22,7 @@ from vlfeedback.offline.learners import Learner, LearnerInputs
 from vlfeedback.offline.scalers import make_action_scaler, make_observation_scaler
 from vlfeedback.offline.settings import configured
 from vlfeedback.offline.training_loop import D3rlpyTraining, DiffusionTraining, Training
+from vlfeedback.offline.untrained import UniformActions, UntrainedTraining
 from vlfeedback.optional import import_d3rlpy
 from vlfeedback.setting_types import checked_settings
 from vlfeedback.types import Trajectory
@@ -39,7 +40,9 @@ __all__ = [
     "IQL",
     "IQL_AVERAGE",
     "IQL_D3RLPY",
+    "NOTHING",
     "P_IQL",
+    "RANDOM",
     "SFT",
 ]
 
@@ -227,6 +230,29 @@ def _diffusion(inputs: LearnerInputs) -> Training:
     return DiffusionTraining(policy, inputs.trajectories or ())
 
 
+def _nothing(inputs: LearnerInputs) -> Training:
+    checked_settings(_no_settings, inputs.settings, of="learner 'nothing'")
+    return _untrained(inputs, low=0.0, high=0.0)
+
+
+def _random(inputs: LearnerInputs) -> Training:
+    bounds = checked_settings(_bounds, inputs.settings, of="learner 'random'")
+    return _untrained(inputs, **bounds)
+
+
+def _untrained(inputs: LearnerInputs, **bounds: Any) -> Training:
+    size = inputs.actions(["trajectories"])[0].shape[1]
+    return UntrainedTraining(UniformActions(size, **bounds, seed=inputs.seed))
+
+
+def _no_settings() -> None:
+    """What doing nothing is told."""
+
+
+def _bounds(*, low: float | list[float] = -1.0, high: float | list[float] = 1.0) -> None:
+    """What random actions are told."""
+
+
 def _split(
     settings: Mapping[str, Any], names: Sequence[str], taker: str = ""
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -294,3 +320,15 @@ SFT = _learner(
 )
 BC = _learner("behaviour cloning of all trajectories", ("trajectories",), _bc)
 DIFFUSION = _learner("Diffusion Policy", ("trajectories",), _diffusion, any_actions=True)
+NOTHING = _learner(
+    "actions of zero, or the nearest that the environment takes; learns nothing",
+    ("trajectories",),
+    _nothing,
+    any_actions=True,
+)
+RANDOM = _learner(
+    "uniform actions in [-1, 1], or between the settings low and high; learns nothing",
+    ("trajectories",),
+    _random,
+    any_actions=True,
+)
