@@ -39,7 +39,8 @@ class TrainedPolicy:
         curve: empty without an evaluator.
         seconds: wall time, evaluations included.
         config: JSON values: learner, settings, seed, steps and digests of the data.
-        notes: such as on the reward model of P-IQL.
+        notes: on the reward model of P-IQL (``"reward_model"``), and of IQL, P-IQL and IPL what the
+            policy's weights sit on (``"weights"``, see `vlfeedback.offline.weight_notes`).
     """
 
     algo: Any

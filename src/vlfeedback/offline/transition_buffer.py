@@ -32,6 +32,7 @@ from vlfeedback.data.learning_checks import (
 )
 from vlfeedback.data.picture_layout import move_channels
 from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.offline.weight_notes import Steps
 from vlfeedback.types import Trajectory
 
 __all__ = ["TransitionBuffer"]
@@ -107,6 +108,7 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
         terminated = np.array([episode.terminated for episode in episodes])
         self._terminals[np.cumsum(lengths) - 1, 0] = terminated
         self._terminated = terminated
+        self._levels = np.repeat([episode.level for episode in episodes], lengths)
         self._rng = np.random.default_rng(seed)
 
     def __len__(self) -> int:
@@ -138,6 +140,15 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
             terminals=self._terminals.take(indices, axis=0),
             intervals=np.ones((batch_size, 1), dtype=np.float32),
             transitions=_Transitions(self, rows),
+        )
+
+    def steps(self) -> Steps:
+        """Every transition once, trajectory by trajectory."""
+        return Steps(
+            self._observations.take(self._rows, axis=0).astype(np.float32, copy=False),
+            self._actions.take(self._rows, axis=0),
+            self.rewards,
+            self._levels,
         )
 
     def sample_transition(self) -> Transition:
