@@ -102,6 +102,20 @@ BEFORE = {
             (crowd / name).write_bytes(pickle.dumps(np.array(rows)))
     """,
     "plugins.md": f"import sys; sys.path.insert(0, {str(PLUGIN)!r})",
+    "standing_still.md": """
+        import numpy as np
+        import vlfeedback
+        from vlfeedback.offline import train_policy
+        draw = np.random.default_rng(0)
+        episode = vlfeedback.Trajectory(
+            observations=draw.normal(size=(31, 3)).astype(np.float32),
+            actions=draw.uniform(-1, 1, (30, 2)).astype(np.float32),
+            rewards=draw.normal(size=30).astype(np.float32),
+            truncated=True,
+            level="expert",
+        )
+        train_policy("iql", trajectories=[episode], n_steps=2, seed=0, out="policy")
+    """,
     "sources.md": """
         import gymnasium as gym, numpy as np, vlfeedback
         from PIL import Image

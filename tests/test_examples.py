@@ -162,6 +162,19 @@ def test_frozen_encoders_are_asked_in_five_ways_and_goals_end_at_distance_zero()
     assert first < 0 and last == 0  # the goal is the last picture
 
 
+def test_a_policy_that_stands_still_is_looked_into() -> None:
+    """Each level's episodes, then four policies, two of which are cloned by weights."""
+    printed = run("08_standing_still", "--steps", "20", "--episodes", "1")
+    levels = re.findall(r"^\W+(expert|medium|random) \W+150 \W+(\d+)%", printed, re.MULTILINE)
+    assert [name for name, _ in levels] == ["expert", "medium", "random"]
+    shares = {name: int(share) for name, share in levels}
+    assert shares["random"] == 0 and min(shares["expert"], shares["medium"]) > 20
+    for policy in ("does nothing", "cloning, without rest"):
+        assert re.search(rf"^\W+{policy}\W+\d+%\W+\d+\W+$", printed, re.MULTILINE)
+    for policy in ("IQL, with rest", "IQL, without rest"):
+        assert re.search(rf"^\W+{policy}\W+\d+%\W+\d+(\W+\d+%){{2}}\W+$", printed, re.MULTILINE)
+
+
 @every_example
 def test_an_example_uses_public_names_only(script: Path) -> None:
     tree = ast.parse(script.read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ __all__ = [
     "ROOT",
     "WEIGHTS",
     "hardware",
+    "is_there",
     "load",
     "machine",
     "number",
@@ -24,6 +25,11 @@ __all__ = [
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 WEIGHTS = ROOT / "src" / "vlfeedback" / "weights"
+
+
+def is_there(name: str) -> bool:
+    """Whether this result file is committed."""
+    return (RESULTS / f"{name}.json").is_file()
 
 
 def load(name: str) -> dict[str, Any]:

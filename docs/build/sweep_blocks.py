@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from statistics import mean, stdev
+from typing import Any
 
-from results import load
+from results import is_there, load, table
 
 from vlfeedback.reports.sweep_page import markdown_table
 
@@ -29,6 +30,45 @@ def table_with_returns(name: str) -> str:
     return f"{sweep_table(name)}\n\nReturns, mean over the last half of the evaluations: {spreads}."
 
 
+def weights_table(name: str) -> str:
+    """What the policies' weights sat on, means over the runs of each row that notes it."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for run in load(name)["runs"].values():
+        if "weights" in run["notes"]:
+            key = (run["settings"]["task"], run["compared"])
+            found.setdefault(key, []).append(run["notes"]["weights"])
+    head = ("task", "source / learner", *_WEIGHTS)
+    rows = [
+        [task, compared.replace("/", " / "), *(_mean(map(get, notes)) for get in _WEIGHTS.values())]
+        for (task, compared), notes in found.items()
+    ]
+    return "\n".join(table(head, rows))
+
+
+_WEIGHTS: Mapping[str, Callable[[dict[str, Any]], float | None]] = {
+    "effective share of the steps": lambda w: w["effective_share"],
+    "share clipped": lambda w: w["clipped"],
+    "experts' share of the weight": lambda w: w["weight_by_level"].get("expert"),
+    "experts' share of the steps": lambda w: w["steps_by_level"].get("expert"),
+    "mean value": lambda w: w["mean_value"],
+    "mean advantage": lambda w: w["mean_advantage"],
+    "mean reward": lambda w: w.get("mean_reward"),
+    "its deviation": lambda w: w.get("reward_deviation"),
+}
+
+
+def if_measured(block: Callable[[str], str], name: str) -> str:
+    """The block, or that there are no figures yet."""
+    if not is_there(name):
+        return f"Not measured yet: there is no `benchmarks/results/{name}.json`."
+    return block(name)
+
+
+def _mean(values: Iterable[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{mean(known):.3g}" if known else "-"
+
+
 def _spread(returns: list[float]) -> str:
     return (
         f"{mean(returns):,.0f} ± {stdev(returns):,.0f}"
@@ -40,5 +80,7 @@ def _spread(returns: list[float]) -> str:
 SWEEP_BLOCKS: Mapping[str, Callable[[], str]] = {
     "sweep-cartpole": partial(sweep_table, "sweep_cartpole"),
     "sweep-vlp-table-two": partial(sweep_table, "sweep_vlp_table_2"),
+    "sweep-causes": partial(if_measured, sweep_table, "sweep_causes"),
+    "sweep-causes-weights": partial(if_measured, weights_table, "sweep_causes"),
     "sweep-drawer-open": partial(table_with_returns, "sweep_drawer_open"),
 }

@@ -23,6 +23,7 @@ PAGES = (
     ROOT / "docs" / "choose_a_source.md",
     ROOT / "docs" / "offline.md",
     ROOT / "docs" / "sources.md",
+    ROOT / "docs" / "standing_still.md",
     WEIGHTS / "vlp.mt45.md",
     WEIGHTS / "vlp.mt50.md",
 )

@@ -5,6 +5,7 @@ The one list of them: ``__init__.py`` reads it, and so do type checkers and edit
 
 from vlfeedback import adapters as adapters
 from vlfeedback._version import __version__ as __version__
+from vlfeedback.data.cut_off import without_rest as without_rest
 from vlfeedback.data.preferences import PreferenceDataset as PreferenceDataset
 from vlfeedback.data.sampling import sample_segment_pairs as sample_segment_pairs
 from vlfeedback.models.reward.fit import fit_reward_model as fit_reward_model
