@@ -17,7 +17,6 @@ from vlfeedback.sweeps.folder import SweepFolder
 from vlfeedback.sweeps.results import summarise_sweep
 from vlfeedback.sweeps.runs import expand
 from vlfeedback.sweeps.training import train
-from vlfeedback.testing import PointReachEnv
 from vlfeedback.types import Trajectory
 
 TABLE: dict[str, Any] = {
@@ -41,10 +40,13 @@ TABLE: dict[str, Any] = {
 @pytest.fixture
 def rows(tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
     """Trains all runs of the sweep with these changes, and gives its results."""
-    gym.register("Dot-v0", PointReachEnv, max_episode_steps=5)
+    gym.register("Dot-v0", "vlfeedback.testing.point_reach:PointReachEnv", max_episode_steps=5)
     path = tmp_path / "dot.h5"
     rng = np.random.default_rng(0)
-    moves = {"expert": np.full((4, 1), 0.9, np.float32), "random": rng.uniform(-1, 1, (4, 1))}
+    moves: dict[str, np.ndarray] = {
+        "expert": np.full((4, 1), 0.9),
+        "random": rng.uniform(-1, 1, (4, 1)),
+    }
     write_trajectories(
         path,
         [

@@ -382,9 +382,10 @@ def test_the_model_says_how_it_was_trained(planted: PreferenceDataset) -> None:
 def test_steps_are_counted_in_batches_and_go_on_over_passes(planted: PreferenceDataset) -> None:
     """20 pairs are 3 batches of at most 8: 6 steps are 2 passes, and 7 begin a third."""
     pairs = planted.take(slice(20))
-    by_steps, whole, part, by_passes = (
-        fit(pairs, training=replace(ALL, batch_size=8, **how))
-        for how in ({"steps": 6}, {"steps": 9}, {"steps": 7}, {"epochs": 2})
+    training = replace(ALL, batch_size=8)
+    by_passes = fit(pairs, training=replace(training, epochs=2))
+    by_steps, whole, part = (
+        fit(pairs, training=replace(training, steps=steps)) for steps in (6, 9, 7)
     )
     assert by_steps[0].digest() == by_passes[0].digest()
     assert [report.epochs for _, report in (by_steps, whole, part)] == [2, 3, 3]
