@@ -24,9 +24,11 @@ def test_only_the_environments_own_reward_reads_the_environments_reward() -> Non
         path.name
         for room in ("rewards", "preferences", "encoders")
         for path in (PACKAGE / room).glob("*.py")
-        if re.search(r"\.env_rewards\b|\[.env_reward.\]", path.read_text(encoding="utf-8"))
+        if re.search(
+            r"\.(env_rewards|successes)\b|\[.env_reward.\]", path.read_text(encoding="utf-8")
+        )
     }
-    assert readers == {"env_reward.py", "teacher.py"}
+    assert readers == {"env_reward.py", "success.py", "teacher.py"}
 
 
 @pytest.mark.parametrize("name", sorted(set(vlfeedback.__all__) - {"__version__"}))

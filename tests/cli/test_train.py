@@ -12,6 +12,7 @@ import pytest
 
 from vlfeedback.adapters import npz
 from vlfeedback.cli import main
+from vlfeedback.data.cut_off import cut_off
 from vlfeedback.data.sampling import sample_segment_pairs
 from vlfeedback.data.trajectories import write_trajectories
 from vlfeedback.offline import PolicyEvaluator, TrainedPolicy, train_policy
@@ -190,3 +191,69 @@ def test_a_folder_of_another_training_is_refused_and_a_failed_begin_is_not(run: 
     code, _, message = run(*arguments, "--seed", "5")
     assert code == 1
     assert "p was begun with other settings: seed was 0 and is 5. Choose another" in message
+
+
+def scripted(seed: int, level: str, stop: int) -> Trajectory:
+    return replace(episode(seed), level=level, stopped_at=stop)
+
+
+SCRIPTED = [scripted(0, "expert", 12), scripted(1, "medium", 5), scripted(2, "random", 20)]
+
+
+def test_how_a_script_rests_is_not_learnt_from_unless_it_is_asked_for(run: Run) -> None:
+    write_trajectories(Path("scripted.h5"), SCRIPTED)
+    arguments = ("--learner", "bc", "--data", "scripted.h5", *SMOKE[:-1], "0")
+    code, said, message = run(*arguments, "--out", "without")
+    assert code == 0, message
+    assert "Learning from 37 of 60 steps: the others were recorded after their script's" in said
+    _, said, _ = run(*arguments, "--rest", "--out", "with")
+    assert "Learning from" not in said
+    parts = [cut_off(t, stop) for t, stop in zip(SCRIPTED, (12, 5, 20), strict=True)]
+    for place, learnt in (("without", parts), ("with", SCRIPTED)):
+        expected = train_policy("bc", trajectories=learnt, preset="smoke", n_steps=6, seed=0)
+        found = TrainedPolicy.load(place).config["trajectories"]
+        assert found == expected.config["trajectories"]
+
+
+def test_episodes_that_do_not_know_where_they_stop_are_whole(run: Run) -> None:
+    """A pole that is upright at once is balanced on: a success ends nothing."""
+    upright = [replace(t, successes=np.ones(20, np.bool_)) for t in EPISODES]
+    write_trajectories(Path("upright.h5"), upright)
+    code, said, message = run(
+        "--learner", "bc", "--data", "upright.h5", *SMOKE[:-1], "0", "--out", "policy"
+    )
+    assert code == 0 and "Learning from" not in said, message
+
+
+def test_levels_choose_what_is_learnt_from(run: Run) -> None:
+    write_trajectories(Path("scripted.h5"), SCRIPTED)
+    arguments = ("--learner", "bc", "--data", "scripted.h5", *SMOKE[:-1], "0", "--out", "policy")
+    code, said, message = run(*arguments, "--levels", "expert,medium")
+    assert code == 0, message
+    assert "Learning from 17 of 40 steps" in said
+    code, _, message = run(*arguments, "--levels", "experts")
+    assert code == 1
+    assert "levels ['experts']; those of scripted.h5 are ['expert', 'medium', 'random']" in message
+    pairs = sample_segment_pairs(SCRIPTED, 5, 8, rng=np.random.default_rng(0))
+    label_pairs(pairs, make_preference_source("teacher"), save_to=Path("labels.parquet"))
+    of_pairs = ("--learner", "cpl", "--labels", "labels.parquet")
+    code, _, message = run(*arguments, *of_pairs, "--levels", "expert")
+    assert (
+        code == 1 and "cpl learns from labelled pairs alone; leave --levels expert out" in message
+    )
+
+
+def test_a_policy_is_judged_in_an_environment_made_as_that_of_its_data(run: Run) -> None:
+    made = [replace(t, env_options={"max_episode_steps": 7}) for t in EPISODES]
+    write_trajectories(Path("short.h5"), made)
+    arguments = ("--learner", "bc", *SMOKE)
+    code, _, message = run(*arguments, "--data", "short.h5", "--out", "policy")
+    assert code == 0, message
+    options = {"max_episode_steps": 7}
+    judge = PolicyEvaluator(get_task(TASK).env_id, seeds=range(2), env_options=options)
+    trained = TrainedPolicy.load("policy")
+    assert trained.curve.returns[-1].tolist() == judge.evaluate(trained.algo).returns.tolist()
+    write_trajectories(Path("mixed.h5"), [*EPISODES[:2], *made[2:]])
+    code, _, message = run(*arguments, "--data", "mixed.h5", "--out", "other")
+    assert code == 1
+    assert "mixed.h5 has trajectories of environments with {} and with {'max_episode_st" in message

@@ -1,9 +1,11 @@
 """Trajectories that end sooner than they were recorded."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from vlfeedback.data.cut_off import cut_off, without_rest
+from vlfeedback.data.cut_off import as_trajectory, cut_off, without_rest
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.types import ArrayFrames, Trajectory
 
@@ -91,3 +93,25 @@ def test_a_short_episode_keeps_as_much_rest_as_a_segment_needs() -> None:
     assert len(episode) == 5
     assert episode.truncated and not episode.terminated
     assert len(without_rest(recorded(success=7), least=5)) == 8
+
+
+def test_a_segment_becomes_an_episode_that_was_cut_off(trajectory: Trajectory) -> None:
+    """Steps 2, 3 and 4, and the state after them, which is 5."""
+    episode = as_trajectory(trajectory.segment(2, 3), id="b")
+    np.testing.assert_array_equal(episode.observations[:, 0], [2, 3, 4, 5])
+    np.testing.assert_array_equal(episode.actions[:, 0], [2, 3, 4])
+    np.testing.assert_array_equal(episode.successes, [False, False, True])
+    assert (episode.id, episode.stopped_at, episode.first_success) == ("b", 1, 2)
+    assert episode.truncated and not episode.terminated
+    frames = episode.frames
+    assert frames is not None
+    np.testing.assert_array_equal(frames.times, [0, 2])
+    np.testing.assert_array_equal(frames.read([2, 0])[:, 0, 0, 0], [4, 2])
+    with pytest.raises(NeedsError, match="State 4 was not rendered"):
+        frames.read([4])
+
+
+def test_only_the_last_segment_may_lack_the_state_after_it(trajectory: Trajectory) -> None:
+    known = replace(trajectory, last_observation_repeated=True)
+    first, last = (as_trajectory(known.segment(start, 3), id="b") for start in (0, 3))
+    assert (first.last_observation_repeated, last.last_observation_repeated) == (False, True)

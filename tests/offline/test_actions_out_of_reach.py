@@ -14,7 +14,7 @@ from vlfeedback.offline import PreferenceBuffer, TrainedPolicy, list_learners, t
 
 STATE = np.zeros((1, 3), np.float32)
 FAST: dict[str, Any] = {"preset": "smoke", "seed": 0}
-REACH_ANY = {"diffusion"}
+REACH_ANY = {"diffusion", "nothing", "random"}
 
 
 def data(*levels: float) -> tuple[list[Trajectory], PreferenceDataset]:

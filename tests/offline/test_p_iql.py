@@ -102,3 +102,25 @@ def test_a_scale_of_another_name_is_refused_before_anything_is_trained(
 ) -> None:
     with pytest.raises(InvalidValueError, match=r"reward_scale='std'; expected 'standardised' "):
         rewards_that_are_learnt_from(trajectories, preferences, reward_scale="std")
+
+
+def test_it_may_learn_from_the_segments_of_the_pairs_alone(
+    trajectories: list[Trajectory], preferences: PreferenceDataset
+) -> None:
+    """100 pairs of 10 steps: 2,000 transitions, each as often as its segment was compared."""
+    rewards = rewards_that_are_learnt_from(trajectories, preferences, learns_from="segments")
+    assert rewards.shape == (2000,)
+    of_trajectories = rewards_that_are_learnt_from(trajectories, preferences)
+    assert of_trajectories.shape == (450,)
+    first, start = preferences.pairs[0][0].trajectory, preferences.pairs[0][0].start
+    k = next(k for k, trajectory in enumerate(trajectories) if trajectory is first)
+    np.testing.assert_allclose(
+        rewards[:10], of_trajectories[15 * k + start : 15 * k + start + 10], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_another_word_for_what_it_learns_from_is_refused(
+    trajectories: list[Trajectory], preferences: PreferenceDataset
+) -> None:
+    with pytest.raises(InvalidValueError, match="learns_from='pairs'; expected 'trajectories' "):
+        rewards_that_are_learnt_from(trajectories, preferences, learns_from="pairs")

@@ -76,6 +76,16 @@ def test_iql_of_cpls_code_and_its_forks_fits_v_first(learner: str) -> None:
     }
 
 
+@pytest.mark.parametrize("learner", ["iql", "p-iql"])
+def test_iql_of_cpls_code_has_no_terminals(learner: str) -> None:
+    settings = {name: PRESETS[name].settings(learner, 1) for name in ("vlp", "cpl", "ipl")}
+    assert {name: values.get("terminals") for name, values in settings.items()} == {
+        "vlp": False,
+        "cpl": False,
+        "ipl": None,
+    }
+
+
 def test_one_number_of_the_reward_training_may_be_changed_without_the_others() -> None:
     settings = PRESETS["cpl"].settings("p-iql", 1, {"reward_training": {"epochs": 2}, "tau": 1.0})
     assert settings["reward_training"] == {

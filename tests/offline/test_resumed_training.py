@@ -113,7 +113,7 @@ def assert_equal(one: TrainedPolicy, other: TrainedPolicy) -> None:
         assert torch.equal(tensor, found[name]), name
 
 
-@pytest.mark.parametrize("learner", list_learners())
+@pytest.mark.parametrize("learner", sorted(set(list_learners()) - {"nothing", "random"}))
 def test_every_learner_goes_on_from_its_last_evaluation(learner: str, tmp_path: Path) -> None:
     unbroken = train(learner, None)
     for n in (2, 1):  # evaluations until it stops: after 6 steps, then after 9

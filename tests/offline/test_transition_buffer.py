@@ -121,6 +121,21 @@ def test_what_looks_like_a_time_limit_marked_as_termination_is_refused() -> None
     TransitionBuffer(trap[:1])
 
 
+def test_without_terminals_values_are_learnt_through_every_end() -> None:
+    trap = [episode(i, 4, terminated=True) for i in range(1, 4)]
+    buffer = TransitionBuffer(trap, terminals=False)  # which no time limit can spoil
+    batch = buffer.sample_transition_batch(200)
+    assert len(buffer) == 12 and not batch.terminals.any()
+    np.testing.assert_array_equal(batch.next_observations[:, 0], batch.observations[:, 0] + 1)
+    assert not any(e.terminated for e in buffer.episodes)
+
+
+def test_without_terminals_an_end_of_which_it_is_not_known_where_it_led_is_left_out() -> None:
+    repeated = {"last_observation": "repeated"}
+    buffer = TransitionBuffer([episode(1, 3, terminated=True, info=repeated)], terminals=False)
+    assert set(buffer.sample_transition_batch(100).observations[:, 0]) == {100, 101}
+
+
 def test_rewards_are_those_of_the_source_unless_told_otherwise() -> None:
     source, env, none = (
         TransitionBuffer([episode(1)], rewards=rewards) for rewards in ("source", "env", "none")

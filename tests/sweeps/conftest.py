@@ -13,9 +13,9 @@ N_EPISODES = 4
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> SweepFolder:
-    """Two tasks, two sources and two seeds, none of them run."""
-    table = {
+def table() -> dict[str, Any]:
+    """Two tasks, two sources and two seeds."""
+    return {
         "claim": "Labels of vlp train as good policies as scripted ones",
         "tasks": ["drawer-close", "door-close"],
         "seeds": [0, 1],
@@ -23,6 +23,11 @@ def folder(tmp_path: Path) -> SweepFolder:
         "learners": {"p-iql": {}},
         "paper": {"teacher/p-iql": "vlp-2/P-IQL", "vlp/p-iql": "vlp-2/P-IQL+VLP"},
     }
+
+
+@pytest.fixture
+def folder(tmp_path: Path, table: dict[str, Any]) -> SweepFolder:
+    """A sweep of this table, no run of which is finished."""
     made = SweepFolder(tmp_path / "sweep")
     made.begin(table, name="small", command="vlfeedback sweep small.toml")
     return made

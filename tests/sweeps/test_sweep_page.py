@@ -1,6 +1,8 @@
 import re
 from collections.abc import Callable
 
+import pytest
+
 from vlfeedback.reports.sweep_page import html_page, markdown_table
 from vlfeedback.sweeps.folder import SweepFolder
 from vlfeedback.sweeps.results import summarise_sweep
@@ -76,3 +78,41 @@ def test_a_missing_run_is_shown_with_the_reason(folder: SweepFolder, write_row: 
 def test_the_page_escapes_what_it_shows(folder: SweepFolder, write_row: Write) -> None:
     results = summarise_sweep(folder) | {"claim": "a < b & c"}
     assert "<p>a &lt; b &amp; c</p>" in html_page(results)
+
+
+BASELINES = {
+    "claim": "labels help",
+    "tasks": ["drawer-close", "door-close"],
+    "seeds": [0, 1],
+    "labels": {"teacher": {}},
+    "learners": {"p-iql": {}, "bc": {}, "bc-expert": {"learner": "bc", "levels": ["expert"]}},
+}
+
+
+@pytest.mark.parametrize("table", [BASELINES])
+def test_what_does_not_beat_cloning_is_marked_so_in_words(
+    folder: SweepFolder, write_row: Write
+) -> None:
+    """Of four episodes; cloning 2 and 2 in one task, 1 and 3 in the other."""
+    for task, of_cloning, of_p_iql in (
+        ("drawer-close", (2, 2), (1, 4)),
+        ("door-close", (1, 3), (1, 3)),
+    ):
+        for seed in (0, 1):
+            write_row(f"{task}_bc_{seed}", [of_cloning[seed]])
+            write_row(f"{task}_teacher_p-iql_{seed}", [of_p_iql[seed]])
+    write_row("drawer-close_bc-expert_0", [1])
+    text = markdown_table(summarise_sweep(folder))
+    assert "| drawer-close | teacher / p-iql | 62.5 ± 53.0 |" in text
+    assert "| drawer-close | bc | 50.0 ± 0.0 |" in text
+    assert "| door-close | teacher / p-iql | 50.0 ± 35.4, does not beat cloning |" in text
+    assert "| mean of 2 tasks | teacher / p-iql | 56.2 ± 44.2 |" in text
+    assert "| drawer-close | bc-expert | 25.0 (1 of 2 seeds) |" in text  # not all are finished
+    assert '"does not beat cloning": the mean over seeds in that column is no higher than' in text
+
+
+def test_without_a_row_that_clones_nothing_is_said_of_cloning(
+    folder: SweepFolder, write_row: Write
+) -> None:
+    write_row("drawer-close_teacher_p-iql_0", [4])
+    assert "cloning" not in markdown_table(summarise_sweep(folder))

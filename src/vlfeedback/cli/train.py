@@ -18,7 +18,7 @@ from vlfeedback.cli.dataset_option import (
 from vlfeedback.cli.loss_bars import LossBars
 from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.settings import check_no_argument, parse_settings
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError, NeedsError
 
 if TYPE_CHECKING:
     from vlfeedback.offline import EvaluationCurve, PolicyEvaluator
@@ -55,8 +55,19 @@ def train(
     task: Annotated[
         str, typer.Option(help="Of the data's tasks, the one to learn; default: the only one.")
     ] = "",
+    levels: Annotated[
+        str, typer.Option(help="Comma-separated levels of the data to learn from; default: all.")
+    ] = "",
+    rest: Annotated[
+        bool,
+        typer.Option(
+            "--rest/--no-rest",
+            help="Learn also from how a script rests after its episode, where the data know.",
+        ),
+    ] = False,
     env: Annotated[
-        str, typer.Option(help="Id of the environment that judges; default: the task's.")
+        str,
+        typer.Option(help="Id of the environment that judges; default: the one of the data."),
     ] = "",
     eval_every: Annotated[
         int | None, typer.Option(min=1, help="Steps between evaluations; default: the preset's.")
@@ -108,6 +119,14 @@ def train(
             f"{_command('relabel', data, reading, f'--source env --out {copy_name(data)}')}"
         )
     preferences = None if labels is None else PreferenceDataset.load(labels, trajectories)
+    learnt = trajectories
+    if "trajectories" in reads or overrides.get("replay"):
+        learnt = _to_learn(trajectories, data, levels, rest)
+    elif levels:
+        raise InvalidValueError(
+            f"{learner} learns from labelled pairs alone; leave --levels {levels} out, and label "
+            "pairs of those."
+        )
     n_episodes = protocol.n_episodes if episodes is None else episodes
     evaluator = _evaluator(trajectories, data, task, env, n_episodes, horizon)
     if evaluator is not None and trajectories:
@@ -115,7 +134,7 @@ def train(
     with LossBars() as report:
         policy = train_policy(
             learner,
-            trajectories=trajectories,
+            trajectories=learnt,
             preferences=preferences,
             preset=preset,
             n_steps=steps or protocol.n_steps,
@@ -143,6 +162,28 @@ def _command(name: str, data: str, reading: str, others: str) -> str:
     return f"{shlex.join(['vlfeedback', name, *data_options(data, reading)])} {others}"
 
 
+def _to_learn(
+    trajectories: list[Trajectory], data: str, levels: str, rest: bool
+) -> list[Trajectory]:
+    """What is learnt from; says so where it is not all that was recorded."""
+    from vlfeedback.cli.task_option import split_names
+    from vlfeedback.data.learning_episodes import episodes_to_learn
+
+    knows_stops = any(trajectory.stopped_at is not None for trajectory in trajectories)
+    chosen = split_names(levels) if levels else None
+    whole, episodes = (
+        episodes_to_learn(trajectories, rest=kept, levels=chosen, where=data)
+        for kept in (True, rest or not knows_stops)
+    )
+    n_steps, n_left = (sum(map(len, of)) for of in (whole, episodes))
+    if n_left < n_steps:
+        typer.echo(
+            f"Learning from {n_left:,} of {n_steps:,} steps: the others were recorded after their "
+            "script's stop or first success. --rest learns from them too."
+        )
+    return episodes
+
+
 def _evaluator(
     trajectories: list[Trajectory],
     data: str,
@@ -154,6 +195,7 @@ def _evaluator(
     """What judges the policy; None where nothing says in which environment."""
     from vlfeedback.cli.one_task import task_of_data
     from vlfeedback.collecting.settings import steps_of
+    from vlfeedback.data.learning_episodes import env_options_of
     from vlfeedback.errors import UnknownNameError
     from vlfeedback.offline import PolicyEvaluator
 
@@ -171,7 +213,11 @@ def _evaluator(
         typer.echo("The data name no known task; the policy is not judged. Say --task or --env.")
         return None
     return PolicyEvaluator(
-        spec.env_id, seeds=range(n_episodes), horizon=horizon, success_key=spec.success_key
+        spec.env_id,
+        seeds=range(n_episodes),
+        horizon=horizon,
+        success_key=spec.success_key,
+        env_options=env_options_of(trajectories, where=data) if trajectories else None,
     )
 
 

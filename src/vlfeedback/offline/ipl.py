@@ -232,6 +232,17 @@ class IPLImpl(PolicyImpl):
         q: Tensor = self._modules.critics(x, action)
         return q.amin(dim=0)
 
+    @torch.no_grad()
+    def values_and_weights(
+        self, observations: Tensor, actions: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """V, advantage and weight in the policy's loss of each step, all (B,)."""
+        modules, config = self._modules, self._config
+        values = modules.value(observations).squeeze(-1)
+        advantages = modules.target_critics(observations, actions).amin(dim=0) - values
+        weights = torch.exp(advantages / config.temperature).clamp(max=config.max_weight)
+        return values, advantages, weights
+
 
 def _descend(optimiser: OptimizerWrapper, loss: Tensor) -> Tensor:
     optimiser.zero_grad()

@@ -265,6 +265,18 @@ class IQLImpl(QLearningAlgoImplBase):  # type: ignore[misc]
         values: Tensor = self._modules.q(torch.cat([x, action], dim=1))
         return values.mean(dim=0)[:, 0]
 
+    @torch.no_grad()
+    def values_and_weights(
+        self, observations: Tensor, actions: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """V, advantage and weight in the policy's loss of each step, all (B,)."""
+        modules, config = self._modules, self._config
+        values = modules.value(observations)[0, :, 0]
+        rows = torch.cat([observations, actions], dim=1)
+        advantages = modules.target_q(rows).amin(dim=0)[:, 0] - values
+        weights = torch.exp(config.weight_temp * advantages).clamp(max=config.max_weight)
+        return values, advantages, weights
+
     @property
     def policy(self) -> TanhPolicy:
         """The policy, where d3rlpy looks for it."""

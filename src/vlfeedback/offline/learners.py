@@ -117,7 +117,9 @@ _BUILT_INS = {
     "iql": "IQL",
     "iql-average": "IQL_AVERAGE",
     "iql-d3rlpy": "IQL_D3RLPY",
+    "nothing": "NOTHING",
     "p-iql": "P_IQL",
+    "random": "RANDOM",
     "sft": "SFT",
 }
 

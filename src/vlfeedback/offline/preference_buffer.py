@@ -22,6 +22,7 @@ from vlfeedback.data.discrete import check_continuous
 from vlfeedback.data.learning_checks import check_action_range, check_finite
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.offline.weight_notes import Steps
 from vlfeedback.types import Segment
 
 __all__ = ["LARGEST_ACTION", "PreferenceBatch", "PreferenceBuffer"]
@@ -102,6 +103,7 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
         self._actions = actions
         self._prefer_second = answered_pairs.labels.prefer_second
         self._steps = answered_pairs.length
+        self._levels = np.array([side.trajectory.level for side in sides])
         self._rng = np.random.default_rng(seed)
         self._order = np.arange(0)
 
@@ -125,6 +127,16 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
             actions=self._actions.take(rows, axis=0),
             prefer_second=self._prefer_second[pairs],
             length=self.length,
+        )
+
+    def steps(self) -> Steps:
+        """Every step with a next one in its segment, segment by segment."""
+        has_next = np.arange(len(self._actions)) % self._steps < self._steps - 1
+        return Steps(
+            self._observations[has_next],
+            self._actions[has_next],
+            None,
+            np.repeat(self._levels, self._steps - 1),
         )
 
     def sample_transition(self) -> Transition:

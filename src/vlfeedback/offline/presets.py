@@ -81,6 +81,7 @@ _CPL_IQL = {
     "weight_temp": 3.0,
     "tau": 0.005,
     "step_order": "cpl",
+    "terminals": False,  # CPL's code
 }
 
 _VLP_IQL: Settings = _CPL_IQL | {

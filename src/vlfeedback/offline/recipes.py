@@ -9,10 +9,12 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vlfeedback.data.cut_off import as_trajectory
 from vlfeedback.data.learning_checks import check_action_range
 from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.errors import InvalidValueError, NeedsError
@@ -20,8 +22,10 @@ from vlfeedback.offline.learners import Learner, LearnerInputs
 from vlfeedback.offline.scalers import make_action_scaler, make_observation_scaler
 from vlfeedback.offline.settings import configured
 from vlfeedback.offline.training_loop import D3rlpyTraining, DiffusionTraining, Training
+from vlfeedback.offline.untrained import UniformActions, UntrainedTraining
 from vlfeedback.optional import import_d3rlpy
 from vlfeedback.setting_types import checked_settings
+from vlfeedback.types import Trajectory
 
 if TYPE_CHECKING:
     from vlfeedback.models.reward.model import RewardModel
@@ -36,14 +40,17 @@ __all__ = [
     "IQL",
     "IQL_AVERAGE",
     "IQL_D3RLPY",
+    "NOTHING",
     "P_IQL",
+    "RANDOM",
     "SFT",
 ]
 
 _OFFLINE = "vlfeedback.offline"
 _TRANSITIONS = "transition_buffer:TransitionBuffer"
 _REWARD_SCALES = {"standardised": True, "raw": False}  # whether `LearnedReward` normalises
-_OF_TRANSITIONS = ("standardise", "trust_terminals")  # its settings
+_LEARNS_FROM = ("trajectories", "segments")
+_OF_TRANSITIONS = ("standardise", "terminals", "trust_terminals")  # its settings
 _OF_REWARDS = (*_OF_TRANSITIONS, "rewards")  # where the learner may choose whose rewards it reads
 _PAIRS = "preference_buffer:PreferenceBuffer"
 
@@ -113,8 +120,14 @@ def _p_iql(inputs: LearnerInputs) -> Training:
     from vlfeedback.scoring.relabel import relabel
 
     assert inputs.trajectories is not None  # `Learner.prepare`
-    own = ("reward_model", "reward_training", "reward_scale")
+    own = ("reward_model", "reward_training", "reward_scale", "learns_from")
     settings, options = _split(inputs.settings, own)
+    learns_from = options.get("learns_from", "trajectories")
+    if learns_from not in _LEARNS_FROM:
+        raise InvalidValueError(
+            f"learns_from={learns_from!r}; expected 'trajectories' (all of them) or 'segments' "
+            "(those of the answered pairs alone, as CPL's code has it)."
+        )
     scale = options.get("reward_scale", "standardised")
     if scale not in _REWARD_SCALES:
         raise InvalidValueError(
@@ -122,9 +135,10 @@ def _p_iql(inputs: LearnerInputs) -> Training:
             "steps of the pairs, cut at 5) or 'raw' (as the reward model gives them)."
         )
     model, outcome = _reward_model(inputs, options)
+    episodes = inputs.trajectories if learns_from == "trajectories" else _segments(inputs)
     relabelled = list(
         relabel(
-            inputs.trajectories,
+            episodes,
             LearnedReward(model, normalise=_REWARD_SCALES[scale]),
             resume=None if inputs.folder is None else inputs.folder / "rewards",
             report=inputs.report,
@@ -134,6 +148,16 @@ def _p_iql(inputs: LearnerInputs) -> Training:
     training.notes["reward_model"] = outcome
     training.files["reward.safetensors"] = model.save
     return training
+
+
+def _segments(inputs: LearnerInputs) -> list[Trajectory]:
+    """Every segment of the answered pairs, as an episode that was cut off."""
+    assert inputs.preferences is not None  # `Learner.prepare`
+    sides = chain.from_iterable(inputs.preferences.answered().pairs)
+    return [
+        as_trajectory(segment, id=f"{segment.trajectory.id}/segment-{k}")
+        for k, segment in enumerate(sides)
+    ]
 
 
 def _reward_model(
@@ -184,13 +208,14 @@ def _ipl(inputs: LearnerInputs) -> Training:
     """With ``replay=True`` also transitions of the trajectories, which no pair need show."""
     settings, options = _split(inputs.settings, ("replay",))
     options = checked_settings(_replaying, options, of="IPL")
+    settings, ends = _split(settings, ("terminals", "trust_terminals"), _TRANSITIONS)
     training = _on_pairs("ipl:IPLConfig", replace(inputs, settings=settings))
     if options.get("replay"):
         if inputs.trajectories is None:
             raise NeedsError("replay=True reads trajectories and got none; pass trajectories=...")
         check_action_range(inputs.actions(["trajectories"]))
         training.policy.replay = _load(_TRANSITIONS)(
-            inputs.trajectories, rewards="none", seed=inputs.seed
+            inputs.trajectories, rewards="none", seed=inputs.seed, **ends
         )
     return training
 
@@ -203,6 +228,29 @@ def _diffusion(inputs: LearnerInputs) -> Training:
     config = _config("diffusion_config:DiffusionPolicyConfig", inputs.settings, inputs)
     policy = _load("diffusion_policy:DiffusionPolicy")(config, device=inputs.device)
     return DiffusionTraining(policy, inputs.trajectories or ())
+
+
+def _nothing(inputs: LearnerInputs) -> Training:
+    checked_settings(_no_settings, inputs.settings, of="learner 'nothing'")
+    return _untrained(inputs, low=0.0, high=0.0)
+
+
+def _random(inputs: LearnerInputs) -> Training:
+    bounds = checked_settings(_bounds, inputs.settings, of="learner 'random'")
+    return _untrained(inputs, **bounds)
+
+
+def _untrained(inputs: LearnerInputs, **bounds: Any) -> Training:
+    size = inputs.actions(["trajectories"])[0].shape[1]
+    return UntrainedTraining(UniformActions(size, **bounds, seed=inputs.seed))
+
+
+def _no_settings() -> None:
+    """What doing nothing is told."""
+
+
+def _bounds(*, low: float | list[float] = -1.0, high: float | list[float] = 1.0) -> None:
+    """What random actions are told."""
 
 
 def _split(
@@ -272,3 +320,15 @@ SFT = _learner(
 )
 BC = _learner("behaviour cloning of all trajectories", ("trajectories",), _bc)
 DIFFUSION = _learner("Diffusion Policy", ("trajectories",), _diffusion, any_actions=True)
+NOTHING = _learner(
+    "actions of zero, or the nearest that the environment takes; learns nothing",
+    ("trajectories",),
+    _nothing,
+    any_actions=True,
+)
+RANDOM = _learner(
+    "uniform actions in [-1, 1], or between the settings low and high; learns nothing",
+    ("trajectories",),
+    _random,
+    any_actions=True,
+)

@@ -92,10 +92,10 @@ def train_policy(
             ``action_scaler="min-max"`` or ``{"minimum": [...], "maximum": [...]}``;
             for ``"p-iql"`` also ``reward_model`` and ``reward_training``, the settings of
             `RewardModelConfig` and `RewardTraining` (what is left out stays the preset's), and
-            ``reward_scale``: ``"standardised"``, or ``"raw"`` as the reward model gives them; for
-            learners of trajectories also ``standardise`` and ``trust_terminals``, and for ``"iql"``
-            ``rewards="env"``, see
-            `TransitionBuffer`.
+            ``reward_scale``: ``"standardised"``, or ``"raw"`` as the reward model gives them, and
+            ``learns_from``: ``"trajectories"``, or the answered pairs' own ``"segments"``; for
+            learners of trajectories also ``standardise``, ``terminals`` and ``trust_terminals``,
+            and for ``"iql"`` ``rewards="env"``, see `TransitionBuffer`.
 
     Raises:
         UnknownNameError: there is no such learner, preset or setting.

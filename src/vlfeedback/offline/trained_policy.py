@@ -2,7 +2,7 @@
 
 The folder holds ``result.json``, written last, and beside it the policy: ``policy.d3`` is
 d3rlpy's format, of which `load_policy` reads plain values alone; ``policy.safetensors`` a diffusion
-policy. Nothing in a folder is executed when it is read.
+policy; ``policy.json`` one that learns nothing. Nothing in a folder is executed when it is read.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from vlfeedback.errors import FileFormatError
 from vlfeedback.offline.curve import EvaluationCurve
 from vlfeedback.offline.learners import get_learner
 from vlfeedback.offline.policy_file import load_policy
+from vlfeedback.offline.untrained import UniformActions
 
 __all__ = ["Files", "TrainedPolicy", "read_trained", "save_trained"]
 
@@ -34,11 +35,12 @@ class TrainedPolicy:
     """A trained policy, its evaluation curve, and the settings and data it was trained with.
 
     Attributes:
-        algo: a `Policy`: any d3rlpy algorithm, or a `DiffusionPolicy`.
+        algo: a `Policy`: any d3rlpy algorithm, a `DiffusionPolicy`, or one that learns nothing.
         curve: empty without an evaluator.
         seconds: wall time, evaluations included.
         config: JSON values: learner, settings, seed, steps and digests of the data.
-        notes: such as on the reward model of P-IQL.
+        notes: on the reward model of P-IQL (``"reward_model"``), and of IQL, P-IQL and IPL what the
+            policy's weights sit on (``"weights"``, see `vlfeedback.offline.weight_notes`).
     """
 
     algo: Any
@@ -141,5 +143,7 @@ def _read_policy(folder: Path, files: list[str], learner: str, device: str) -> A
         from vlfeedback.offline.diffusion_policy import DiffusionPolicy
 
         return DiffusionPolicy.load(folder / "policy.safetensors", device=device)
+    if "policy.json" in files:
+        return UniformActions.load(folder / "policy.json")
     get_learner(learner)  # d3rlpy finds a plugin's algorithm once its module is imported
     return load_policy(folder / "policy.d3", device=device)

@@ -99,7 +99,9 @@ class D3rlpyTraining:
     def run(
         self, n_steps: int, every: int, judge: Callable[[int], None], report: Report | None
     ) -> None:
-        """See `Training.run`."""
+        """See `Training.run`; afterwards `notes` say what the policy's weights sit on."""
+        from vlfeedback.offline.weight_notes import notes_of_weights
+
         for n_done in range(self._done, n_steps, every):
             # One `fit` for all would leave out what is no whole epoch.
             size = min(every, n_steps - n_done)
@@ -107,6 +109,7 @@ class D3rlpyTraining:
                 self._fit(size, n_done, n_steps, report)
             self._done = n_done + size
             judge(self._done)
+        self.notes |= notes_of_weights(self.policy, self._buffer)
 
     def _buffers(self) -> dict[str, ResumableBuffer] | None:
         """All that batches are drawn from, or None where one of them cannot go on."""

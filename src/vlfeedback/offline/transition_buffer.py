@@ -32,6 +32,7 @@ from vlfeedback.data.learning_checks import (
 )
 from vlfeedback.data.picture_layout import move_channels
 from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.offline.weight_notes import Steps
 from vlfeedback.types import Trajectory
 
 __all__ = ["TransitionBuffer"]
@@ -43,7 +44,8 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
     L actions make L transitions, each with the state that followed it; where the last one is not
     known (``info["last_observation"] == "repeated"``), a time limit costs one. Numbers are held as
     float32, pictures as the uint8 they are. Only `Trajectory.terminated` makes a last transition
-    terminal; a time limit never does, so that values are learnt through it.
+    terminal; a time limit never does, so that values are learnt through it. With
+    ``terminals=False`` nothing does.
 
     Args:
         trajectories: of one task; whole numbers as actions, (L,) or (L, 1), are discrete ones.
@@ -51,6 +53,8 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
             environment's own; ``"none"`` gives zeros, for learners that read none.
         standardise: subtract the mean reward of all transitions and divide by the standard
             deviation; a constant reward is left as it is.
+        terminals: False: no transition is terminal, and values are learnt through every end, as if
+            all were time limits (CPL's code).
         trust_terminals: believe trajectories that all terminate at the same length.
         channels: where pictures as observations have theirs, which become first as d3rlpy has
             them; see `vlfeedback.adapters.d3rlpy.to_replay_buffer`.
@@ -74,6 +78,7 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
         *,
         rewards: str = "source",
         standardise: bool = False,
+        terminals: bool = True,
         trust_terminals: bool = False,
         channels: str | None = None,
         seed: int = 0,
@@ -81,6 +86,8 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
         episodes = list(trajectories)
         if not episodes:
             raise NeedsError("There is no trajectory to learn from; pass at least one.")
+        if not terminals:
+            episodes = [replace(episode, terminated=False, truncated=True) for episode in episodes]
         check_terminals(
             [len(episode) for episode in episodes],
             [episode.terminated for episode in episodes],
@@ -101,6 +108,7 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
         terminated = np.array([episode.terminated for episode in episodes])
         self._terminals[np.cumsum(lengths) - 1, 0] = terminated
         self._terminated = terminated
+        self._levels = np.repeat([episode.level for episode in episodes], lengths)
         self._rng = np.random.default_rng(seed)
 
     def __len__(self) -> int:
@@ -132,6 +140,15 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
             terminals=self._terminals.take(indices, axis=0),
             intervals=np.ones((batch_size, 1), dtype=np.float32),
             transitions=_Transitions(self, rows),
+        )
+
+    def steps(self) -> Steps:
+        """Every transition once, trajectory by trajectory."""
+        return Steps(
+            self._observations.take(self._rows, axis=0).astype(np.float32, copy=False),
+            self._actions.take(self._rows, axis=0),
+            self.rewards,
+            self._levels,
         )
 
     def sample_transition(self) -> Transition:

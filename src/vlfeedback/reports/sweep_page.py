@@ -14,6 +14,7 @@ from vlfeedback.reports.published import MEAN
 __all__ = ["html_page", "markdown_table"]
 
 _EXAMPLES = 8  # missing runs that are named for each reason
+_NOT_BEATEN = "does not beat cloning"
 
 
 def markdown_table(results: Mapping[str, Any]) -> str:
@@ -82,18 +83,37 @@ def _why_missing(results: Mapping[str, Any]) -> str:
 
 
 def _table(results: Mapping[str, Any]) -> Iterator[list[str]]:
+    cloning = _cloning(results)
     for task, cells in results["cells"].items():
         for compared, cell in cells.items():
+            beaten = compared == cloning or _beats(cell, cells.get(cloning))
             yield [
                 f"mean of {cell['of_tasks']} tasks" if task == MEAN else task,
                 compared.replace("/", " / "),
-                _spread(cell["best"]) + _lacking(cell),
+                _spread(cell["best"]) + _lacking(cell) + ("" if beaten else f", {_NOT_BEATEN}"),
                 _interval(cell["best"]),
                 _spread(cell["last"]),
                 _printed(cell["paper"]),
                 "" if cell["label_accuracy"] is None else f"{100 * cell['label_accuracy']:.1f}",
                 f"{cell['cpu_hours']:.2f}" if cell["cpu_hours"] else "",
             ]
+
+
+def _cloning(results: Mapping[str, Any]) -> str:
+    """The row that clones all data of the sweep; empty where there is none."""
+    for row in results["runs"].values():
+        learner = row["settings"]["learner"]
+        if learner["learner"] == "bc" and not learner.get("levels"):
+            return str(row["compared"])
+    return ""
+
+
+def _beats(cell: Mapping[str, Any], other: Mapping[str, Any] | None) -> bool:
+    """Whether its mean is higher; True where it is not known, since not all runs are finished."""
+    if other is None or _lacking(cell) or _lacking(other):
+        return True
+    means = cell["best"]["mean"], other["best"]["mean"]
+    return None in means or means[0] > means[1]
 
 
 def _spread(figures: Mapping[str, Any]) -> str:
@@ -132,6 +152,12 @@ def _notes(results: Mapping[str, Any]) -> Iterator[str]:
         "best of many evaluations is optimistic, which the mean of the last ones is not. In the "
         "paper's column data, simulator version and number of seeds are the paper's."
     )
+    cloning = _cloning(results)
+    if cloning:
+        yield (
+            f'"{_NOT_BEATEN}": the mean over seeds in that column is no higher than that of '
+            f"{cloning}, which imitates all data, good or bad, and reads no label and no reward."
+        )
     if results["missing"]:
         yield f"Missing runs, counted nowhere: {len(results['missing'])} ({_why_missing(results)})."
     shared = sum(bool(row["same_labels_as"]) for row in results["runs"].values())

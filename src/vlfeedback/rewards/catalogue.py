@@ -315,6 +315,11 @@ BUILT_INS: tuple[Entry, ...] = (
         "the environment's own reward, as a reference",
     ),
     Entry(
+        "success",
+        "vlfeedback.rewards.success:SuccessReward",
+        "1 where a recording says that the task is done, as a reference",
+    ),
+    Entry(
         "random",
         "vlfeedback.rewards.random:RandomReward",
         "noise in [-1, 1), the same for the same action",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from vlfeedback.errors import NeedsError
 from vlfeedback.scoring.asking import ask
 from vlfeedback.scoring.live_window import LiveWindow, batch_windows
 from vlfeedback.scoring.pictures import embeds_pictures
@@ -28,6 +29,9 @@ class LiveScorer:
         instructions: N of them, told to the source with the windows; None where there is none.
         idle_action: zeros of one action's shape: what stands before an episode.
         score_reset: also score the window at a reset, which potential-based shaping needs.
+
+    Raises:
+        NeedsError: the source reads what only recordings have.
     """
 
     def __init__(
@@ -38,6 +42,11 @@ class LiveScorer:
         idle_action: np.ndarray,
         score_reset: bool,
     ) -> None:
+        if source.needs.successes:
+            raise NeedsError(
+                "The source reads whether the task is done at each step, which recordings alone "
+                "say: relabel some with it. To act for success take the environment's info."
+            )
         self._source = source
         self._embedder = source if embeds_pictures(source) else None
         self._instructions = list(instructions)

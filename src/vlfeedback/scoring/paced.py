@@ -108,6 +108,7 @@ def _pictured_steps_only(batch: SegmentBatch) -> SegmentBatch:
         observations=cut(batch.observations),
         actions=cut(batch.actions),
         env_rewards=cut(batch.env_rewards),
+        successes=cut(batch.successes),
         mask=cut(batch.mask),
         frame_steps=None,
         length=len(steps),

@@ -1,7 +1,7 @@
 """What a source reads for its score of a step: the window of steps that ends there.
 
 Before an episode the world stood still: a window that begins earlier is filled with the reset's
-picture and observation, actions of zero and rewards of zero. A source that scores whole episodes
+picture and observation, actions of zero, rewards of zero and no success. A source that scores whole episodes
 gets all steps so far, unfilled.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64, Shaped
+from jaxtyping import Int64, Shaped
 
 from vlfeedback.errors import NeedsError
 from vlfeedback.scoring.pictures import EncodedStates, pictures_of
@@ -90,7 +90,8 @@ def windows_ending_at(
             take_filled(observations, steps, observations[0]) if needs.observations else None
         ),
         actions=take_filled(trajectory.actions, steps, 0),
-        env_rewards=take_filled(_env_rewards(trajectory), steps, 0) if needs.env_rewards else None,
+        env_rewards=_steps_of(trajectory, "env_rewards", steps) if needs.env_rewards else None,
+        successes=_steps_of(trajectory, "successes", steps) if needs.successes else None,
     )
 
 
@@ -106,10 +107,14 @@ def join_windows(batches: Sequence[SegmentBatch]) -> SegmentBatch:
     return SegmentBatch(**joined)
 
 
-def _env_rewards(trajectory: Trajectory) -> Float32[np.ndarray, " L"]:
-    if trajectory.env_rewards is None:
+def _steps_of(
+    trajectory: Trajectory, name: str, steps: Int64[np.ndarray, "N T"]
+) -> Shaped[np.ndarray, "N T"]:
+    """What the environment itself said of these steps, zero before the episode."""
+    rows = getattr(trajectory, name)
+    if rows is None:
         raise NeedsError(
-            "The source hands on the environment's own rewards and trajectory "
-            f"{trajectory.id!r} has none; record it with env_rewards."
+            f"The source hands on the environment's own {name} and trajectory "
+            f"{trajectory.id!r} has none; record it with {name}."
         )
-    return trajectory.env_rewards
+    return take_filled(rows, steps, 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,13 @@ from vlfeedback.data.sampling import (
 from vlfeedback.data.trajectories import read_trajectories
 from vlfeedback.errors import FileFormatError, NeedsError, UnknownNameError
 from vlfeedback.registry import suggest
-from vlfeedback.sweeps.specification import LearnerSpec, Sweep, is_collection
+from vlfeedback.sweeps.specification import Sweep, is_collection
 from vlfeedback.types import Trajectory
 
 __all__ = [
     "check_data",
     "describe_data",
     "draw_pairs",
-    "env_options",
-    "episodes_to_learn",
     "load_task",
 ]
 
@@ -95,22 +92,6 @@ def _check_collected(sweep: Sweep, collection: Collection) -> None:
             )
 
 
-def env_options(sweep: Sweep, trajectories: Sequence[Trajectory]) -> dict[str, Any]:
-    """Keyword arguments of the environment that these were recorded in, which judges policies too.
-
-    Raises:
-        FileFormatError: they were recorded in different ones.
-    """
-    options = [trajectory.env_options for trajectory in trajectories]
-    other = next((one for one in options if one != options[0]), None)
-    if other is not None:
-        raise FileFormatError(
-            f"{sweep.data} has trajectories of environments with {options[0]} and with {other}; "
-            "a policy is judged in the one it learnt in. Keep them in files of their own."
-        )
-    return options[0]
-
-
 def load_task(sweep: Sweep, task: str) -> list[Trajectory]:
     """All trajectories of a task that pairs are drawn from and rewards are given to.
 
@@ -124,27 +105,6 @@ def load_task(sweep: Sweep, task: str) -> list[Trajectory]:
     if sweep.rest:
         return trajectories
     return [without_rest(t, least=sweep.pairs.length) for t in trajectories]
-
-
-def episodes_to_learn(
-    sweep: Sweep, learner: LearnerSpec, trajectories: Sequence[Trajectory]
-) -> list[Trajectory]:
-    """What a policy learns from, of `load_task`'s: no rest at all, and of its levels alone.
-
-    Raises:
-        NeedsError: there is none of its levels.
-    """
-    episodes = [
-        trajectory if sweep.rest else without_rest(trajectory)
-        for trajectory in trajectories
-        if learner.levels is None or trajectory.level in learner.levels
-    ]
-    if not episodes:
-        raise NeedsError(
-            f"No trajectory is of the levels {learner.levels} of [learners.{learner.name}]; those "
-            f"of {sweep.data} are {sorted({t.level for t in trajectories})}."
-        )
-    return episodes
 
 
 def _read(sweep: Sweep, task: str) -> list[Trajectory]:

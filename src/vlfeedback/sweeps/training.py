@@ -6,10 +6,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from vlfeedback.data.learning_episodes import env_options_of, episodes_to_learn
 from vlfeedback.data.provenance import describe_machine
 from vlfeedback.offline.evaluation import PolicyEvaluator
 from vlfeedback.offline.train import train_policy
-from vlfeedback.sweeps.data import describe_data, env_options, episodes_to_learn, load_task
+from vlfeedback.sweeps.data import describe_data, load_task
 from vlfeedback.sweeps.feedback import read_labels, read_rewards
 from vlfeedback.sweeps.folder import SweepFolder
 from vlfeedback.sweeps.runs import Run
@@ -54,12 +55,14 @@ def train(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
     progress.parent.mkdir(parents=True, exist_ok=True)
     policy = train_policy(
         run.learner.learner,
-        trajectories=episodes_to_learn(sweep, run.learner, trajectories),
+        trajectories=episodes_to_learn(
+            trajectories, rest=sweep.rest, levels=run.learner.levels, where=sweep.data
+        ),
         preferences=preferences,
         preset=run.learner.preset,
         n_steps=run.steps,
         seed=run.seed,
-        evaluator=_evaluator(sweep, run.task, env_options(sweep, trajectories)),
+        evaluator=_evaluator(sweep, run.task, env_options_of(trajectories, where=sweep.data)),
         eval_every=run.learner.every or sweep.evaluation.every,
         n_threads=1,
         report=report,

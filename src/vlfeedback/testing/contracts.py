@@ -52,6 +52,7 @@ _ARRAYS = (
     "observations",
     "actions",
     "env_rewards",
+    "successes",
     "frame_steps",
     "mask",
 )

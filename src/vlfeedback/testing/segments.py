@@ -52,6 +52,7 @@ def random_segments(
         observations=normal(observation_size) if needs.observations else None,
         actions=normal(action_size).clip(-1, 1),
         env_rewards=normal() if needs.env_rewards else None,
+        successes=normal() > 0 if needs.successes else None,
         instructions=[instructions[i % len(instructions)] for i in range(n)],
         frame_steps=frame_steps if needs.frames else None,
     )
@@ -80,6 +81,7 @@ def random_segment_pairs(
             observations=rng.standard_normal((steps + 1, observation_size)).astype(np.float32),
             actions=rng.standard_normal((steps, action_size)).astype(np.float32).clip(-1, 1),
             env_rewards=rng.random(steps).astype(np.float32),
+            successes=rng.random(steps) > 0.5 if needs.successes else None,
             frames=ArrayFrames(np.arange(steps + 1), pictures) if needs.frames else None,
             id=name,
         )
@@ -98,7 +100,7 @@ def with_padding(
     """The batch with row i ending before step ``ends[i]``, and other values from there on."""
     mask = np.arange(batch.n_steps) < ends[:, None]
     changed: dict[str, np.ndarray] = {}
-    for name in ("frames", "observations", "actions", "env_rewards"):
+    for name in ("frames", "observations", "actions", "env_rewards", "successes"):
         array = getattr(batch, name)
         if array is None:
             continue

@@ -16,7 +16,7 @@ __all__ = ["Granularity", "SegmentBatch", "SegmentPairs", "SourceNeeds"]
 
 Granularity = Literal["step", "window", "episode"]
 
-_PER_STEP = ("actions", "observations", "env_rewards", "mask")  # arrays (N, T, ...) of a batch
+_PER_STEP = ("actions", "observations", "env_rewards", "successes", "mask")  # arrays (N, T, ...)
 _PER_PICTURE = ("frames", "embeddings")  # arrays (N, F, ...)
 _PER_SEGMENT = ("first_frames", "first_embeddings")  # arrays (N, ...)
 
@@ -33,6 +33,8 @@ class SourceNeeds:
         instruction: a text for each segment.
         env_rewards: the environment's own rewards; only scripted teachers and the source `env` may
             ask for them.
+        successes: whether the task is done after each action; only the source `success` may ask,
+            and only recordings say.
         granularity: a score for each step, for a window of the last steps, or for an episode; the
             scores of windows and episodes sit at a segment's last step, zeros before.
         context: steps of the past that one score looks at, its own step included; 1 or more, and
@@ -53,6 +55,7 @@ class SourceNeeds:
     actions: bool = False
     instruction: bool = False
     env_rewards: bool = False
+    successes: bool = False
     granularity: Granularity = "step"
     context: int = 1
     frame_stride: int = 1
@@ -92,13 +95,14 @@ class SegmentBatch:
     """N segments of equal length T as arrays: what sources and models take.
 
     Only what the source needs has to be there; at least one of frames, embeddings, observations,
-    actions, env_rewards and mask.
+    actions, env_rewards, successes and mask.
 
     Attributes:
         frames: pictures (N, F, H, W, 3), uint8 0-255, RGB, in the order of their steps.
         observations: (N, T, ...), the environment's before each action.
         actions: (N, T, ...).
         env_rewards: (N, T) float32, the environment's own.
+        successes: (N, T) bool, whether the task is done after each action.
         embeddings: (N, F, ...) float32, what `EmbeddingSource.embed` gave for the pictures, where
             a wrapper keeps them in place of `frames`.
         first_frames: (N, H, W, 3) uint8, the picture of the reset that each segment's episode
@@ -132,6 +136,7 @@ class SegmentBatch:
     observations: Shaped[np.ndarray, "N T ..."] | None = None
     actions: Shaped[np.ndarray, "N T ..."] | None = None
     env_rewards: Float32[np.ndarray, "N T"] | None = None
+    successes: Bool[np.ndarray, "N T"] | None = None
     embeddings: Float32[np.ndarray, "N F ..."] | None = None
     first_frames: UInt8[np.ndarray, "N H W 3"] | None = None
     first_embeddings: Float32[np.ndarray, "N ..."] | None = None
@@ -290,6 +295,7 @@ class SegmentBatch:
             observations=gather("observations", needs.observations),
             actions=gather("actions"),
             env_rewards=gather("env_rewards", needs.env_rewards),
+            successes=gather("successes", needs.successes),
             instructions=instructions,
             frame_steps=needs.picture_steps(length) if needs.frames else None,
         )

@@ -377,3 +377,17 @@ def test_progress_is_reported_by_stage(planted: PreferenceDataset) -> None:
 def test_the_model_says_how_it_was_trained(planted: PreferenceDataset) -> None:
     model, _ = fit(planted)
     assert model.training == {**asdict(ALL), "pairs": planted.digest(), "length": 10}
+
+
+def test_steps_are_counted_in_batches_and_go_on_over_passes(planted: PreferenceDataset) -> None:
+    """20 pairs are 3 batches of at most 8: 6 steps are 2 passes, and 7 begin a third."""
+    pairs = planted.take(slice(20))
+    by_steps, whole, part, by_passes = (
+        fit(pairs, training=replace(ALL, batch_size=8, **how))
+        for how in ({"steps": 6}, {"steps": 9}, {"steps": 7}, {"epochs": 2})
+    )
+    assert by_steps[0].digest() == by_passes[0].digest()
+    assert [report.epochs for _, report in (by_steps, whole, part)] == [2, 3, 3]
+    assert part[0].digest() not in (by_steps[0].digest(), whole[0].digest())
+    assert part[1].train_losses[:2] == whole[1].train_losses[:2]
+    assert part[1].stopped == "epochs"

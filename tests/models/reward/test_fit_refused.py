@@ -63,6 +63,8 @@ def test_a_training_that_diverges_is_refused(planted: PreferenceDataset) -> None
     ("changes", "complaint"),
     [
         ({"epochs": 0}, "epochs=0"),
+        ({"steps": 0}, "epochs=200, steps=0; expected at least 1 of each"),
+        ({"epochs": -1, "steps": 3}, "epochs=-1, steps=3"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"patience": 0}, "patience=0"),
         ({"label_margin": 0.5}, "label_margin=0.5"),

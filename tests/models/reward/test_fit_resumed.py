@@ -22,13 +22,14 @@ class Cut(Exception):  # noqa: N818
     ("training", "stopped"),
     [
         (RewardTraining(epochs=6, target_accuracy=1.0), "epochs"),
+        (RewardTraining(steps=6, target_accuracy=1.0), "epochs"),
         (RewardTraining(epochs=60, learning_rate=3e-3, target_accuracy=0.9), "accuracy"),
         (
             RewardTraining(epochs=60, learning_rate=3e-2, target_accuracy=1.0, patience=4),
             "validation",
         ),
     ],
-    ids=["epochs", "accuracy", "validation"],
+    ids=["epochs", "steps", "accuracy", "validation"],
 )
 @pytest.mark.parametrize("cut_off", [1, 3, None])  # None: in the last pass
 def test_a_training_that_was_cut_off_ends_like_one_that_was_not(

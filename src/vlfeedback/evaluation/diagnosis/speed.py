@@ -51,6 +51,7 @@ def _seconds(source: RewardSource, batch: SegmentBatch, rng: np.random.Generator
         observations=batch.observations,
         actions=batch.actions,
         env_rewards=batch.env_rewards,
+        successes=batch.successes,
         instructions=batch.instructions,
         frame_steps=batch.frame_steps,
     )
@@ -79,6 +80,7 @@ def _read(source: RewardSource, segments: Sequence[Segment], instruction: str) -
         env_rewards=(
             np.stack([s.read("env_rewards") for s in segments]) if needs.env_rewards else None
         ),
+        successes=np.stack([s.read("successes") for s in segments]) if needs.successes else None,
         instructions=[instruction] * len(segments),
         frame_steps=steps if needs.frames else None,
     )

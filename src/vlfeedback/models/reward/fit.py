@@ -65,7 +65,7 @@ class FitReport:
     n_straddling: int  # lost: one segment's trajectory is trained on, the other's held out
     epochs: int
     seconds: float
-    stopped: str  # "accuracy", "validation" or "epochs"
+    stopped: str  # "accuracy", "validation" or "epochs" (which `RewardTraining.steps` are too)
     warnings: tuple[str, ...]
 
     @property

@@ -31,6 +31,8 @@ class RewardTraining:
 
     Attributes:
         epochs: passes over the pairs, at most; B-Pref, config (reward_update).
+        steps: gradient steps in place of passes, of one batch each; the order of batches goes on
+            from one pass to the next, and the last pass may be a part of one; None: `epochs` count.
         batch_size: pairs; None: 128, 64 for the CNN, 32 for resnet18 (RL-VLM-F).
         learning_rate: of Adam; B-Pref, reward_model.py.
         target_accuracy: stop above it, mean over members; B-Pref; 1: never.
@@ -44,6 +46,7 @@ class RewardTraining:
     """
 
     epochs: int = 200
+    steps: int | None = None
     batch_size: int | None = None
     learning_rate: float = 3e-4
     target_accuracy: float = 0.97
@@ -53,11 +56,11 @@ class RewardTraining:
     bf16: bool | Literal["auto"] = False
 
     def __post_init__(self) -> None:
-        if min(n for n in (self.epochs, self.batch_size, self.patience) if n is not None) < 1:
-            raise InvalidValueError(
-                f"epochs={self.epochs}, batch_size={self.batch_size}, patience={self.patience}; "
-                "expected at least 1 of each."
-            )
+        names = ("epochs", "steps", "batch_size", "patience")
+        counts = {name: n for name in names if (n := getattr(self, name)) is not None}
+        if min(counts.values()) < 1:
+            given = ", ".join(f"{name}={n}" for name, n in counts.items())
+            raise InvalidValueError(f"{given}; expected at least 1 of each.")
         if not 0 <= self.label_margin < 0.5 or not 0 <= self.validation < 1:
             raise InvalidValueError(
                 f"label_margin={self.label_margin} and validation={self.validation}; expected a "
@@ -142,28 +145,31 @@ class RewardTrainer:
         modules = networks if best is None else nn.ModuleDict({"now": networks, "best": best})
         state.resume(modules, optimiser, orders)
         curves = PassCurves(**state.notes)
-        while not (stopped := self._reason_to_stop(curves)):
+        n_passes = training.epochs
+        if training.steps is not None:
+            n_passes = math.ceil(training.steps / math.ceil(len(pairs.first) / self._batch))
+        while not (stopped := self._reason_to_stop(curves, n_passes)):
             self._pass(pairs, optimiser, orders, curves, report)
             if len(held_out.first):
                 curves.validation.append(self._loss(held_out))
             if best is not None and curves.passes_since_best == 0:
                 best.load_state_dict(networks.state_dict())
             state.notes = asdict(curves)
-            state.done(len(curves.train), training.epochs)
+            state.done(len(curves.train), n_passes)
         if best is not None:
             networks.load_state_dict(best.state_dict())
         networks.eval()
         curves.stopped = stopped
         return curves
 
-    def _reason_to_stop(self, curves: PassCurves) -> str:
+    def _reason_to_stop(self, curves: PassCurves, n_passes: int) -> str:
         """Value of `PassCurves.stopped`; empty where another pass follows."""
         training = self._training
         if curves.accuracy > training.target_accuracy:
             return "accuracy"
         if training.patience is not None and curves.passes_since_best >= training.patience:
             return "validation"
-        return "epochs" if len(curves.train) >= training.epochs else ""
+        return "epochs" if len(curves.train) >= n_passes else ""
 
     def _pass(
         self,
@@ -173,12 +179,19 @@ class RewardTrainer:
         curves: PassCurves,
         report: Report | None,
     ) -> None:
-        """All pairs once, in an order of each member's own; the mean loss goes to the curve."""
+        """All pairs once, in an order of each member's own; the mean loss goes to the curve.
+
+        Only so many batches of them as are left of `RewardTraining.steps`.
+        """
         networks = self._model.networks.train()
         orders = [rng.permutation(len(pairs.first)) for rng in rngs]
         total, agreements = 0.0, []
         starts = range(0, len(pairs.first), self._batch)
-        for step, start in enumerate(starts, start=1 + len(curves.train) * len(starts)):
+        n_done = len(curves.train) * len(starts)
+        steps = self._training.steps or self._training.epochs * len(starts)
+        starts = starts[: steps - n_done]
+        n_seen = min(len(starts) * self._batch, len(pairs.first))
+        for step, start in enumerate(starts, start=1 + n_done):
             optimiser.zero_grad()
             for network, order in zip(networks, orders, strict=True):
                 rows = order[start : start + self._batch]
@@ -193,10 +206,9 @@ class RewardTrainer:
             optimiser.step()
             if report is not None:
                 n_compared = len(networks) * min(start + self._batch, len(pairs.first))
-                steps = self._training.epochs * len(starts)
                 report("comparing segments", step, steps, total / n_compared)
         networks.eval()
-        curves.train.append(total / (len(networks) * len(pairs.first)))
+        curves.train.append(total / (len(networks) * n_seen))
         curves.accuracy = float(np.concatenate(agreements).mean())
         if not math.isfinite(total):
             raise InvalidValueError(

@@ -1,0 +1,98 @@
+"""Runs of a sweep, each trained and judged in this process: baselines beside what learns."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from vlfeedback.data.trajectories import write_trajectories
+from vlfeedback.reports.sweep_page import markdown_table
+from vlfeedback.sweeps.data import describe_data
+from vlfeedback.sweeps.execute import check
+from vlfeedback.sweeps.feedback import make_feedback
+from vlfeedback.sweeps.folder import SweepFolder
+from vlfeedback.sweeps.results import summarise_sweep
+from vlfeedback.sweeps.runs import expand
+from vlfeedback.sweeps.training import train
+from vlfeedback.testing import PointReachEnv
+from vlfeedback.types import Trajectory
+
+TABLE: dict[str, Any] = {
+    "claim": "it runs",
+    "tasks": ["dot"],
+    "own_tasks": {"dot": {"env_id": "Dot-v0", "instruction": "go right"}},
+    "seeds": [0],
+    "steps": 20,
+    "evaluation": {"every": 10, "episodes": 2, "metric": "return"},
+    "rewards": {"success": {}},
+    "learners": {
+        "iql": {"preset": "smoke"},
+        "bc": {"preset": "smoke"},
+        "bc-expert": {"learner": "bc", "preset": "smoke", "levels": ["expert"]},
+        "nothing": {},
+        "random-u01": {"learner": "random", "settings": {"low": 0.0}},
+    },
+}
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
+    """Trains all runs of the sweep with these changes, and gives its results."""
+    gym.register("Dot-v0", PointReachEnv, max_episode_steps=5)
+    path = tmp_path / "dot.h5"
+    rng = np.random.default_rng(0)
+    moves = {"expert": np.full((4, 1), 0.9, np.float32), "random": rng.uniform(-1, 1, (4, 1))}
+    write_trajectories(
+        path,
+        [
+            Trajectory(
+                np.zeros((5, 1), np.float32),
+                actions.astype(np.float32),
+                successes=np.array([False, False, False, level == "expert"]),
+                truncated=True,
+                task="dot",
+                level=level,
+                id=f"{level}/{k}",
+            )
+            for level, actions in moves.items()
+            for k in range(2)
+        ],
+    )
+
+    def trained(**changes: Any) -> dict[str, Any]:
+        folder = SweepFolder(tmp_path / "sweep")
+        folder.begin({**TABLE, "data": str(path), **changes}, name="dots", command="x")
+        sweep = folder.sweep()
+        check(sweep)
+        for run in expand(sweep):
+            if run.feedback is not None:
+                settings = run.feedback.settings(sweep, describe_data(sweep, run.task))
+                made = make_feedback(sweep, run.feedback, folder)
+                folder.write_row("feedback", run.feedback.id, {"settings": settings, **made})
+            folder.write_row("runs", run.id, train(sweep, run, folder))
+        return summarise_sweep(folder)
+
+    yield trained
+    gym.registry.pop("Dot-v0")
+
+
+def test_baselines_that_learn_nothing_are_rows_of_a_sweep(
+    rows: Callable[..., dict[str, Any]],
+) -> None:
+    results = rows()
+    runs = {row["compared"]: row for row in results["runs"].values()}
+    assert set(runs) == {"success/iql", "bc", "bc-expert", "nothing", "random-u01"}
+    assert {name: row["steps"] for name, row in runs.items()} == {
+        "success/iql": [10, 20],
+        "bc": [10, 20],
+        "bc-expert": [10, 20],
+        "nothing": [20],
+        "random-u01": [20],
+    }
+    assert runs["bc"]["training"]["trajectories"] != runs["bc-expert"]["training"]["trajectories"]
+    figures = results["cells"]["dot"]["nothing"]
+    assert figures["best"]["mean"] == figures["last"]["mean"] == np.mean(runs["nothing"]["returns"])
+    assert "| dot | random-u01 |" in markdown_table(results)
