@@ -7,14 +7,8 @@ import pytest
 
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import write_trajectories
-from vlfeedback.errors import FileFormatError, NeedsError, UnknownNameError
-from vlfeedback.sweeps.data import (
-    check_data,
-    describe_data,
-    env_options,
-    episodes_to_learn,
-    load_task,
-)
+from vlfeedback.errors import FileFormatError, UnknownNameError
+from vlfeedback.sweeps.data import check_data, describe_data, load_task
 from vlfeedback.sweeps.specification import Sweep, parse_sweep
 from vlfeedback.types import Trajectory
 
@@ -52,40 +46,6 @@ def test_trajectories_are_whole_unless_the_rest_after_their_scripts_is_left_out(
     assert [len(t) for t in load_task(sweep(file), "drawer-close")] == [30, 30, 30]
     cut = load_task(sweep(file, rest=False), "drawer-close")
     assert [len(t) for t in cut] == [10, 20, 30]  # one segment fits into each
-
-
-def test_policies_learn_from_no_rest_at_all_where_pairs_need_some(file: Path) -> None:
-    one = sweep(file, rest=False)
-    learnt = episodes_to_learn(one, one.learners[0], load_task(one, "drawer-close"))
-    assert [len(t) for t in learnt] == [4, 20, 30]
-    rested = sweep(file)
-    learnt = episodes_to_learn(rested, rested.learners[0], load_task(rested, "drawer-close"))
-    assert [len(t) for t in learnt] == [30, 30, 30]
-
-
-def test_a_learner_may_learn_from_some_levels_alone(tmp_path: Path) -> None:
-    episodes = [
-        Trajectory(np.zeros((31, 2)), np.zeros((30, 1)), level=level, id=level)
-        for level in ("expert", "medium", "random")
-    ]
-    one = sweep(tmp_path, learners={"bc": {"levels": ["expert", "medium"]}, "cpl": {}})
-    cloned, all_of_them = (episodes_to_learn(one, learner, episodes) for learner in one.learners)
-    assert [t.level for t in cloned] == ["expert", "medium"]
-    assert len(all_of_them) == 3
-    with pytest.raises(NeedsError, match="No trajectory is of the levels"):
-        episodes_to_learn(one, one.learners[0], episodes[2:])
-
-
-def test_a_policy_is_judged_in_the_environment_that_its_data_were_recorded_in(
-    tmp_path: Path,
-) -> None:
-    jittered, fixed = (
-        Trajectory(np.zeros((31, 2)), np.zeros((30, 1)), env_options=options)
-        for options in ({"hand_starts": "jittered"}, {})
-    )
-    assert env_options(sweep(tmp_path), [jittered, jittered]) == {"hand_starts": "jittered"}
-    with pytest.raises(FileFormatError, match="of environments with"):
-        env_options(sweep(tmp_path), [jittered, fixed])
 
 
 @pytest.mark.parametrize(
