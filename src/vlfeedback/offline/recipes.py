@@ -239,7 +239,7 @@ def _load(target: str) -> Any:
     return getattr(importlib.import_module(f"{_OFFLINE}.{module}"), name)
 
 
-_learner = partial(Learner, continuous=True)
+_learner = partial(Learner, continuous=True, together=True)
 
 IQL = _learner(
     "IQL on the trajectories' rewards",
@@ -251,7 +251,7 @@ IQL_AVERAGE = _learner(
     ("trajectories",),
     _iql_average,
 )
-IQL_D3RLPY = _learner("d3rlpy's own IQL", ("trajectories", "rewards"), _iql_d3rlpy)
+IQL_D3RLPY = Learner("d3rlpy's own IQL", ("trajectories", "rewards"), _iql_d3rlpy, continuous=True)
 P_IQL = _learner(
     "IQL on the rewards of a model that is fitted to the preferences first",
     ("trajectories", "preferences"),
@@ -271,4 +271,6 @@ SFT = _learner(
     "cloning of the preferred segments", ("preferences",), partial(_on_pairs, "sft:SFTConfig")
 )
 BC = _learner("behaviour cloning of all trajectories", ("trajectories",), _bc)
-DIFFUSION = _learner("Diffusion Policy", ("trajectories",), _diffusion, any_actions=True)
+DIFFUSION = Learner(
+    "Diffusion Policy", ("trajectories",), _diffusion, continuous=True, any_actions=True
+)

@@ -73,7 +73,7 @@ class D3rlpyTraining:
         self.files: dict[str, Callable[[Path], None]] = {
             "policy.d3": lambda path: self.policy.save(str(path))
         }
-        self._buffer = buffer
+        self.buffer: Any = buffer
         self._done = 0
 
     def state(self) -> Mapping[str, Any] | None:
@@ -90,7 +90,7 @@ class D3rlpyTraining:
         """See `ResumableTraining.load_state`."""
         from vlfeedback.offline.training_state import load_algorithm_state
 
-        self.policy.build_with_dataset(self._buffer)
+        self.policy.build_with_dataset(self.buffer)
         load_algorithm_state(self.policy, state["algorithm"])
         for name, buffer in (self._buffers() or {}).items():  # after building, which draws
             buffer.load_order_state(state["orders"][name])
@@ -111,7 +111,7 @@ class D3rlpyTraining:
     def _buffers(self) -> dict[str, ResumableBuffer] | None:
         """All that batches are drawn from, or None where one of them cannot go on."""
         replay = getattr(self.policy, "replay", None)
-        buffers = {"buffer": self._buffer} | ({} if replay is None else {"replay": replay})
+        buffers = {"buffer": self.buffer} | ({} if replay is None else {"replay": replay})
         resumable = {n: b for n, b in buffers.items() if isinstance(b, ResumableBuffer)}
         return resumable if len(resumable) == len(buffers) else None
 
@@ -123,7 +123,7 @@ class D3rlpyTraining:
                 report("train", n_done + step, n_steps, float("nan"))
 
         self.policy.fit(
-            self._buffer,
+            self.buffer,
             n_steps=size,
             n_steps_per_epoch=size,
             logger_adapter=NoopAdapterFactory(),
