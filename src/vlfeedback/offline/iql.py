@@ -15,6 +15,7 @@ Left out: encoders for pictures, other optimisers, d3rlpy's `compile_graph`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -24,7 +25,7 @@ from d3rlpy.base import LearnableConfig, register_learnable
 from d3rlpy.dataset import TransitionMiniBatch
 from d3rlpy.torch_utility import Modules
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from vlfeedback.encoders.bfloat16 import uses_bfloat16
 from vlfeedback.errors import InvalidValueError
@@ -58,6 +59,10 @@ class IQLConfig(LearnableConfig):  # type: ignore[misc]
         dropout: in the policy, to the nearest 1/256.
         bfloat16: products between hidden layers in bfloat16 while training; "auto": where the
             device is faster in it.
+        clip_values: cut V(s') to what rewards as seen so far could sum to, r / (1 - gamma) of the
+            least and of the greatest. Our choice, for data without terminals: no step begins in
+            the last state of an episode that was cut off, so that its V is fitted to nothing, and
+            may run away and take all others with it.
         step_order: what a step fits first: see the module's header; or "cpl".
         log_every: steps; losses of the others are not computed.
         seed: of weights, dropout and sampled actions.
@@ -80,6 +85,7 @@ class IQLConfig(LearnableConfig):  # type: ignore[misc]
     deterministic: bool = False
     dropout: float = 0.0
     bfloat16: bool | Literal["auto"] = False
+    clip_values: bool = False
     step_order: str = "d3rlpy"
     log_every: int = 100
     seed: int = 0
@@ -93,6 +99,11 @@ class IQLConfig(LearnableConfig):  # type: ignore[misc]
             raise InvalidValueError(
                 f"step_order={self.step_order!r}; expected 'd3rlpy' (Q and V in one step, then the "
                 "policy) or 'cpl' (V, then Q; the policy by the advantages of before)."
+            )
+        if self.clip_values and self.gamma >= 1:
+            raise InvalidValueError(
+                f"gamma={self.gamma} with clip_values; without a discount rewards may sum to "
+                "anything. Take a gamma below 1, or clip_values=False."
             )
         if min(self.batch_size, self.n_critics, self.log_every) < 1:
             raise InvalidValueError(
@@ -110,6 +121,23 @@ class IQLConfig(LearnableConfig):  # type: ignore[misc]
         return "vlfeedback_iql"
 
 
+class RewardRange(nn.Module):
+    """The least and the greatest reward that each of R runs has seen."""
+
+    low: Float[Tensor, "R 1 1"]
+    high: Float[Tensor, "R 1 1"]
+
+    def __init__(self, n_runs: int) -> None:
+        super().__init__()
+        self.register_buffer("low", torch.full((n_runs, 1, 1), math.inf))
+        self.register_buffer("high", torch.full((n_runs, 1, 1), -math.inf))
+
+    def see(self, rewards: Float[Tensor, "R B 1"]) -> None:
+        """Take note of a batch's rewards."""
+        torch.minimum(self.low, rewards.amin(dim=1, keepdim=True), out=self.low)
+        torch.maximum(self.high, rewards.amax(dim=1, keepdim=True), out=self.high)
+
+
 @dataclass(frozen=True)
 class IQLModules(Modules):  # type: ignore[misc]
     """Networks and optimisers of IQL, which d3rlpy saves."""
@@ -118,6 +146,7 @@ class IQLModules(Modules):  # type: ignore[misc]
     target_q: StackedMLP
     value: StackedMLP
     policy: PolicyNetwork
+    reward_range: RewardRange
     q_optimiser: FlatAdam
     value_optimiser: FlatAdam
     policy_optimiser: FlatAdam
@@ -162,9 +191,13 @@ class IQLImpl(PolicyImpl):
     def _differentiate_q(self, batch: Transitions, rows: Tensor, log: bool) -> dict[str, Tensor]:
         """Write Q's gradient; returns its loss where it is asked for."""
         modules = self._modules
-        td_target = torch.addcmul(
-            batch.rewards, batch.discounts, modules.value(batch.next_observations)
-        )
+        next_values = modules.value(batch.next_observations)
+        if self._config.clip_values:
+            modules.reward_range.see(batch.rewards)
+            most = 1 / (1 - self._config.gamma)
+            seen = modules.reward_range
+            next_values.clamp_(min=seen.low * most, max=seen.high * most)
+        td_target = torch.addcmul(batch.rewards, batch.discounts, next_values)
         activations = modules.q.activations(rows)
         error = modules.q.by_run(activations[-1]) - td_target[:, None]  # (R, J, B, 1)
         modules.q.backward(activations, error.flatten(end_dim=1) * (2 / rows.shape[1]))
@@ -243,6 +276,7 @@ class IQL(RunLearner):
             target_q=target_q,
             value=value,
             policy=policy,
+            reward_range=RewardRange(len(seeds)).to(self._device),
             q_optimiser=FlatAdam(q.flat, config.critic_learning_rate),
             value_optimiser=FlatAdam(value.flat, config.critic_learning_rate),
             policy_optimiser=FlatAdam(
