@@ -39,8 +39,9 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
     """One Meta-World v3 task.
 
     Observations are (39,) float32: hand, gripper, two objects (position and quaternion), the
-    same one step earlier, and the goal; without the earlier hand (35,). Actions are (4,) float32 in [-1, 1]: hand displacement
-    in centimetres, gripper torque. The reward is Meta-World's v2-style reward, 0 to 10 a step.
+    same one step earlier, and the goal; without the earlier hand (35,). Actions are (4,) float32
+    in [-1, 1]: hand displacement in centimetres, gripper torque. The reward is Meta-World's
+    v2-style reward, 0 to 10 a step.
 
     Args:
         task: a name of `vlfeedback.tasks`, such as ``"drawer-close"``.

@@ -120,6 +120,49 @@ def test_a_sweep_is_run_reported_and_resumed(file: Path, data: Path, tmp_path: P
 
 
 @pytest.mark.slow
+def test_runs_that_are_trained_together_fill_the_same_rows(
+    file: Path, data: Path, tmp_path: Path
+) -> None:
+    seeds = SWEEP.replace("seeds = [0]", "seeds = [0, 1, 2]", 1)
+    file.write_text(seeds + "[learners.diffusion]\nsettings = { batch_size = 4 }\n", "utf-8")
+    out, alone = tmp_path / "out", tmp_path / "alone"
+    options = ["--data", data, "--workers", "1"]
+    done = run("sweep", file, "--out", out, *options, "--batched", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "15 of 15 runs are finished" in done.stdout
+    single = run("sweep", file, "--out", alone, *options)
+    assert single.returncode == 0, single.stdout + single.stderr
+    for path in (alone / "runs").iterdir():
+        expected, found = row(alone, path.stem), row(out, path.stem)
+        assert expected.keys() == found.keys()
+        for key in ("settings", "training", "steps", "same_labels_as", "compared"):
+            assert found[key] == expected[key]
+    together = [
+        row(out, f"cart-pole-balance_teacher_cpl_{s}")["trained_together"] for s in range(3)
+    ]
+    assert together == [2, 1, 1] or sorted(together) == [1, 2, 2]
+    assert row(out, "cart-pole-balance_diffusion_0")["trained_together"] == 1
+    again = run("sweep", file, "--out", out, *options)  # finished either way
+    assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.slow
+def test_runs_of_a_group_that_fails_are_trained_alone(
+    file: Path, data: Path, tmp_path: Path
+) -> None:
+    sweep = SWEEP.replace("seeds = [0]", "seeds = [0, 1]", 1).replace(
+        "[learners.cpl]", "[learners.ipl]"
+    )
+    sweep = sweep.replace("{ bc_steps = 5 }", "{ replay = true, hidden = [8] }")
+    file.write_text(sweep, "utf-8")
+    options = ["--data", data, "--workers", "1", "--batched", "4"]
+    done = run("sweep", file, "--out", tmp_path / "out", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "leave replay=True out" in done.stdout
+    assert row(tmp_path / "out", "cart-pole-balance_teacher_ipl_1")["trained_together"] == 1
+
+
+@pytest.mark.slow
 def test_equal_labels_trained_twice_give_bit_identical_curves(
     file: Path, data: Path, tmp_path: Path
 ) -> None:

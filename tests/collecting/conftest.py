@@ -22,13 +22,13 @@ class Walk(gym.Env):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 1}
 
     def __init__(self, render_mode=None, start=0):
-        self.render_mode = render_mode
+        self.render_mode, self.start = render_mode, start
         self.observation_space = gym.spaces.Box(0, PLACES, (2,), np.float32)
         self.action_space = gym.spaces.Discrete(2)
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.place = 0
+        self.place = self.start
         return self._see(), {}
 
     def step(self, action):

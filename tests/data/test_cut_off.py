@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vlfeedback.data.cut_off import as_trajectory, cut_off
+from vlfeedback.data.cut_off import as_trajectory, cut_off, without_rest
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.types import ArrayFrames, Trajectory
 
@@ -55,6 +55,44 @@ def test_one_that_is_short_enough_is_left_alone(trajectory: Trajectory) -> None:
 def test_nothing_is_no_trajectory(trajectory: Trajectory) -> None:
     with pytest.raises(InvalidValueError, match="length=0"):
         cut_off(trajectory, 0)
+
+
+def recorded(*, stop: int | None = None, success: int | None = None) -> Trajectory:
+    """Ten recorded steps of an actor that rests from `stop`; the task is done from `success` on."""
+    return Trajectory(
+        np.arange(11.0)[:, None],
+        np.zeros((10, 1)),
+        successes=None if success is None else np.arange(10) >= success,
+        truncated=True,
+        stopped_at=stop,
+    )
+
+
+@pytest.mark.parametrize(
+    ("stop", "success", "length", "terminated"),
+    [
+        (4, None, 4, False),  # stopped half-way: cut off
+        (None, 5, 6, True),  # done with step 5: over
+        (6, 5, 6, True),  # stopped because it was done
+        (3, 5, 3, False),  # done by itself after the stop, such as a drawer that rolls on
+        (8, 5, 6, True),
+        (None, None, 10, False),  # neither, or not known
+        (10, 9, 10, True),
+    ],
+)
+def test_an_episode_ends_at_its_actors_stop_or_with_success(
+    stop: int | None, success: int | None, length: int, terminated: bool
+) -> None:
+    episode = without_rest(recorded(stop=stop, success=success))
+    assert len(episode) == length
+    assert (episode.terminated, episode.truncated) == (terminated, not terminated)
+
+
+def test_a_short_episode_keeps_as_much_rest_as_a_segment_needs() -> None:
+    episode = without_rest(recorded(success=2), least=5)
+    assert len(episode) == 5
+    assert episode.truncated and not episode.terminated
+    assert len(without_rest(recorded(success=7), least=5)) == 8
 
 
 def test_a_segment_becomes_an_episode_that_was_cut_off(trajectory: Trajectory) -> None:

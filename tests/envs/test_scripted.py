@@ -80,6 +80,44 @@ def test_an_expert_that_has_succeeded_rests(view: MetaWorldView) -> None:
     assert np.all(np.any(expert.actions[: succeeded + 1, :3] != 0, axis=1))
 
 
+def test_an_expert_may_run_on_after_success(view: MetaWorldView) -> None:
+    rests, runs_on = (roll(view, "expert", ends=ends) for ends in ("rest", "run-on"))
+    assert runs_on.stopped_at == len(runs_on)
+    stop = rests.stopped_at
+    assert stop is not None
+    np.testing.assert_array_equal(runs_on.actions[:stop], rests.actions[:stop])
+    assert np.all(np.any(runs_on.actions[stop:, :3] != 0, axis=1))
+
+
+def test_a_medium_script_may_stop_where_the_task_says_that_the_hand_is_near(
+    view: MetaWorldView,
+) -> None:
+    trajectory = roll(view, "medium", medium="near-object")
+    view.reset(seed=11)
+    expected = len(trajectory)
+    for step, action in enumerate(trajectory.actions):
+        *_, info = view.step(action)
+        if info["near_object"] == 1 or info["success"]:
+            expected = step + 1
+            break
+    assert trajectory.stopped_at == expected
+    assert np.all(trajectory.actions[expected:, :3] == 0)
+
+
+def test_scripts_act_in_jittered_starts_on_all_that_they_need_to_see() -> None:
+    view = MetaWorldView(
+        "drawer-close",
+        render_mode="rgb_array",
+        size=8,
+        hand_starts="jittered",
+        previous_hand=False,
+    )
+    experts = [roll(view, "expert", seed=seed) for seed in range(4)]
+    assert experts[0].observations.shape == (151, 35)
+    assert all(expert.first_success is not None for expert in experts)
+    view.close()
+
+
 def test_levels_rank_by_return(view: MetaWorldView) -> None:
     returns = {}
     for level in LEVELS:
@@ -170,6 +208,8 @@ def test_a_trajectory_says_where_it_comes_from(reach: MetaWorldView) -> None:
     [
         ("novice", {}, "No 'novice' here; choose one of expert, medium, random"),
         ("random", {"random_actions": "u02"}, "No 'u02' here; choose one of u01, box"),
+        ("medium", {"medium": "near"}, "No 'near' here; choose one of half-way, near-object"),
+        ("expert", {"ends": "stop"}, "No 'stop' here; choose one of rest, run-on"),
     ],
 )
 def test_unknown_names_are_refused_before_anything_moves(

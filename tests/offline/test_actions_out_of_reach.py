@@ -90,7 +90,7 @@ def test_scaled_actions_are_clipped_to_what_a_tanh_reaches() -> None:
     batch = PreferenceBuffer(preferences, scaled=True).sample_transition_batch(4)
     assert set(batch.actions.ravel()) == {-3.0, 3.0}
     policy = train("cpl", -3.0, 3.0, n_steps=1, action_scaler="min-max").algo
-    rows = policy._tensors(batch).actions
+    rows = policy.tensors(batch).actions
     assert rows.abs().max().item() == pytest.approx(1 - 1e-5, abs=1e-7)
 
 

@@ -42,17 +42,17 @@ def tensors(dataset: PreferenceDataset) -> PairTensors:
     """All pairs in their own order."""
     segments = [segment for pair in dataset.pairs for segment in pair]
     observations, actions = (
-        torch.tensor(np.concatenate([s.read(name) for s in segments]), dtype=torch.float32)
+        torch.tensor(np.concatenate([s.read(name) for s in segments]), dtype=torch.float32)[None]
         for name in ("observations", "actions")
     )
-    prefer_second = torch.tensor(dataset.labels.prefer_second)
-    return PairTensors(observations, actions, prefer_second, dataset.length)
+    prefer_second = torch.tensor(dataset.labels.prefer_second)[None]
+    return PairTensors(observations, actions, prefer_second, dataset.length, (len(dataset),))
 
 
 def q_of(algo: IPL, pairs: PairTensors) -> torch.Tensor:
     """(K, B, 2, T)."""
-    q: torch.Tensor = algo.impl.modules.critics(pairs.observations, pairs.actions)
-    return torch.stack([pairs.by_segment(member) for member in q]).detach()
+    q: torch.Tensor = algo.impl.modules.critics(torch.cat([pairs.observations, pairs.actions], 2))
+    return torch.cat([pairs.by_segment(member.T) for member in q.detach()])
 
 
 def test_without_discount_it_is_bradley_terry_on_q_plus_l2(make_preferences: Make) -> None:
@@ -71,14 +71,14 @@ def test_v_is_fitted_first_and_the_rewards_are_implied_by_the_new_v(
     pairs, modules = tensors(dataset), algo.impl.modules
     q = q_of(algo, pairs)
     with torch.no_grad():
-        old = pairs.by_segment(modules.value(pairs.observations).squeeze(-1))
-        log_prob = pairs.by_segment(modules.policy.log_prob(pairs.observations, pairs.actions))
+        old = pairs.by_segment(modules.value(pairs.observations).squeeze(-1))[0]
+        log_prob = pairs.by_segment(modules.policy.log_prob(pairs.observations, pairs.actions))[0]
     target = q.amin(dim=0)[..., :-1]  # the target Qs start as the Qs
     losses = fit(algo, dataset, 1)
     gap = target - old[..., :-1]
     assert losses["value_loss"] == pytest.approx(expectile(gap, 0.7).item(), rel=1e-4)
     with torch.no_grad():
-        new = pairs.by_segment(modules.value(pairs.observations).squeeze(-1))
+        new = pairs.by_segment(modules.value(pairs.observations).squeeze(-1))[0]
     implied = q[..., :-1] - 0.99 * new[..., 1:]
     logits = implied[:, :, 1].sum(dim=-1) - implied[:, :, 0].sum(dim=-1)
     labels = torch.tensor(LABELS).expand_as(logits)
@@ -106,7 +106,7 @@ def test_the_qs_learn_to_prefer_what_the_labels_prefer(make_preferences: Make) -
     fit(algo, dataset, 40)
     pairs = tensors(dataset)
     with torch.no_grad():
-        values = pairs.by_segment(algo.impl.modules.value(pairs.observations).squeeze(-1))
+        values = pairs.by_segment(algo.impl.modules.value(pairs.observations).squeeze(-1))[0]
     returns = (q_of(algo, pairs)[..., :-1] - 0.5 * values[..., 1:]).sum(dim=-1).mean(dim=0)
     assert (returns[:, 1] > returns[:, 0]).tolist() == [False, True, True]
 
@@ -114,7 +114,7 @@ def test_the_qs_learn_to_prefer_what_the_labels_prefer(make_preferences: Make) -
 def test_the_value_of_an_action_is_the_lower_q(make_preferences: Make) -> None:
     dataset, algo = make_preferences(LABELS), learner()
     pairs = tensors(dataset)
-    values = algo.predict_value(pairs.observations.numpy(), pairs.actions.numpy())
+    values = algo.predict_value(pairs.observations[0].numpy(), pairs.actions[0].numpy())
     np.testing.assert_allclose(values, q_of(algo, pairs).amin(dim=0).flatten(), rtol=1e-6)
 
 

@@ -77,7 +77,7 @@ def pair(**options: Any) -> tuple[IQL, d3rlpy.algos.IQL]:
         for parameter in given.targ_q_funcs.parameters():
             parameter.mul_(1.1)
         given.policy._logstd.add_(torch.tensor([[0.3, -0.2, 0.5]]))
-        mine.policy.raw_log_std.copy_(given.policy._logstd[0])
+        mine.policy.mlp.extra.copy_(given.policy._logstd)
     copy_into(list(given.q_funcs), mine.q)
     copy_into(list(given.targ_q_funcs), mine.target_q)
     copy_into([given.value_func], mine.value)
@@ -99,7 +99,7 @@ def test_updates_on_the_same_batches_give_d3rlpys_parameters(
     assert difference(list(given.targ_q_funcs), mine.target_q) < 1e-5
     assert difference([given.value_func], mine.value) < 1e-5
     assert difference([given.policy], mine.policy.mlp) < 1e-5
-    assert torch.allclose(mine.policy.raw_log_std, given.policy._logstd[0], atol=1e-5)
+    assert torch.allclose(mine.policy.mlp.extra, given.policy._logstd, atol=1e-5)
 
 
 def test_predictions_are_d3rlpys_with_the_same_weights() -> None:
@@ -140,7 +140,7 @@ def test_the_deterministic_policy_minimises_the_weighted_square_summed_over_acti
     modules = algo.impl.modules
     value = modules.value(torch.from_numpy(batch.observations))[0].detach()
     weight = torch.exp(3.0 * (target_q.detach() - value)).clamp(max=100)
-    flat = before["flat"].clone().requires_grad_(True)
+    flat = before["flat"][0].clone().requires_grad_(True)
     shapes = [(32, 5), (32,), (16, 32), (16,), (3, 16), (3,)]
     parts = [
         p.view(s)
@@ -165,8 +165,8 @@ def test_dropout_is_for_training_alone(buffer: TransitionBuffer) -> None:
     states = np.ones((2, 5), dtype=np.float32)
     assert np.array_equal(algo.predict(states), algo.predict(states))
     mlp = algo.impl.modules.policy.mlp
-    first, second = (mlp.activations(torch.ones(2, 5)) for _ in range(2))
-    assert not torch.equal(first[-1], second[-1])
+    first, second = (mlp.activations(torch.ones(2, 5))[-1].clone() for _ in range(2))
+    assert not torch.equal(first, second)
 
 
 def test_the_actors_rate_falls_along_half_a_cosine(buffer: TransitionBuffer) -> None:
@@ -174,10 +174,10 @@ def test_the_actors_rate_falls_along_half_a_cosine(buffer: TransitionBuffer) -> 
     algo.create_impl((5,), 3)
     rates = []
     for _ in range(6):
-        rates.append(algo.impl.modules.actor_optimiser.optim.param_groups[0]["lr"])
+        rates.append(algo.impl.modules.policy_optimiser.rate)
         algo.update(buffer.sample_transition_batch(24))
     assert rates == pytest.approx([1.0, 0.5 + 0.5 * 0.5**0.5, 0.5, 0.5 - 0.5 * 0.5**0.5, 0.0, 0.0])
-    assert algo.impl.modules.critic_optimiser.optim.param_groups[0]["lr"] == 3e-4
+    assert algo.impl.modules.q_optimiser.rate == 3e-4
 
 
 def test_losses_are_read_only_now_and_then(buffer: TransitionBuffer) -> None:

@@ -79,7 +79,7 @@ def rewards_that_are_learnt_from(
 ) -> np.ndarray:
     values = PRESETS["smoke"].settings("p-iql", 100, {"reward_training": {"epochs": 3}, **settings})
     training = get_learner("p-iql").prepare(LearnerInputs(trajectories, preferences, values, 0))
-    rewards: np.ndarray = training._buffer.rewards  # type: ignore[attr-defined]
+    rewards: np.ndarray = training.buffer.rewards  # type: ignore[attr-defined]
     return rewards
 
 

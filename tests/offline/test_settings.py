@@ -9,7 +9,7 @@ import pytest
 from vlfeedback.encoders import bfloat16
 from vlfeedback.errors import InvalidTypeError, InvalidValueError
 from vlfeedback.models.reward.training import RewardTraining
-from vlfeedback.offline import CPLConfig, IPLConfig
+from vlfeedback.offline import CPLConfig, IPLConfig, IQLConfig
 from vlfeedback.offline.settings import configured
 
 
@@ -18,13 +18,12 @@ def test_bfloat16_is_yes_or_no_or_what_is_faster(
     value: bool | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bfloat16, "bfloat16_speedup", lambda device: 2.0)
-    for config_type in (CPLConfig, IPLConfig):
+    for config_type in (CPLConfig, IPLConfig, IQLConfig):
         config = configured(config_type, {"bfloat16": value, "hidden": [8]})
         assert config.bfloat16 is value or config.bfloat16 == value
         algo = config.create()
         algo.create_impl((3,), 2)
-        fast = algo.impl.modules.policy.mlp.fast_dtype
-        assert str(fast) == ("torch.bfloat16" if value else "torch.float32")
+        assert algo.impl.modules.policy.mlp.in_bfloat16 == bool(value)
         algo.save(str(tmp_path / "policy.d3"))
         again = d3rlpy.load_learnable(str(tmp_path / "policy.d3"))
         assert again.config.bfloat16 == value
@@ -38,7 +37,7 @@ def test_on_a_machine_that_is_slower_in_bfloat16_auto_is_float32(
     monkeypatch.setattr(bfloat16, "bfloat16_speedup", lambda device: 1 / 17)
     algo = CPLConfig(bfloat16="auto", hidden=[8]).create()
     algo.create_impl((3,), 2)
-    assert str(algo.impl.modules.policy.mlp.fast_dtype) == "torch.float32"
+    assert not algo.impl.modules.policy.mlp.in_bfloat16
 
 
 def test_another_word_is_refused() -> None:

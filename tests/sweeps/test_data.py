@@ -7,7 +7,8 @@ import pytest
 
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import write_trajectories
-from vlfeedback.sweeps.data import describe_data, load_task
+from vlfeedback.errors import FileFormatError, UnknownNameError
+from vlfeedback.sweeps.data import check_data, describe_data, load_task
 from vlfeedback.sweeps.specification import Sweep, parse_sweep
 from vlfeedback.types import Trajectory
 
@@ -45,6 +46,30 @@ def test_trajectories_are_whole_unless_the_rest_after_their_scripts_is_left_out(
     assert [len(t) for t in load_task(sweep(file), "drawer-close")] == [30, 30, 30]
     cut = load_task(sweep(file, rest=False), "drawer-close")
     assert [len(t) for t in cut] == [10, 20, 30]  # one segment fits into each
+
+
+@pytest.mark.parametrize(
+    ("collected", "message"),
+    [
+        ({"horizon": 200}, r"was collected with horizon=150, and x asks for 200"),
+        ({"medium": "near-object"}, r"collected with medium='half-way', and x asks for 'near-obj"),
+        ({"env_options": {"hand_starts": "jittered"}}, r"with env_options=\{\}, and x asks for"),
+        ({"horizn": 150}, r"no setting 'horizn'\. Did you mean 'horizon'"),
+    ],
+)
+def test_data_that_were_collected_otherwise_are_refused(
+    tmp_path: Path, collected: dict[str, object], message: str
+) -> None:
+    Collection.create(tmp_path / "data", {"horizon": 150, "random_actions": "u01"})
+    asking = sweep(tmp_path / "data", collected=collected)
+    with pytest.raises((FileFormatError, UnknownNameError), match=message):
+        check_data(asking)
+
+
+def test_data_of_a_protocol_are_asked_for_by_its_command(tmp_path: Path) -> None:
+    Collection.create(tmp_path / "data", {"episodes": 32, "horizon": 150, "random_actions": "u01"})
+    with pytest.raises(FileFormatError, match="vlfeedback collect --protocol vlp --tasks drawer-c"):
+        check_data(sweep(tmp_path / "data", protocol="vlp"))
 
 
 def test_a_result_depends_on_whether_it_is_left_out(file: Path) -> None:

@@ -74,7 +74,7 @@ def rows(tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
                 settings = run.feedback.settings(sweep, describe_data(sweep, run.task))
                 made = make_feedback(sweep, run.feedback, folder)
                 folder.write_row("feedback", run.feedback.id, {"settings": settings, **made})
-            folder.write_row("runs", run.id, train(sweep, run, folder))
+            folder.write_row("runs", run.id, train(sweep, [run], folder)[0])
         return summarise_sweep(folder)
 
     yield trained

@@ -51,7 +51,8 @@ def complete_settings(tasks: Sequence[TaskSpec], overrides: Mapping[str, Any]) -
             (side of stored pictures, px), ``seed`` (0 or more; by default 0), ``medium`` (where a
             medium script stops: ``"half-way"``, or ``"near-object"``, the VLP paper's flag),
             ``ends`` (what a script does once the task is done: ``"rest"``, or ``"run-on"``) and
-            ``env_options`` (keyword arguments of the environment, such as ``{"hand_starts": "jittered"}``).
+            ``env_options`` (keyword arguments of the environment, such as
+            ``{"hand_starts": "jittered"}``).
 
     Raises:
         UnknownNameError: there is no such setting, or no such environment.
@@ -96,24 +97,29 @@ def unusable_settings(tasks: Sequence[TaskSpec], settings: Mapping[str, Any]) ->
         if settings[name] not in words:
             problems[name] = f"{settings[name]!r}; expected {' or '.join(map(repr, words))}."
     for task in tasks:
-        made_for = task.collecting
-        if made_for.longest is not None and settings["horizon"] > made_for.longest:
-            problems["horizon"] = (
-                f"{settings['horizon']} steps; {task.name} ends at {made_for.longest}."
+        problems |= _unusable_for(task, settings)
+    return problems
+
+
+def _unusable_for(task: TaskSpec, settings: Mapping[str, Any]) -> dict[str, str]:
+    problems, made_for = {}, task.collecting
+    if made_for.longest is not None and settings["horizon"] > made_for.longest:
+        problems["horizon"] = (
+            f"{settings['horizon']} steps; {task.name} ends at {made_for.longest}."
+        )
+    if settings["frame_stride"] < made_for.least_stride:
+        problems["frame_stride"] = (
+            f"Episodes of {task.name} come with pictures; expected at least "
+            f"{made_for.least_stride}."
+        )
+    of_scripts = {"random_actions": "u01", "medium": "near-object", "ends": "run-on"}
+    for name, word in of_scripts.items():
+        if settings[name] == word and not task.rollout:
+            other = next(other for other in _WORDS[name] if other != word)
+            problems[name] = (
+                f"{word!r} is of scripts that know it, and {task.name} has none; expected "
+                f"{other!r}."
             )
-        if settings["frame_stride"] < made_for.least_stride:
-            problems["frame_stride"] = (
-                f"Episodes of {task.name} come with pictures; expected at least "
-                f"{made_for.least_stride}."
-            )
-        of_scripts = {"random_actions": "u01", "medium": "near-object", "ends": "run-on"}
-        for name, word in of_scripts.items():
-            if settings[name] == word and not task.rollout:
-                other = next(other for other in _WORDS[name] if other != word)
-                problems[name] = (
-                    f"{word!r} is of scripts that know it, and {task.name} has none; expected "
-                    f"{other!r}."
-                )
     return problems
 
 

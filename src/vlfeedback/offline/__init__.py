@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from vlfeedback.offline.presets import PRESETS
     from vlfeedback.offline.sft import SFT, SFTConfig
     from vlfeedback.offline.train import train_policy
+    from vlfeedback.offline.train_together import PolicyRun, train_policies
     from vlfeedback.offline.trained_policy import TrainedPolicy
     from vlfeedback.offline.training_loop import D3rlpyTraining
     from vlfeedback.offline.transition_buffer import TransitionBuffer
@@ -52,6 +53,7 @@ __all__ = [
     "LearnerInputs",
     "PolicyEvaluation",
     "PolicyEvaluator",
+    "PolicyRun",
     "PreferenceBuffer",
     "SFTConfig",
     "TrainedPolicy",
@@ -60,6 +62,7 @@ __all__ = [
     "get_learner",
     "list_learners",
     "load_policy",
+    "train_policies",
     "train_policy",
 ]
 
@@ -78,6 +81,7 @@ _NAMES = {
     "presets": ("PRESETS",),
     "sft": ("SFT", "SFTConfig"),
     "train": ("train_policy",),
+    "train_together": ("PolicyRun", "train_policies"),
     "trained_policy": ("TrainedPolicy",),
     "training_loop": ("D3rlpyTraining",),
     "transition_buffer": ("TransitionBuffer",),

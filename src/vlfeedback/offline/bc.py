@@ -10,20 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from d3rlpy.algos.qlearning.base import QLearningAlgoBase
 from d3rlpy.base import LearnableConfig, register_learnable
-from d3rlpy.constants import ActionSpace
 from d3rlpy.dataset import TransitionMiniBatch
-from d3rlpy.optimizers.optimizers import OptimizerWrapper
 from d3rlpy.torch_utility import Modules
+from jaxtyping import Float
 from torch import Tensor
 
 from vlfeedback.errors import InvalidValueError
-from vlfeedback.offline.d3rlpy_quiet import QuietFit
-from vlfeedback.offline.policy_impl import PolicyImpl, adam
+from vlfeedback.offline.flat_adam import FlatAdam
+from vlfeedback.offline.policy_impl import PolicyImpl, RunLearner
 from vlfeedback.offline.policy_networks import PolicyNetwork, vector_size
 
 __all__ = ["BC", "BCConfig"]
@@ -37,7 +35,7 @@ class BCConfig(LearnableConfig):  # type: ignore[misc]
         batch_size: transitions.
         learning_rate: of Adam.
         hidden: widths.
-        dropout: in the policy, in [0, 1).
+        dropout: in the policy, in [0, 1), to the nearest 1/256.
         gaussian: policy: Gaussian, or deterministic.
         log_every: steps; the loss of the others is not read.
         seed: of weights, dropout and sampled actions.
@@ -77,68 +75,60 @@ class BCModules(Modules):  # type: ignore[misc]
     """Network and optimiser of BC, which d3rlpy saves."""
 
     policy: PolicyNetwork
-    optimiser: OptimizerWrapper
+    optimiser: FlatAdam
+
+
+class Demonstrations(NamedTuple):
+    """B states of each of R runs, and what was done there."""
+
+    observations: Float[Tensor, "R B D"]
+    actions: Float[Tensor, "R B A"]
 
 
 class BCImpl(PolicyImpl):
-    """One step of BC."""
+    """One step of BC, of all runs."""
 
     _modules: BCModules
 
-    def __init__(
-        self,
-        observation_shape: Sequence[int],
-        action_size: int,
-        modules: BCModules,
-        device: str,
-        *,
-        log_every: int,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__(observation_shape, action_size, modules, device, generator)
-        self._log_every = log_every
-
-    def inner_update(self, batch: tuple[Tensor, Tensor], grad_step: int) -> dict[str, float]:
+    def step(self, batch: Demonstrations, *, log: bool) -> dict[str, Tensor]:
         """Clone a batch of observations and actions."""
-        loss = -self._modules.policy.log_prob(*batch).mean()
-        self._modules.optimiser.zero_grad()
-        loss.backward()
+        log_prob = self._modules.policy.log_prob(*batch)
+        self._modules.policy.backward(torch.full_like(log_prob, -1 / log_prob.shape[1]))
         self._modules.optimiser.step()
-        return {"bc_loss": loss.item()} if grad_step % self._log_every == 0 else {}
+        return {"bc_loss": -log_prob.mean(dim=1)} if log else {}
 
 
-class BC(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
+class BC(RunLearner):
     """Behaviour cloning as a d3rlpy algorithm; fit it on ``TransitionBuffer(rewards="none")``."""
 
-    def inner_create_impl(self, observation_shape: Sequence[int], action_size: int) -> None:
-        """Build the network; d3rlpy calls it.
-
-        Raises:
-            ShapeError: observations are no vectors.
-        """
+    def build(
+        self, observation_shape: Sequence[int], action_size: int, seeds: Sequence[int]
+    ) -> BCImpl:
+        """See `RunLearner.build`."""
         config = self._config
-        generator = torch.Generator().manual_seed(config.seed)
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         policy = PolicyNetwork(
-            vector_size(observation_shape),
-            action_size,
-            config.hidden,
-            gaussian=config.gaussian,
-            generator=generator,
+            [vector_size(observation_shape), *config.hidden, action_size],
+            deviation="clamped" if config.gaussian else "none",
+            generators=generators,
+            orthogonal=True,
             dropout=config.dropout,
-            bfloat16=False,
-        ).to(self._device)
-        self._impl = BCImpl(
+            device=self._device,
+        )
+        modules = BCModules(
+            policy=policy, optimiser=FlatAdam(policy.mlp.flat, config.learning_rate)
+        )
+        return BCImpl(
             observation_shape,
             action_size,
-            BCModules(policy, adam(policy.parameters(), config.learning_rate)),
+            modules,
             self._device,
-            log_every=config.log_every,
-            generator=generator,
+            config=config,
+            generators=generators,
         )
 
-    def update(self, batch: TransitionMiniBatch) -> dict[str, float]:
-        """Take one gradient step; its loss at every `BCConfig.log_every`-th."""
-        assert self._impl is not None
+    def tensors(self, batch: TransitionMiniBatch) -> Demonstrations:
+        """See `RunLearner.tensors`."""
         observations, actions = (
             torch.from_numpy(rows).to(self._device) for rows in (batch.observations, batch.actions)
         )
@@ -146,13 +136,7 @@ class BC(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
             observations = self._config.observation_scaler.transform(observations)
         if self._config.action_scaler:
             actions = self._config.action_scaler.transform(actions)
-        losses: dict[str, float] = self._impl.update((observations, actions), self._grad_step)
-        self._grad_step += 1
-        return losses
-
-    def get_action_type(self) -> ActionSpace:
-        """Continuous."""
-        return ActionSpace.CONTINUOUS
+        return Demonstrations(observations[None], actions[None])
 
 
 register_learnable(BCConfig)

@@ -19,12 +19,13 @@ from typing import Any
 
 import torch
 from d3rlpy.base import register_learnable
-from d3rlpy.optimizers.optimizers import OptimizerWrapper
+from jaxtyping import Float
 from torch import Tensor
 
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.losses import contrastive
-from vlfeedback.offline.policy_impl import PolicyImpl, adam
+from vlfeedback.offline.flat_adam import FlatAdam, linear_warmup
+from vlfeedback.offline.policy_impl import PolicyImpl
 from vlfeedback.offline.policy_networks import PolicyNetwork
 from vlfeedback.offline.preference_learner import (
     PairTensors,
@@ -86,49 +87,65 @@ class CPLModules(PreferenceModules):
     """Networks and optimisers of CPL, which d3rlpy saves."""
 
     reference: PolicyNetwork
-    bc_optimiser: OptimizerWrapper
-    optimiser: OptimizerWrapper
+    bc_optimiser: FlatAdam
+    optimiser: FlatAdam
 
 
 class CPLImpl(PolicyImpl):
-    """One step of CPL."""
+    """One step of CPL, of all runs."""
 
     _modules: CPLModules
 
-    def __init__(self, *args: Any, config: CPLConfig) -> None:
-        super().__init__(*args)
-        self._config = config
-
-    def inner_update(self, batch: PairTensors, grad_step: int) -> dict[str, float]:
+    def step(self, batch: PairTensors, *, log: bool) -> dict[str, Tensor]:
         """Take one step: of cloning for the first `bc_steps`, then of the contrastive loss."""
         modules, step = self._modules, self._modules.step_count.take()
         if step == self._config.bc_steps:
             modules.reference.load_state_dict(modules.policy.state_dict())
-        log_prob = modules.policy.log_prob(batch.observations, batch.actions)
-        losses = {"bc_loss": -log_prob.mean()}
+        rows_per_pair = 2 * batch.length
+        counts = [n * rows_per_pair for n in batch.n_pairs]
+        log_prob = modules.policy.log_prob(batch.observations, batch.actions, counts)
+        shares = batch.shares(rows_per_pair)
+        losses = {"bc_loss": -(shares * log_prob).sum(dim=1)}
         if step < self._config.bc_steps:
-            loss, optimiser = losses["bc_loss"], modules.bc_optimiser
+            gradient, optimiser = -shares, modules.bc_optimiser
         else:
-            losses["contrastive_loss"] = self._contrast(batch, log_prob)
-            loss = losses["contrastive_loss"] + self._config.bc_coeff * losses["bc_loss"]
+            losses["contrastive_loss"], gradient = self._contrast(batch, log_prob)
+            gradient = gradient - self._config.bc_coeff * shares
             optimiser = modules.optimiser
-        optimiser.zero_grad()
-        loss.backward()
+        modules.policy.backward(gradient)
         optimiser.step()
-        return {name: value.item() for name, value in losses.items()}
+        return losses if log else {}
 
-    def _contrast(self, batch: PairTensors, log_prob: Tensor) -> Tensor:
-        if self._config.reference:
+    def _contrast(
+        self, batch: PairTensors, log_prob: Float[Tensor, "R M"]
+    ) -> tuple[Float[Tensor, " R"], Float[Tensor, "R M"]]:
+        """The loss, and its derivative by each log-likelihood."""
+        config = self._config
+        if config.reference:
             reference = self._modules.reference.eval()
-            with torch.no_grad():
-                before = reference.log_prob(batch.observations, batch.actions)
-            log_prob = log_prob - before
-        advantages = self._config.alpha * batch.by_segment(log_prob).sum(dim=-1)
-        ties = batch.prefer_second == 0.5
+            log_prob = log_prob - reference.log_prob(batch.observations, batch.actions)
+        advantages = config.alpha * batch.by_segment(log_prob).sum(dim=-1)
+        with torch.enable_grad():
+            losses = torch.stack(
+                [
+                    self._contrastive(of_run[:n], prefer_second[:n])
+                    for of_run, prefer_second, n in zip(
+                        advantages.requires_grad_(), batch.prefer_second, batch.n_pairs, strict=True
+                    )
+                ]
+            )
+        (gradient,) = torch.autograd.grad(losses, advantages, torch.ones_like(losses))
+        by_row = (config.alpha * gradient)[..., None].expand(*gradient.shape, batch.length)
+        return losses.detach(), by_row.flatten(start_dim=1)
+
+    def _contrastive(
+        self, advantages: Float[Tensor, "B 2"], prefer_second: Float[Tensor, " B"]
+    ) -> Float[Tensor, ""]:
+        ties = prefer_second == 0.5
         return contrastive(
             advantages[:, 0],
             advantages[:, 1],
-            batch.prefer_second,
+            prefer_second,
             self._config.bias,
             weight=(~ties).to(advantages.dtype) if self._config.ignore_ties else None,
             mean_over_all=self._config.mean_over_all,
@@ -138,28 +155,33 @@ class CPLImpl(PolicyImpl):
 class CPL(PreferenceLearner):
     """Contrastive Preference Learning as a d3rlpy algorithm; see `CPLConfig`."""
 
-    def inner_create_impl(self, observation_shape: Sequence[int], action_size: int) -> None:
-        """Build the networks; d3rlpy calls it."""
-        config, generator = self._config, self._new_generator()
+    def build(
+        self, observation_shape: Sequence[int], action_size: int, seeds: Sequence[int]
+    ) -> CPLImpl:
+        """See `RunLearner.build`."""
+        config, settings = self._config, self._network_settings(seeds)
         factor, warmup_steps = config.rate_after_bc, config.warmup_steps
         if config.bc_steps == 0:
             factor, warmup_steps = 1.0, 0
         policy, reference = (
-            self._new_policy(observation_shape, action_size, generator) for _ in range(2)
+            self._new_policy(observation_shape, action_size, settings) for _ in range(2)
         )
         modules = CPLModules(
             policy=policy,
             step_count=StepCount(),
             reference=reference.requires_grad_(False),
-            bc_optimiser=adam(policy.parameters(), config.learning_rate),
-            optimiser=adam(
-                policy.parameters(),
-                config.learning_rate * factor,
-                warmup_steps=warmup_steps,
+            bc_optimiser=FlatAdam(policy.mlp.flat, config.learning_rate),
+            optimiser=FlatAdam(
+                policy.mlp.flat, config.learning_rate * factor, linear_warmup(warmup_steps)
             ),
         )
-        self._impl = CPLImpl(
-            observation_shape, action_size, modules, self._device, generator, config=config
+        return CPLImpl(
+            observation_shape,
+            action_size,
+            modules,
+            self._device,
+            config=config,
+            generators=settings["generators"],
         )
 
 

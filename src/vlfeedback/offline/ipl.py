@@ -12,23 +12,21 @@ Left out: the AWAC version, pictures as observations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 from d3rlpy.base import register_learnable
 from d3rlpy.dataset import ReplayBufferBase
-from d3rlpy.optimizers.optimizers import OptimizerWrapper
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from vlfeedback.encoders.bfloat16 import uses_bfloat16
 from vlfeedback.errors import NeedsError, ShapeError
-from vlfeedback.losses import expectile, ipl
-from vlfeedback.offline.policy_impl import PolicyImpl, adam
-from vlfeedback.offline.policy_networks import MLP
+from vlfeedback.losses import ipl
+from vlfeedback.offline.flat_adam import FlatAdam
+from vlfeedback.offline.policy_impl import PolicyImpl
+from vlfeedback.offline.policy_networks import vector_size
 from vlfeedback.offline.preference_learner import (
     PairTensors,
     PreferenceLearner,
@@ -36,6 +34,7 @@ from vlfeedback.offline.preference_learner import (
     PreferenceModules,
     StepCount,
 )
+from vlfeedback.offline.stacked_mlp import StackedMLP
 
 __all__ = ["IPL", "IPLConfig"]
 
@@ -80,146 +79,146 @@ class IPLConfig(PreferenceLearnerConfig):
         return "vlfeedback_ipl"
 
 
-class Critics(nn.Module):
-    """K Q-functions of a state and an action."""
-
-    def __init__(self, sizes: list[int], n_critics: int, **settings: Any) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(MLP(sizes, **settings) for _ in range(n_critics))
-
-    def forward(
-        self, observations: Float[Tensor, "M D"], actions: Float[Tensor, "M A"]
-    ) -> Float[Tensor, "K M"]:
-        """Q(s, a) of each."""
-        rows = torch.cat([observations, actions], dim=-1)
-        return torch.stack([member(rows).squeeze(-1) for member in self.members])
-
-
 @dataclass(frozen=True)
 class IPLModules(PreferenceModules):
     """Networks and optimisers of IPL, which d3rlpy saves."""
 
-    value: MLP
-    critics: Critics
-    target_critics: Critics
-    value_optimiser: OptimizerWrapper
-    critic_optimiser: OptimizerWrapper
-    policy_optimiser: OptimizerWrapper
+    value: StackedMLP
+    critics: StackedMLP
+    target_critics: StackedMLP
+    value_optimiser: FlatAdam
+    critic_optimiser: FlatAdam
+    policy_optimiser: FlatAdam
 
 
 @dataclass(frozen=True)
 class Transitions:
     """Steps that have a next state: those of the pairs first, then those of the replay."""
 
-    observations: Tensor  # (M, D)
-    actions: Tensor  # (M, A)
+    observations: Float[Tensor, "R P D"]
+    actions: Float[Tensor, "R P A"]
+    shares: Float[Tensor, "R P"]  # of each step in a mean over all, of which the replay has its own
     n_paired: int  # 2 B (T - 1)
+    counts: Sequence[int]  # steps of each run that count
 
-    def loss(self, mean: Callable[[Tensor], Tensor], terms: Tensor, replay_weight: float) -> Tensor:
-        """`mean` of the pairs' terms, mixed by `replay_weight` with that of the replay's."""
-        paired, replay = terms[: self.n_paired], terms[self.n_paired :]
-        if not len(replay):
-            return mean(paired)
-        return (1 - replay_weight) * mean(paired) + replay_weight * mean(replay)
+    @property
+    def rows(self) -> Float[Tensor, "R P DA"]:
+        """What a Q-function reads."""
+        return torch.cat([self.observations, self.actions], dim=-1)
 
 
 @dataclass(frozen=True)
 class Replay:
-    """Transitions of no pair, as tensors."""
+    """Transitions of no pair, as tensors; of a single run."""
 
-    observations: Tensor  # (M, D)
-    actions: Tensor  # (M, A)
-    next_observations: Tensor  # (M, D)
-    continues: Tensor  # (M,) 0 where the episode terminated, else 1
+    observations: Float[Tensor, "1 M D"]
+    actions: Float[Tensor, "1 M A"]
+    next_observations: Float[Tensor, "1 M D"]
+    continues: Float[Tensor, "1 M"]  # 0 where the episode terminated, else 1
 
 
 class IPLImpl(PolicyImpl):
-    """One step of IPL."""
+    """One step of IPL, of all runs."""
 
     _modules: IPLModules
+    replay: Replay | None = None  # of this step
 
-    def __init__(self, *args: Any, config: IPLConfig) -> None:
-        super().__init__(*args)
-        self._config = config
-        self.replay: Replay | None = None  # of this step
-
-    def inner_update(self, batch: PairTensors, grad_step: int) -> dict[str, float]:
+    @torch.no_grad()
+    def step(self, batch: PairTensors, *, log: bool) -> dict[str, Tensor]:
         """Update V, then Q, then the policy, then the target Qs."""
         modules = self._modules
         modules.step_count.take()
         steps = self._transitions(batch)
-        with torch.no_grad():
-            target = modules.target_critics(steps.observations, steps.actions).amin(dim=0)
+        target = modules.critics.by_run(modules.target_critics(steps.rows)).amin(dim=1)[..., 0]
         value_loss = self._fit_value(steps, target)
-        with torch.no_grad():
-            values = batch.by_segment(modules.value(batch.observations).squeeze(-1))
-        critic_loss = self._fit_critics(steps, values[:, :, 1:], batch.prefer_second)
-        policy_loss = self._fit_policy(steps, target, values[:, :, :-1])
-        with torch.no_grad():
-            for old, new in zip(
-                modules.target_critics.parameters(), modules.critics.parameters(), strict=True
-            ):
-                old.lerp_(new, self._config.tau)
-        return {
-            "value_loss": value_loss.item(),
-            "critic_loss": critic_loss.item(),
-            "policy_loss": policy_loss.item(),
-        }
+        values = batch.by_segment(modules.value(batch.observations)[..., 0])
+        critic_loss = self._fit_critics(batch, steps, values[..., 1:])
+        policy_loss = self._fit_policy(steps, target, values[..., :-1])
+        modules.target_critics.flat.lerp_(modules.critics.flat, self._config.tau)
+        losses = {"value_loss": value_loss, "critic_loss": critic_loss, "policy_loss": policy_loss}
+        return losses if log else {}
 
     def _transitions(self, batch: PairTensors) -> Transitions:
         observations, actions = (
-            batch.by_segment(rows)[:, :, :-1].flatten(end_dim=2)
+            batch.by_segment(rows)[:, :, :, :-1].flatten(start_dim=1, end_dim=3)
             for rows in (batch.observations, batch.actions)
         )
-        n_paired = len(observations)
+        per_pair = 2 * (batch.length - 1)
+        shares, n_paired = batch.shares(per_pair), observations.shape[1]
+        counts = [n * per_pair for n in batch.n_pairs]
         if self.replay is not None:
-            observations = torch.cat([observations, self.replay.observations])
-            actions = torch.cat([actions, self.replay.actions])
-        return Transitions(observations, actions, n_paired)
+            observations = torch.cat([observations, self.replay.observations], dim=1)
+            actions = torch.cat([actions, self.replay.actions], dim=1)
+            weight, n_more = self._config.replay_weight, self.replay.actions.shape[1]
+            more = shares.new_full((1, n_more), weight / n_more)
+            shares = torch.cat([(1 - weight) * shares, more], dim=1)
+            counts = [counts[0] + n_more]
+        return Transitions(observations, actions, shares, n_paired, counts)
 
-    def _fit_value(self, steps: Transitions, target: Tensor) -> Tensor:
-        gap = target - self._modules.value(steps.observations).squeeze(-1)
-        squares = partial(expectile, tau=self._config.expectile)
-        loss = steps.loss(squares, gap, self._config.replay_weight)
-        return _descend(self._modules.value_optimiser, loss)
+    def _fit_value(self, steps: Transitions, target: Float[Tensor, "R P"]) -> Float[Tensor, " R"]:
+        """Expectile regression to the lower target Q."""
+        value, tau = self._modules.value, self._config.expectile
+        activations = value.activations(steps.observations)
+        gap = target - activations[-1][..., 0]
+        weighted = steps.shares * gap * torch.where(gap < 0, 1 - tau, tau)
+        value.backward(activations, -2 * weighted[..., None])
+        self._modules.value_optimiser.step()
+        return (weighted * gap).sum(dim=1)
 
     def _fit_critics(
-        self, steps: Transitions, next_values: Tensor, prefer_second: Tensor
-    ) -> Tensor:
-        config, replay = self._config, self.replay
-        q = self._modules.critics(steps.observations, steps.actions)  # (K, M)
-        shape = (len(q), *next_values.shape)  # (K, B, 2, T - 1)
-        implied = q[:, : steps.n_paired].view(shape) - config.gamma * self._clip(next_values)
-        implied_replay = None
+        self, batch: PairTensors, steps: Transitions, next_values: Float[Tensor, "R B 2 S"]
+    ) -> Float[Tensor, " R"]:
+        """`losses.ipl` of each run's Qs."""
+        critics, config, replay = self._modules.critics, self._config, self.replay
+        activations = critics.activations(steps.rows)
+        q = critics.by_run(activations[-1])[..., 0].clone()  # (R, J, P)
+        discounted = config.gamma * self._clip(next_values)
+        discounted_replay = None
         if replay is not None:
-            with torch.no_grad():
-                replay_values = self._clip(
-                    self._modules.value(replay.next_observations).squeeze(-1)
+            following = self._modules.value(replay.next_observations)[..., 0]
+            discounted_replay = config.gamma * replay.continues * self._clip(following)
+        with torch.enable_grad():
+            q.requires_grad_()
+            losses = []
+            for r, n in enumerate(batch.n_pairs):
+                paired = q[r, :, : steps.n_paired].view(-1, *discounted.shape[1:])
+                implied = (paired - discounted[r])[:, :n]
+                implied_replay = None
+                if discounted_replay is not None:
+                    implied_replay = q[r, :, steps.n_paired :] - discounted_replay
+                losses.append(
+                    ipl(
+                        implied[:, :, 0],
+                        implied[:, :, 1],
+                        batch.prefer_second[r, :n],
+                        regularisation=config.regularisation,
+                        replay=implied_replay,
+                        replay_weight=config.replay_weight,
+                    )
                 )
-            implied_replay = (
-                q[:, steps.n_paired :] - config.gamma * replay.continues * replay_values
-            )
-        loss = ipl(
-            implied[:, :, 0],
-            implied[:, :, 1],
-            prefer_second,
-            regularisation=config.regularisation,
-            replay=implied_replay,
-            replay_weight=config.replay_weight,
-        )
-        return _descend(self._modules.critic_optimiser, loss)
+            loss = torch.stack(losses)
+        (gradient,) = torch.autograd.grad(loss, q, torch.ones_like(loss))
+        critics.backward(activations, gradient.flatten(end_dim=1)[..., None])
+        self._modules.critic_optimiser.step()
+        return loss.detach()
 
-    def _fit_policy(self, steps: Transitions, target: Tensor, values: Tensor) -> Tensor:
-        values = values.flatten()
+    def _fit_policy(
+        self,
+        steps: Transitions,
+        target: Float[Tensor, "R P"],
+        values: Float[Tensor, "R B 2 S"],
+    ) -> Float[Tensor, " R"]:
+        """Cloning of the data's actions, weighted by their advantages."""
+        flat, policy = values.flatten(start_dim=1), self._modules.policy
         if self.replay is not None:
-            with torch.no_grad():
-                replay_values = self._modules.value(self.replay.observations).squeeze(-1)
-            values = torch.cat([values, replay_values])
-        weight = torch.exp((target - values) / self._config.temperature)
-        weight = weight.clamp(max=self._config.max_weight)
-        log_prob = self._modules.policy.log_prob(steps.observations, steps.actions)
-        loss = steps.loss(torch.mean, -weight * log_prob, self._config.replay_weight)
-        return _descend(self._modules.policy_optimiser, loss)
+            of_replay = self._modules.value(self.replay.observations)[..., 0]
+            flat = torch.cat([flat, of_replay], dim=1)
+        weight = torch.exp((target - flat) / self._config.temperature)
+        gradient = -steps.shares * weight.clamp(max=self._config.max_weight)
+        log_prob = policy.log_prob(steps.observations, steps.actions, steps.counts)
+        policy.backward(gradient)
+        self._modules.policy_optimiser.step()
+        return (gradient * log_prob).sum(dim=1)
 
     def _clip(self, next_values: Tensor) -> Tensor:
         if not self._config.clip_next_values:
@@ -229,8 +228,8 @@ class IPLImpl(PolicyImpl):
 
     def inner_predict_value(self, x: Tensor, action: Tensor) -> Tensor:
         """The lower of the Qs."""
-        q: Tensor = self._modules.critics(x, action)
-        return q.amin(dim=0)
+        q: Tensor = self._modules.critics(torch.cat([x, action], dim=1))
+        return q.amin(dim=0)[:, 0]
 
     @torch.no_grad()
     def values_and_weights(
@@ -238,17 +237,11 @@ class IPLImpl(PolicyImpl):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """V, advantage and weight in the policy's loss of each step, all (B,)."""
         modules, config = self._modules, self._config
-        values = modules.value(observations).squeeze(-1)
-        advantages = modules.target_critics(observations, actions).amin(dim=0) - values
+        values = modules.value(observations)[0, :, 0]
+        rows = torch.cat([observations, actions], dim=1)
+        advantages = modules.target_critics(rows).amin(dim=0)[:, 0] - values
         weights = torch.exp(advantages / config.temperature).clamp(max=config.max_weight)
         return values, advantages, weights
-
-
-def _descend(optimiser: OptimizerWrapper, loss: Tensor) -> Tensor:
-    optimiser.zero_grad()
-    loss.backward()
-    optimiser.step()
-    return loss
 
 
 class IPL(PreferenceLearner):
@@ -287,18 +280,19 @@ class IPL(PreferenceLearner):
                 batch.terminals,
             )
         )
-        return Replay(observations, actions, next_observations, 1 - terminals.squeeze(-1))
+        rows = (observations[None], actions[None], next_observations[None])
+        return Replay(*rows, 1 - terminals.squeeze(-1)[None])
 
-    def inner_create_impl(self, observation_shape: Sequence[int], action_size: int) -> None:
-        """Build the networks; d3rlpy calls it."""
-        config, generator = self._config, self._new_generator()
-        policy = self._new_policy(observation_shape, action_size, generator)
-        bfloat16 = uses_bfloat16(config.bfloat16, self._device)
-        settings: dict[str, Any] = {"generator": generator, "bfloat16": bfloat16}
-        value = MLP([*observation_shape, *config.hidden, 1], **settings).to(self._device)
+    def build(
+        self, observation_shape: Sequence[int], action_size: int, seeds: Sequence[int]
+    ) -> IPLImpl:
+        """See `RunLearner.build`."""
+        config, settings = self._config, self._network_settings(seeds)
+        policy = self._new_policy(observation_shape, action_size, settings)
+        value = StackedMLP([vector_size(observation_shape), *config.hidden, 1], **settings)
         sizes = [observation_shape[0] + action_size, *config.hidden, 1]
         critics, target = (
-            Critics(sizes, config.n_critics, **settings).to(self._device) for _ in range(2)
+            StackedMLP(sizes, n_members=config.n_critics, **settings) for _ in range(2)
         )
         target.load_state_dict(critics.state_dict())
         modules = IPLModules(
@@ -307,12 +301,17 @@ class IPL(PreferenceLearner):
             value=value,
             critics=critics,
             target_critics=target.requires_grad_(False),
-            value_optimiser=adam(value.parameters(), config.learning_rate),
-            critic_optimiser=adam(critics.parameters(), config.learning_rate),
-            policy_optimiser=adam(policy.parameters(), config.learning_rate),
+            value_optimiser=FlatAdam(value.flat, config.learning_rate),
+            critic_optimiser=FlatAdam(critics.flat, config.learning_rate),
+            policy_optimiser=FlatAdam(policy.mlp.flat, config.learning_rate),
         )
-        self._impl = IPLImpl(
-            observation_shape, action_size, modules, self._device, generator, config=config
+        return IPLImpl(
+            observation_shape,
+            action_size,
+            modules,
+            self._device,
+            config=config,
+            generators=settings["generators"],
         )
 
 

@@ -8,7 +8,8 @@ Computes: V: expectile regression to the least target Q; Q: squared error to r +
 Order:    that is d3rlpy's. With ``step_order="cpl"`` V is fitted first, Q then learns from the new
           V(s'), and the policy is weighted by Q - V of before the step (jhejna/cpl, piql.py).
 Faster:   gradients written out (`StackedMLP`), one fused Adam step for a flat tensor, target Q
-          computed once a step, losses read only now and then. Same results up to rounding.
+          computed once a step, losses read only now and then; several runs may share a step. Same
+          results up to rounding.
 Left out: encoders for pictures, other optimisers, d3rlpy's `compile_graph`.
 """
 
@@ -17,28 +18,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import torch
-from d3rlpy.algos.qlearning.base import QLearningAlgoBase, QLearningAlgoImplBase
 from d3rlpy.base import LearnableConfig, register_learnable
-from d3rlpy.constants import ActionSpace
 from d3rlpy.dataset import TransitionMiniBatch
-from d3rlpy.optimizers.optimizers import OptimizerWrapper
 from d3rlpy.torch_utility import Modules
+from jaxtyping import Float
 from torch import Tensor, nn
-from torch.optim import Adam
-from torch.optim.lr_scheduler import LambdaLR
 
+from vlfeedback.encoders.bfloat16 import uses_bfloat16
 from vlfeedback.errors import InvalidValueError
-from vlfeedback.offline.d3rlpy_quiet import QuietFit
-from vlfeedback.offline.policy_networks import vector_size
+from vlfeedback.offline.flat_adam import FlatAdam, falling_cosine
+from vlfeedback.offline.policy_impl import PolicyImpl, RunLearner
+from vlfeedback.offline.policy_networks import PolicyNetwork, vector_size
 from vlfeedback.offline.stacked_mlp import StackedMLP
 
 __all__ = ["IQL", "IQLConfig"]
 
 _ORDERS = ("d3rlpy", "cpl")
-_MIN_LOG_STD, _MAX_LOG_STD = -5.0, 2.0  # d3rlpy, IQL.inner_create_impl
 
 
 @dataclass(kw_only=True)
@@ -58,7 +56,13 @@ class IQLConfig(LearnableConfig):  # type: ignore[misc]
         weight_temp: inverse temperature of advantages; 1 / 0.3333 in VLP, table 8.
         max_weight: of one transition in the policy's loss.
         deterministic: policy: squared error, summed over action entries (CPL's code).
-        dropout: in the policy.
+        dropout: in the policy, to the nearest 1/256.
+        bfloat16: products between hidden layers in bfloat16 while training; "auto": where the
+            device is faster in it.
+        clip_values: cut V(s') to what rewards as seen so far could sum to, r / (1 - gamma) of the
+            least and of the greatest. Our choice, for data without terminals: no step begins in
+            the last state of an episode that was cut off, so that its V is fitted to nothing, and
+            may run away and take all others with it.
         step_order: what a step fits first: see the module's header; or "cpl".
         log_every: steps; losses of the others are not computed.
         seed: of weights, dropout and sampled actions.
@@ -80,6 +84,8 @@ class IQLConfig(LearnableConfig):  # type: ignore[misc]
     max_weight: float = 100.0
     deterministic: bool = False
     dropout: float = 0.0
+    bfloat16: bool | Literal["auto"] = False
+    clip_values: bool = False
     step_order: str = "d3rlpy"
     log_every: int = 100
     seed: int = 0
@@ -93,6 +99,11 @@ class IQLConfig(LearnableConfig):  # type: ignore[misc]
             raise InvalidValueError(
                 f"step_order={self.step_order!r}; expected 'd3rlpy' (Q and V in one step, then the "
                 "policy) or 'cpl' (V, then Q; the policy by the advantages of before)."
+            )
+        if self.clip_values and self.gamma >= 1:
+            raise InvalidValueError(
+                f"gamma={self.gamma} with clip_values; without a discount rewards may sum to "
+                "anything. Take a gamma below 1, or clip_values=False."
             )
         if min(self.batch_size, self.n_critics, self.log_every) < 1:
             raise InvalidValueError(
@@ -110,23 +121,21 @@ class IQLConfig(LearnableConfig):  # type: ignore[misc]
         return "vlfeedback_iql"
 
 
-class TanhPolicy(nn.Module):
-    """Mean tanh(MLP), and one logarithm of the standard deviation for each action entry."""
+class RewardRange(nn.Module):
+    """The least and the greatest reward that each of R runs has seen."""
 
-    def __init__(self, mlp: StackedMLP, action_size: int) -> None:
+    low: Float[Tensor, "R 1 1"]
+    high: Float[Tensor, "R 1 1"]
+
+    def __init__(self, n_runs: int) -> None:
         super().__init__()
-        self.mlp = mlp
-        self.raw_log_std = nn.Parameter(torch.zeros(action_size, device=mlp.flat.device))
-        self.raw_log_std.grad = torch.zeros_like(self.raw_log_std)
+        self.register_buffer("low", torch.full((n_runs, 1, 1), math.inf))
+        self.register_buffer("high", torch.full((n_runs, 1, 1), -math.inf))
 
-    def forward(self, observations: Tensor) -> Tensor:
-        """Mean actions, without dropout."""
-        return torch.tanh(self.mlp(observations)[0])
-
-    def log_std(self) -> Tensor:
-        """In [-5, 2]; -1.5 at first."""
-        share = torch.sigmoid(self.raw_log_std.detach())
-        return _MIN_LOG_STD + (_MAX_LOG_STD - _MIN_LOG_STD) * share
+    def see(self, rewards: Float[Tensor, "R B 1"]) -> None:
+        """Take note of a batch's rewards."""
+        torch.minimum(self.low, rewards.amin(dim=1, keepdim=True), out=self.low)
+        torch.maximum(self.high, rewards.amax(dim=1, keepdim=True), out=self.high)
 
 
 @dataclass(frozen=True)
@@ -136,129 +145,85 @@ class IQLModules(Modules):  # type: ignore[misc]
     q: StackedMLP
     target_q: StackedMLP
     value: StackedMLP
-    policy: TanhPolicy
-    critic_optimiser: OptimizerWrapper
-    actor_optimiser: OptimizerWrapper
+    policy: PolicyNetwork
+    reward_range: RewardRange
+    q_optimiser: FlatAdam
+    value_optimiser: FlatAdam
+    policy_optimiser: FlatAdam
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    observations: Tensor  # (B, D)
-    actions: Tensor  # (B, A)
-    rewards: Tensor  # (B, 1)
-    next_observations: Tensor  # (B, D)
-    discounts: Tensor  # (B, 1): gamma to the number of steps, 0 where the episode ended
+class Transitions(NamedTuple):
+    """B transitions of each of R runs."""
 
-    def __len__(self) -> int:
-        return len(self.observations)
+    observations: Float[Tensor, "R B D"]
+    actions: Float[Tensor, "R B A"]
+    rewards: Float[Tensor, "R B 1"]
+    next_observations: Float[Tensor, "R B D"]
+    discounts: Float[Tensor, "R B 1"]  # gamma to the number of steps, 0 where the episode ended
 
 
-class IQLImpl(QLearningAlgoImplBase):  # type: ignore[misc]
-    """One step of IQL."""
+class IQLImpl(PolicyImpl):
+    """One step of IQL, of all runs."""
 
     _modules: IQLModules
 
-    def __init__(
-        self,
-        observation_shape: Sequence[int],
-        action_size: int,
-        modules: IQLModules,
-        device: str,
-        *,
-        config: IQLConfig,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__(observation_shape, action_size, modules, device)
-        self._config = config
-        self._generator = generator
-
     @torch.no_grad()
-    def inner_update(self, batch: _Batch, grad_step: int) -> dict[str, float]:
+    def step(self, batch: Transitions, *, log: bool) -> dict[str, Tensor]:
         """Take one step of critics, policy and targets."""
         modules = self._modules
-        log = grad_step % self._config.log_every == 0
-        rows = torch.cat([batch.observations, batch.actions], dim=1)
-        target_q = modules.target_q(rows).amin(dim=0)
+        rows = torch.cat([batch.observations, batch.actions], dim=-1)
+        target_q = modules.q.by_run(modules.target_q(rows)).amin(dim=1)
         if self._config.step_order == "cpl":
-            advantage, v_loss = self._differentiate_value(batch, target_q, log)
-            self._step_without(modules.q)
-            q_loss = self._differentiate_q(batch, rows, log)
-            self._step_without(modules.value)
+            advantage, losses = self._differentiate_value(batch, target_q, log)
+            modules.value_optimiser.step()
+            losses |= self._differentiate_q(batch, rows, log)
+            modules.q_optimiser.step()
         else:
-            q_loss = self._differentiate_q(batch, rows, log)
-            _, v_loss = self._differentiate_value(batch, target_q, log)
-            modules.critic_optimiser.step()
-            advantage = target_q - modules.value(batch.observations)[0]
-        losses = {}
-        if log:
-            losses = {"critic_loss": q_loss + v_loss, "q_loss": q_loss, "v_loss": v_loss}
+            losses = self._differentiate_q(batch, rows, log)
+            losses |= self._differentiate_value(batch, target_q, log)[1]
+            modules.q_optimiser.step()
+            modules.value_optimiser.step()
+            advantage = target_q - modules.value(batch.observations)
         losses |= self._update_policy(batch, advantage, log)
         modules.target_q.flat.lerp_(modules.q.flat, self._config.tau)
-        return losses
+        return losses | ({"critic_loss": losses["q_loss"] + losses["v_loss"]} if log else {})
 
-    def _differentiate_q(self, batch: _Batch, rows: Tensor, log: bool) -> float:
-        """Write Q's gradient; returns its loss, 0 where it is not asked for."""
+    def _differentiate_q(self, batch: Transitions, rows: Tensor, log: bool) -> dict[str, Tensor]:
+        """Write Q's gradient; returns its loss where it is asked for."""
         modules = self._modules
-        td_target = torch.addcmul(
-            batch.rewards, batch.discounts, modules.value(batch.next_observations)[0]
-        )
-        q = modules.q.activations(rows)
-        error = q[-1] - td_target  # (K, B, 1)
-        modules.q.backward(q, error * (2 / len(batch)))
-        return float(error.square().mean(dim=1).sum()) if log else 0.0
+        next_values = modules.value(batch.next_observations)
+        if self._config.clip_values:
+            modules.reward_range.see(batch.rewards)
+            most = 1 / (1 - self._config.gamma)
+            seen = modules.reward_range
+            next_values.clamp_(min=seen.low * most, max=seen.high * most)
+        td_target = torch.addcmul(batch.rewards, batch.discounts, next_values)
+        activations = modules.q.activations(rows)
+        error = modules.q.by_run(activations[-1]) - td_target[:, None]  # (R, J, B, 1)
+        modules.q.backward(activations, error.flatten(end_dim=1) * (2 / rows.shape[1]))
+        return {"q_loss": error.square().mean(dim=2).sum(dim=(1, 2))} if log else {}
 
     def _differentiate_value(
-        self, batch: _Batch, target_q: Tensor, log: bool
-    ) -> tuple[Tensor, float]:
-        """Write V's gradient; returns advantages (B, 1) under this V, and its loss as Q's."""
+        self, batch: Transitions, target_q: Tensor, log: bool
+    ) -> tuple[Float[Tensor, "R B 1"], dict[str, Tensor]]:
+        """Write V's gradient; returns advantages under this V, and its loss as Q's."""
         value, tau = self._modules.value, self._config.expectile
         activations = value.activations(batch.observations)
-        gap = target_q - activations[-1]  # (1, B, 1)
+        gap = target_q - activations[-1]
         weighted = gap * torch.where(gap < 0, 1 - tau, tau)
-        value.backward(activations, weighted * (-2 / len(batch)))
-        return gap[0], float((weighted * gap).mean()) if log else 0.0
+        value.backward(activations, weighted * (-2 / gap.shape[1]))
+        return gap, {"v_loss": (weighted * gap).mean(dim=(1, 2))} if log else {}
 
-    def _step_without(self, other: StackedMLP) -> None:
-        """Step what shares an optimiser with `other`; Adam passes over what has no gradient."""
-        gradient, other.flat.grad = other.flat.grad, None
-        self._modules.critic_optimiser.step()
-        other.flat.grad = gradient
-
-    def _update_policy(self, batch: _Batch, advantage: Tensor, log: bool) -> dict[str, float]:
-        modules, config, policy = self._modules, self._config, self._modules.policy
+    def _update_policy(
+        self, batch: Transitions, advantage: Float[Tensor, "R B 1"], log: bool
+    ) -> dict[str, Tensor]:
+        modules, config = self._modules, self._config
         weight = advantage.mul_(config.weight_temp).exp_().clamp_(max=config.max_weight)
-        activations = policy.mlp.activations(batch.observations)
-        mean = torch.tanh(activations[-1])  # (1, B, A)
-        error = mean - batch.actions
-        share = weight / len(batch)
-        if config.deterministic:
-            gradient = error * (2 * share)
-        else:
-            log_std = policy.log_std()
-            precise = error * torch.exp(-2 * log_std)
-            gradient = precise * share
-            _log_std_gradient(policy, (1 - precise * error), share)
-        policy.mlp.backward(activations, gradient * (1 - mean.square()))
-        modules.actor_optimiser.step()
-        if not log:
-            return {}
-        if config.deterministic:
-            return {"actor_loss": float((share * error.square()).sum())}
-        nll = 0.5 * precise * error + log_std + 0.5 * math.log(2 * math.pi)
-        return {"actor_loss": float((share * nll).sum())}
-
-    def inner_predict_best_action(self, x: Tensor) -> Tensor:
-        """Mean actions."""
-        mean: Tensor = self._modules.policy(x)
-        return mean
-
-    def inner_sample_action(self, x: Tensor) -> Tensor:
-        """Actions to explore with, in [-1, 1]; of the deterministic policy its means."""
-        mean: Tensor = self._modules.policy(x)
-        if self._config.deterministic:
-            return mean
-        noise = torch.randn(mean.shape, generator=self._generator).to(mean.device)
-        return torch.clamp(mean + noise * self._modules.policy.log_std().exp(), -1, 1)
+        share = weight[..., 0] * (-1 / weight.shape[1])
+        log_prob = modules.policy.log_prob(batch.observations, batch.actions)
+        modules.policy.backward(share)
+        modules.policy_optimiser.step()
+        return {"actor_loss": (share * log_prob).sum(dim=1)} if log else {}
 
     def inner_predict_value(self, x: Tensor, action: Tensor) -> Tensor:
         """Mean of the critics."""
@@ -277,79 +242,58 @@ class IQLImpl(QLearningAlgoImplBase):  # type: ignore[misc]
         weights = torch.exp(config.weight_temp * advantages).clamp(max=config.max_weight)
         return values, advantages, weights
 
-    @property
-    def policy(self) -> TanhPolicy:
-        """The policy, where d3rlpy looks for it."""
-        return self._modules.policy
 
-
-class IQL(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
+class IQL(RunLearner):
     """Implicit Q-Learning as a d3rlpy algorithm, at about twice the speed; see `IQLConfig`.
 
     Fit it on a `TransitionBuffer`; d3rlpy's own buffers work too, and cost time. Observations
     and actions are vectors. d3rlpy's scalers work.
     """
 
-    def inner_create_impl(self, observation_shape: Sequence[int], action_size: int) -> None:
-        """Build the networks; d3rlpy calls it.
-
-        Raises:
-            ShapeError: observations are no vectors.
-        """
+    def build(
+        self, observation_shape: Sequence[int], action_size: int, seeds: Sequence[int]
+    ) -> IQLImpl:
+        """See `RunLearner.build`."""
         config, n_observed = self._config, vector_size(observation_shape)
-        generator = torch.Generator().manual_seed(config.seed)
-
-        def network(k: int, n_inputs: int, n_outputs: int, dropout: float = 0.0) -> StackedMLP:
-            return StackedMLP(
-                k,
-                [n_inputs, *config.hidden, n_outputs],
-                generator=generator,
-                dropout=dropout,
-                device=self._device,
-            )
-
-        q = network(config.n_critics, n_observed + action_size, 1)
-        target_q = network(config.n_critics, n_observed + action_size, 1)
+        settings: dict[str, Any] = {
+            "generators": [torch.Generator().manual_seed(seed) for seed in seeds],
+            "bfloat16": uses_bfloat16(config.bfloat16, self._device),
+            "device": self._device,
+        }
+        of_pairs = [n_observed + action_size, *config.hidden, 1]
+        q = StackedMLP(of_pairs, n_members=config.n_critics, **settings)
+        target_q = StackedMLP(of_pairs, n_members=config.n_critics, **settings)
         target_q.load_state_dict(q.state_dict())
-        value = network(1, n_observed, 1)
-        policy = TanhPolicy(network(1, n_observed, action_size, config.dropout), action_size)
+        value = StackedMLP([n_observed, *config.hidden, 1], **settings)
+        policy = PolicyNetwork(
+            [n_observed, *config.hidden, action_size],
+            deviation="none" if config.deterministic else "squashed",
+            dropout=config.dropout,
+            **settings,
+        )
         modules = IQLModules(
             q=q,
             target_q=target_q,
             value=value,
             policy=policy,
-            critic_optimiser=_adam([q.flat, value.flat], config.critic_learning_rate),
-            actor_optimiser=_adam(
-                [policy.mlp.flat] + ([] if config.deterministic else [policy.raw_log_std]),
-                config.actor_learning_rate,
-                cosine_steps=config.cosine_steps,
+            reward_range=RewardRange(len(seeds)).to(self._device),
+            q_optimiser=FlatAdam(q.flat, config.critic_learning_rate),
+            value_optimiser=FlatAdam(value.flat, config.critic_learning_rate),
+            policy_optimiser=FlatAdam(
+                policy.mlp.flat, config.actor_learning_rate, falling_cosine(config.cosine_steps)
             ),
         )
-        self._impl = IQLImpl(
+        return IQLImpl(
             observation_shape,
             action_size,
             modules,
             self._device,
             config=config,
-            generator=generator,
+            generators=settings["generators"],
         )
 
-    def update(self, batch: TransitionMiniBatch) -> dict[str, float]:
-        """Take one gradient step.
-
-        Returns:
-            Losses by name, at every `IQLConfig.log_every`-th step; at the others none.
-        """
-        assert self._impl is not None
-        losses: dict[str, float] = self._impl.inner_update(self._tensors(batch), self._grad_step)
-        self._grad_step += 1
-        return losses
-
-    def get_action_type(self) -> ActionSpace:
-        """Continuous."""
-        return ActionSpace.CONTINUOUS
-
-    def _tensors(self, batch: TransitionMiniBatch) -> _Batch:
+    def tensors(self, batch: TransitionMiniBatch) -> Transitions:
+        """See `RunLearner.tensors`."""
         observations, actions, rewards, next_observations, terminals, intervals = (
             torch.from_numpy(array).to(self._device)
             for array in (
@@ -370,27 +314,8 @@ class IQL(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
         if config.reward_scaler:
             rewards = config.reward_scaler.transform(rewards)
         discounts = config.gamma**intervals * (1 - terminals)
-        return _Batch(observations, actions, rewards, next_observations, discounts)
-
-
-def _log_std_gradient(policy: TanhPolicy, per_row: Tensor, share: Tensor) -> None:
-    """Write the gradient of the raw logarithm, given rows of 1 - (error / std)^2."""
-    squashed = torch.sigmoid(policy.raw_log_std)
-    slope = (_MAX_LOG_STD - _MIN_LOG_STD) * squashed * (1 - squashed)
-    assert policy.raw_log_std.grad is not None
-    torch.mul((per_row * share).sum(dim=(0, 1)), slope, out=policy.raw_log_std.grad)
-
-
-def _adam(
-    parameters: list[nn.Parameter], learning_rate: float, *, cosine_steps: int = 0
-) -> OptimizerWrapper:
-    optimiser = Adam(parameters, lr=learning_rate, fused=True)
-    schedule = None
-    if cosine_steps:
-        schedule = LambdaLR(
-            optimiser, lambda t: 0.5 * (1 + math.cos(math.pi * min(t / cosine_steps, 1)))
-        )
-    return OptimizerWrapper(parameters, optimiser, compiled=False, lr_scheduler=schedule)
+        columns = (observations, actions, rewards, next_observations, discounts)
+        return Transitions(*(column[None] for column in columns))
 
 
 register_learnable(IQLConfig)

@@ -73,6 +73,7 @@ class Learner:
         continuous: its policy acts with vectors of numbers alone.
         any_actions: its policy reaches actions of any range; else those outside [-1, 1] are
             refused, unless its settings have an ``action_scaler``.
+        together: several of its runs may be trained as one; see `train_policies`.
     """
 
     summary: str
@@ -80,6 +81,7 @@ class Learner:
     recipe: Callable[[LearnerInputs], Training]
     continuous: bool = False
     any_actions: bool = False
+    together: bool = False
 
     def prepare(self, inputs: LearnerInputs) -> Training:
         """Bring the data into the form that is learnt from, and make the learner.

@@ -1,26 +1,29 @@
-"""Networks of the preference learners: an MLP that trains fast on a CPU, and the policy on it.
+"""The policy of every learner here: mean tanh(MLP), deterministic or Gaussian around it.
 
-A batch is thousands of rows, so element-wise steps cost as much as matrix products. Dropout and
-ReLU are therefore one operation here, with random bytes for the mask; and the products between
-hidden layers may be taken in bfloat16 while training. Acting is always float32 without dropout.
+Learners differ in how much they want each action of the data to become likelier: they ask for
+log-likelihoods and give back the derivative of their loss by each of them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from vlfeedback.errors import ShapeError
+from vlfeedback.offline.stacked_mlp import StackedMLP
 
-__all__ = ["MLP", "PolicyNetwork", "vector_size"]
+__all__ = ["Deviation", "PolicyNetwork", "vector_size"]
 
-_LOG_STD_RANGE = (-5.0, 2.0)  # IPL's code
+Deviation = Literal["none", "clamped", "squashed"]
+"""Of the Gaussian: none; its logarithm is learnt from 0 and clamped (IPL's code); or squashed into
+the range by a sigmoid, from the middle (d3rlpy's IQL)."""
+
+_LOWEST, _HIGHEST = -5.0, 2.0  # logarithm of the deviation, in both
 
 
 def vector_size(observation_shape: Sequence[int]) -> int:
@@ -37,138 +40,97 @@ def vector_size(observation_shape: Sequence[int]) -> int:
     return observation_shape[0]
 
 
-class MLP(nn.Module):
-    """Linear layers with dropout and ReLU between them.
-
-    Args:
-        sizes: widths, input and output included.
-        generator: draws the weights, and the dropout masks of training.
-        dropout: share of hidden units left out in training, to the nearest 1/256; between Linear
-            and ReLU, as in CPL's code.
-        bfloat16: take products between hidden layers in bfloat16 while training; input and
-            output stay in float32, where observations differ by millimetres.
-
-    Weights are orthogonal with gain 1 and biases zero, as in CPL's code.
-    """
-
-    def __init__(
-        self,
-        sizes: Sequence[int],
-        *,
-        generator: torch.Generator,
-        dropout: float = 0.0,
-        bfloat16: bool = False,
-    ) -> None:
-        super().__init__()
-        layers = list(map(nn.Linear, sizes[:-1], sizes[1:]))
-        for layer in layers:
-            nn.init.orthogonal_(layer.weight, generator=generator)
-            nn.init.zeros_(layer.bias)
-        self.layers = nn.ModuleList(layers)
-        self.generator = generator
-        self.dropout = dropout
-        self.fast_dtype = torch.bfloat16 if bfloat16 else torch.float32
-
-    def forward(self, rows: Float[Tensor, "M D"]) -> Float[Tensor, "M E"]:
-        """Outputs of the last layer, float32."""
-        dtype = self.fast_dtype if self.training else torch.float32
-        first, *between, last = (cast(nn.Linear, layer) for layer in self.layers)
-        hidden = self._activate(first(rows).to(dtype))
-        for layer in between:
-            products = functional.linear(hidden, layer.weight.to(dtype), layer.bias.to(dtype))
-            hidden = self._activate(products)
-        outputs: Tensor = last(hidden.float())
-        return outputs
-
-    def _activate(self, rows: Tensor) -> Tensor:
-        if self.training and self.dropout > 0:
-            active: Tensor = _DropoutReLU.apply(rows, self.dropout, self.generator)
-            return active
-        return functional.relu(rows)
-
-
-class _DropoutReLU(torch.autograd.Function):
-    """Dropout, then ReLU: one random byte an entry, and only the output is kept for later."""
-
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-        n, left_out = rows.numel(), round(256 * rate)
-        words = torch.empty(math.ceil(n / 8), dtype=torch.int64, device=generator.device)
-        draws = words.random_(-(2**63), None, generator=generator).view(torch.uint8)[:n]
-        mask = (draws >= left_out).to(device=rows.device, dtype=rows.dtype)
-        ctx.scale = 256 / (256 - left_out)
-        active = functional.relu(rows).mul_(mask.view(rows.shape)).mul_(ctx.scale)
-        ctx.save_for_backward(active)
-        return active
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        (active,) = ctx.saved_tensors
-        row_gradient = torch.ops.aten.threshold_backward(gradient, active, 0)
-        return row_gradient.mul_(ctx.scale), None, None
-
-
 class PolicyNetwork(nn.Module):
-    """A policy with mean tanh(MLP): deterministic, or Gaussian around it.
+    """The policies of R runs, each with its own rows.
 
     Args:
-        observation_size: D.
-        action_size: A.
-        hidden: widths of the hidden layers.
-        gaussian: learn a standard deviation for each action entry, the same in all states, its
-            logarithm from 0 and within [-5, 2]; the Gaussian is not squashed.
-        generator: as in `MLP`.
-        dropout: as in `MLP`.
-        bfloat16: as in `MLP`.
-
-    Source: CPL's code (deterministic) and IPL's code (Gaussian).
+        sizes: widths, of observations and actions included.
+        deviation: of the Gaussian, one for each action entry and the same in all states; it is
+            not squashed to the actions' range.
+        **settings: those of `StackedMLP`, of which each run has one.
     """
 
-    def __init__(
-        self,
-        observation_size: int,
-        action_size: int,
-        hidden: Sequence[int],
-        *,
-        gaussian: bool,
-        generator: torch.Generator,
-        dropout: float,
-        bfloat16: bool,
-    ) -> None:
+    def __init__(self, sizes: Sequence[int], *, deviation: Deviation, **settings: Any) -> None:
         super().__init__()
-        self.mlp = MLP(
-            [observation_size, *hidden, action_size],
-            generator=generator,
-            dropout=dropout,
-            bfloat16=bfloat16,
-        )
-        self.log_std = nn.Parameter(torch.zeros(action_size)) if gaussian else None
+        n_extra = 0 if deviation == "none" else sizes[-1]
+        self.mlp = StackedMLP(sizes, n_extra=n_extra, **settings)
+        self._deviation = deviation
+        self._activations: list[Tensor] = []
 
-    def forward(self, observations: Float[Tensor, "M D"]) -> Float[Tensor, "M A"]:
-        """Mean actions, in (-1, 1)."""
+    def forward(self, observations: Float[Tensor, "*R M D"]) -> Float[Tensor, "R M A"]:
+        """Mean actions, in (-1, 1), without dropout."""
         return torch.tanh(self.mlp(observations))
 
+    def log_std(self) -> Float[Tensor, "R 1 A"] | None:
+        """Logarithm of the deviation in each action entry, in [-5, 2]."""
+        if self._deviation == "none":
+            return None
+        raw = self.mlp.extra[:, None]
+        if self._deviation == "clamped":
+            return raw.clamp(_LOWEST, _HIGHEST)
+        return _LOWEST + (_HIGHEST - _LOWEST) * torch.sigmoid(raw)
+
+    @torch.no_grad()
     def log_prob(
-        self, observations: Float[Tensor, "M D"], actions: Float[Tensor, "M A"]
-    ) -> Float[Tensor, " M"]:
+        self,
+        observations: Float[Tensor, "*R M D"],
+        actions: Float[Tensor, "*R M A"],
+        counts: Sequence[int] | None = None,
+    ) -> Float[Tensor, "R M"]:
         """Log-likelihood; of the deterministic policy -|mu(s) - a|^2, summed over action entries.
+
+        While training with dropout, and `backward` takes its derivative.
+
+        Args:
+            observations: states.
+            actions: in [-1, 1].
+            counts: of each run, how many of its rows count; see `StackedMLP.activations`.
 
         Source: CPL's code; that is a Gaussian of unit variance up to constants, without the 1/2.
         """
-        squares: Tensor = (self(observations) - actions).square()
-        if self.log_std is None:
+        self._activations = self.mlp.activations(observations, counts) if self.training else []
+        outputs = self._activations[-1] if self.training else self.mlp(observations)
+        self._mean = torch.tanh(outputs)
+        self._error = self._mean - actions
+        squares, log_std = self._error.square(), self.log_std()
+        if log_std is None:
             return -squares.sum(dim=-1)
-        log_std = self.log_std.clamp(*_LOG_STD_RANGE)
         terms = 0.5 * squares * torch.exp(-2 * log_std) + log_std + 0.5 * math.log(2 * math.pi)
         return -terms.sum(dim=-1)
 
+    @torch.no_grad()
+    def backward(self, gradient: Float[Tensor, "R M"]) -> None:
+        """Write the gradient of all parameters to ``mlp.flat.grad``.
+
+        Args:
+            gradient: derivative of the loss by what the latest `log_prob` gave.
+        """
+        by_mean = self._error * (-gradient[..., None])
+        log_std = self.log_std()
+        if log_std is None:
+            by_mean.mul_(2)
+        else:
+            precision = torch.exp(-2 * log_std)
+            by_mean.mul_(precision)
+            per_row = (self._error.square() * precision - 1) * gradient[..., None]
+            torch.mul(per_row.sum(dim=1), self._slope(), out=self.mlp.extra_gradient)
+        self.mlp.backward(self._activations, by_mean.mul_(1 - self._mean.square()))
+
+    def _slope(self) -> Float[Tensor, "R A"]:
+        """Derivative of `log_std` by what is learnt."""
+        raw = self.mlp.extra
+        if self._deviation == "clamped":
+            return ((raw >= _LOWEST) & (raw <= _HIGHEST)).to(raw.dtype)
+        share = torch.sigmoid(raw)
+        return (_HIGHEST - _LOWEST) * share * (1 - share)
+
     def sample(
         self, observations: Float[Tensor, "M D"], generator: torch.Generator
-    ) -> Float[Tensor, "M A"]:
+    ) -> Float[Tensor, "R M A"]:
         """Actions to explore with, in [-1, 1]; of the deterministic policy its means."""
         means: Tensor = self(observations)
-        if self.log_std is None:
+        log_std = self.log_std()
+        if log_std is None:
             return means
-        std = self.log_std.clamp(*_LOG_STD_RANGE).exp().to(generator.device)
-        noise = torch.randn(means.shape, generator=generator, device=generator.device)
-        return (means + (std * noise).to(means.device)).clamp(-1, 1)
+        noise = torch.randn(means.shape, generator=generator).to(means.device)
+        return (means + log_std.exp() * noise).clamp(-1, 1)

@@ -16,7 +16,7 @@ from d3rlpy.dataset import (
     Signature,
     Transition,
 )
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
 from vlfeedback.data.discrete import check_continuous
 from vlfeedback.data.learning_checks import check_action_range, check_finite
@@ -115,18 +115,31 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
 
     def sample_transition_batch(self, batch_size: int) -> PreferenceBatch:
         """Draw the next `batch_size` pairs, or what is left of this pass."""
+        pairs, rows = self.draw(batch_size)
+        return self._batch(pairs, rows, self.length)
+
+    def draw(self, batch_size: int) -> tuple[Int64[np.ndarray, " B"], Int64[np.ndarray, " M"]]:
+        """Draw the next pairs, and say only which they are, and which rows of `everything`."""
         if len(self._order) == 0:
             self._order = self._rng.permutation(len(self))
         pairs, self._order = self._order[:batch_size], self._order[batch_size:]
         sides = (2 * pairs[:, None] + np.arange(2)).ravel()
         starts = self._rng.integers(self._steps - self.length + 1, size=(len(sides), 1))
         steps = starts + np.arange(self.length)
-        rows = (sides[:, None] * self._steps + steps).ravel()
+        return pairs, (sides[:, None] * self._steps + steps).ravel()
+
+    def everything(self) -> PreferenceBatch:
+        """All pairs with whole segments, in the order of the dataset."""
+        return self._batch(np.arange(len(self)), np.arange(len(self._actions)), self._steps)
+
+    def _batch(
+        self, pairs: Int64[np.ndarray, " B"], rows: Int64[np.ndarray, " M"], length: int
+    ) -> PreferenceBatch:
         return PreferenceBatch(
             observations=self._observations.take(rows, axis=0),
             actions=self._actions.take(rows, axis=0),
             prefer_second=self._prefer_second[pairs],
-            length=self.length,
+            length=length,
         )
 
     def steps(self) -> Steps:

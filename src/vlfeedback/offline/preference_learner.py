@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
-from d3rlpy.algos.qlearning.base import QLearningAlgoBase
 from d3rlpy.base import LearnableConfig
-from d3rlpy.constants import ActionSpace
 from d3rlpy.torch_utility import Modules
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from vlfeedback.encoders.bfloat16 import uses_bfloat16
 from vlfeedback.errors import InvalidValueError, NeedsError
-from vlfeedback.offline.d3rlpy_quiet import QuietFit
+from vlfeedback.offline.policy_impl import RunLearner
 from vlfeedback.offline.policy_networks import PolicyNetwork, vector_size
 from vlfeedback.offline.preference_buffer import LARGEST_ACTION, PreferenceBatch
 
@@ -69,16 +68,34 @@ class PreferenceLearnerConfig(LearnableConfig):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class PairTensors:
-    """B pairs of segments of T steps, as `PreferenceBatch` lays them out."""
+    """B pairs of segments of T steps of each of R runs, as `PreferenceBatch` lays them out.
 
-    observations: Tensor  # (2 B T, D)
-    actions: Tensor  # (2 B T, A)
-    prefer_second: Tensor  # (B,)
-    length: int  # T
+    Attributes:
+        observations: M = 2 B T rows.
+        actions: likewise.
+        prefer_second: labels.
+        length: T.
+        n_pairs: of each run, how many of its pairs count; those after them fill the space of a
+            run whose batch is short.
+    """
 
-    def by_segment(self, rows: Tensor) -> Tensor:
-        """Rows as (B, 2, T, ...)."""
-        return rows.view(len(self.prefer_second), 2, self.length, *rows.shape[1:])
+    observations: Float[Tensor, "R M D"]
+    actions: Float[Tensor, "R M A"]
+    prefer_second: Float[Tensor, "R B"]
+    length: int
+    n_pairs: tuple[int, ...]
+
+    def by_segment(self, rows: Float[Tensor, "R M *E"]) -> Float[Tensor, "R B 2 T *E"]:
+        """Rows of each segment."""
+        return rows.view(*self.prefer_second.shape, 2, self.length, *rows.shape[2:])
+
+    def shares(self, rows_per_pair: int) -> Float[Tensor, "R M"]:
+        """Weights of a mean over the rows that count, for so many rows a pair."""
+        n_runs, n_pairs = self.prefer_second.shape
+        shares = self.prefer_second.new_zeros(n_runs, n_pairs * rows_per_pair)
+        for of_run, n in zip(shares, self.n_pairs, strict=True):
+            of_run[: n * rows_per_pair] = 1 / (n * rows_per_pair)
+        return shares
 
 
 class StepCount(nn.Module):
@@ -105,16 +122,12 @@ class PreferenceModules(Modules):  # type: ignore[misc]
     step_count: StepCount
 
 
-class PreferenceLearner(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
+class PreferenceLearner(RunLearner):
     """A d3rlpy algorithm that `fit`s a `PreferenceBuffer`.
 
     `save` and d3rlpy's `load_learnable` keep weights, optimisers and the count of steps, so a
     loaded learner goes on in the phase it was in; dropout masks begin anew.
     """
-
-    def get_action_type(self) -> ActionSpace:
-        """Continuous."""
-        return ActionSpace.CONTINUOUS
 
     def update(self, batch: Any) -> dict[str, float]:
         """Take one gradient step.
@@ -133,12 +146,10 @@ class PreferenceLearner(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
                 f"{type(self).__name__} learns from labelled pairs and got {type(batch).__name__}; "
                 "fit it on a PreferenceBuffer."
             )
-        assert self._impl is not None
-        losses: dict[str, float] = self._impl.update(self._tensors(batch), self._grad_step)
-        self._grad_step += 1
-        return losses
+        return super().update(batch)
 
-    def _tensors(self, batch: PreferenceBatch) -> PairTensors:
+    def tensors(self, batch: PreferenceBatch) -> PairTensors:
+        """See `RunLearner.tensors`."""
         observations, actions, prefer_second = (
             torch.from_numpy(array).to(self._device)
             for array in (batch.observations, batch.actions, batch.prefer_second)
@@ -148,21 +159,25 @@ class PreferenceLearner(QuietFit, QLearningAlgoBase):  # type: ignore[misc]
         if self._config.action_scaler:
             actions = self._config.action_scaler.transform(actions)
             actions = actions.clamp(-LARGEST_ACTION, LARGEST_ACTION)
-        return PairTensors(observations, actions, prefer_second, batch.length)
+        columns = (observations[None], actions[None], prefer_second[None])
+        return PairTensors(*columns, batch.length, (len(prefer_second),))
 
     def _new_policy(
-        self, observation_shape: Sequence[int], action_size: int, generator: torch.Generator
+        self, observation_shape: Sequence[int], action_size: int, settings: dict[str, Any]
     ) -> PolicyNetwork:
         config = self._config
         return PolicyNetwork(
-            vector_size(observation_shape),
-            action_size,
-            config.hidden,
-            gaussian=config.gaussian,
-            generator=generator,
+            [vector_size(observation_shape), *config.hidden, action_size],
+            deviation="clamped" if config.gaussian else "none",
             dropout=config.dropout,
-            bfloat16=uses_bfloat16(config.bfloat16, self._device),
-        ).to(self._device)
+            **settings,
+        )
 
-    def _new_generator(self) -> torch.Generator:
-        return torch.Generator().manual_seed(self._config.seed)
+    def _network_settings(self, seeds: Sequence[int]) -> dict[str, Any]:
+        """What all networks of this learner have in common."""
+        return {
+            "generators": [torch.Generator().manual_seed(seed) for seed in seeds],
+            "orthogonal": True,
+            "bfloat16": uses_bfloat16(self._config.bfloat16, self._device),
+            "device": self._device,
+        }

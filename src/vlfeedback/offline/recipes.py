@@ -287,7 +287,7 @@ def _load(target: str) -> Any:
     return getattr(importlib.import_module(f"{_OFFLINE}.{module}"), name)
 
 
-_learner = partial(Learner, continuous=True)
+_learner = partial(Learner, continuous=True, together=True)
 
 IQL = _learner(
     "IQL on the trajectories' rewards",
@@ -299,7 +299,7 @@ IQL_AVERAGE = _learner(
     ("trajectories",),
     _iql_average,
 )
-IQL_D3RLPY = _learner("d3rlpy's own IQL", ("trajectories", "rewards"), _iql_d3rlpy)
+IQL_D3RLPY = Learner("d3rlpy's own IQL", ("trajectories", "rewards"), _iql_d3rlpy, continuous=True)
 P_IQL = _learner(
     "IQL on the rewards of a model that is fitted to the preferences first",
     ("trajectories", "preferences"),
@@ -319,16 +319,20 @@ SFT = _learner(
     "cloning of the preferred segments", ("preferences",), partial(_on_pairs, "sft:SFTConfig")
 )
 BC = _learner("behaviour cloning of all trajectories", ("trajectories",), _bc)
-DIFFUSION = _learner("Diffusion Policy", ("trajectories",), _diffusion, any_actions=True)
-NOTHING = _learner(
+DIFFUSION = Learner(
+    "Diffusion Policy", ("trajectories",), _diffusion, continuous=True, any_actions=True
+)
+NOTHING = Learner(
     "actions of zero, or the nearest that the environment takes; learns nothing",
     ("trajectories",),
     _nothing,
+    continuous=True,
     any_actions=True,
 )
-RANDOM = _learner(
+RANDOM = Learner(
     "uniform actions in [-1, 1], or between the settings low and high; learns nothing",
     ("trajectories",),
     _random,
+    continuous=True,
     any_actions=True,
 )

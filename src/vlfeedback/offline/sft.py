@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 from d3rlpy.base import register_learnable
-from d3rlpy.optimizers.optimizers import OptimizerWrapper
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from vlfeedback.offline.policy_impl import PolicyImpl, adam
+from vlfeedback.offline.flat_adam import FlatAdam
+from vlfeedback.offline.policy_impl import PolicyImpl
 from vlfeedback.offline.preference_learner import (
     PairTensors,
     PreferenceLearner,
@@ -51,54 +53,61 @@ class SFTConfig(PreferenceLearnerConfig):
 class SFTModules(PreferenceModules):
     """Network and optimiser of SFT, which d3rlpy saves."""
 
-    optimiser: OptimizerWrapper
+    optimiser: FlatAdam
 
 
 class SFTImpl(PolicyImpl):
-    """One step of SFT."""
+    """One step of SFT, of all runs."""
 
     _modules: SFTModules
 
-    def __init__(self, *args: Any, bc_steps: int) -> None:
-        super().__init__(*args)
-        self._bc_steps = bc_steps
-
-    def inner_update(self, batch: PairTensors, grad_step: int) -> dict[str, float]:
+    def step(self, batch: PairTensors, *, log: bool) -> dict[str, Tensor]:
         """Clone all segments, or the preferred ones."""
-        observations, actions = batch.observations, batch.actions
-        if self._modules.step_count.take() >= self._bc_steps:
+        cloned = torch.ones(*batch.prefer_second.shape, 2, dtype=torch.bool)
+        if self._modules.step_count.take() >= self._config.bc_steps:
             prefer = batch.prefer_second
-            preferred = torch.stack([prefer <= 0.5, prefer >= 0.5], dim=1)
-            observations, actions = (
-                batch.by_segment(rows)[preferred].flatten(end_dim=1)
-                for rows in (observations, actions)
-            )
-        loss = -self._modules.policy.log_prob(observations, actions).mean()
-        self._modules.optimiser.zero_grad()
-        loss.backward()
+            cloned = torch.stack([prefer <= 0.5, prefer >= 0.5], dim=-1)
+        segments = [
+            torch.nonzero(of_run[:n].flatten()).flatten()
+            for of_run, n in zip(cloned, batch.n_pairs, strict=True)
+        ]
+        chosen = pad_sequence(segments, batch_first=True).to(batch.observations.device)
+        runs = torch.arange(len(chosen), device=chosen.device)[:, None]
+        observations, actions = (
+            batch.by_segment(rows).flatten(start_dim=1, end_dim=2)[runs, chosen].flatten(1, 2)
+            for rows in (batch.observations, batch.actions)
+        )
+        counts = [len(of_run) * batch.length for of_run in segments]
+        log_prob = self._modules.policy.log_prob(observations, actions, counts)
+        shares = torch.zeros_like(log_prob)
+        for of_run, count in zip(shares, counts, strict=True):
+            of_run[:count] = 1 / count
+        self._modules.policy.backward(-shares)
         self._modules.optimiser.step()
-        return {"bc_loss": loss.item()}
+        return {"bc_loss": -(shares * log_prob).sum(dim=1)} if log else {}
 
 
 class SFT(PreferenceLearner):
     """Supervised fine-tuning as a d3rlpy algorithm; see `SFTConfig`."""
 
-    def inner_create_impl(self, observation_shape: Sequence[int], action_size: int) -> None:
-        """Build the network; d3rlpy calls it."""
-        generator = self._new_generator()
-        policy = self._new_policy(observation_shape, action_size, generator)
+    def build(
+        self, observation_shape: Sequence[int], action_size: int, seeds: Sequence[int]
+    ) -> SFTImpl:
+        """See `RunLearner.build`."""
+        settings = self._network_settings(seeds)
+        policy = self._new_policy(observation_shape, action_size, settings)
         modules = SFTModules(
             policy=policy,
             step_count=StepCount(),
-            optimiser=adam(policy.parameters(), self._config.learning_rate),
+            optimiser=FlatAdam(policy.mlp.flat, self._config.learning_rate),
         )
-        self._impl = SFTImpl(
+        return SFTImpl(
             observation_shape,
             action_size,
             modules,
             self._device,
-            generator,
-            bc_steps=self._config.bc_steps,
+            config=self._config,
+            generators=settings["generators"],
         )
 
 

@@ -29,9 +29,16 @@ from vlfeedback.offline.trained_policy import Files, TrainedPolicy, read_trained
 from vlfeedback.offline.training_loop import ResumableTraining
 from vlfeedback.types import Report, Trajectory
 
-__all__ = ["Evaluator", "train_policy"]
+__all__ = [
+    "FOLDER",
+    "Evaluator",
+    "describe_training",
+    "reproducible",
+    "settings_of",
+    "train_policy",
+]
 
-_FOLDER = "training"  # folder in `out`, until the training is finished
+FOLDER = "training"  # folder in `out`, until the training is finished
 _SETTINGS, _STATE = "settings.json", "state.safetensors"  # files there
 
 
@@ -117,37 +124,24 @@ def train_policy(
     implementation, learner = get_learner(learner), LEARNERS.entry(learner).name
     settings = get_preset(preset).settings(learner, n_steps, overrides)
     episodes = None if trajectories is None else list(trajectories)
-    config = _config(
-        {
-            "learner": learner,
-            "preset": preset,
-            "settings": settings,
-            "n_steps": n_steps,
-            "seed": seed,
-            "eval_every": eval_every,
-            "trajectories": None if episodes is None else _digest(episodes),
-            "preferences": None if preferences is None else preferences.digest(),
-        }
-    )
-    if preferences is not None:
-        config[CONTENTS] = {"pairs": digest_of_pairs(preferences.pairs, pictures=False)}
     inputs = LearnerInputs(episodes, preferences, settings, seed, device, report)
+    config = describe_training(learner, preset, n_steps, eval_every, inputs)
     if out is None:
-        with _reproducible(seed, n_threads), on_device(device):
+        with reproducible(seed, n_threads), on_device(device):
             return _run(implementation, inputs, config, evaluator, None)[0]
     out = Path(out)
-    evaluation = _settings_of(evaluator)
+    evaluation = settings_of(evaluator)
     if (finished := read_trained(out, config, evaluation, device=device)) is not None:
         return finished
     implementation.check(inputs)  # before there is a folder
-    folder = out / _FOLDER
+    folder = out / FOLDER
     with locked(folder, what="trains into"):
         if (finished := read_trained(out, config, evaluation, device=device)) is not None:
             return finished  # by the process that was waited for
         manifest = {**config, "evaluation": evaluation, "n_threads": n_threads, "device": device}
         anew = not _has_parts(folder)
         ResumableFolder.begin(folder, manifest, manifest=_SETTINGS, holds="training", anew=anew)
-        with _reproducible(seed, n_threads), on_device(device):
+        with reproducible(seed, n_threads), on_device(device):
             inputs = replace(inputs, folder=folder)
             policy, files = _run(implementation, inputs, config, evaluator, folder / _STATE)
         save_trained(policy, files, evaluation, out)
@@ -155,14 +149,35 @@ def train_policy(
     return policy
 
 
-def _config(values: dict[str, Any]) -> dict[str, Any]:
+def describe_training(
+    learner: str, preset: str, n_steps: int, eval_every: int, inputs: LearnerInputs
+) -> dict[str, Any]:
+    """All that a training depends on, as JSON values.
+
+    Raises:
+        InvalidTypeError: a setting is none.
+    """
+    episodes, preferences = inputs.trajectories, inputs.preferences
+    values = {
+        "learner": learner,
+        "preset": preset,
+        "settings": inputs.settings,
+        "n_steps": n_steps,
+        "seed": inputs.seed,
+        "eval_every": eval_every,
+        "trajectories": None if episodes is None else _digest(episodes),
+        "preferences": None if preferences is None else preferences.digest(),
+    }
     try:
-        return as_json(values)
+        config = as_json(values)
     except TypeError as error:
         raise InvalidTypeError(
             f"A setting is no JSON value ({error}); give numbers, texts, lists and dictionaries, "
             'such as observation_scaler="standard".'
         ) from error
+    if preferences is not None:
+        config[CONTENTS] = {"pairs": digest_of_pairs(preferences.pairs, pictures=False)}
+    return config
 
 
 def _has_parts(folder: Path) -> bool:
@@ -218,14 +233,14 @@ def _keep(
     save_state(path, {"training": state, "evaluations": rows, "seconds": seconds})
 
 
-def _settings_of(evaluator: Evaluator | None) -> dict[str, Any] | None:
+def settings_of(evaluator: Evaluator | None) -> dict[str, Any] | None:
     """Settings that an evaluator's figures depend on; None where it has none."""
     settings = getattr(evaluator, "settings", None)
     return None if settings is None else as_json(settings())
 
 
 @contextmanager
-def _reproducible(seed: int, n_threads: int) -> Iterator[None]:
+def reproducible(seed: int, n_threads: int) -> Iterator[None]:
     """So many threads, and torch's global generator from `seed`; both as they were afterwards.
 
     d3rlpy draws the weights of its own learners from that generator; ours have their own.

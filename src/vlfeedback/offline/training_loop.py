@@ -73,7 +73,7 @@ class D3rlpyTraining:
         self.files: dict[str, Callable[[Path], None]] = {
             "policy.d3": lambda path: self.policy.save(str(path))
         }
-        self._buffer = buffer
+        self.buffer: Any = buffer
         self._done = 0
 
     def state(self) -> Mapping[str, Any] | None:
@@ -90,7 +90,7 @@ class D3rlpyTraining:
         """See `ResumableTraining.load_state`."""
         from vlfeedback.offline.training_state import load_algorithm_state
 
-        self.policy.build_with_dataset(self._buffer)
+        self.policy.build_with_dataset(self.buffer)
         load_algorithm_state(self.policy, state["algorithm"])
         for name, buffer in (self._buffers() or {}).items():  # after building, which draws
             buffer.load_order_state(state["orders"][name])
@@ -99,9 +99,7 @@ class D3rlpyTraining:
     def run(
         self, n_steps: int, every: int, judge: Callable[[int], None], report: Report | None
     ) -> None:
-        """See `Training.run`; afterwards `notes` say what the policy's weights sit on."""
-        from vlfeedback.offline.weight_notes import notes_of_weights
-
+        """See `Training.run`."""
         for n_done in range(self._done, n_steps, every):
             # One `fit` for all would leave out what is no whole epoch.
             size = min(every, n_steps - n_done)
@@ -109,12 +107,18 @@ class D3rlpyTraining:
                 self._fit(size, n_done, n_steps, report)
             self._done = n_done + size
             judge(self._done)
-        self.notes |= notes_of_weights(self.policy, self._buffer)
+        self.note_weights()
+
+    def note_weights(self) -> None:
+        """Have `notes` say what the policy's weights sit on; `run` ends with it."""
+        from vlfeedback.offline.weight_notes import notes_of_weights
+
+        self.notes |= notes_of_weights(self.policy, self.buffer)
 
     def _buffers(self) -> dict[str, ResumableBuffer] | None:
         """All that batches are drawn from, or None where one of them cannot go on."""
         replay = getattr(self.policy, "replay", None)
-        buffers = {"buffer": self._buffer} | ({} if replay is None else {"replay": replay})
+        buffers = {"buffer": self.buffer} | ({} if replay is None else {"replay": replay})
         resumable = {n: b for n, b in buffers.items() if isinstance(b, ResumableBuffer)}
         return resumable if len(resumable) == len(buffers) else None
 
@@ -126,7 +130,7 @@ class D3rlpyTraining:
                 report("train", n_done + step, n_steps, float("nan"))
 
         self.policy.fit(
-            self._buffer,
+            self.buffer,
             n_steps=size,
             n_steps_per_epoch=size,
             logger_adapter=NoopAdapterFactory(),

@@ -26,7 +26,7 @@ from vlfeedback.models.checkpoint import (
 __all__ = ["algorithm_state", "load_algorithm_state", "load_state", "save_state"]
 
 _FORMAT = CheckpointFormat(
-    "vlfeedback-policy-training", 1, model="training of a policy", made_by="vlfeedback train"
+    "vlfeedback-policy-training", 2, model="training of a policy", made_by="vlfeedback train"
 )
 
 
@@ -59,10 +59,10 @@ def algorithm_state(algo: Any) -> dict[str, Any]:
 
     torch's own generator is part of it: d3rlpy's learners draw dropout masks from it.
     """
-    generator = getattr(algo.impl, "_generator", None)
+    generators = getattr(algo.impl, "generators", ())
     return {
         "modules": {name: part.state_dict() for name, part in _parts(algo)},
-        "generator": None if generator is None else generator.get_state(),
+        "generators": [generator.get_state() for generator in generators],
         "torch_generator": torch.get_rng_state(),
         "grad_step": algo.grad_step,
     }
@@ -72,8 +72,10 @@ def load_algorithm_state(algo: Any, state: Mapping[str, Any]) -> None:
     """Restore a built algorithm of the same settings from an `algorithm_state`."""
     for name, part in _parts(algo):
         part.load_state_dict(state["modules"][name])
-    if state["generator"] is not None:
-        algo.impl._generator.set_state(state["generator"])
+    for generator, drawn in zip(
+        getattr(algo.impl, "generators", ()), state["generators"], strict=True
+    ):
+        generator.set_state(drawn)
     torch.set_rng_state(state["torch_generator"])
     algo.set_grad_step(state["grad_step"])
 

@@ -127,7 +127,14 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
 
     def sample_transition_batch(self, batch_size: int) -> TransitionMiniBatch:
         """Draw transitions, uniformly and with replacement."""
-        indices = self._rng.integers(len(self._rows), size=batch_size)
+        return self.batch(self.draw(batch_size))
+
+    def draw(self, batch_size: int) -> Int64[np.ndarray, " B"]:
+        """Draw the next transitions, and say only which they are."""
+        return self._rng.integers(len(self._rows), size=batch_size)
+
+    def batch(self, indices: Int64[np.ndarray, " B"]) -> TransitionMiniBatch:
+        """These transitions."""
         rows = self._rows.take(indices)
         return TransitionMiniBatch(
             observations=self._observations.take(rows, axis=0).astype(np.float32, copy=False),
@@ -138,7 +145,7 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
             ),
             next_actions=self._actions.take(rows + 1, axis=0),
             terminals=self._terminals.take(indices, axis=0),
-            intervals=np.ones((batch_size, 1), dtype=np.float32),
+            intervals=np.ones((len(indices), 1), dtype=np.float32),
             transitions=_Transitions(self, rows),
         )
 

@@ -1,8 +1,8 @@
 """What a source reads for its score of a step: the window of steps that ends there.
 
 Before an episode the world stood still: a window that begins earlier is filled with the reset's
-picture and observation, actions of zero, rewards of zero and no success. A source that scores whole
-episodes gets all steps so far, unfilled.
+picture and observation, actions of zero, rewards of zero and no success. A source that scores
+whole episodes gets all steps so far, unfilled.
 """
 
 from __future__ import annotations

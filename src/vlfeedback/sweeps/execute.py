@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vlfeedback.sweeps.data import check_data, describe_data, load_task
 from vlfeedback.sweeps.feedback import check_source
 from vlfeedback.sweeps.folder import Kind, SweepFolder
+from vlfeedback.sweeps.groups import group_runs
 from vlfeedback.sweeps.processes import Event, Job, run_jobs
 from vlfeedback.sweeps.runs import Feedback, Run, expand
 from vlfeedback.sweeps.specification import Sweep
@@ -64,7 +65,7 @@ def plan(sweep: Sweep, folder: SweepFolder) -> list[Planned]:
 
 
 def execute(
-    sweep: Sweep, folder: SweepFolder, *, n_workers: int, share: bool = True
+    sweep: Sweep, folder: SweepFolder, *, n_workers: int, share: bool = True, together: int = 1
 ) -> Iterator[Event]:
     """Finish what is not finished, and say what happens.
 
@@ -73,17 +74,20 @@ def execute(
         folder: where rows are kept.
         n_workers: processes, of one thread each.
         share: train policies of equal labels once.
+        together: at most so many runs of a learner are one job; see `vlfeedback.sweeps.groups`.
 
     Raises:
         FileFormatError: a row is damaged, or of other settings.
     """
-    for event in _execute(sweep, folder, n_workers, share):
+    for event in _execute(sweep, folder, n_workers, share, together):
         if event.kind in ("failed", "done", "shared"):
             folder.note_failure(event.job.id, event.reason if event.kind == "failed" else "")
         yield event
 
 
-def _execute(sweep: Sweep, folder: SweepFolder, n_workers: int, share: bool) -> Iterator[Event]:
+def _execute(
+    sweep: Sweep, folder: SweepFolder, n_workers: int, share: bool, together: int
+) -> Iterator[Event]:
     planned = plan(sweep, folder)
     waiting = [p.run for p in planned if p.row is None]
     broken: dict[str, str] = {}  # why there are no labels, by their id
@@ -100,19 +104,37 @@ def _execute(sweep: Sweep, folder: SweepFolder, n_workers: int, share: bool) -> 
             yield Event("failed", _run_job(folder, run), reason=reason)
     leaders = _leaders(sweep, folder, planned) if share else {}
     followers: dict[str, list[Run]] = {}
-    jobs = []
+    to_train = []
     for run in ready:
         leader = leaders.get(run.id, run)
         if leader == run:
-            jobs.append(_run_job(folder, run))
+            to_train.append(run)
         else:
             followers.setdefault(leader.id, []).append(run)
     finished = [p.run for p in planned if p.row is not None]
     for event in (Event("done", _run_job(folder, run)) for run in finished):
         yield from _follow(event, followers.get(event.job.id, []), sweep, folder)
-    for event in run_jobs(jobs, n_workers):
+    groups = group_runs(sweep, to_train, at_most=together, n_workers=n_workers)
+    for event in _run_groups(groups, folder, n_workers):
         yield event
         yield from _follow(event, followers.get(event.job.id, []), sweep, folder)
+
+
+def _run_groups(
+    groups: Sequence[Sequence[Run]], folder: SweepFolder, n_workers: int
+) -> Iterator[Event]:
+    """Train each group as one job, and the runs of a group that fails each for itself."""
+    by_id = {group[0].id: group for group in groups}
+    apart: list[Run] = []
+    for event in run_jobs([_group_job(folder, group) for group in groups], n_workers):
+        group = by_id[event.job.id]
+        if event.kind == "failed" and len(group) > 1:
+            apart += group
+            reason = f"{event.reason}; it was trained with others and is now trained alone"
+            event = replace(event, kind="retried", reason=reason)
+        for run in group:
+            yield replace(event, job=replace(event.job, id=run.id))
+    yield from run_jobs([_run_job(folder, run) for run in apart], n_workers)
 
 
 def _missing_feedback(sweep: Sweep, folder: SweepFolder, waiting: Sequence[Run]) -> list[Job]:
@@ -157,11 +179,22 @@ def _follow(
         if event.kind == "failed":
             yield Event("failed", job, reason=f"{event.job.id}, whose labels it shares, failed")
             continue
-        row = json.loads(event.job.result.read_text(encoding="utf-8"))
+        row = json.loads(folder.path("runs", event.job.id).read_text(encoding="utf-8"))
         leader = row["same_labels_as"] or row["id"]
         row |= describe_run(sweep, run, folder) | {"same_labels_as": leader}
         folder.write_row("runs", run.id, row)
         yield Event("shared", job, run.steps, reason=f"same labels as {leader}")
+
+
+def _group_job(folder: SweepFolder, group: Sequence[Run]) -> Job:
+    """One process for all; it is done once the row of the last is there."""
+    job = _run_job(folder, group[0])
+    more = tuple(run.id for run in group[1:])
+    return replace(
+        job,
+        arguments=(*job.arguments, *more),
+        result=folder.path("runs", group[-1].id),
+    )
 
 
 def _run_job(folder: SweepFolder, run: Run) -> Job:

@@ -155,10 +155,11 @@ def _paper(sweep: Sweep, task: str, compared: str) -> dict[str, Any] | None:
 
 
 def _determinism(rows: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Runs on labels that are the same, each trained for itself: their evaluations must be too."""
+    """Runs on labels that are the same, each trained alone: their evaluations must be too."""
     groups: dict[str, list[str]] = {}
     for name, row in rows.items():
-        if row["feedback"] and "digest" in row["feedback"] and not row["same_labels_as"]:
+        alone = not row["same_labels_as"] and row.get("trained_together", 1) == 1
+        if row["feedback"] and "digest" in row["feedback"] and alone:
             settings = {k: v for k, v in row["settings"].items() if k != "source"}
             key = json.dumps([settings, row["feedback"]["digest"]], sort_keys=True)
             groups.setdefault(key, []).append(name)

@@ -303,8 +303,7 @@ def _is_required(spec: Field[Any]) -> bool:
 
 def _checked(value: Any, expected: Any, key: str, where: str) -> Any:
     """`value` as the type that is wanted; TOML has lists where dataclasses have tuples."""
-    takes_tuple = any(get_origin(hint) is tuple for hint in (expected, *get_args(expected)))
-    if takes_tuple and isinstance(value, list):
+    if isinstance(value, list) and tuple in map(get_origin, (expected, *get_args(expected))):
         value = tuple(value)
     words = get_args(expected) if get_origin(expected) is Literal else (value,)
     if value not in words or not is_of_type(value, expected):

@@ -1,15 +1,16 @@
-"""One run: train a policy on labels or rewards that are there, judge it, and describe both."""
+"""Runs: train policies on labels or rewards that are there, judge them, and describe both."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vlfeedback.data.learning_episodes import env_options_of, episodes_to_learn
 from vlfeedback.data.provenance import describe_machine
 from vlfeedback.offline.evaluation import PolicyEvaluator
 from vlfeedback.offline.train import train_policy
+from vlfeedback.offline.train_together import PolicyRun, train_policies
 from vlfeedback.sweeps.data import describe_data, load_task
 from vlfeedback.sweeps.feedback import read_labels, read_rewards
 from vlfeedback.sweeps.folder import SweepFolder
@@ -35,10 +36,62 @@ def describe_run(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
     }
 
 
-def train(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
-    """Train and judge one policy; returns its row."""
+def train(sweep: Sweep, runs: Sequence[Run], folder: SweepFolder) -> list[dict[str, Any]]:
+    """Train and judge one policy, or several of one learner together; returns their rows.
+
+    Each has an equal share of the time that several took.
+    """
     start = time.perf_counter(), time.process_time()
-    description = describe_run(sweep, run, folder)  # first: of the data that are read
+    descriptions = [describe_run(sweep, run, folder) for run in runs]  # first: of what is read
+    learner, n_steps = runs[0].learner, runs[0].steps
+    progress = folder.progress(runs[0].id)
+
+    def report(stage: str, step: int, _total: int, _loss: float) -> None:
+        if stage in ("train", "diffusion"):  # and not the reward model before it
+            progress.write_text(str(step), encoding="utf-8")
+
+    progress.parent.mkdir(parents=True, exist_ok=True)
+    data = [_data(sweep, run, folder) for run in runs]
+    options: dict[str, Any] = {
+        "preset": learner.preset,
+        "n_steps": n_steps,
+        "eval_every": learner.every or sweep.evaluation.every,
+        "n_threads": 1,
+        "report": report,
+        **learner.settings,
+    }
+    if len(runs) == 1:
+        policies = [
+            train_policy(
+                learner.learner,
+                trajectories=data[0].trajectories,
+                preferences=data[0].preferences,
+                seed=data[0].seed,
+                evaluator=data[0].evaluator,
+                **options,
+            )
+        ]
+    else:
+        policies = train_policies(learner.learner, data, **options)
+    wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
+    return [
+        description
+        | {
+            "same_labels_as": None,
+            "trained_together": len(runs),
+            **describe_machine(),
+            "wall_seconds": wall / len(runs),
+            "cpu_seconds": cpu / len(runs),
+            "training": policy.config,
+            "notes": policy.notes,
+            **policy.curve.to_json(),
+        }
+        for description, policy in zip(descriptions, policies, strict=True)
+    ]
+
+
+def _data(sweep: Sweep, run: Run, folder: SweepFolder) -> PolicyRun:
+    """What a run learns from, and who judges it."""
     trajectories = load_task(sweep, run.task)
     preferences = None
     feedback = run.feedback
@@ -46,37 +99,14 @@ def train(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
         preferences = read_labels(feedback, folder, trajectories)
     elif feedback is not None:
         trajectories = read_rewards(feedback, folder, trajectories)
-    progress = folder.progress(run.id)
-
-    def report(stage: str, step: int, _total: int, _loss: float) -> None:
-        if stage in ("train", "diffusion"):  # and not the reward model before it
-            progress.write_text(str(step), encoding="utf-8")
-
-    progress.parent.mkdir(parents=True, exist_ok=True)
-    policy = train_policy(
-        run.learner.learner,
+    return PolicyRun(
+        seed=run.seed,
         trajectories=episodes_to_learn(
             trajectories, rest=sweep.rest, levels=run.learner.levels, where=sweep.data
         ),
         preferences=preferences,
-        preset=run.learner.preset,
-        n_steps=run.steps,
-        seed=run.seed,
         evaluator=_evaluator(sweep, run.task, env_options_of(trajectories, where=sweep.data)),
-        eval_every=run.learner.every or sweep.evaluation.every,
-        n_threads=1,
-        report=report,
-        **run.learner.settings,
     )
-    return description | {
-        "same_labels_as": None,
-        **describe_machine(),
-        "wall_seconds": time.perf_counter() - start[0],
-        "cpu_seconds": time.process_time() - start[1],
-        "training": policy.config,
-        "notes": policy.notes,
-        **policy.curve.to_json(),
-    }
 
 
 def _evaluator(sweep: Sweep, task: str, options: Mapping[str, Any]) -> PolicyEvaluator:

@@ -1,6 +1,7 @@
 """One job of a sweep, in a process of its own: ``python -m vlfeedback.sweeps.worker DIR runs ID``.
 
-The process ends when its standard input closes, that is with the process that started it.
+Runs of several ids are trained together. The process ends when its standard input closes, that is
+with the process that started it.
 """
 
 from __future__ import annotations
@@ -20,22 +21,25 @@ from vlfeedback.sweeps.training import train
 __all__ = ["main"]
 
 
-def main(root: str, kind: str, name: str) -> int:
-    """Do one job and write its row; the exit status is 1 where it failed, the reason printed."""
+def main(root: str, kind: str, *names: str) -> int:
+    """Do one job and write its rows; the exit status is 1 where it failed, the reason printed."""
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     try:
         folder = SweepFolder(Path(root))
         sweep = folder.sweep()
         runs = expand(sweep)
         if kind == "feedback":
+            (name,) = names
             feedback = next(f for run in runs if (f := run.feedback) and f.id == name)
             data = describe_data(sweep, feedback.task)
             row = {"settings": feedback.settings(sweep, data)}
             row |= make_feedback(sweep, feedback, folder)
             folder.write_row("feedback", name, row)
         else:
-            run = next(run for run in runs if run.id == name)
-            folder.write_row("runs", name, train(sweep, run, folder))
+            by_id = {run.id: run for run in runs}
+            rows = train(sweep, [by_id[name] for name in names], folder)
+            for name, row in zip(names, rows, strict=True):
+                folder.write_row("runs", name, row)
     except Exception as error:
         traceback.print_exc()
         print(f"{type(error).__name__}: {error}".replace("\n", " "), file=sys.stderr)

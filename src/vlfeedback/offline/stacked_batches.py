@@ -1,0 +1,115 @@
+"""Batches of several runs at once: data of all runs in one place, each drawn in its own order.
+
+What a run's learner reads is scaled once and laid end to end with that of the others. Which rows
+make the next batches is drawn ahead by each run's own buffer, as it would be for that run alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vlfeedback.errors import ShapeError
+from vlfeedback.offline.policy_impl import RunLearner
+from vlfeedback.offline.preference_buffer import PreferenceBuffer
+from vlfeedback.offline.preference_learner import PairTensors
+from vlfeedback.offline.transition_buffer import TransitionBuffer
+
+__all__ = ["StackedPairs", "StackedTransitions"]
+
+_AHEAD = 200  # steps whose rows are drawn, and sent to the device, at once
+
+
+class StackedTransitions:
+    """Transitions of R runs, B of each a step.
+
+    Args:
+        learners: one a run, whose scalers are fitted.
+        buffers: likewise.
+        batch_size: B.
+    """
+
+    def __init__(
+        self, learners: Sequence[RunLearner], buffers: Sequence[TransitionBuffer], batch_size: int
+    ) -> None:
+        self._buffers, self._batch_size = buffers, batch_size
+        parts = [
+            learner.tensors(buffer.batch(np.arange(len(buffer))))
+            for learner, buffer in zip(learners, buffers, strict=True)
+        ]
+        self._kind: Any = type(parts[0])
+        self._columns = [torch.cat([rows[0] for rows in column]) for column in zip(*parts)]  # noqa: B905
+        self._first = np.cumsum([0] + [len(buffer) for buffer in buffers[:-1]])[:, None]
+
+    def batches(self, n_steps: int) -> Iterator[tuple[Tensor, ...]]:
+        """The batches of the next steps, (R, B, ...) each, as the learners' ``tensors`` are."""
+        for done in range(0, n_steps, _AHEAD):
+            drawn = [
+                [buffer.draw(self._batch_size) for buffer in self._buffers]
+                for _ in range(min(_AHEAD, n_steps - done))
+            ]
+            device = self._columns[0].device
+            for rows in torch.from_numpy(np.array(drawn) + self._first).to(device):
+                yield self._kind(*(_take(column, rows) for column in self._columns))
+
+
+class StackedPairs:
+    """Labelled pairs of R runs, B of each a step; fewer at the end of a run's pass.
+
+    Args:
+        learners: one a run, whose scalers are fitted.
+        buffers: likewise.
+        batch_size: B.
+
+    Raises:
+        ShapeError: segments differ in length.
+    """
+
+    def __init__(
+        self, learners: Sequence[RunLearner], buffers: Sequence[PreferenceBuffer], batch_size: int
+    ) -> None:
+        self._buffers, self._batch_size = buffers, batch_size
+        lengths = sorted({buffer.length for buffer in buffers})
+        if len(lengths) > 1:
+            raise ShapeError(
+                f"Segments have {lengths[0]} steps in one run and {lengths[-1]} in another; runs "
+                "that are trained together have them alike. Train them apart."
+            )
+        self._length = lengths[0]
+        parts: list[PairTensors] = [
+            learner.tensors(buffer.everything())
+            for learner, buffer in zip(learners, buffers, strict=True)
+        ]
+        self._observations = torch.cat([part.observations[0] for part in parts])
+        self._actions = torch.cat([part.actions[0] for part in parts])
+        self._prefer_second = torch.cat([part.prefer_second[0] for part in parts])
+        self._first_pairs = np.cumsum([0] + [len(buffer) for buffer in buffers[:-1]])
+        self._first_rows = np.cumsum([0] + [part.actions.shape[1] for part in parts[:-1]])
+
+    def batches(self, n_steps: int) -> Iterator[PairTensors]:
+        """The batches of the next steps."""
+        device = self._actions.device
+        for _ in range(n_steps):
+            drawn = [buffer.draw(self._batch_size) for buffer in self._buffers]
+            n_pairs = tuple(len(pairs) for pairs, _ in drawn)
+            pairs = np.zeros((len(drawn), max(n_pairs)), dtype=np.int64)
+            rows = np.zeros((len(drawn), 2 * self._length * max(n_pairs)), dtype=np.int64)
+            for r, (of_pairs, of_rows) in enumerate(drawn):
+                pairs[r, : len(of_pairs)] = of_pairs + self._first_pairs[r]
+                rows[r, : len(of_rows)] = of_rows + self._first_rows[r]
+            chosen, chosen_pairs = (torch.from_numpy(x).to(device) for x in (rows, pairs))
+            yield PairTensors(
+                _take(self._observations, chosen),
+                _take(self._actions, chosen),
+                self._prefer_second[chosen_pairs],
+                self._length,
+                n_pairs,
+            )
+
+
+def _take(column: Tensor, rows: Tensor) -> Tensor:
+    return column.index_select(0, rows.flatten()).view(*rows.shape, -1)

@@ -1,0 +1,117 @@
+"""Several runs of one learner, trained step by step together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any
+
+import torch
+from d3rlpy.algos.utility import build_scalers_with_transition_picker
+
+from vlfeedback.errors import InvalidValueError, ShapeError
+from vlfeedback.offline.d3rlpy_quiet import quiet_log
+from vlfeedback.offline.policy_impl import RunLearner
+from vlfeedback.offline.preference_buffer import PreferenceBuffer
+from vlfeedback.offline.stacked_batches import StackedPairs, StackedTransitions
+from vlfeedback.offline.training_loop import D3rlpyTraining, Training
+from vlfeedback.types import Report
+
+__all__ = ["StackedTraining"]
+
+_REPORT_EVERY = 100  # steps
+_OWN = ("seed", "observation_scaler", "action_scaler", "reward_scaler")  # of each run's config
+
+
+class StackedTraining:
+    """R runs side by side: each ends as it would alone, up to rounding.
+
+    On a CPU a run has the weights, batches and dropout masks that it would have alone. On another
+    device masks come from that device.
+
+    Args:
+        trainings: as `Learner.prepare` gives them, not begun.
+
+    Raises:
+        InvalidValueError: their learners are no `RunLearner`, or differ in a setting.
+        ShapeError: their observations or actions differ in size.
+    """
+
+    def __init__(self, trainings: Sequence[Training]) -> None:
+        learners, buffers, self._trainings = [], [], []
+        for training in trainings:
+            if not isinstance(training, D3rlpyTraining) or not isinstance(
+                training.policy, RunLearner
+            ):
+                raise InvalidValueError(
+                    f"{type(training.policy).__name__} is not trained together with others; train "
+                    "each with train_policy."
+                )
+            if getattr(training.policy, "replay", None) is not None:
+                raise InvalidValueError(
+                    "IPL with a replay is not trained together with others; leave replay=True out, "
+                    "or train each with train_policy."
+                )
+            self._trainings.append(training)
+            learners.append(training.policy)
+            buffers.append(training.buffer)
+        _check_alike(learners)
+        for learner, buffer in zip(learners, buffers, strict=True):  # as d3rlpy's `fit` begins
+            with quiet_log():
+                build_scalers_with_transition_picker(learner, buffer)
+            learner.build_with_dataset(buffer)
+        shapes = [(x.impl.observation_shape, x.impl.action_size) for x in learners]
+        for shape in shapes:
+            if shape != shapes[0]:
+                raise ShapeError(
+                    f"Observations and actions have sizes {shape} in one run and {shapes[0]} in "
+                    "another; runs that are trained together have them alike. Train them apart."
+                )
+        config = learners[0].config
+        seeds = [learner.config.seed for learner in learners]
+        self.policies = learners
+        self._impl = learners[0].build(*shapes[0], seeds)
+        of_pairs = isinstance(buffers[0], PreferenceBuffer)
+        stack: Any = StackedPairs if of_pairs else StackedTransitions
+        self._data = stack(learners, buffers, config.batch_size)
+
+    def run(
+        self, n_steps: int, every: int, judge: Callable[[int], None], report: Report | None
+    ) -> None:
+        """Train all for `n_steps`; see `Training.run`. `policies` are up to date for `judge`."""
+        done = 0
+        while done < n_steps:
+            size = min(every, n_steps - done)
+            for batch in self._data.batches(size):
+                self._impl.step(batch, log=False)
+                done += 1
+                at_end = done % every == 0 or done == n_steps
+                if report is not None and (done % _REPORT_EVERY == 0 or at_end):
+                    report("train", done, n_steps, float("nan"))
+            self._hand_out(done)
+            judge(done)
+        for training in self._trainings:
+            training.note_weights()
+
+    @torch.no_grad()
+    def _hand_out(self, n_steps: int) -> None:
+        """Give each run's own learner what was learnt."""
+        for run, learner in enumerate(self.policies):
+            self._impl.copy_run_to(run, learner.impl)
+            learner.set_grad_step(n_steps)
+
+
+def _check_alike(learners: Sequence[Any]) -> None:
+    first = learners[0].config
+    for config in (learner.config for learner in learners):
+        names = [field.name for field in fields(first) if field.name not in _OWN]
+        different = [
+            name
+            for name in names
+            if type(config) is not type(first) or getattr(config, name) != getattr(first, name)
+        ]
+        if different:
+            raise InvalidValueError(
+                f"Runs that are trained together have one learner and one set of settings; these "
+                f"differ in {', '.join(different)}. Train them apart."
+            )
