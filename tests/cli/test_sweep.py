@@ -126,7 +126,7 @@ def test_runs_that_are_trained_together_fill_the_same_rows(
     seeds = SWEEP.replace("seeds = [0]", "seeds = [0, 1, 2]", 1)
     file.write_text(seeds + "[learners.diffusion]\nsettings = { batch_size = 4 }\n", "utf-8")
     out, alone = tmp_path / "out", tmp_path / "alone"
-    options = ["--data", data, "--workers", "1"]
+    options: list[str | Path] = ["--data", data, "--workers", "1"]
     done = run("sweep", file, "--out", out, *options, "--batched", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "15 of 15 runs are finished" in done.stdout
@@ -155,7 +155,7 @@ def test_runs_of_a_group_that_fails_are_trained_alone(
     )
     sweep = sweep.replace("{ bc_steps = 5 }", "{ replay = true, hidden = [8] }")
     file.write_text(sweep, "utf-8")
-    options = ["--data", data, "--workers", "1", "--batched", "4"]
+    options: list[str | Path] = ["--data", data, "--workers", "1", "--batched", "4"]
     done = run("sweep", file, "--out", tmp_path / "out", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "leave replay=True out" in done.stdout

@@ -1,6 +1,7 @@
 """Settings by name: what is of a setting's kind, and what else one takes."""
 
 from pathlib import Path
+from typing import Any
 
 import d3rlpy
 import numpy as np
@@ -18,7 +19,8 @@ def test_bfloat16_is_yes_or_no_or_what_is_faster(
     value: bool | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bfloat16, "bfloat16_speedup", lambda device: 2.0)
-    for config_type in (CPLConfig, IPLConfig, IQLConfig):
+    config_types: tuple[Any, ...] = (CPLConfig, IPLConfig, IQLConfig)
+    for config_type in config_types:
         config = configured(config_type, {"bfloat16": value, "hidden": [8]})
         assert config.bfloat16 is value or config.bfloat16 == value
         algo = config.create()

@@ -56,7 +56,7 @@ def data(run: int, n_observed: int = 3) -> tuple[list[Trajectory], PreferenceDat
     ]
     segments = [trajectory.segment(0, 10) for trajectory in trajectories]
     pairs = list(zip(segments[::2], segments[1::2], strict=True))
-    labels = rng.choice(np.float32([0, 0.5, 1]), len(pairs))
+    labels = rng.choice(np.array([0, 0.5, 1], np.float32), len(pairs))
     labels[:2] = 0, 1
     answered = np.ones(len(pairs), dtype=np.bool_)
     return trajectories, PreferenceDataset(pairs, PreferenceLabels(labels, answered))

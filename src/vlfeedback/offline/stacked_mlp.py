@@ -26,7 +26,7 @@ class StackedMLP(nn.Module):
     Args:
         sizes: widths, input and output included.
         generators: one a run; each draws its run's weights and biases as torch's `nn.Linear`
-            does, and its dropout masks.
+            does, and on a CPU its dropout masks; on another device masks come from there.
         n_members: J, networks of a run, all of which see its rows.
         orthogonal: weights are orthogonal with gain 1 and biases zero instead, as in CPL's code.
         dropout: share of hidden units left out by `activations`, to the nearest 1/256; between
@@ -63,6 +63,10 @@ class StackedMLP(nn.Module):
         self._scale = 256 / (256 - self._left_out)
         self.in_bfloat16 = bfloat16
         self._generators = generators
+        self._on_device = None
+        if torch.device(device).type != "cpu":
+            seed = generators[0].initial_seed()
+            self._on_device = torch.Generator(device).manual_seed(seed)
         self._buffers_by_use: dict[object, Tensor] = {}
         self._bind()
 
@@ -107,16 +111,14 @@ class StackedMLP(nn.Module):
                 weight_gradient.copy_(torch.bmm(gradient.mT, inputs))
             else:
                 gradient = gradient.float()
-                torch.bmm(gradient.mT, inputs.float(), out=weight_gradient)
+                torch.bmm(gradient.mT, inputs, out=weight_gradient)
             torch.sum(gradient, dim=1, keepdim=True, dtype=torch.float32, out=bias_gradient)
             if i == 0:
                 return
             out = self._buffer(("gradient", i % 2), inputs.shape, gradient.dtype)
             gradient = torch.bmm(gradient, weight, out=out)
             # Zero where ReLU or dropout gave zero: both are seen in the layer's input.
-            torch.ops.aten.threshold_backward.grad_input(
-                gradient, inputs.to(gradient.dtype), 0, grad_input=gradient
-            )
+            torch.ops.aten.threshold_backward.grad_input(gradient, inputs, 0, grad_input=gradient)
             if self._left_out:
                 gradient.mul_(self._scale)
 
@@ -141,13 +143,14 @@ class StackedMLP(nn.Module):
             weight, bias = self._weight_in_bfloat16(i, anew=True), bias.to(torch.bfloat16)
         out = self._buffer(use, shape, inputs.dtype)
         torch.baddbmm(bias, inputs, weight.mT, beta=scale, alpha=scale, out=out)
-        if self._in_bfloat16(i + 1) and out.dtype != torch.bfloat16:
-            out = self._buffer((use, "bfloat16"), shape, torch.bfloat16).copy_(out)
+        next_dtype = torch.bfloat16 if self._in_bfloat16(i + 1) else torch.float32
+        if out.dtype != next_dtype:
+            out = self._buffer((use, next_dtype), shape, next_dtype).copy_(out)
         return out
 
     def _outputs(self, hidden: Float[Tensor, "K B H"]) -> Float[Tensor, "K B E"]:
         weight, bias = self.layers[-1]
-        return torch.baddbmm(bias, hidden.float(), weight.mT)
+        return torch.baddbmm(bias, hidden, weight.mT)
 
     def _in_bfloat16(self, i: int) -> bool:
         return self.in_bfloat16 and self.training and 0 < i < len(self.layers) - 1
@@ -162,7 +165,9 @@ class StackedMLP(nn.Module):
         n_rows, width = self.n_members * hidden.shape[1], hidden.shape[2]
         n_words = math.ceil(n_rows * width / 8)
         words = self._buffer("words", (len(self._generators), n_words), torch.int64)
-        for r, generator in enumerate(self._generators):
+        if self._on_device is not None:
+            words.random_(-(2**63), None, generator=self._on_device)
+        for r, generator in enumerate(() if self._on_device else self._generators):
             n = n_words
             if counts is not None:
                 n = math.ceil(self.n_members * counts[r] * width / 8)
