@@ -178,7 +178,8 @@ def _act(
     rewards: list[float] = []
     successes: list[bool] = []
     times, states = [0], [view.capture_state()]
-    stop, info = horizon, {}
+    stop = horizon
+    info: dict[str, Any] = {}
     for step in range(horizon):
         if stop == horizon and stops(step, info):
             stop = step

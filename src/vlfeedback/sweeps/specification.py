@@ -37,14 +37,12 @@ plugins by their names. Every other key, with its default, is a field of a datac
 
 from __future__ import annotations
 
-import re
 import tomllib
-import types
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.foreign_files import reading
@@ -52,7 +50,7 @@ from vlfeedback.errors import FileFormatError, UnknownNameError
 from vlfeedback.protocols import get_protocol
 from vlfeedback.registry import suggest
 from vlfeedback.reports.published import PUBLISHED
-from vlfeedback.setting_types import is_of_type
+from vlfeedback.sweeps.tables import from_table, named_from_table
 from vlfeedback.tasks import TASKS, TaskSpec, get_task, own_task
 
 __all__ = [
@@ -66,10 +64,6 @@ __all__ = [
     "parse_sweep",
     "read_table",
 ]
-
-T = TypeVar("T")
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")  # names become parts of file names
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,19 +196,21 @@ def parse_sweep(table: Mapping[str, Any], *, name: str, where: str) -> Sweep:
     instructions = {task.name: task.instruction for task in own_tasks}
     for gives in ("labels", "rewards"):
         sources = [
-            _named(SourceSpec, key, entry, f"{where} [{gives}.{key}]", gives=gives, source=key)
+            named_from_table(
+                SourceSpec, key, entry, f"{where} [{gives}.{key}]", gives=gives, source=key
+            )
             for key, entry in values.get(gives, {}).items()
         ]
         values[gives] = [
             replace(s, instructions={**instructions, **s.instructions}) for s in sources
         ]
     values["learners"] = [
-        _named(LearnerSpec, key, entry, f"{where} [learners.{key}]", learner=key)
+        named_from_table(LearnerSpec, key, entry, f"{where} [learners.{key}]", learner=key)
         for key, entry in values.get("learners", {}).items()
     ]
     for section, cls in (("pairs", Pairs), ("evaluation", Evaluation)):
-        values[section] = _build(cls, values.get(section, {}), f"{where} [{section}]")
-    sweep = _build(Sweep, {**values, "name": name}, where)
+        values[section] = from_table(cls, values.get(section, {}), f"{where} [{section}]")
+    sweep = from_table(Sweep, {**values, "name": name}, where)
     _check(sweep, where)
     return sweep
 
@@ -238,7 +234,7 @@ def _with_protocol(table: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _own_tasks(values: Mapping[str, Any], where: str) -> list[TaskSpec]:
     """Tasks that the file describes, then those that only the data's folder knows."""
     descriptions = [
-        _named(OwnTask, key, entry, f"{where} [own_tasks.{key}]")
+        named_from_table(OwnTask, key, entry, f"{where} [own_tasks.{key}]")
         for key, entry in values.get("own_tasks", {}).items()
     ]
     for own in descriptions:
@@ -265,62 +261,6 @@ def _own_tasks(values: Mapping[str, Any], where: str) -> list[TaskSpec]:
 def is_collection(data: str) -> bool:
     """Whether a sweep's data is a folder of `vlfeedback collect`, and not an .h5 file."""
     return bool(data) and Path(data).suffix not in (".h5", ".hdf5")
-
-
-def _named(cls: type[T], name: str, entry: Any, where: str, **defaults: Any) -> T:
-    _check_name(name, where)
-    if not isinstance(entry, dict):
-        raise FileFormatError(f"{where} is {entry!r}; expected a table.")
-    return _build(cls, {**defaults, **entry, "name": name}, where)
-
-
-def _check_name(name: str, where: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise FileFormatError(
-            f"{where}: {name!r} is no name; expected letters, digits, '-' and '.', since files are "
-            "called by it and underscores part names there."
-        )
-
-
-def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
-    """A dataclass from these values, each of them checked."""
-    types = get_type_hints(cls)
-    for key in values:
-        if key not in types:
-            raise UnknownNameError(
-                f"{where}: no key {key!r}. {suggest(key, types)}It may have: "
-                f"{', '.join(sorted(set(types) - {'name', 'gives'}))}."
-            )
-    missing = [f.name for f in fields(cls) if _is_required(f) and f.name not in values]  # type: ignore[arg-type]
-    if missing:
-        raise FileFormatError(f"{where}: {' and '.join(missing)} missing; every sweep needs them.")
-    return cls(**{key: _checked(value, types[key], key, where) for key, value in values.items()})
-
-
-def _is_required(spec: Field[Any]) -> bool:
-    return spec.default is MISSING and spec.default_factory is MISSING
-
-
-def _checked(value: Any, expected: Any, key: str, where: str) -> Any:
-    """`value` as the type that is wanted; TOML has lists where dataclasses have tuples."""
-    if isinstance(value, list) and tuple in map(get_origin, (expected, *get_args(expected))):
-        value = tuple(value)
-    words = get_args(expected) if get_origin(expected) is Literal else (value,)
-    if value not in words or not is_of_type(value, expected):
-        raise FileFormatError(f"{where}: {key} is {value!r}; expected {_describe(expected)}.")
-    return value
-
-
-def _describe(expected: Any) -> str:
-    origin, inner = get_origin(expected), get_args(expected)
-    if origin is Literal:
-        return " or ".join(map(repr, inner))
-    if origin is types.UnionType:
-        return " or ".join(_describe(item) for item in inner if item is not type(None))
-    if origin is tuple:
-        return f"a list, each {_describe(inner[0])}"
-    names = {int: "a whole number", str: "a text", bool: "true or false", Mapping: "a table"}
-    return names.get(origin or expected, "a table")
 
 
 def _check(sweep: Sweep, where: str) -> None:
