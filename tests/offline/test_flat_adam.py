@@ -28,12 +28,16 @@ def test_steps_are_those_of_torchs_adam() -> None:
     assert adam.steps == 5
 
 
-def test_a_rate_may_be_a_tensor() -> None:
+def test_a_rate_that_is_held_in_memory_is_that_of_the_steps_named() -> None:
     ours, same = parameter(), parameter()
-    for updated, rate in ((ours, torch.tensor(0.1)), (same, None)):
-        assert updated.grad is not None
-        updated.grad.fill_(1.0)
-        FlatAdam(updated, 0.1).step(rate)
+    held, free = (FlatAdam(p, 0.1, falling_cosine(4)) for p in (ours, same))
+    for step in range(3):
+        for updated in (ours, same):
+            assert updated.grad is not None
+            updated.grad.fill_(1.0 - step)
+        held.hold_rate(step)
+        held.step()
+        free.step()
     torch.testing.assert_close(ours, same)
 
 

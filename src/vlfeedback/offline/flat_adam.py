@@ -38,6 +38,7 @@ class FlatAdam(nn.Module):
         super().__init__()
         self._updated = (parameter,)  # in a tuple, since it is part of another module
         self._learning_rate, self._schedule = learning_rate, schedule
+        self._held_rate: Tensor | None = None
         for name in ("mean", "square"):
             self.register_buffer(name, torch.zeros_like(parameter.detach()))
         self.register_buffer("steps", torch.zeros((), device=parameter.device))
@@ -52,13 +53,19 @@ class FlatAdam(nn.Module):
         """The learning rate of the next step."""
         return self.rate_after(int(self.steps))
 
-    @torch.no_grad()
-    def step(self, rate: float | Tensor | None = None) -> None:
-        """Take one step.
+    def hold_rate(self, n_steps: int) -> None:
+        """Have steps read the rate from memory, where it is that of the step after `n_steps`.
 
-        Args:
-            rate: learning rate, where it is known already: a recorded step reads it from a tensor.
+        So that a recorded step can be replayed at another rate, without asking the device how
+        many it has taken.
         """
+        if self._held_rate is None:
+            self._held_rate = torch.zeros((), device=self.steps.device)
+        self._held_rate.fill_(self.rate_after(n_steps))
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Take one step."""
         (parameter,) = self._updated
         assert parameter.grad is not None
         adam(
@@ -72,7 +79,7 @@ class FlatAdam(nn.Module):
             amsgrad=False,
             beta1=_BETAS[0],
             beta2=_BETAS[1],
-            lr=self.rate if rate is None else rate,
+            lr=self.rate if self._held_rate is None else self._held_rate,
             weight_decay=0.0,
             eps=_EPSILON,
             maximize=False,

@@ -63,11 +63,11 @@ class StackedMLP(nn.Module):
         self._scale = 256 / (256 - self._left_out)
         self.in_bfloat16 = bfloat16
         self._generators = generators
-        self._on_device = None
+        self.mask_generator: torch.Generator | None = None
         if torch.device(device).type != "cpu":
             seed = generators[0].initial_seed()
-            self._on_device = torch.Generator(device).manual_seed(seed)
-        self._buffers_by_use: dict[object, Tensor] = {}
+            self.mask_generator = torch.Generator(device).manual_seed(seed)
+        self._buffers_by_use: dict[object, tuple[Tensor, Tensor]] = {}
         self._bind()
 
     def forward(self, rows: Float[Tensor, "*R B D"]) -> Float[Tensor, "K B E"]:
@@ -165,9 +165,9 @@ class StackedMLP(nn.Module):
         n_rows, width = self.n_members * hidden.shape[1], hidden.shape[2]
         n_words = math.ceil(n_rows * width / 8)
         words = self._buffer("words", (len(self._generators), n_words), torch.int64)
-        if self._on_device is not None:
-            words.random_(-(2**63), None, generator=self._on_device)
-        for r, generator in enumerate(() if self._on_device else self._generators):
+        if self.mask_generator is not None:
+            words.random_(-(2**63), None, generator=self.mask_generator)
+        for r, generator in enumerate(() if self.mask_generator else self._generators):
             n = n_words
             if counts is not None:
                 n = math.ceil(self.n_members * counts[r] * width / 8)
@@ -178,11 +178,15 @@ class StackedMLP(nn.Module):
 
     def _buffer(self, use: object, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """Memory that is kept, since the system takes long to give it anew for each batch."""
-        n, kept = math.prod(shape), self._buffers_by_use.get(use)
-        if kept is None or kept.numel() < n or kept.dtype != dtype:
-            kept = torch.empty(n, dtype=dtype, device=self.flat.device)
-            self._buffers_by_use[use] = kept
-        return kept[:n].view(*shape)
+        memory, view = self._buffers_by_use.get(use, (None, None))
+        if view is not None and view.shape == shape and view.dtype == dtype:
+            return view
+        n = math.prod(shape)
+        if memory is None or memory.numel() < n or memory.dtype != dtype:
+            memory = torch.empty(n, dtype=dtype, device=self.flat.device)
+        view = memory[:n].view(*shape)
+        self._buffers_by_use[use] = memory, view
+        return view
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> StackedMLP:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # moves the flat tensor; the views follow it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from vlfeedback.errors import InvalidValueError, ShapeError
 from vlfeedback.offline.d3rlpy_quiet import quiet_log
 from vlfeedback.offline.policy_impl import RunLearner
 from vlfeedback.offline.preference_buffer import PreferenceBuffer
+from vlfeedback.offline.recorded_step import RecordedStep
 from vlfeedback.offline.stacked_batches import StackedPairs, StackedTransitions
 from vlfeedback.offline.training_loop import D3rlpyTraining, Training
 from vlfeedback.types import Report
@@ -74,6 +76,9 @@ class StackedTraining:
         of_pairs = isinstance(buffers[0], PreferenceBuffer)
         stack: Any = StackedPairs if of_pairs else StackedTransitions
         self._data = stack(learners, buffers, config.batch_size)
+        self._step: Callable[[Any], Any] = partial(self._impl.step, log=False)
+        if not of_pairs and torch.device(learners[0].impl.device).type == "cuda":
+            self._step = RecordedStep(self._impl)
 
     def run(
         self, n_steps: int, every: int, judge: Callable[[int], None], report: Report | None
@@ -83,7 +88,7 @@ class StackedTraining:
         while done < n_steps:
             size = min(every, n_steps - done)
             for batch in self._data.batches(size):
-                self._impl.step(batch, log=False)
+                self._step(batch)
                 done += 1
                 at_end = done % every == 0 or done == n_steps
                 if report is not None and (done % _REPORT_EVERY == 0 or at_end):
