@@ -46,7 +46,9 @@ def tensors(dataset: PreferenceDataset) -> PairTensors:
         for name in ("observations", "actions")
     )
     prefer_second = torch.tensor(dataset.labels.prefer_second)[None]
-    return PairTensors(observations, actions, prefer_second, dataset.length, (len(dataset),))
+    acted = torch.ones(actions.shape[:2])
+    columns = (observations, actions, prefer_second, acted)
+    return PairTensors(*columns, dataset.length, (len(dataset),))
 
 
 def q_of(algo: IPL, pairs: PairTensors) -> torch.Tensor:

@@ -94,6 +94,7 @@ def train(
 
     Example: vlfeedback train --learner cpl --data cartpole --labels labels.parquet --out policy
     """
+    from vlfeedback.data.learning_episodes import forget_stops
     from vlfeedback.data.preferences import PreferenceDataset
     from vlfeedback.offline import train_policy
     from vlfeedback.offline.learners import get_learner
@@ -118,7 +119,10 @@ def train(
             "the environment's own: "
             f"{_command('relabel', data, reading, f'--source env --out {copy_name(data)}')}"
         )
-    preferences = None if labels is None else PreferenceDataset.load(labels, trajectories)
+    preferences = None
+    if labels is not None:
+        shown = forget_stops(trajectories) if rest else trajectories
+        preferences = PreferenceDataset.load(labels, shown)
     learnt = trajectories
     if "trajectories" in reads or overrides.get("replay"):
         learnt = _to_learn(trajectories, data, levels, rest)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from vlfeedback.data.cut_off import without_rest
 from vlfeedback.errors import FileFormatError, NeedsError
 from vlfeedback.types import Trajectory
 
-__all__ = ["env_options_of", "episodes_to_learn"]
+__all__ = ["env_options_of", "episodes_to_learn", "forget_stops"]
 
 
 def episodes_to_learn(
@@ -41,6 +42,11 @@ def episodes_to_learn(
             f"{sorted({t.level for t in trajectories})}."
         )
     return episodes
+
+
+def forget_stops(trajectories: Sequence[Trajectory]) -> list[Trajectory]:
+    """The same, which do not say where their actors rested: learners from pairs clone that too."""
+    return [replace(trajectory, stopped_at=None) for trajectory in trajectories]
 
 
 def env_options_of(trajectories: Sequence[Trajectory], *, where: str) -> dict[str, Any]:

@@ -101,10 +101,9 @@ class CPLImpl(PolicyImpl):
         modules, step = self._modules, self._modules.step_count.take()
         if step == self._config.bc_steps:
             modules.reference.load_state_dict(modules.policy.state_dict())
-        rows_per_pair = 2 * batch.length
-        counts = [n * rows_per_pair for n in batch.n_pairs]
+        counts = [2 * n * batch.length for n in batch.n_pairs]
         log_prob = modules.policy.log_prob(batch.observations, batch.actions, counts)
-        shares = batch.shares(rows_per_pair)
+        shares = batch.shares(batch.length)
         losses = {"bc_loss": -(shares * log_prob).sum(dim=1)}
         if step < self._config.bc_steps:
             gradient, optimiser = -shares, modules.bc_optimiser
@@ -124,7 +123,7 @@ class CPLImpl(PolicyImpl):
         if config.reference:
             reference = self._modules.reference.eval()
             log_prob = log_prob - reference.log_prob(batch.observations, batch.actions)
-        advantages = config.alpha * batch.by_segment(log_prob).sum(dim=-1)
+        advantages = config.alpha * batch.by_segment(log_prob * batch.acted).sum(dim=-1)
         with torch.enable_grad():
             losses = torch.stack(
                 [
@@ -136,7 +135,7 @@ class CPLImpl(PolicyImpl):
             )
         (gradient,) = torch.autograd.grad(losses, advantages, torch.ones_like(losses))
         by_row = (config.alpha * gradient)[..., None].expand(*gradient.shape, batch.length)
-        return losses.detach(), by_row.flatten(start_dim=1)
+        return losses.detach(), by_row.flatten(start_dim=1) * batch.acted
 
     def _contrastive(
         self, advantages: Float[Tensor, "B 2"], prefer_second: Float[Tensor, " B"]

@@ -144,7 +144,7 @@ class IPLImpl(PolicyImpl):
             for rows in (batch.observations, batch.actions)
         )
         per_pair = 2 * (batch.length - 1)
-        shares, n_paired = batch.shares(per_pair), observations.shape[1]
+        shares, n_paired = batch.shares(batch.length - 1), observations.shape[1]
         counts = [n * per_pair for n in batch.n_pairs]
         if self.replay is not None:
             observations = torch.cat([observations, self.replay.observations], dim=1)
@@ -173,6 +173,7 @@ class IPLImpl(PolicyImpl):
         activations = critics.activations(steps.rows)
         q = critics.by_run(activations[-1])[..., 0].clone()  # (R, J, P)
         discounted = config.gamma * self._clip(next_values)
+        acted = batch.by_segment(batch.acted)[..., :-1]
         discounted_replay = None
         if replay is not None:
             following = self._modules.value(replay.next_observations)[..., 0]
@@ -182,7 +183,7 @@ class IPLImpl(PolicyImpl):
             losses = []
             for r, n in enumerate(batch.n_pairs):
                 paired = q[r, :, : steps.n_paired].view(-1, *discounted.shape[1:])
-                implied = (paired - discounted[r])[:, :n]
+                implied = (acted[r] * (paired - discounted[r]))[:, :n]
                 implied_replay = None
                 if discounted_replay is not None:
                     implied_replay = q[r, :, steps.n_paired :] - discounted_replay

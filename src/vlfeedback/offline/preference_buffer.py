@@ -42,6 +42,7 @@ class PreferenceBatch:
     observations: Float32[np.ndarray, "M D"]  # M = 2 B T
     actions: Float32[np.ndarray, "M A"]
     prefer_second: Float32[np.ndarray, " B"]  # in [0, 1]: 0 first, 1 second, 0.5 tie
+    acted: Float32[np.ndarray, " M"]  # 1, or 0 where the actor rested: not to be learnt from
     length: int  # T
 
 
@@ -57,6 +58,9 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
 
     Observations and actions are held as float32; actions are clipped to +-(1 - 1e-5). A pass
     over N pairs ends with a short batch where N is no multiple of the batch size.
+
+    Where trajectories know that their actor rested (`Trajectory.rests_from`), those steps are not
+    learnt from: a segment is labelled with the rest that fills it, and cloned without.
 
     Args:
         dataset: labelled pairs whose trajectories have vectors as observations and actions.
@@ -103,6 +107,7 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
         self._actions = actions
         self._prefer_second = answered_pairs.labels.prefer_second
         self._steps = answered_pairs.length
+        self._acted = np.concatenate([_acted(side) for side in sides])
         self._levels = np.array([side.trajectory.level for side in sides])
         self._rng = np.random.default_rng(seed)
         self._order = np.arange(0)
@@ -139,6 +144,7 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
             observations=self._observations.take(rows, axis=0),
             actions=self._actions.take(rows, axis=0),
             prefer_second=self._prefer_second[pairs],
+            acted=self._acted[rows],
             length=length,
         )
 
@@ -210,6 +216,14 @@ class PreferenceBuffer(ReplayBufferBase):  # type: ignore[misc]
     append = append_episode = clip_episode = dump = property(_refuse)
     sample_trajectory = sample_trajectory_batch = property(_refuse)
     from_episode_generator = load = buffer = trajectory_slicer = property(_refuse)
+
+
+def _acted(segment: Segment) -> Float32[np.ndarray, " T"]:
+    """1 for each step before the actor rests, 0 for those after."""
+    rests_from = segment.trajectory.rests_from
+    steps = segment.start + np.arange(segment.length)
+    resting = np.zeros(segment.length, bool) if rests_from is None else steps >= rests_from
+    return np.float32(1) - resting.astype(np.float32)
 
 
 def _vectors(segments: Sequence[Segment], name: str) -> Float32[np.ndarray, "M D"]:

@@ -74,6 +74,7 @@ class PairTensors:
         observations: M = 2 B T rows.
         actions: likewise.
         prefer_second: labels.
+        acted: 1 for each row that is learnt from, 0 where the actor rested.
         length: T.
         n_pairs: of each run, how many of its pairs count; those after them fill the space of a
             run whose batch is short.
@@ -82,6 +83,7 @@ class PairTensors:
     observations: Float[Tensor, "R M D"]
     actions: Float[Tensor, "R M A"]
     prefer_second: Float[Tensor, "R B"]
+    acted: Float[Tensor, "R M"]
     length: int
     n_pairs: tuple[int, ...]
 
@@ -89,13 +91,16 @@ class PairTensors:
         """Rows of each segment."""
         return rows.view(*self.prefer_second.shape, 2, self.length, *rows.shape[2:])
 
-    def shares(self, rows_per_pair: int) -> Float[Tensor, "R M"]:
-        """Weights of a mean over the rows that count, for so many rows a pair."""
-        n_runs, n_pairs = self.prefer_second.shape
-        shares = self.prefer_second.new_zeros(n_runs, n_pairs * rows_per_pair)
-        for of_run, n in zip(shares, self.n_pairs, strict=True):
-            of_run[: n * rows_per_pair] = 1 / (n * rows_per_pair)
-        return shares
+    def shares(self, n_steps: int) -> Float[Tensor, "R P"]:
+        """Weights of a mean over the rows that are learnt from, of each segment's first steps.
+
+        Args:
+            n_steps: T, or T - 1 for steps with a next one; P = 2 B n_steps.
+        """
+        counts = self.by_segment(self.acted)[..., :n_steps].flatten(start_dim=1).clone()
+        for of_run, n in zip(counts, self.n_pairs, strict=True):
+            of_run[2 * n * n_steps :] = 0
+        return counts / counts.sum(dim=1, keepdim=True).clamp_(min=1)
 
 
 class StepCount(nn.Module):
@@ -150,16 +155,16 @@ class PreferenceLearner(RunLearner):
 
     def tensors(self, batch: PreferenceBatch) -> PairTensors:
         """See `RunLearner.tensors`."""
-        observations, actions, prefer_second = (
+        observations, actions, prefer_second, acted = (
             torch.from_numpy(array).to(self._device)
-            for array in (batch.observations, batch.actions, batch.prefer_second)
+            for array in (batch.observations, batch.actions, batch.prefer_second, batch.acted)
         )
         if self._config.observation_scaler:
             observations = self._config.observation_scaler.transform(observations)
         if self._config.action_scaler:
             actions = self._config.action_scaler.transform(actions)
             actions = actions.clamp(-LARGEST_ACTION, LARGEST_ACTION)
-        columns = (observations[None], actions[None], prefer_second[None])
+        columns = (observations[None], actions[None], prefer_second[None], acted[None])
         return PairTensors(*columns, batch.length, (len(prefer_second),))
 
     def _new_policy(

@@ -73,15 +73,15 @@ class SFTImpl(PolicyImpl):
         ]
         chosen = pad_sequence(segments, batch_first=True).to(batch.observations.device)
         runs = torch.arange(len(chosen), device=chosen.device)[:, None]
-        observations, actions = (
+        observations, actions, acted = (
             batch.by_segment(rows).flatten(start_dim=1, end_dim=2)[runs, chosen].flatten(1, 2)
-            for rows in (batch.observations, batch.actions)
+            for rows in (batch.observations, batch.actions, batch.acted)
         )
         counts = [len(of_run) * batch.length for of_run in segments]
         log_prob = self._modules.policy.log_prob(observations, actions, counts)
         shares = torch.zeros_like(log_prob)
-        for of_run, count in zip(shares, counts, strict=True):
-            of_run[:count] = 1 / count
+        for of_run, weights, count in zip(shares, acted, counts, strict=True):
+            of_run[:count] = weights[:count] / weights[:count].sum().clamp(min=1)
         self._modules.policy.backward(-shares)
         self._modules.optimiser.step()
         return {"bc_loss": -(shares * log_prob).sum(dim=1)} if log else {}

@@ -87,6 +87,7 @@ class StackedPairs:
         self._observations = torch.cat([part.observations[0] for part in parts])
         self._actions = torch.cat([part.actions[0] for part in parts])
         self._prefer_second = torch.cat([part.prefer_second[0] for part in parts])
+        self._acted = torch.cat([part.acted[0] for part in parts])
         self._first_pairs = np.cumsum([0] + [len(buffer) for buffer in buffers[:-1]])
         self._first_rows = np.cumsum([0] + [part.actions.shape[1] for part in parts[:-1]])
 
@@ -106,6 +107,7 @@ class StackedPairs:
                 _take(self._observations, chosen),
                 _take(self._actions, chosen),
                 self._prefer_second[chosen_pairs],
+                self._acted[chosen],
                 self._length,
                 n_pairs,
             )

@@ -149,7 +149,7 @@ class Sweep:
     levels: tuple[str, ...] = ("expert", "medium", "random")  # of a collection
     # False: policies learn from episodes that end at their script's stop, or with success, as the
     # VLP paper's do. Pairs are drawn from episodes of one segment's length at least: a shorter one
-    # goes on, and rests, for the pair alone.
+    # goes on, and rests, for its label alone.
     rest: bool = True
     steps: int = 100_000  # gradient steps (VLP paper, Table 8)
     pairs: Pairs = field(default_factory=Pairs)

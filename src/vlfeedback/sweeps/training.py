@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vlfeedback.data.learning_episodes import env_options_of, episodes_to_learn
+from vlfeedback.data.learning_episodes import env_options_of, episodes_to_learn, forget_stops
 from vlfeedback.data.provenance import describe_machine
 from vlfeedback.offline.evaluation import PolicyEvaluator
 from vlfeedback.offline.train import train_policy
@@ -96,7 +96,8 @@ def _data(sweep: Sweep, run: Run, folder: SweepFolder) -> PolicyRun:
     preferences = None
     feedback = run.feedback
     if feedback is not None and feedback.source.gives == "labels":
-        preferences = read_labels(feedback, folder, trajectories)
+        shown = forget_stops(trajectories) if sweep.rest else trajectories
+        preferences = read_labels(feedback, folder, shown)
     elif feedback is not None:
         trajectories = read_rewards(feedback, folder, trajectories)
     return PolicyRun(
