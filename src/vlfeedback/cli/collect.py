@@ -43,8 +43,9 @@ def collect(
     policy: Annotated[
         list[str] | None,
         typer.Option(
-            help="Who acts: module:function, which takes an observation and gives an action; for "
-            "another level than expert, LEVEL=module:function. May be given again."
+            help="Who acts: module:function, which takes an observation and gives an action, a "
+            "folder of `vlfeedback train`, or a .zip of stable-baselines3; for another level than "
+            "expert, LEVEL=... May be given again."
         ),
     ] = None,
     levels: Annotated[
@@ -190,11 +191,11 @@ def _env_options(texts: list[str]) -> dict[str, Any]:
 
 
 def _policies(texts: list[str]) -> dict[str, str]:
-    """``["mine:act", "medium=mine:slow"]``: who acts, by level."""
+    """``["mine:act", "medium=sac/medium.zip"]``: who acts, by level."""
     by_level: dict[str, str] = {}
     for text in texts:
-        level, separator, target = text.rpartition("=")
-        by_level[level if separator else "expert"] = target
+        level, separator, target = text.partition("=")
+        by_level[level if separator else "expert"] = target if separator else text
     return by_level
 
 
