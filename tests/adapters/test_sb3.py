@@ -60,7 +60,10 @@ def test_layers_of_another_width_and_discrete_actions_are_read(tmp_path: Path) -
     model = saved("DQN", path, env, policy_kwargs={"net_arch": [8]}, buffer_size=10)
     policy = load_policy(path, *spaces(env))
     states = np.linspace(-1, 1, 4, dtype=np.float32)
-    assert policy.predict(states, deterministic=True)[0] == model.predict(states, deterministic=True)[0]
+    assert (
+        policy.predict(states, deterministic=True)[0]
+        == model.predict(states, deterministic=True)[0]
+    )
 
 
 def test_what_is_pickled_in_a_file_is_never_run(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_files_that_are_not_there_or_of_no_kind_are_refused_before_anything_is_m
     (tmp_path / "policy.pt").touch()
     with pytest.raises(FileNotFoundError, match=r"No policy sac\.zip; expected the folder of a"):
         collect_with("sac.zip")
-    with pytest.raises(FileNotFoundError, match="No policy .*empty"):
+    with pytest.raises(FileNotFoundError, match=r"No policy .*empty"):
         collect_with(str(tmp_path / "empty"))
     with pytest.raises(UnknownNameError, match=r"policy\.pt'; expected the folder of a training"):
         collect_with(str(tmp_path / "policy.pt"))

@@ -99,7 +99,7 @@ _EPISODES_OF_METAWORLD = CollectionDefaults(
 _EPISODES_OF_CART_POLE = CollectionDefaults(
     episodes=1000, horizon=100, longest=100, random_actions="box", frame_stride=0, frame_size=200
 )
-# 100,000 transitions (our choice: Offline RL-VLM-F states no sizes) of random actions, and no pictures.
+# 100,000 transitions of random actions (our choice: Offline RL-VLM-F states no sizes), no pictures.
 _EPISODES_OF_RLVLMF = CollectionDefaults(
     episodes=200, horizon=500, longest=500, random_actions="box", frame_stride=0, frame_size=200
 )
