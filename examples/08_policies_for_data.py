@@ -1,8 +1,8 @@
 """Medium and expert policies for a dataset, by SAC on a task's own reward: about 900 seconds.
 
 A checkpoint is kept at every evaluation. `expert.zip` is the best one; `medium.zip` the first that
-is at least half-way from the untrained policy to it (our choice: papers say "partially trained").
-Policies are judged as they collect, with actions drawn from them. Collect with
+is half as good: half its success or return, or twice its cost where returns are negative (our
+choice: papers say "partially trained"). Policies are judged as they collect, with actions drawn from them. Collect with
 
     vlfeedback collect --tasks rlvlmf-drawer-open --out data \
         --policy medium=sac/medium.zip --policy expert=sac/expert.zip
@@ -77,8 +77,8 @@ model.learn(args.steps, callback=after_each_step)
 
 values = [row[args.measure] for row in curve]
 best = max(range(len(values)), key=lambda i: (values[i], i))
-half_way = (values[0] + values[best]) / 2
-medium = next(i for i, value in enumerate(values) if value >= half_way)
+half_as_good = values[best] / 2 if values[best] > 0 else values[best] * 2
+medium = next(i for i, value in enumerate(values) if value >= half_as_good)
 for name, chosen in (("medium", medium), ("expert", best)):
     shutil.copy(checkpoints / f"{curve[chosen]['steps']}.zip", args.out / f"{name}.zip")
     print(f"{name}: after {curve[chosen]['steps']:,} steps, {args.measure} {values[chosen]:.2f}")

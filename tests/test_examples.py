@@ -140,7 +140,7 @@ def test_preferences_become_a_reward_model_and_two_policies() -> None:
     assert [learner for learner, _ in returns] == ["p-iql", "cpl"]
 
 
-def test_policies_for_a_dataset_are_checkpoints_half_way_and_at_best(tmp_path: Path) -> None:
+def test_policies_for_a_dataset_are_checkpoints_half_as_good_and_at_best(tmp_path: Path) -> None:
     pytest.importorskip("stable_baselines3")
     less = ["--steps", "300", "--every", "100", "--episodes", "1", "--measure", "return"]
     out = tmp_path / "sac"
@@ -150,8 +150,7 @@ def test_policies_for_a_dataset_are_checkpoints_half_way_and_at_best(tmp_path: P
     returns = {f"{row['steps']}": row["return"] for row in curve}
     chosen = dict(re.findall(r"^(medium|expert): after (\d+) steps", printed, re.MULTILINE))
     assert returns[chosen["expert"]] == max(returns.values())
-    half_way = (returns["0"] + max(returns.values())) / 2
-    assert returns[chosen["medium"]] >= half_way
+    assert returns[chosen["medium"]] >= 2 * max(returns.values())  # of costs
     for level, steps in chosen.items():
         kept = (out / "checkpoints" / f"{steps}.zip").read_bytes()
         assert (out / f"{level}.zip").read_bytes() == kept
