@@ -2,7 +2,8 @@
 
 A checkpoint is kept at every evaluation. `expert.zip` is the best one; `medium.zip` the first that
 is half as good: half its success or return, or twice its cost where returns are negative (our
-choice: papers say "partially trained"). Policies are judged as they collect, with actions drawn from them. Collect with
+choice: papers say "partially trained"). Policies are judged as they collect, with actions drawn
+from them. Collect with
 
     vlfeedback collect --tasks rlvlmf-drawer-open --out data \
         --policy medium=sac/medium.zip --policy expert=sac/expert.zip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 import time
@@ -194,8 +195,9 @@ def _policies(texts: list[str]) -> dict[str, str]:
     """``["mine:act", "medium=sac/medium.zip"]``: who acts, by level."""
     by_level: dict[str, str] = {}
     for text in texts:
-        level, separator, target = text.partition("=")
-        by_level[level if separator else "expert"] = target if separator else text
+        named = re.fullmatch(r"([\w.-]+)=(.+)", text)  # a path may hold a "=" too
+        level, target = named.groups() if named else ("expert", text)
+        by_level[level] = target
     return by_level
 
 
