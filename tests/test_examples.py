@@ -1,6 +1,7 @@
 """Every example is run as a user runs it, on less work; and reads as a user may write."""
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -137,6 +138,22 @@ def test_preferences_become_a_reward_model_and_two_policies() -> None:
     assert float(correlation) > 0.5
     returns = re.findall(r"^(p-iql|cpl) +return +(-?\d+\.\d+)", printed, re.MULTILINE)
     assert [learner for learner, _ in returns] == ["p-iql", "cpl"]
+
+
+def test_policies_for_a_dataset_are_checkpoints_half_as_good_and_at_best(tmp_path: Path) -> None:
+    pytest.importorskip("stable_baselines3")
+    less = ["--steps", "300", "--every", "100", "--episodes", "1", "--measure", "return"]
+    out = tmp_path / "sac"
+    printed = run("08_policies_for_data", "--task", "cart-pole-balance", *less, "--out", str(out))
+    curve = json.loads((out / "curve.json").read_text())["curve"]
+    assert [row["steps"] for row in curve] == [0, 100, 200, 300]
+    returns = {f"{row['steps']}": row["return"] for row in curve}
+    chosen = dict(re.findall(r"^(medium|expert): after (\d+) steps", printed, re.MULTILINE))
+    assert returns[chosen["expert"]] == max(returns.values())
+    assert returns[chosen["medium"]] >= 2 * max(returns.values())  # of costs
+    for level, steps in chosen.items():
+        kept = (out / "checkpoints" / f"{steps}.zip").read_bytes()
+        assert (out / f"{level}.zip").read_bytes() == kept
 
 
 def test_frozen_encoders_are_asked_in_five_ways_and_goals_end_at_distance_zero() -> None:

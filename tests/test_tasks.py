@@ -9,6 +9,7 @@ from vlfeedback.errors import InvalidValueError, UnknownNameError
 from vlfeedback.rewards import REWARD_SOURCES
 from vlfeedback.tasks import (
     METAWORLD_TASKS,
+    RLVLMF_TASKS,
     TASKS,
     VLP_TEST_TASKS,
     TaskSpec,
@@ -31,7 +32,7 @@ def test_every_meta_world_task_is_in_the_table() -> None:
 
 def test_seeds_are_counted_by_place_so_meta_world_comes_first_and_sorted() -> None:
     assert tuple(TASKS)[:50] == METAWORLD_TASKS == tuple(sorted(METAWORLD_TASKS))
-    assert tuple(TASKS)[50:] == ("cart-pole-balance",)
+    assert tuple(TASKS)[50:] == ("cart-pole-balance", *RLVLMF_TASKS)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -49,8 +50,11 @@ def test_a_task_of_meta_world_names_its_view_and_a_camera() -> None:
         assert TASKS[name].camera == "corner4"
 
 
-def test_no_two_tasks_ask_for_the_same() -> None:
-    assert len({task.instruction for task in TASKS.values()}) == len(TASKS)
+def test_no_two_tasks_ask_for_the_same_but_variants_of_one() -> None:
+    stock = [task for name, task in TASKS.items() if name not in RLVLMF_TASKS]
+    assert len({task.instruction for task in stock}) == len(stock)
+    for name in RLVLMF_TASKS:
+        assert TASKS[name].instruction == TASKS[name.removeprefix("rlvlmf-")].instruction
 
 
 def test_a_task_answers_to_the_name_in_a_gym_id_too() -> None:
@@ -95,12 +99,12 @@ TOWEL = TaskSpec("fold-towel", "fold the towel", "lab:FoldTowel-v0", success_key
 def test_a_task_that_a_program_adds_is_one_like_all_others(fresh_tasks: None) -> None:
     vlfeedback.register_task(TOWEL)
     assert get_task("fold-towel") is get_task("FoldTowel") is TOWEL
-    assert "fold-towel" in list_tasks() and tuple(TASKS)[51:] == ("fold-towel",)
+    assert "fold-towel" in list_tasks() and tuple(TASKS)[54:] == ("fold-towel",)
     assert "VLPReward-FoldTowel-v0" in gym.registry
     ids = [id for id in gym.registry if id.endswith("Reward-FoldTowel-v0")]
     assert len(ids) == len(REWARD_SOURCES.names())
     register_task(TOWEL)  # the same again changes nothing
-    assert len(TASKS) == 52
+    assert len(TASKS) == 55
 
 
 def test_two_tasks_do_not_share_a_name(fresh_tasks: None) -> None:
@@ -148,7 +152,7 @@ def test_a_task_without_words_is_refused() -> None:
 def test_seeds_of_our_own_tasks_are_their_places_and_those_of_others_stay(
     fresh_tasks: None,
 ) -> None:
-    assert [task_seed(name) for name in TASKS.own] == list(range(51))
+    assert [task_seed(name) for name in TASKS.own] == list(range(54))
     before = task_seed("fold-towel")
     register_task(TOWEL)
     assert task_seed("fold-towel") == before >= 1000

@@ -11,7 +11,7 @@ Example:
 
 import gymnasium as gym
 
-from vlfeedback.tasks import METAWORLD_TASKS
+from vlfeedback.tasks import METAWORLD_TASKS, RLVLMF_TASKS
 
 METAWORLD_STEPS = 500  # max_path_length of every Meta-World v3 task
 CARTPOLE_STEPS = 100  # RL-VLM-F's horizon
@@ -20,6 +20,14 @@ for _name in METAWORLD_TASKS:
     gym.register(
         id=f"vlfeedback/mw-{_name}-v0",
         entry_point="vlfeedback_envs.metaworld:MetaWorldView",
+        kwargs={"task": _name},
+        max_episode_steps=METAWORLD_STEPS,
+    )
+
+for _name in RLVLMF_TASKS:
+    gym.register(
+        id=f"vlfeedback/{_name}-v0",
+        entry_point="vlfeedback_envs.rlvlmf:RLVLMFView",
         kwargs={"task": _name},
         max_episode_steps=METAWORLD_STEPS,
     )

@@ -22,7 +22,7 @@ from vlfeedback.optional import require
 from vlfeedback.tasks import get_task
 from vlfeedback_envs.rendering import BoundToSimulator, SceneRenderer, SimulatorState
 
-__all__ = ["HandStarts", "MetaWorldView"]
+__all__ = ["HandStarts", "MetaWorldView", "stock_simulation"]
 
 HandStarts = Literal["task", "jittered"]
 
@@ -97,9 +97,7 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
             raise RenderError(f"render_mode={render_mode!r}; this view renders 'rgb_array' only.")
         self.render_mode = render_mode
         require("metaworld", extra="metaworld", needed_by=f"task {task!r}")
-        from metaworld.env_dict import ALL_V3_ENVIRONMENTS
-
-        self.simulation: Any = ALL_V3_ENVIRONMENTS[f"{self.task.name}-v3"]()
+        self.simulation = self.make_simulation()
         # What Meta-World's own set_task would set, with goals drawn from the env's seed instead
         # of a fixed list of 50.
         self.simulation._set_task_called = True
@@ -126,6 +124,10 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
             quality=quality,
             hide_goal=hide_goal,
         )
+
+    def make_simulation(self) -> Any:
+        """Meta-World's own environment; called once, before anything else is made of it."""
+        return stock_simulation(self.task.name)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -182,6 +184,13 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
             simulation.data.mocap_pos[0] = place
             simulation.data.mocap_quat[0] = [1, 0, 1, 0]
             simulation.do_simulation([-1, 1], simulation.frame_skip)
+
+
+def stock_simulation(task: str) -> Any:
+    """Meta-World's environment of a task, before it is given a goal."""
+    from metaworld.env_dict import ALL_V3_ENVIRONMENTS
+
+    return ALL_V3_ENVIRONMENTS[f"{task}-v3"]()
 
 
 @contextlib.contextmanager

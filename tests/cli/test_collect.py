@@ -385,3 +385,14 @@ def test_settings_of_a_collection_are_of_their_types(
     with pytest.raises(InvalidTypeError) as refusal:
         complete_settings([get_task("cart-pole-balance")], settings)
     assert message in str(refusal.value)
+
+
+def test_a_policys_path_may_hold_an_equals_sign_behind_its_level(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for prefix in ("", "medium="):
+        policy = f"{tmp_path}/lr=3/sac.zip"
+        arguments = ["--out", str(tmp_path / "out"), *CARTPOLE, "--policy", prefix + policy]
+        code, message = run_here(arguments, monkeypatch, capsys)
+        assert code != 0 and f"No policy {policy}; expected" in message.replace("\n", "")
+    assert not (tmp_path / "out").exists()

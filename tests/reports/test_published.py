@@ -30,7 +30,7 @@ def test_the_means_of_vlp_are_those_of_its_rows(name: str) -> None:
 
 def test_shares_become_percentages_and_returns_stay() -> None:
     table = PUBLISHED["offline-rl-vlm-f-1"]
-    drawer = table.figure("drawer-open", "random", "IQL-GT", "success")
+    drawer = table.figure("rlvlmf-drawer-open", "random", "IQL-GT", "success")
     assert drawer is not None
     assert drawer.mean == pytest.approx(99) and drawer.std == pytest.approx(2)
     pole = table.figure("cart-pole-balance", "random", "IQL-GT", "return")

@@ -1,4 +1,4 @@
-"""Other libraries' datasets to trajectories and back; conversions only.
+"""Other libraries' datasets to trajectories and back, and SB3's policies; conversions only.
 
 What a file or library calls ``rewards`` becomes `Trajectory.env_rewards`, the environment's own.
 Where trajectories were relabelled, their `rewards` are what is written, and the environment's
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         minari,
         npz,
         robomimic,
+        sb3,
     )
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "minari",
     "npz",
     "robomimic",
+    "sb3",
 ]
 
 

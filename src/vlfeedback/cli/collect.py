@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 import time
@@ -43,8 +44,9 @@ def collect(
     policy: Annotated[
         list[str] | None,
         typer.Option(
-            help="Who acts: module:function, which takes an observation and gives an action; for "
-            "another level than expert, LEVEL=module:function. May be given again."
+            help="Who acts: module:function, which takes an observation and gives an action, a "
+            "folder of `vlfeedback train`, or a .zip of stable-baselines3; for another level than "
+            "expert, LEVEL=... May be given again."
         ),
     ] = None,
     levels: Annotated[
@@ -190,11 +192,12 @@ def _env_options(texts: list[str]) -> dict[str, Any]:
 
 
 def _policies(texts: list[str]) -> dict[str, str]:
-    """``["mine:act", "medium=mine:slow"]``: who acts, by level."""
+    """``["mine:act", "medium=sac/medium.zip"]``: who acts, by level."""
     by_level: dict[str, str] = {}
     for text in texts:
-        level, separator, target = text.rpartition("=")
-        by_level[level if separator else "expert"] = target
+        named = re.fullmatch(r"([\w.-]+)=(.+)", text)  # a path may hold a "=" too
+        level, target = named.groups() if named else ("expert", text)
+        by_level[level] = target
     return by_level
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vlfeedback.collecting import rollout
-from vlfeedback.collecting.rollout import Policy, name_policy
+from vlfeedback.collecting.rollout import Policy, check_policy, name_policy
 from vlfeedback.collecting.seeds import first_seed
 from vlfeedback.collecting.settings import complete_settings, steps_of, unusable_settings
 from vlfeedback.collecting.worker_pool import worker_pool
@@ -53,8 +53,10 @@ def collect(
         settings: see `vlfeedback.collecting.complete_settings`.
         workers: processes; 0 collects in this one.
         levels: to collect; by default those of each task and of `policies`.
-        policies: who acts in place of a task's own script, by level: ``"module:function"``, or
-            what takes an observation and gives an action, which acts in this process.
+        policies: who acts in place of a task's own script, by level: ``"module:function"``; a
+            folder of `vlfeedback train`, a ``.d3`` file of d3rlpy or a ``.zip`` of
+            stable-baselines3; or what takes an observation and gives an action, which acts in
+            this process.
         report: called after each file, with stage ``"collect TASK"`` and numbers of episodes.
 
     Returns:
@@ -64,6 +66,8 @@ def collect(
         UnknownNameError: there is no such task, level, setting, environment or policy.
         InvalidValueError: a setting is out of range, or the tasks have different defaults.
         NeedsError: a task names no environment, or one without a time limit.
+        FileNotFoundError: there is no such file of a policy.
+        CheckpointError: a policy's file cannot be read, or is of another environment.
         FileFormatError: `out` was begun with other settings, or a file in it is damaged.
         BusyError: another process collects one of the tasks into `out`.
         WriteError: `out` cannot be written.
@@ -166,7 +170,7 @@ def _check_levels(
             steps_of(spec.env_id)
     for level, policy in policies.items():
         if isinstance(policy, str) and level in names:
-            load_target(policy, what=f"The policy of level {level!r}")
+            check_policy(policy, what=f"The policy of level {level!r}")
     return names
 
 

@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 from jaxtyping import UInt8
 
+from vlfeedback.collecting.saved_policies import SavedPolicy, check_file, is_file, name_file
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.registry import load_target
 from vlfeedback.scoring.timing import is_pictured
@@ -17,7 +18,7 @@ from vlfeedback.tasks import TaskSpec
 from vlfeedback.types import ArrayFrames, Trajectory
 from vlfeedback.wrappers.frames import render_picture
 
-__all__ = ["Policy", "name_policy", "roll_out"]
+__all__ = ["Policy", "check_policy", "name_policy", "roll_out"]
 
 Policy = Callable[[Any], Any]
 """What acts: an observation as the environment gives it, and back an action of its space."""
@@ -44,16 +45,17 @@ def roll_out(
         settings: ``horizon``; ``frame_stride``, 0 for no pictures; ``frame_size``: pictures are
             reduced by the greatest whole factor that leaves their shorter side as large, px;
             ``env_options``, keyword arguments of the environment.
-        policy: acts; a text is ``"module:function"``. By default the action space is sampled.
+        policy: acts; a text is ``"module:function"``, or a file of `SavedPolicy`. By default the
+            action space is sampled.
 
     Raises:
         UnknownNameError: there is no such policy.
+        CheckpointError: a policy's file cannot be read, or is of another environment.
         NeedsError: the environment's observations are no arrays, or it has no action space of
             numbers.
         InvalidValueError: the policy's action is none of the environment's.
         RenderError: the environment renders no pictures.
     """
-    act = load_target(policy, what="The policy") if isinstance(policy, str) else policy
     stride, options = settings["frame_stride"], settings.get("env_options", {})
     env: gym.Env[Any, Any] = gym.make(
         task.env_id,
@@ -63,6 +65,7 @@ def roll_out(
     )
     with closing(env):
         _check_spaces(env, task)
+        act = _load(policy, env) if isinstance(policy, str) else policy
         for seed in seeds:
             arrays = _episode(env, task, act, seed, settings)
             yield Trajectory(
@@ -78,11 +81,31 @@ def roll_out(
 
 
 def name_policy(policy: str | Policy) -> str:
-    """``"module:function"``, as files say who acted."""
+    """``"module:function"``, or a file's name and digest, as files say who acted."""
     if isinstance(policy, str):
-        return policy
+        return name_file(policy) if is_file(policy) else policy
     target = policy if hasattr(policy, "__qualname__") else type(policy)
     return f"{target.__module__}:{target.__qualname__}"
+
+
+def check_policy(policy: str, *, what: str) -> None:
+    """Refuse a policy that is not there.
+
+    Raises:
+        UnknownNameError: there is no such function, or no such kind of file.
+        FileNotFoundError: there is no such file.
+    """
+    if is_file(policy):
+        check_file(policy)
+    else:
+        load_target(policy, what=what)
+
+
+def _load(policy: str, env: gym.Env[Any, Any]) -> Policy:
+    if is_file(policy):
+        return SavedPolicy(policy, env)
+    target: Policy = load_target(policy, what="The policy")
+    return target
 
 
 def _episode(
@@ -96,6 +119,8 @@ def _episode(
     # A stream of its own: an environment that draws its start from `seed` draws the same numbers.
     env.action_space.seed(int(np.random.default_rng([seed, 1]).integers(2**31)))
     observation, _ = env.reset(seed=seed)
+    if isinstance(act, SavedPolicy):
+        act.begin(seed)
     observations, actions, rewards, successes = [observation], [], [], []
     times, pictures = [], []
     if stride:

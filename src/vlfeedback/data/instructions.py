@@ -62,7 +62,7 @@ def other_instructions(task: str | TaskSpec) -> list[str]:
     candidates = own if spec.name in TASKS.own else [*own, *_others()]
     others = [other for other in candidates if other.name != spec.name]
     suite = [other for other in others if spec.suite and other.suite == spec.suite]
-    texts = [other.instruction for other in suite or own]
+    texts = dict.fromkeys(other.instruction for other in suite or own)  # variants say the same
     return [text for text in texts if text != spec.instruction]
 
 

@@ -1,6 +1,11 @@
 """Tasks: what each is called, what it asks for in words, how it is seen and acted out."""
 
-from vlfeedback.tasks.built_in import METAWORLD_TASKS, ML45_TEST_TASKS, VLP_TEST_TASKS
+from vlfeedback.tasks.built_in import (
+    METAWORLD_TASKS,
+    ML45_TEST_TASKS,
+    RLVLMF_TASKS,
+    VLP_TEST_TASKS,
+)
 from vlfeedback.tasks.registry import (
     TASKS,
     TaskRegistry,
@@ -16,6 +21,7 @@ from vlfeedback.tasks.spec import CollectionDefaults, TaskSpec
 __all__ = [
     "METAWORLD_TASKS",
     "ML45_TEST_TASKS",
+    "RLVLMF_TASKS",
     "TASKS",
     "VLP_TEST_TASKS",
     "CollectionDefaults",

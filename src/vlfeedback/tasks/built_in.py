@@ -1,10 +1,16 @@
-"""Our own tasks: the 50 of Meta-World v3, and CartPoleBalance."""
+"""Our own tasks: the 50 of Meta-World v3, CartPoleBalance, and RL-VLM-F's variants of three."""
 
 from __future__ import annotations
 
 from vlfeedback.tasks.spec import CollectionDefaults, TaskSpec
 
-__all__ = ["METAWORLD_TASKS", "ML45_TEST_TASKS", "OUR_TASKS", "VLP_TEST_TASKS"]
+__all__ = [
+    "METAWORLD_TASKS",
+    "ML45_TEST_TASKS",
+    "OUR_TASKS",
+    "RLVLMF_TASKS",
+    "VLP_TEST_TASKS",
+]
 
 # Instructions are ours, after the task descriptions of Meta-World's appendix.
 _METAWORLD = {
@@ -69,6 +75,9 @@ VLP_TEST_TASKS = ("button-press", "door-close", "drawer-close", "faucet-close", 
 ML45_TEST_TASKS = ("bin-picking", "box-close", "door-lock", "door-unlock", "hand-insert")
 """Meta-World's own test split; the VLP paper trains another model for it (its Table 18)."""
 
+RLVLMF_TASKS = ("rlvlmf-drawer-open", "rlvlmf-soccer", "rlvlmf-sweep-into")
+"""Drawer-open, soccer and sweep-into as RL-VLM-F has them; `vlfeedback_envs.rlvlmf` says how."""
+
 # VLP paper, Table 17.
 _SCENE = (
     "The tasks are from Meta-World benchmark and the image of the task is rendered in a 3D "
@@ -89,6 +98,10 @@ _EPISODES_OF_METAWORLD = CollectionDefaults(
 # pictures, which `vlfeedback_envs.cartpole_data.with_pictures` draws from the observations.
 _EPISODES_OF_CART_POLE = CollectionDefaults(
     episodes=1000, horizon=100, longest=100, random_actions="box", frame_stride=0, frame_size=200
+)
+# 100,000 transitions of random actions (our choice: Offline RL-VLM-F states no sizes), no pictures.
+_EPISODES_OF_RLVLMF = CollectionDefaults(
+    episodes=200, horizon=500, longest=500, random_actions="box", frame_stride=0, frame_size=200
 )
 
 OUR_TASKS = (
@@ -116,6 +129,19 @@ OUR_TASKS = (
         levels=("expert", "medium", "random"),
         rollout="vlfeedback_envs.cartpole_data:roll_out",
         collecting=_EPISODES_OF_CART_POLE,
+    ),
+    *(
+        TaskSpec(
+            name,
+            _METAWORLD[name.removeprefix("rlvlmf-")],
+            f"vlfeedback_envs:vlfeedback/{name}-v0",
+            camera="corner4",  # where RL-VLM-F's own camera is put
+            scene=_SCENE,
+            suite="metaworld",
+            levels=("random",),  # others are acted out by policies
+            collecting=_EPISODES_OF_RLVLMF,
+        )
+        for name in RLVLMF_TASKS
     ),
 )
 """All of them. New ones come last: seeds are counted by a task's place."""
