@@ -181,7 +181,7 @@ def test_frozen_encoders_are_asked_in_five_ways_and_goals_end_at_distance_zero()
 
 def test_a_policy_that_stands_still_is_looked_into() -> None:
     """Each level's episodes, then four policies, two of which are cloned by weights."""
-    printed = run("08_standing_still", "--steps", "20", "--episodes", "1")
+    printed = run("09_standing_still", "--steps", "20", "--episodes", "1")
     levels = re.findall(r"^\W+(expert|medium|random) \W+150 \W+(\d+)%", printed, re.MULTILINE)
     assert [name for name, _ in levels] == ["expert", "medium", "random"]
     shares = {name: int(share) for name, share in levels}
