@@ -21,6 +21,9 @@ from vlfeedback.data.foreign_files import reading
 from vlfeedback.data.whole_files import new_file, read_json, write_json
 from vlfeedback.errors import InvalidValueError
 
+# d3rlpy finds our learners once their modules are imported.
+from vlfeedback.offline import bc, cpl, ipl, iql, sft  # noqa: F401
+
 MAX_FILES = 7  # and the description: what is copied from a borrowed machine may be 8 files ...
 MAX_BYTES = 16 * 2**20  # ... of so many bytes
 _HEADER_BYTES = 256  # of a file's header, and of an actor's entry in it, at most

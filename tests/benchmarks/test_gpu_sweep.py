@@ -165,7 +165,7 @@ def test_files_of_actors_are_few_and_small(
     actors = script("actors")
     monkeypatch.setattr(actors, "MAX_BYTES", 1700)
     actors.check_fit([100] * 3 * actors.MAX_FILES)
-    with pytest.raises(InvalidValueError, match=r"22 actors take .* --actors"):
+    with pytest.raises(InvalidValueError, match=r"22 actors take .*\(--actors\)"):
         actors.check_fit([100] * (3 * actors.MAX_FILES + 1))
     writer = actors.ActorWriter(tmp_path, {})
     for run in range(3):
