@@ -49,7 +49,8 @@ def batches(name: str, n: int, device: str = "cpu") -> list[Any]:
         acted = torch.ones(RUNS, PAIRS * 2 * STEPS, device=device)
         acted[0, 3:5] = 0
         n_pairs = torch.tensor([PAIRS, PAIRS - number % 2], device=device)
-        made.append(PairTensors(*rows(PAIRS * 2 * STEPS, 3, 2), prefer, acted, STEPS, n_pairs))
+        observations, actions = rows(PAIRS * 2 * STEPS, 3, 2)
+        made.append(PairTensors(observations, actions, prefer, acted, STEPS, n_pairs))
     return made
 
 
