@@ -94,14 +94,14 @@ def language_preferences(
 
 
 def contrastive(
-    advantage_first: Float[Tensor, " N"],
-    advantage_second: Float[Tensor, " N"],
-    prefer_second: Float[Tensor, " N"],
+    advantage_first: Float[Tensor, "*R N"],
+    advantage_second: Float[Tensor, "*R N"],
+    prefer_second: Float[Tensor, "*R N"],
     bias: float = 0.5,
     *,
-    weight: Float[Tensor, " N"] | None = None,
+    weight: Float[Tensor, "*R N"] | None = None,
     mean_over_all: bool = False,
-) -> Float[Tensor, ""]:
+) -> Float[Tensor, "*R"]:
     """CPL's loss: the preferred segment's actions must be likelier than the other's.
 
     With a bias below 1 it costs to make all actions less likely together, so the policy stays
@@ -118,7 +118,7 @@ def contrastive(
             then many unsure pairs shrink the step. By default only weights above 0 count.
 
     Returns:
-        A scalar >= 0; ln 2 where both advantages are 0.
+        A scalar >= 0, or one for each of R policies side by side; ln 2 where both advantages are 0.
 
     Source: CPL (Hejna et al. 2024) and its code; bias from VLP paper, table 9. Weights: PLARE's
     code (``ignore_unsure``).
@@ -131,9 +131,9 @@ def contrastive(
     second_wins = functional.softplus(bias * advantage_first - advantage_second)
     loss = prefer_second * second_wins + (1 - prefer_second) * first_wins
     if weight is None:
-        return loss.mean()
-    n_pairs = weight.numel() if mean_over_all else (weight > 0).sum().clamp(min=1)
-    return (weight * loss).sum() / n_pairs
+        return loss.mean(dim=-1)
+    n_pairs = weight.shape[-1] if mean_over_all else (weight > 0).sum(dim=-1).clamp(min=1)
+    return (weight * loss).sum(dim=-1) / n_pairs
 
 
 def contrastive_ranking(
@@ -172,14 +172,15 @@ def expectile(difference: Float[Tensor, "*N"], tau: float = 0.7) -> Float[Tensor
 
 
 def ipl(
-    implied_first: Float[Tensor, "K N S"],
-    implied_second: Float[Tensor, "K N S"],
-    prefer_second: Float[Tensor, " N"],
+    implied_first: Float[Tensor, "*R K N S"],
+    implied_second: Float[Tensor, "*R K N S"],
+    prefer_second: Float[Tensor, "*R N"],
     *,
     regularisation: float = 0.5,
-    replay: Float[Tensor, "K M"] | None = None,
+    weight: Float[Tensor, "*R N"] | None = None,
+    replay: Float[Tensor, "*R K M"] | None = None,
     replay_weight: float = 0.5,
-) -> Float[Tensor, ""]:
+) -> Float[Tensor, "*R"]:
     """IPL's loss: Bradley-Terry on the rewards that Q-functions imply, kept small.
 
     Args:
@@ -189,11 +190,13 @@ def ipl(
         implied_second: likewise for the second.
         prefer_second: labels in [0, 1].
         regularisation: c, the weight of the mean square of all implied rewards (chi-square).
+        weight: >= 0, of each pair in the means over them; 0 leaves it out.
         replay: implied rewards of M transitions of no pair, which share the regularisation.
         replay_weight: in [0, 1], their share of it.
 
     Returns:
-        A scalar >= 0, the mean over the K; ln 2 where all implied rewards are 0.
+        A scalar >= 0, the mean over the K, or one for each of R learners side by side; ln 2 where
+        all implied rewards are 0.
 
     Source: IPL (Hejna and Sadigh 2023) and its code; c = 0.5 from VLP paper, table 10.
 
@@ -202,10 +205,17 @@ def ipl(
     tensor(0.2986)
     """
     logits = implied_second.sum(dim=-1) - implied_first.sum(dim=-1)
-    preference = functional.binary_cross_entropy_with_logits(
-        logits, prefer_second.expand_as(logits)
+    surprises = functional.binary_cross_entropy_with_logits(
+        logits, prefer_second[..., None, :].expand_as(logits), reduction="none"
     )
-    squares = 0.5 * (implied_first.square().mean() + implied_second.square().mean())
+    squares = 0.5 * (implied_first.square().mean(dim=-1) + implied_second.square().mean(dim=-1))
+    if weight is None:
+        weight = torch.ones_like(prefer_second)
+    shares = (weight / weight.sum(dim=-1, keepdim=True))[..., None, :]
+    preference, mean_square = (
+        (shares * of_pairs).sum(dim=-1).mean(dim=-1) for of_pairs in (surprises, squares)
+    )
     if replay is not None:
-        squares = (1 - replay_weight) * squares + replay_weight * replay.square().mean()
-    return preference + regularisation * squares
+        of_replay = replay.square().mean(dim=(-2, -1))
+        mean_square = (1 - replay_weight) * mean_square + replay_weight * of_replay
+    return preference + regularisation * mean_square

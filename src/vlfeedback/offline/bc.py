@@ -90,7 +90,7 @@ class BCImpl(PolicyImpl):
 
     _modules: BCModules
 
-    def step(self, batch: Demonstrations, *, log: bool) -> dict[str, Tensor]:
+    def take(self, batch: Demonstrations, phase: str, *, log: bool) -> dict[str, Tensor]:
         """Clone a batch of observations and actions."""
         log_prob = self._modules.policy.log_prob(*batch)
         self._modules.policy.backward(torch.full_like(log_prob, -1 / log_prob.shape[1]))

@@ -96,16 +96,21 @@ class CPLImpl(PolicyImpl):
 
     _modules: CPLModules
 
-    def step(self, batch: PairTensors, *, log: bool) -> dict[str, Tensor]:
-        """Take one step: of cloning for the first `bc_steps`, then of the contrastive loss."""
+    def next_phase(self) -> str:
+        """Cloning for the first `bc_steps`, then contrast; at the switch the reference is taken."""
         modules, step = self._modules, self._modules.step_count.take()
         if step == self._config.bc_steps:
             modules.reference.load_state_dict(modules.policy.state_dict())
-        counts = [2 * n * batch.length for n in batch.n_pairs]
+        return "cloning" if step < self._config.bc_steps else "contrast"
+
+    def take(self, batch: PairTensors, phase: str, *, log: bool) -> dict[str, Tensor]:
+        """Take one step, of cloning or of the contrastive loss."""
+        modules = self._modules
+        counts = 2 * batch.length * batch.n_pairs
         log_prob = modules.policy.log_prob(batch.observations, batch.actions, counts)
         shares = batch.shares(batch.length)
         losses = {"bc_loss": -(shares * log_prob).sum(dim=1)}
-        if step < self._config.bc_steps:
+        if phase == "cloning":
             gradient, optimiser = -shares, modules.bc_optimiser
         else:
             losses["contrastive_loss"], gradient = self._contrast(batch, log_prob)
@@ -124,31 +129,24 @@ class CPLImpl(PolicyImpl):
             reference = self._modules.reference.eval()
             log_prob = log_prob - reference.log_prob(batch.observations, batch.actions)
         advantages = config.alpha * batch.by_segment(log_prob * batch.acted).sum(dim=-1)
+        weight = batch.counted()
+        if config.mean_over_all:
+            weight = weight * (weight.shape[1] / batch.n_pairs[:, None])
+        if config.ignore_ties:
+            weight = weight * (batch.prefer_second != 0.5)
         with torch.enable_grad():
-            losses = torch.stack(
-                [
-                    self._contrastive(of_run[:n], prefer_second[:n])
-                    for of_run, prefer_second, n in zip(
-                        advantages.requires_grad_(), batch.prefer_second, batch.n_pairs, strict=True
-                    )
-                ]
+            first, second = advantages.requires_grad_().unbind(dim=-1)
+            losses = contrastive(
+                first,
+                second,
+                batch.prefer_second,
+                config.bias,
+                weight=weight,
+                mean_over_all=config.mean_over_all,
             )
         (gradient,) = torch.autograd.grad(losses, advantages, torch.ones_like(losses))
         by_row = (config.alpha * gradient)[..., None].expand(*gradient.shape, batch.length)
         return losses.detach(), by_row.flatten(start_dim=1) * batch.acted
-
-    def _contrastive(
-        self, advantages: Float[Tensor, "B 2"], prefer_second: Float[Tensor, " B"]
-    ) -> Float[Tensor, ""]:
-        ties = prefer_second == 0.5
-        return contrastive(
-            advantages[:, 0],
-            advantages[:, 1],
-            prefer_second,
-            self._config.bias,
-            weight=(~ties).to(advantages.dtype) if self._config.ignore_ties else None,
-            mean_over_all=self._config.mean_over_all,
-        )
 
 
 class CPL(PreferenceLearner):

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from d3rlpy.base import register_learnable
 from d3rlpy.dataset import ReplayBufferBase
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vlfeedback.errors import NeedsError, ShapeError
@@ -99,7 +99,7 @@ class Transitions:
     actions: Float[Tensor, "R P A"]
     shares: Float[Tensor, "R P"]  # of each step in a mean over all, of which the replay has its own
     n_paired: int  # 2 B (T - 1)
-    counts: Sequence[int]  # steps of each run that count
+    counts: Int64[Tensor, " R"]  # steps of each run that count
 
     @property
     def rows(self) -> Float[Tensor, "R P DA"]:
@@ -123,11 +123,15 @@ class IPLImpl(PolicyImpl):
     _modules: IPLModules
     replay: Replay | None = None  # of this step
 
+    def next_phase(self) -> str:
+        """See `PolicyImpl.next_phase`."""
+        self._modules.step_count.take()
+        return ""
+
     @torch.no_grad()
-    def step(self, batch: PairTensors, *, log: bool) -> dict[str, Tensor]:
+    def take(self, batch: PairTensors, phase: str, *, log: bool) -> dict[str, Tensor]:
         """Update V, then Q, then the policy, then the target Qs."""
         modules = self._modules
-        modules.step_count.take()
         steps = self._transitions(batch)
         target = modules.critics.by_run(modules.target_critics(steps.rows)).amin(dim=1)[..., 0]
         value_loss = self._fit_value(steps, target)
@@ -145,14 +149,14 @@ class IPLImpl(PolicyImpl):
         )
         per_pair = 2 * (batch.length - 1)
         shares, n_paired = batch.shares(batch.length - 1), observations.shape[1]
-        counts = [n * per_pair for n in batch.n_pairs]
+        counts = batch.n_pairs * per_pair
         if self.replay is not None:
             observations = torch.cat([observations, self.replay.observations], dim=1)
             actions = torch.cat([actions, self.replay.actions], dim=1)
             weight, n_more = self._config.replay_weight, self.replay.actions.shape[1]
             more = shares.new_full((1, n_more), weight / n_more)
             shares = torch.cat([(1 - weight) * shares, more], dim=1)
-            counts = [counts[0] + n_more]
+            counts = counts + n_more
         return Transitions(observations, actions, shares, n_paired, counts)
 
     def _fit_value(self, steps: Transitions, target: Float[Tensor, "R P"]) -> Float[Tensor, " R"]:
@@ -180,24 +184,18 @@ class IPLImpl(PolicyImpl):
             discounted_replay = config.gamma * replay.continues * self._clip(following)
         with torch.enable_grad():
             q.requires_grad_()
-            losses = []
-            for r, n in enumerate(batch.n_pairs):
-                paired = q[r, :, : steps.n_paired].view(-1, *discounted.shape[1:])
-                implied = (acted[r] * (paired - discounted[r]))[:, :n]
-                implied_replay = None
-                if discounted_replay is not None:
-                    implied_replay = q[r, :, steps.n_paired :] - discounted_replay
-                losses.append(
-                    ipl(
-                        implied[:, :, 0],
-                        implied[:, :, 1],
-                        batch.prefer_second[r, :n],
-                        regularisation=config.regularisation,
-                        replay=implied_replay,
-                        replay_weight=config.replay_weight,
-                    )
-                )
-            loss = torch.stack(losses)
+            paired, replayed = q[..., : steps.n_paired], q[..., steps.n_paired :]
+            paired = paired.reshape(*paired.shape[:2], *discounted.shape[1:])  # (R, J, B, 2, S)
+            implied = acted[:, None] * (paired - discounted[:, None])
+            loss = ipl(
+                implied[..., 0, :],
+                implied[..., 1, :],
+                batch.prefer_second,
+                regularisation=config.regularisation,
+                weight=batch.counted(),
+                replay=None if discounted_replay is None else replayed - discounted_replay,
+                replay_weight=config.replay_weight,
+            )
         (gradient,) = torch.autograd.grad(loss, q, torch.ones_like(loss))
         critics.backward(activations, gradient.flatten(end_dim=1)[..., None])
         self._modules.critic_optimiser.step()

@@ -168,7 +168,7 @@ class IQLImpl(PolicyImpl):
     _modules: IQLModules
 
     @torch.no_grad()
-    def step(self, batch: Transitions, *, log: bool) -> dict[str, Tensor]:
+    def take(self, batch: Transitions, phase: str, *, log: bool) -> dict[str, Tensor]:
         """Take one step of critics, policy and targets."""
         modules = self._modules
         rows = torch.cat([batch.observations, batch.actions], dim=-1)

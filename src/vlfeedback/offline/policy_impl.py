@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from d3rlpy.algos.qlearning.base import QLearningAlgoBase, QLearningAlgoImplBase
@@ -45,8 +45,19 @@ class PolicyImpl(QLearningAlgoImplBase):  # type: ignore[misc]
         self._config = config
         self.generators = generators
 
+    recordable: ClassVar[bool] = True
+    """Whether steps of a phase, on batches of one shape, differ in numbers on the device alone."""
+
     def step(self, batch: Any, *, log: bool) -> dict[str, Tensor]:
         """Take one gradient step; returns losses (R,) by name, or none where `log` is false."""
+        return self.take(batch, self.next_phase(), log=log)
+
+    def next_phase(self) -> str:
+        """Count the next step, and name the phase of training that it is in."""
+        return ""
+
+    def take(self, batch: Any, phase: str, *, log: bool) -> dict[str, Tensor]:
+        """Take a step of this phase; of an optimiser, all steps are in one phase."""
         raise NotImplementedError
 
     def inner_update(self, batch: Any, grad_step: int) -> dict[str, float]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from vlfeedback.errors import ShapeError
@@ -75,7 +75,7 @@ class PolicyNetwork(nn.Module):
         self,
         observations: Float[Tensor, "*R M D"],
         actions: Float[Tensor, "*R M A"],
-        counts: Sequence[int] | None = None,
+        counts: Int64[Tensor, " R"] | None = None,
     ) -> Float[Tensor, "R M"]:
         """Log-likelihood; of the deterministic policy -|mu(s) - a|^2, summed over action entries.
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from d3rlpy.base import LearnableConfig
 from d3rlpy.torch_utility import Modules
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from vlfeedback.encoders.bfloat16 import uses_bfloat16
@@ -66,8 +66,7 @@ class PreferenceLearnerConfig(LearnableConfig):  # type: ignore[misc]
             )
 
 
-@dataclass(frozen=True)
-class PairTensors:
+class PairTensors(NamedTuple):
     """B pairs of segments of T steps of each of R runs, as `PreferenceBatch` lays them out.
 
     Attributes:
@@ -85,7 +84,7 @@ class PairTensors:
     prefer_second: Float[Tensor, "R B"]
     acted: Float[Tensor, "R M"]
     length: int
-    n_pairs: tuple[int, ...]
+    n_pairs: Int64[Tensor, " R"]
 
     def by_segment(self, rows: Float[Tensor, "R M *E"]) -> Float[Tensor, "R B 2 T *E"]:
         """Rows of each segment."""
@@ -97,10 +96,14 @@ class PairTensors:
         Args:
             n_steps: T, or T - 1 for steps with a next one; P = 2 B n_steps.
         """
-        counts = self.by_segment(self.acted)[..., :n_steps].flatten(start_dim=1).clone()
-        for of_run, n in zip(counts, self.n_pairs, strict=True):
-            of_run[2 * n * n_steps :] = 0
+        acted = self.by_segment(self.acted)[..., :n_steps]
+        counts = (acted * self.counted()[..., None, None]).flatten(start_dim=1)
         return counts / counts.sum(dim=1, keepdim=True).clamp_(min=1)
+
+    def counted(self) -> Float[Tensor, "R B"]:
+        """1 for each pair that counts, 0 for those that fill the space."""
+        pairs = torch.arange(self.prefer_second.shape[1], device=self.n_pairs.device)
+        return (pairs < self.n_pairs[:, None]).to(self.prefer_second.dtype)
 
 
 class StepCount(nn.Module):
@@ -165,7 +168,8 @@ class PreferenceLearner(RunLearner):
             actions = self._config.action_scaler.transform(actions)
             actions = actions.clamp(-LARGEST_ACTION, LARGEST_ACTION)
         columns = (observations[None], actions[None], prefer_second[None], acted[None])
-        return PairTensors(*columns, batch.length, (len(prefer_second),))
+        n_pairs = torch.tensor([len(prefer_second)], device=prefer_second.device)
+        return PairTensors(*columns, batch.length, n_pairs)
 
     def _new_policy(
         self, observation_shape: Sequence[int], action_size: int, settings: dict[str, Any]

@@ -60,16 +60,21 @@ class SFTImpl(PolicyImpl):
     """One step of SFT, of all runs."""
 
     _modules: SFTModules
+    recordable = False  # how many segments are cloned differs from batch to batch
 
-    def step(self, batch: PairTensors, *, log: bool) -> dict[str, Tensor]:
+    def next_phase(self) -> str:
+        """See `PolicyImpl.next_phase`."""
+        return "all" if self._modules.step_count.take() < self._config.bc_steps else "preferred"
+
+    def take(self, batch: PairTensors, phase: str, *, log: bool) -> dict[str, Tensor]:
         """Clone all segments, or the preferred ones."""
         cloned = torch.ones(*batch.prefer_second.shape, 2, dtype=torch.bool)
-        if self._modules.step_count.take() >= self._config.bc_steps:
+        if phase == "preferred":
             prefer = batch.prefer_second
             cloned = torch.stack([prefer <= 0.5, prefer >= 0.5], dim=-1)
         segments = [
             torch.nonzero(of_run[:n].flatten()).flatten()
-            for of_run, n in zip(cloned, batch.n_pairs, strict=True)
+            for of_run, n in zip(cloned, batch.n_pairs.tolist(), strict=True)
         ]
         chosen = pad_sequence(segments, batch_first=True).to(batch.observations.device)
         runs = torch.arange(len(chosen), device=chosen.device)[:, None]
@@ -78,7 +83,7 @@ class SFTImpl(PolicyImpl):
             for rows in (batch.observations, batch.actions, batch.acted)
         )
         counts = [len(of_run) * batch.length for of_run in segments]
-        log_prob = self._modules.policy.log_prob(observations, actions, counts)
+        log_prob = self._modules.policy.log_prob(observations, actions, torch.tensor(counts))
         shares = torch.zeros_like(log_prob)
         for of_run, weights, count in zip(shares, acted, counts, strict=True):
             of_run[:count] = weights[:count] / weights[:count].sum().clamp(min=1)

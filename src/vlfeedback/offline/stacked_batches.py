@@ -22,6 +22,7 @@ from vlfeedback.offline.transition_buffer import TransitionBuffer
 __all__ = ["StackedPairs", "StackedTransitions"]
 
 _AHEAD = 200  # steps whose rows are drawn, and sent to the device, at once
+_PAIRS_AHEAD = 20  # a step of pairs has a hundred times as many rows
 
 
 class StackedTransitions:
@@ -58,21 +59,28 @@ class StackedTransitions:
 
 
 class StackedPairs:
-    """Labelled pairs of R runs, B of each a step; fewer at the end of a run's pass.
+    """Labelled pairs of R runs, B of each a step; fewer count at the end of a run's pass.
 
     Args:
         learners: one a run, whose scalers are fitted.
         buffers: likewise.
         batch_size: B.
+        equal: every batch has space for B pairs, for steps that are recorded once; else for as
+            many as the longest run has in it.
 
     Raises:
         ShapeError: segments differ in length.
     """
 
     def __init__(
-        self, learners: Sequence[RunLearner], buffers: Sequence[PreferenceBuffer], batch_size: int
+        self,
+        learners: Sequence[RunLearner],
+        buffers: Sequence[PreferenceBuffer],
+        batch_size: int,
+        *,
+        equal: bool = False,
     ) -> None:
-        self._buffers, self._batch_size = buffers, batch_size
+        self._buffers, self._batch_size, self._equal = buffers, batch_size, equal
         lengths = sorted({buffer.length for buffer in buffers})
         if len(lengths) > 1:
             raise ShapeError(
@@ -93,24 +101,35 @@ class StackedPairs:
 
     def batches(self, n_steps: int) -> Iterator[PairTensors]:
         """The batches of the next steps."""
-        device = self._actions.device
-        for _ in range(n_steps):
-            drawn = [buffer.draw(self._batch_size) for buffer in self._buffers]
-            n_pairs = tuple(len(pairs) for pairs, _ in drawn)
-            pairs = np.zeros((len(drawn), max(n_pairs)), dtype=np.int64)
-            rows = np.zeros((len(drawn), 2 * self._length * max(n_pairs)), dtype=np.int64)
-            for r, (of_pairs, of_rows) in enumerate(drawn):
-                pairs[r, : len(of_pairs)] = of_pairs + self._first_pairs[r]
-                rows[r, : len(of_rows)] = of_rows + self._first_rows[r]
-            chosen, chosen_pairs = (torch.from_numpy(x).to(device) for x in (rows, pairs))
-            yield PairTensors(
-                _take(self._observations, chosen),
-                _take(self._actions, chosen),
-                self._prefer_second[chosen_pairs],
-                self._acted[chosen],
-                self._length,
-                n_pairs,
-            )
+        for done in range(0, n_steps, _PAIRS_AHEAD):
+            drawn = self._draw(min(_PAIRS_AHEAD, n_steps - done))
+            sizes = drawn[2].max(axis=1)  # of each step
+            on_device = (torch.from_numpy(x).to(self._actions.device) for x in drawn)
+            for size, pairs, rows, n_pairs in zip(sizes, *on_device, strict=True):
+                space = self._batch_size if self._equal else int(size)
+                chosen, chosen_pairs = rows[:, : 2 * self._length * space], pairs[:, :space]
+                yield PairTensors(
+                    _take(self._observations, chosen),
+                    _take(self._actions, chosen),
+                    self._prefer_second[chosen_pairs],
+                    self._acted[chosen],
+                    self._length,
+                    n_pairs,
+                )
+
+    def _draw(self, n_steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Numbers (S, R, B) of pairs and (S, R, M) of rows, and how many of the pairs count."""
+        shape = (n_steps, len(self._buffers))
+        pairs = np.zeros((*shape, self._batch_size), dtype=np.int64)
+        rows = np.zeros((*shape, 2 * self._length * self._batch_size), dtype=np.int64)
+        n_pairs = np.zeros(shape, dtype=np.int64)
+        for step in range(n_steps):
+            for r, buffer in enumerate(self._buffers):
+                of_pairs, of_rows = buffer.draw(self._batch_size)
+                pairs[step, r, : len(of_pairs)] = of_pairs + self._first_pairs[r]
+                rows[step, r, : len(of_rows)] = of_rows + self._first_rows[r]
+                n_pairs[step, r] = len(of_pairs)
+        return pairs, rows, n_pairs
 
 
 def _take(column: Tensor, rows: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 __all__ = ["StackedMLP"]
@@ -79,7 +79,7 @@ class StackedMLP(nn.Module):
 
     @torch.no_grad()
     def activations(
-        self, rows: Float[Tensor, "*R B D"], counts: Sequence[int] | None = None
+        self, rows: Float[Tensor, "*R B D"], counts: Int64[Tensor, " R"] | None = None
     ) -> list[Float[Tensor, "K B _"]]:
         """Inputs of each layer, and last the outputs; with dropout. `backward` takes them.
 
@@ -87,7 +87,8 @@ class StackedMLP(nn.Module):
 
         Args:
             rows: inputs.
-            counts: of each run, how many of its rows count; masks are drawn for those alone.
+            counts: of each run, how many of its rows count; on a CPU masks are drawn for those
+                alone.
         """
         inputs = [self._spread(rows)]
         for i in range(len(self.layers) - 1):
@@ -160,7 +161,7 @@ class StackedMLP(nn.Module):
         rounded = self._buffer(("weight", i), weight.shape, torch.bfloat16)
         return rounded.copy_(weight) if anew else rounded
 
-    def _mask(self, hidden: Tensor, counts: Sequence[int] | None) -> Tensor:
+    def _mask(self, hidden: Tensor, counts: Int64[Tensor, " R"] | None) -> Tensor:
         """1 where a unit is kept, else 0: a random byte each, 8 of which are drawn as one word."""
         n_rows, width = self.n_members * hidden.shape[1], hidden.shape[2]
         n_words = math.ceil(n_rows * width / 8)
@@ -170,7 +171,7 @@ class StackedMLP(nn.Module):
         for r, generator in enumerate(() if self.mask_generator else self._generators):
             n = n_words
             if counts is not None:
-                n = math.ceil(self.n_members * counts[r] * width / 8)
+                n = math.ceil(self.n_members * int(counts[r]) * width / 8)
             words[r, :n].random_(-(2**63), None, generator=generator)
         draws = words.view(torch.uint8)[:, : n_rows * width].view(hidden.shape)
         mask = self._buffer("mask", hidden.shape, hidden.dtype)

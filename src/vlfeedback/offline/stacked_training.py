@@ -33,13 +33,15 @@ class StackedTraining:
 
     Args:
         trainings: as `Learner.prepare` gives them, not begun.
+        recorded: take steps as `RecordedStep`s, where the learner has steps of that kind. None: on
+            CUDA.
 
     Raises:
         InvalidValueError: their learners are no `RunLearner`, or differ in a setting.
         ShapeError: their observations or actions differ in size.
     """
 
-    def __init__(self, trainings: Sequence[Training]) -> None:
+    def __init__(self, trainings: Sequence[Training], *, recorded: bool | None = None) -> None:
         learners, buffers, self._trainings = [], [], []
         for training in trainings:
             if not isinstance(training, D3rlpyTraining) or not isinstance(
@@ -73,11 +75,16 @@ class StackedTraining:
         seeds = [learner.config.seed for learner in learners]
         self.policies = learners
         self._impl = learners[0].build(*shapes[0], seeds)
-        of_pairs = isinstance(buffers[0], PreferenceBuffer)
-        stack: Any = StackedPairs if of_pairs else StackedTransitions
-        self._data = stack(learners, buffers, config.batch_size)
+        if recorded is None:
+            recorded = torch.device(learners[0].impl.device).type == "cuda"
+        recorded = recorded and self._impl.recordable
+        self._data: StackedPairs | StackedTransitions
+        if isinstance(buffers[0], PreferenceBuffer):
+            self._data = StackedPairs(learners, buffers, config.batch_size, equal=recorded)
+        else:
+            self._data = StackedTransitions(learners, buffers, config.batch_size)
         self._step: Callable[[Any], Any] = partial(self._impl.step, log=False)
-        if not of_pairs and torch.device(learners[0].impl.device).type == "cuda":
+        if recorded:
             self._step = RecordedStep(self._impl)
 
     def run(

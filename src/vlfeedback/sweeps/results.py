@@ -155,10 +155,14 @@ def _paper(sweep: Sweep, task: str, compared: str) -> dict[str, Any] | None:
 
 
 def _determinism(rows: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Runs on labels that are the same, each trained alone: their evaluations must be too."""
+    """Runs on labels that are the same, each trained alone: their evaluations must be too.
+
+    Those that were trained on another device are not compared.
+    """
     groups: dict[str, list[str]] = {}
     for name, row in rows.items():
         alone = not row["same_labels_as"] and row.get("trained_together", 1) == 1
+        alone = alone and "trained_elsewhere" not in row
         if row["feedback"] and "digest" in row["feedback"] and alone:
             settings = {k: v for k, v in row["settings"].items() if k != "source"}
             key = json.dumps([settings, row["feedback"]["digest"]], sort_keys=True)

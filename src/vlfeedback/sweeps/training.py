@@ -17,7 +17,7 @@ from vlfeedback.sweeps.folder import SweepFolder
 from vlfeedback.sweeps.runs import Run
 from vlfeedback.sweeps.specification import Sweep
 
-__all__ = ["describe_run", "train"]
+__all__ = ["data_of", "describe_run", "options_of", "train"]
 
 
 def describe_run(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def train(sweep: Sweep, runs: Sequence[Run], folder: SweepFolder) -> list[dict[s
     """
     start = time.perf_counter(), time.process_time()
     descriptions = [describe_run(sweep, run, folder) for run in runs]  # first: of what is read
-    learner, n_steps = runs[0].learner, runs[0].steps
+    learner = runs[0].learner
     progress = folder.progress(runs[0].id)
 
     def report(stage: str, step: int, _total: int, _loss: float) -> None:
@@ -51,15 +51,8 @@ def train(sweep: Sweep, runs: Sequence[Run], folder: SweepFolder) -> list[dict[s
             progress.write_text(str(step), encoding="utf-8")
 
     progress.parent.mkdir(parents=True, exist_ok=True)
-    data = [_data(sweep, run, folder) for run in runs]
-    options: dict[str, Any] = {
-        "preset": learner.preset,
-        "n_steps": n_steps,
-        "eval_every": learner.every or sweep.evaluation.every,
-        "n_threads": 1,
-        "report": report,
-        **learner.settings,
-    }
+    data = [data_of(sweep, run, folder) for run in runs]
+    options = options_of(sweep, runs[0]) | {"n_threads": 1, "report": report}
     if len(runs) == 1:
         policies = [
             train_policy(
@@ -90,7 +83,17 @@ def train(sweep: Sweep, runs: Sequence[Run], folder: SweepFolder) -> list[dict[s
     ]
 
 
-def _data(sweep: Sweep, run: Run, folder: SweepFolder) -> PolicyRun:
+def options_of(sweep: Sweep, run: Run) -> dict[str, Any]:
+    """How its learner is trained: arguments of `train_policy` that are no data."""
+    return {
+        "preset": run.learner.preset,
+        "n_steps": run.steps,
+        "eval_every": run.learner.every or sweep.evaluation.every,
+        **run.learner.settings,
+    }
+
+
+def data_of(sweep: Sweep, run: Run, folder: SweepFolder) -> PolicyRun:
     """What a run learns from, and who judges it."""
     trajectories = load_task(sweep, run.task)
     preferences = None

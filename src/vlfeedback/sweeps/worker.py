@@ -18,12 +18,12 @@ from vlfeedback.sweeps.folder import SweepFolder
 from vlfeedback.sweeps.runs import expand
 from vlfeedback.sweeps.training import train
 
-__all__ = ["main"]
+__all__ = ["end_with_standard_input", "main"]
 
 
 def main(root: str, kind: str, *names: str) -> int:
     """Do one job and write its rows; the exit status is 1 where it failed, the reason printed."""
-    threading.Thread(target=_end_with_standard_input, daemon=True).start()
+    threading.Thread(target=end_with_standard_input, daemon=True).start()
     try:
         folder = SweepFolder(Path(root))
         sweep = folder.sweep()
@@ -47,7 +47,8 @@ def main(root: str, kind: str, *names: str) -> int:
     return 0
 
 
-def _end_with_standard_input() -> None:
+def end_with_standard_input() -> None:
+    """End this process, whatever it does, once its standard input closes; never returns."""
     while os.read(0, 1024):  # not sys.stdin, whose lock would be held when the process ends
         pass
     os._exit(1)
