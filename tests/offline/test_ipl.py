@@ -48,7 +48,7 @@ def tensors(dataset: PreferenceDataset) -> PairTensors:
     prefer_second = torch.tensor(dataset.labels.prefer_second)[None]
     acted = torch.ones(actions.shape[:2])
     columns = (observations, actions, prefer_second, acted)
-    return PairTensors(*columns, dataset.length, (len(dataset),))
+    return PairTensors(*columns, dataset.length, torch.tensor([len(dataset)]))
 
 
 def q_of(algo: IPL, pairs: PairTensors) -> torch.Tensor:
