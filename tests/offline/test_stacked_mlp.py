@@ -68,7 +68,7 @@ def test_a_run_has_the_weights_and_masks_that_it_has_alone() -> None:
     for orthogonal in (True, False):
         stacked = stack(n_runs=3, orthogonal=orthogonal, **settings)
         given = rows(3, 7, 5)
-        outputs = stacked.by_run(stacked.activations(given, counts=[7, 4, 7])[-1])
+        outputs = stacked.by_run(stacked.activations(given, counts=torch.tensor([7, 4, 7]))[-1])
         for run, generator in enumerate(generators(3)):
             alone = StackedMLP(SIZES, generators=[generator], orthogonal=orthogonal, **settings)
             n = 4 if run == 1 else 7
