@@ -25,8 +25,8 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu_sweep"
 WORLD = """
 import gymnasium as gym
 
-if "Dot-v0" not in gym.registry:
-    gym.register("Dot-v0", "vlfeedback.testing.point_reach:PointReachEnv", max_episode_steps=5)
+if "Packed-v0" not in gym.registry:
+    gym.register("Packed-v0", "vlfeedback.testing.point_reach:PointReachEnv", max_episode_steps=5)
 """
 SWEEP = """
 claim = "it runs"
@@ -35,7 +35,7 @@ seeds = [0, 1]
 steps = 20
 pairs = { count = 6, length = 3, sampler = "uniform" }
 evaluation = { every = 10, episodes = 2, metric = "return" }
-own_tasks.dot = { env_id = "gpu_sweep_world:Dot-v0", instruction = "go right" }
+own_tasks.dot = { env_id = "gpu_sweep_world:Packed-v0", instruction = "go right" }
 labels.teacher = {}
 learners.p-iql = { preset = "smoke", settings = { observation_scaler = "standard" } }
 learners.cpl = { preset = "smoke", every = 5, settings = { batch_size = 4, bc_steps = 8 } }

@@ -54,7 +54,8 @@ def test_tasks_are_listed_with_their_instruction_and_id() -> None:
         "instruction": "close the drawer",
         "id": "VLPReward-DrawerClose-v0",
     } in rows
-    assert rows[-1]["id"] == "EnvReward-CartPoleBalance-v0"  # `vlp` knows Meta-World alone
+    ids = [row["id"] for row in rows]
+    assert "EnvReward-CartPoleBalance-v0" in ids  # `vlp` knows Meta-World alone
 
 
 def test_learners_are_listed_with_what_they_read() -> None:

@@ -179,7 +179,7 @@ def _first_messages(
 def _reserved(spec: TaskSpec, owners: Mapping[str, str]) -> dict[str, str]:
     """Phrases that may not be kept, and why."""
     reserved = {_tidy(text): "an instruction of another task" for text in other_instructions(spec)}
-    for other in TASKS.own:
+    for other in reversed(TASKS.own):  # of two with one instruction the first is named
         if has_unseen_instructions(other):
             for kind in ("phrase", "description", "correct colour", "incorrect colour"):
                 for text in unseen_instructions(other, kind):

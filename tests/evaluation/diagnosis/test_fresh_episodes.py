@@ -37,6 +37,9 @@ def test_pictures_are_collected_as_often_as_all_sources_need(
         "frame_stride": stride,
         "frame_size": 112,
         "seed": 20_003,
+        "medium": "half-way",
+        "ends": "rest",
+        "env_options": {},
     }
 
 
