@@ -56,9 +56,9 @@ class PolicyImpl(QLearningAlgoImplBase):  # type: ignore[misc]
         """Count the next step, and name the phase of training that it is in."""
         return ""
 
+    @abstractmethod
     def take(self, batch: Any, phase: str, *, log: bool) -> dict[str, Tensor]:
         """Take a step of this phase; of an optimiser, all steps are in one phase."""
-        raise NotImplementedError
 
     def inner_update(self, batch: Any, grad_step: int) -> dict[str, float]:
         """Take one step of a single run."""
