@@ -116,6 +116,7 @@ def test_a_pack_that_is_too_large_is_refused(place: Path, monkeypatch: pytest.Mo
     assert not (place / "large").exists()
 
 
+@pytest.mark.slow
 def test_rows_are_those_of_ordinary_runs_and_a_killed_evaluation_goes_on(place: Path) -> None:
     folder = SweepFolder(place / "out")
     saved = script("actors").SavedActors(place / "actors")
