@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -200,12 +200,19 @@ def unwrapped(source: Any) -> Any:
 def class_and_settings(source: Any) -> tuple[str, dict[str, Any]]:
     """What a record says of a source of either kind: ``"module:Class"``, and its settings.
 
-    Settings are the fields of its ``config``; none where that is no dataclass.
+    Settings are the fields of its ``config``, none where that is no dataclass. Left out are those
+    that change no answer: ``field(metadata={"recorded": False})``.
     """
     source = unwrapped(source)
     cls, config = type(source), source.config if isinstance(source, Configured) else None
     settings = asdict(config) if is_dataclass(config) and not isinstance(config, type) else {}
-    return f"{cls.__module__}:{cls.__qualname__}", settings
+    unrecorded = (
+        {field.name for field in fields(config) if not field.metadata.get("recorded", True)}
+        if settings
+        else set()
+    )
+    recorded = {name: value for name, value in settings.items() if name not in unrecorded}
+    return f"{cls.__module__}:{cls.__qualname__}", recorded
 
 
 def embedding_id(source: EmbeddingSource) -> str:
