@@ -29,6 +29,7 @@ class Answer:
         model: the name that the server gives itself.
         problem: why there is no answer; "" where there is one.
         stored: it was asked before, and came from the store.
+        price_known: False where no table has a price for the model; `cost_usd` is 0 then.
     """
 
     text: str
@@ -42,6 +43,7 @@ class Answer:
     model: str = ""
     problem: str = ""
     stored: bool = False
+    price_known: bool = True
 
     @property
     def tokens(self) -> int:

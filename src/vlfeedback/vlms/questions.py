@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from jaxtyping import UInt8
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.optional import require
 
-__all__ = ["EncodedPicture", "Part", "Question", "Turn", "encode_picture"]
+__all__ = ["EncodedPicture", "Part", "Question", "Turn", "encode_picture", "key_of"]
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,18 @@ class Question:
                 f"temperature={self.temperature}; expected 0 to 20, at least 1 and at least 0."
             )
 
+    @property
+    def n_pictures(self) -> int:
+        """How many pictures it shows."""
+        return sum(isinstance(part, EncodedPicture) for turn in self.turns for part in turn.parts)
+
     def follow_up(self, answer: str, *parts: Part, **changes: Any) -> Question:
         """The next question of the conversation, after this one was answered."""
         said = Turn("assistant", (answer,))
         return replace(self, turns=(*self.turns, said, Turn("user", parts)), **changes)
 
-    def key(self, model: str) -> str:
-        """SHA-256 of all that decides the answer: pictures, words, parameters and the model."""
+    def asked(self, model: str) -> dict[str, Any]:
+        """All that decides the answer, as JSON values; of a picture, its digest."""
         turns = [
             [
                 turn.role,
@@ -105,10 +111,23 @@ class Question:
             ]
             for turn in self.turns
         ]
-        decides = [model, turns, self.prompt, self.stage, self.choices, self.schema]
-        decides += [self.top_logprobs, self.max_tokens, self.temperature, self.sample]
-        text = json.dumps(decides, sort_keys=True, ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        settings = {field.name: getattr(self, field.name) for field in fields(self)}
+        return settings | {
+            "model": model,
+            "turns": turns,
+            "choices": list(self.choices),
+            "temperature": float(self.temperature),  # 0 and 0.0 are one
+        }
+
+    def key(self, model: str) -> str:
+        """SHA-256 of all that decides the answer: pictures, words, parameters and the model."""
+        return key_of(self.asked(model))
+
+
+def key_of(asked: Mapping[str, Any]) -> str:
+    """The key of a question that `Question.asked` describes."""
+    text = json.dumps(asked, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def encode_picture(picture: UInt8[np.ndarray, "H W 3"]) -> EncodedPicture:

@@ -48,3 +48,8 @@ class VLMSettings:
     store: str = _how("")
     timeout_s: float = _how(120.0)
     tries: int = _how(6)
+
+    @property
+    def asked_model(self) -> str:
+        """The model as keys of questions name it, and all else here that decides what it says."""
+        return self.model
