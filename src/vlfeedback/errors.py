@@ -6,6 +6,7 @@ that ``except ValueError`` and the like catch what they always do.
 
 __all__ = [
     "BrokenPluginError",
+    "BudgetSpentError",
     "BusyError",
     "CheckpointError",
     "DtypeError",
@@ -77,6 +78,10 @@ class FileFormatError(VLFeedbackError, ValueError):
 
 class CheckpointError(FileFormatError):
     """A weights file is truncated, or belongs to another architecture."""
+
+
+class BudgetSpentError(VLFeedbackError, RuntimeError):
+    """The next question to a model might cost more than is left of what may be spent."""
 
 
 class VLFeedbackWarning(UserWarning):
