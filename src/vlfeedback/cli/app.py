@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from vlfeedback.cli import (
+    answers,
     browse,
     collect,
     diagnose,
@@ -104,6 +105,7 @@ evaluate.eval_app.command("source")(diagnose.eval_source)
 app.add_typer(evaluate.eval_app, name="eval")
 app.add_typer(weights.weights_app, name="weights")
 app.add_typer(instructions.instructions_app, name="instructions")
+app.add_typer(answers.answers_app, name="answers")
 
 
 def _show_warning(
