@@ -26,7 +26,7 @@ from vlfeedback.sweeps.folder import SweepFolder
 from vlfeedback.sweeps.processes import Job, run_jobs
 from vlfeedback.sweeps.runs import Run, expand
 from vlfeedback.sweeps.specification import Sweep
-from vlfeedback.sweeps.training import data_of, describe_run, options_of
+from vlfeedback.sweeps.training import data_of, describe_run, evaluator_of, options_of
 from vlfeedback.sweeps.worker import end_with_standard_input
 
 
@@ -103,8 +103,9 @@ def judged_row(
         where=f"The training of {run.id} in {saved.folder}",
         advice="Pack this sweep as it is, and train it again.",
     )
-    assert data.evaluator is not None  # a sweep's runs have one
-    evaluator = evaluators.setdefault(run.task, data.evaluator)
+    if run.task not in evaluators:
+        evaluators[run.task] = evaluator_of(sweep, run.task)
+    evaluator = evaluators[run.task]
     start = time.perf_counter(), time.process_time()
     evaluations: list[tuple[int, PolicyEvaluation]] = [
         (step, evaluator.evaluate(policy)) for step, policy in saved.policies(run.id)

@@ -80,8 +80,10 @@ def _spread(returns: list[float]) -> str:
 SWEEP_BLOCKS: Mapping[str, Callable[[], str]] = {
     "sweep-cartpole": partial(sweep_table, "sweep_cartpole"),
     "sweep-vlp-table-two": partial(sweep_table, "sweep_vlp_table_2"),
+    "sweep-anchors": partial(if_measured, sweep_table, "sweep_vlp_table_2_anchors"),
     "sweep-causes": partial(if_measured, sweep_table, "sweep_causes"),
     "sweep-causes-half-way": partial(if_measured, sweep_table, "sweep_causes_half_way"),
+    "sweep-causes-half-way-rest": partial(if_measured, sweep_table, "sweep_causes_half_way_rest"),
     "sweep-causes-one-start": partial(if_measured, sweep_table, "sweep_causes_one_start"),
     "sweep-causes-rest": partial(if_measured, sweep_table, "sweep_causes_rest"),
     "sweep-causes-weights": partial(if_measured, weights_table, "sweep_causes"),

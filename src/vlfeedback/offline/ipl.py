@@ -35,6 +35,7 @@ from vlfeedback.offline.preference_learner import (
     StepCount,
 )
 from vlfeedback.offline.stacked_mlp import StackedMLP
+from vlfeedback.offline.weight_notes import values_and_weights
 
 __all__ = ["IPL", "IPLConfig"]
 
@@ -230,17 +231,13 @@ class IPLImpl(PolicyImpl):
         q: Tensor = self._modules.critics(torch.cat([x, action], dim=1))
         return q.amin(dim=0)[:, 0]
 
-    @torch.no_grad()
     def values_and_weights(
         self, observations: Tensor, actions: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """V, advantage and weight in the policy's loss of each step, all (B,)."""
-        modules, config = self._modules, self._config
-        values = modules.value(observations)[0, :, 0]
-        rows = torch.cat([observations, actions], dim=1)
-        advantages = modules.target_critics(rows).amin(dim=0)[:, 0] - values
-        weights = torch.exp(advantages / config.temperature).clamp(max=config.max_weight)
-        return values, advantages, weights
+        networks = (self._modules.value, self._modules.target_critics)
+        scale, most = 1 / self._config.temperature, self._config.max_weight
+        return values_and_weights(*networks, observations, actions, scale=scale, max_weight=most)
 
 
 class IPL(PreferenceLearner):

@@ -33,6 +33,7 @@ from vlfeedback.offline.flat_adam import FlatAdam, falling_cosine
 from vlfeedback.offline.policy_impl import PolicyImpl, RunLearner
 from vlfeedback.offline.policy_networks import PolicyNetwork, vector_size
 from vlfeedback.offline.stacked_mlp import StackedMLP
+from vlfeedback.offline.weight_notes import values_and_weights
 
 __all__ = ["IQL", "IQLConfig"]
 
@@ -230,17 +231,13 @@ class IQLImpl(PolicyImpl):
         values: Tensor = self._modules.q(torch.cat([x, action], dim=1))
         return values.mean(dim=0)[:, 0]
 
-    @torch.no_grad()
     def values_and_weights(
         self, observations: Tensor, actions: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """V, advantage and weight in the policy's loss of each step, all (B,)."""
-        modules, config = self._modules, self._config
-        values = modules.value(observations)[0, :, 0]
-        rows = torch.cat([observations, actions], dim=1)
-        advantages = modules.target_q(rows).amin(dim=0)[:, 0] - values
-        weights = torch.exp(config.weight_temp * advantages).clamp(max=config.max_weight)
-        return values, advantages, weights
+        networks = (self._modules.value, self._modules.target_q)
+        scale, most = self._config.weight_temp, self._config.max_weight
+        return values_and_weights(*networks, observations, actions, scale=scale, max_weight=most)
 
 
 class IQL(RunLearner):

@@ -15,8 +15,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Float64
+from torch import Tensor
 
-__all__ = ["ShowsSteps", "Steps", "describe_weights", "notes_of_weights"]
+from vlfeedback.offline.stacked_mlp import StackedMLP
+
+__all__ = ["ShowsSteps", "Steps", "describe_weights", "notes_of_weights", "values_and_weights"]
 
 _ROWS = 8192  # at a time
 
@@ -83,6 +86,22 @@ def notes_of_weights(algo: Any, buffer: object) -> dict[str, Any]:
         described["reward_deviation"] = float(steps.rewards.std(dtype=np.float64))
     # JSON has no NaN, which stands for values that diverged.
     return {"weights": {name: _known(value) for name, value in described.items()}}
+
+
+@torch.no_grad()
+def values_and_weights(
+    value: StackedMLP,
+    critics: StackedMLP,
+    observations: Tensor,
+    actions: Tensor,
+    *,
+    scale: float,
+    max_weight: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """V, A = min Q - V and min(exp(scale A), max_weight) of each step, all (B,), of one run."""
+    values = value(observations)[0, :, 0]
+    advantages = critics(torch.cat([observations, actions], dim=1)).amin(dim=0)[:, 0] - values
+    return values, advantages, torch.exp(scale * advantages).clamp(max=max_weight)
 
 
 def describe_weights(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from vlfeedback.data.learning_episodes import env_options_of, episodes_to_learn, forget_stops
@@ -17,7 +18,7 @@ from vlfeedback.sweeps.folder import SweepFolder
 from vlfeedback.sweeps.runs import Run
 from vlfeedback.sweeps.specification import Sweep
 
-__all__ = ["data_of", "describe_run", "options_of", "train"]
+__all__ = ["data_of", "describe_run", "evaluator_of", "options_of", "train"]
 
 
 def describe_run(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
@@ -51,7 +52,8 @@ def train(sweep: Sweep, runs: Sequence[Run], folder: SweepFolder) -> list[dict[s
             progress.write_text(str(step), encoding="utf-8")
 
     progress.parent.mkdir(parents=True, exist_ok=True)
-    data = [data_of(sweep, run, folder) for run in runs]
+    evaluators = {run.task: evaluator_of(sweep, run.task) for run in runs}  # one for all of a task
+    data = [replace(data_of(sweep, run, folder), evaluator=evaluators[run.task]) for run in runs]
     options = options_of(sweep, runs[0]) | {"n_threads": 1, "report": report}
     if len(runs) == 1:
         policies = [
@@ -94,7 +96,7 @@ def options_of(sweep: Sweep, run: Run) -> dict[str, Any]:
 
 
 def data_of(sweep: Sweep, run: Run, folder: SweepFolder) -> PolicyRun:
-    """What a run learns from, and who judges it."""
+    """What a run learns from."""
     trajectories = load_task(sweep, run.task)
     preferences = None
     feedback = run.feedback
@@ -109,11 +111,11 @@ def data_of(sweep: Sweep, run: Run, folder: SweepFolder) -> PolicyRun:
             trajectories, rest=sweep.rest, levels=run.learner.levels, where=sweep.data
         ),
         preferences=preferences,
-        evaluator=_evaluator(sweep, run.task, env_options_of(trajectories, where=sweep.data)),
     )
 
 
-def _evaluator(sweep: Sweep, task: str, options: Mapping[str, Any]) -> PolicyEvaluator:
+def evaluator_of(sweep: Sweep, task: str) -> PolicyEvaluator:
+    """Judges policies of a task, in the environment that its data were recorded in."""
     spec, settings = sweep.task(task), sweep.evaluation
     return PolicyEvaluator(
         spec.env_id,
@@ -121,5 +123,5 @@ def _evaluator(sweep: Sweep, task: str, options: Mapping[str, Any]) -> PolicyEva
         horizon=settings.horizon,
         stop_at_success=settings.stop_at_success,
         success_key=spec.success_key,
-        env_options=options,
+        env_options=env_options_of(load_task(sweep, task), where=sweep.data),
     )
