@@ -23,9 +23,9 @@ ExamName = Literal["roborewardbench", "rbm-eval-ood", "own"]
 def _files_to_write(paths: list[Path] | None) -> list[Path]:
     """Callback of ``--out``."""
     for path in paths or []:
+        file_to_write(path)
         if path.suffix not in (".html", ".json"):
             raise InvalidValueError(f"out={str(path)!r}; expected a name in .html or .json.")
-        file_to_write(path)
     return paths or []
 
 

@@ -5,7 +5,7 @@ import pytest
 from tests.evaluation.bench.made_sets import made_exam, ramp
 
 from vlfeedback.data.video_sampling import VideoSampling
-from vlfeedback.errors import InvalidValueError, NeedsError
+from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
 from vlfeedback.evaluation.bench.exam import Exam, ExamClip, ExamPair, draw_pairs, why_not_asked
 from vlfeedback.evaluation.bench.video_clips import VideoClip, picture_episode
 from vlfeedback.scoring.paced import pace_of
@@ -39,7 +39,7 @@ def test_a_clip_of_unknown_worth_is_in_no_pair() -> None:
     ]
 
 
-def test_an_exam_without_clips_or_with_two_of_a_name_is_refused() -> None:
+def test_an_exam_that_cannot_be_marked_is_refused() -> None:
     clip = made_exam(THREE).clips[0]
     with pytest.raises(NeedsError, match="Made has no clips here"):
         Exam("made", "Made", [], [], frozenset(), ())
@@ -47,6 +47,8 @@ def test_an_exam_without_clips_or_with_two_of_a_name_is_refused() -> None:
         Exam("made", "Made", [clip, clip], [ExamPair(0, 1, True)], frozenset(), ())
     with pytest.raises(InvalidValueError, match="score 6; expected 1 to 5"):
         ExamClip("x", "t", "t", clip.reader, score=6)
+    with pytest.raises(UnknownNameError, match="No figure 'tau'; there are: kendall_tau, "):
+        made_exam(THREE, metrics=["tau"])
     with pytest.raises(InvalidValueError, match="n_pairs=0"):
         draw_pairs([clip], 0, rng=np.random.default_rng(0))
 

@@ -93,6 +93,9 @@ def test_a_folder_that_is_no_roborewardbench_is_told_apart(tmp_path: Path) -> No
     (tmp_path / "metadata.jsonl").write_text('{"file_name": ')
     with pytest.raises(FileFormatError, match="line 1, is no JSON"):
         read_roborewardbench(tmp_path)
+    (tmp_path / "metadata.jsonl").write_bytes(b"\xff\xfe")
+    with pytest.raises(FileFormatError, match="is no readable list of clips"):
+        read_roborewardbench(tmp_path)
     (tmp_path / "metadata.jsonl").write_text("[]")
     with pytest.raises(FileFormatError, match="line 1, is no JSON object"):
         read_roborewardbench(tmp_path)
@@ -167,6 +170,12 @@ def test_other_columns_of_rbm_eval_ood_are_refused(tmp_path: Path) -> None:
     path = root / "train" / "metadata.parquet"
     pq.write_table(pq.read_table(path).drop_columns(["task"]), path)
     with pytest.raises(FileFormatError, match=r"row 0, has task None; expected a text.*file_name"):
+        read_rbm_eval_ood(root)
+    path.write_bytes(b"no table")
+    with pytest.raises(FileFormatError, match=r"metadata\.parquet is no readable Parquet file"):
+        read_rbm_eval_ood(root)
+    (root / "meta" / "info.json").write_text('{"eval_data_sources": 7}')
+    with pytest.raises(FileFormatError, match=r"info\.json is no readable description of clips"):
         read_rbm_eval_ood(root)
 
 

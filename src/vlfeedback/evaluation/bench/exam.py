@@ -13,7 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from vlfeedback.errors import InvalidValueError, NeedsError
+from vlfeedback.errors import InvalidValueError, NeedsError, UnknownNameError
+from vlfeedback.evaluation.bench.metrics import METRICS
 from vlfeedback.types import SourceNeeds, Trajectory
 
 __all__ = ["ClipReader", "Exam", "ExamClip", "ExamPair", "draw_pairs", "why_not_asked"]
@@ -118,6 +119,7 @@ class Exam:
     Raises:
         NeedsError: there are no clips.
         InvalidValueError: two clips have the same id.
+        UnknownNameError: there is no such figure.
     """
 
     name: str
@@ -137,6 +139,9 @@ class Exam:
         if len(set(ids)) < len(ids):
             twice = next(name for name in ids if ids.count(name) > 1)
             raise InvalidValueError(f"Two clips are called {twice!r}; expected each once.")
+        for name in self.metrics:
+            if name not in METRICS:
+                raise UnknownNameError(f"No figure {name!r}; there are: {', '.join(METRICS)}.")
 
     @property
     def units(self) -> dict[tuple[str, str], str]:

@@ -17,8 +17,8 @@ Layouts. Of ``videos``, verified by its ``meta/info.json``: ``eval_data_sources`
 ``train/metadata.parquet`` with the columns ``file_name`` (of a video in ``train/``), ``id``,
 ``task``, ``data_source``, ``quality_label``, ``is_robot`` and ``partial_success``, all texts. Of
 ``lerobot``, a LeRobotDataset v3.0 that its card describes: a camera ``video`` at 10 fps and the
-columns ``id`` and ``quality_label``; that it names ``data_source`` too is not verified: where it
-does not, all clips count as one data set. It has 571 episodes, and the benchmark 976 clips.
+columns ``id`` and ``quality_label``. It has 571 episodes, and the benchmark 976 clips; all are
+taken. That it names ``data_source`` too is not verified: where it does not, all count as one set.
 
 Not verified: the spelling of labels there (the code has "successful", "suboptimal", "failure", and
 ``info.json`` "success": both are read). Left out: the preprocessed form that the benchmark's own

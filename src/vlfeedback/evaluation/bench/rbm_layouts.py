@@ -85,16 +85,18 @@ def read_rows(root: Path, sampling: VideoSampling) -> tuple[str, Iterator[RbmRow
 
 
 def _rows_of_videos(root: Path, sampling: VideoSampling) -> Iterator[RbmRow]:
-    sources = EVAL_DATA_SOURCES
+    sources: tuple[str, ...] = EVAL_DATA_SOURCES
     if (root / _INFO).is_file():
-        sources = tuple(read_json(root / _INFO, advice=_ADVICE).get("eval_data_sources", sources))
+        with reading(root / _INFO, "description of clips", advice=_ADVICE):
+            info = read_json(root / _INFO, advice=_ADVICE)
+            sources = tuple(map(str, info.get("eval_data_sources", sources)))
     path = root / _METADATA
-    rows = read_columns(path).to_pylist()
+    with reading(path, "list of clips", advice=_ADVICE):
+        rows = read_columns(path).to_pylist()
     for number, row in enumerate(rows):
         where = f"{path}, row {number},"
         texts = {column: _text(row, column, where) for column in _COLUMNS}
-        is_human = str(row.get("is_robot", True)).lower() in ("false", "0")
-        if is_human or texts["data_source"] not in sources:
+        if _is_human(row) or texts["data_source"] not in sources:
             continue
         video = path_inside(path.parent, texts["file_name"], where=where)
         yield RbmRow(
@@ -124,8 +126,9 @@ def _rows_of_lerobot(folder: LeRobotFolder, sampling: VideoSampling) -> Iterator
         for episode in episodes:
             first = episode.rows_among(numbers, path).start
             where = f"{path}, row {first},"
-            row = {name: _first(table[name][first].as_py()) for name in names}
-            if str(row.get("is_robot", True)).lower() in ("false", "0"):
+            with reading(path, "table of episodes", advice=_ADVICE):
+                row = {name: _first(table[name][first].as_py()) for name in names}
+            if _is_human(row):
                 continue
             yield RbmRow(
                 id=_text(row, "id", where),
@@ -166,6 +169,11 @@ class _LeRobotClip:
     def digest(self) -> str:
         about = self._frames.digest() + f" {self.episode.n_rows} {self.sampling}".encode()
         return hashlib.sha256(about).hexdigest()[:16]
+
+
+def _is_human(row: dict[str, Any]) -> bool:
+    """Whether a person's hand acts; one form says so in words."""
+    return str(row.get("is_robot", True)).lower() in ("false", "0")
 
 
 def _first(value: Any) -> Any:

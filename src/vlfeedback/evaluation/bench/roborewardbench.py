@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from vlfeedback.data.foreign_files import path_inside
+from vlfeedback.data.foreign_files import path_inside, reading
 from vlfeedback.data.video_sampling import VideoSampling
 from vlfeedback.errors import FileFormatError
 from vlfeedback.evaluation.bench.exam import Exam, ExamClip, draw_pairs
@@ -110,7 +110,9 @@ def _folder(data: Path) -> Path:
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each row with its place, for messages."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    with reading(path, "list of clips", advice=_ADVICE):
+        lines = path.read_text(encoding="utf-8").split("\n")
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         where = f"{path}, line {number},"
