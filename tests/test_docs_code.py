@@ -33,6 +33,15 @@ BEFORE = {
         collect(Path("mtvlp"), tasks, settings=settings, levels=levels, workers=1)
         my_source = vlfeedback.make_reward_source("picture-energy")
     """,
+    "exam.md": """
+        import os, sys
+        sys.path.insert(0, os.environ["ROOT_OF_TESTS"])
+        from pathlib import Path
+        from tests.evaluation.bench.made_sets import write_roboreward
+        import vlfeedback
+        write_roboreward(Path("RoboReward"))
+        my_source = vlfeedback.make_reward_source("picture-energy")
+    """,
     "offline.md": """
         import os, sys, warnings
         sys.path.insert(0, os.environ["ROOT_OF_TESTS"])

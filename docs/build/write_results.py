@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from diagnosis_blocks import DIAGNOSIS_BLOCKS
+from exam_blocks import EXAM_BLOCKS
 from label_blocks import LABEL_BLOCKS
 from results import ROOT, WEIGHTS
 from source_blocks import SOURCE_BLOCKS
@@ -21,6 +22,7 @@ from world_blocks import WORLD_BLOCKS
 PAGES = (
     ROOT / "README.md",
     ROOT / "docs" / "choose_a_source.md",
+    ROOT / "docs" / "exam.md",
     ROOT / "docs" / "offline.md",
     ROOT / "docs" / "sources.md",
     ROOT / "docs" / "standing_still.md",
@@ -34,6 +36,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     **SWEEP_BLOCKS,
     **SOURCE_BLOCKS,
     **DIAGNOSIS_BLOCKS,
+    **EXAM_BLOCKS,
     **WORLD_BLOCKS,
 }
 
