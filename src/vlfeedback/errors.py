@@ -65,7 +65,19 @@ class NeedsError(VLFeedbackError, ValueError):
 
 
 class SourceAnswerError(VLFeedbackError, ValueError):
-    """A source answered with something that is no reward or label: a shape, a dtype, a NaN."""
+    """A source answered with something that is no reward or label: a shape, a dtype, a NaN.
+
+    Or a model that a source asks gave no answer.
+
+    Args:
+        message: what is wrong.
+        row: which segment of the batch it is about, where a source knows; whoever asked it then
+            says where that segment comes from, see `vlfeedback.scoring.ask`.
+    """
+
+    def __init__(self, message: str = "", *, row: int | None = None) -> None:
+        super().__init__(message)
+        self.row = row
 
 
 class RenderError(VLFeedbackError, RuntimeError):
