@@ -13,12 +13,11 @@ from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options,
 from vlfeedback.cli.output_options import file_to_write
 from vlfeedback.cli.progress import counting_progress
 from vlfeedback.cli.settings import check_no_argument, parse_settings
-from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
     from vlfeedback.data.preferences import PreferenceDataset
     from vlfeedback.data.sampling import SegmentPairList
-    from vlfeedback.types import PreferenceSource, Trajectory
+    from vlfeedback.types import PreferenceSource
 
 __all__ = ["label"]
 
@@ -81,10 +80,8 @@ def label(
     Example: vlfeedback label --data cartpole --labeller teacher.mistake --pairs 100 --length 50
     --out labels.parquet
     """
-    import numpy as np
-
     from vlfeedback.cli.one_task import task_of_data
-    from vlfeedback.data.sampling import sample_clustered_pairs, sample_segment_pairs
+    from vlfeedback.cli.pairs_of_data import draw_pairs, instructions_of
     from vlfeedback.preferences import make_preference_source
     from vlfeedback.scoring.labelling import label_pairs
     from vlfeedback.scoring.readable import check_pairs_readable
@@ -94,16 +91,17 @@ def label(
     )
     trajectories = read_data(data, reading, task)
     source = make_preference_source(labeller, device=device, **config)
-    sample = sample_clustered_pairs if sampler == "clustered" else sample_segment_pairs
-    segment_pairs = sample(
+    segment_pairs = draw_pairs(
         trajectories,
-        pairs,
-        length,
-        rng=np.random.default_rng(seed),
-        start_multiple=start_multiple or _picture_distance(trajectories, source),
+        source,
+        n_pairs=pairs,
+        length=length,
+        sampler=sampler,
+        seed=seed,
+        start_multiple=start_multiple,
     )
     text = instruction or (task_of_data(task, data).instruction if task else "")
-    texts = _instructions(segment_pairs, text, source)
+    texts = instructions_of(segment_pairs, text, source)
     check_pairs_readable(segment_pairs, source.needs, texts[0] if texts else None)
     if dry_run:
         _describe(segment_pairs, texts, labeller, source)
@@ -128,39 +126,6 @@ def label(
         f"The labels are {out}. Next, a reward model: {shlex.join(fit)}\n"
         f"or a policy at once: {shlex.join(cpl)}"
     )
-
-
-def _picture_distance(trajectories: Sequence[Trajectory], labeller: PreferenceSource) -> int:
-    """Steps between pictures, so that each segment begins where one is; 1 without pictures."""
-    import numpy as np
-
-    frames = trajectories[0].frames if trajectories else None
-    if frames is None or len(frames.times) < 2 or not labeller.needs.frames:
-        return 1
-    return int(np.bincount(np.diff(frames.times)).argmax())
-
-
-def _instructions(
-    pairs: SegmentPairList, instruction: str, labeller: PreferenceSource
-) -> list[str] | None:
-    """The instruction of each pair; None where no pair has one."""
-    from vlfeedback.tasks import get_task, list_tasks
-
-    if instruction:
-        return [instruction] * len(pairs)
-    known = set(list_tasks())
-    texts = []
-    for trajectory in (first.trajectory for first, _ in pairs):
-        named = get_task(trajectory.task).instruction if trajectory.task in known else ""
-        texts.append(trajectory.instruction or named)
-    if any(texts):
-        return texts
-    if labeller.needs.instruction:
-        raise NeedsError(
-            "The labeller reads an instruction and the data have none; give one with --instruction "
-            "'close the drawer', or whatever the task is, or with --task."
-        )
-    return None
 
 
 def _describe(
