@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from diagnosis_blocks import DIAGNOSIS_BLOCKS
+from judge_blocks import JUDGE_BLOCKS
 from label_blocks import LABEL_BLOCKS
 from results import ROOT, WEIGHTS
 from source_blocks import SOURCE_BLOCKS
@@ -24,6 +25,7 @@ PAGES = (
     ROOT / "docs" / "offline.md",
     ROOT / "docs" / "sources.md",
     ROOT / "docs" / "standing_still.md",
+    ROOT / "docs" / "vlm_labellers.md",
     WEIGHTS / "vlp.mt45.md",
     WEIGHTS / "vlp.mt50.md",
 )
@@ -34,6 +36,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     **SWEEP_BLOCKS,
     **SOURCE_BLOCKS,
     **DIAGNOSIS_BLOCKS,
+    **JUDGE_BLOCKS,
     **WORLD_BLOCKS,
 }
 
