@@ -130,6 +130,25 @@ BEFORE = {
         from PIL import Image
         Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save("drawer_closed.png")
     """,
+    "vlm_labellers.md": """
+        import numpy as np
+        import vlfeedback
+        from vlfeedback.testing import ChatServer, SimulatedJudge, picture_of_value
+        from vlfeedback.types import ArrayFrames
+        server = ChatServer(otherwise=SimulatedJudge())
+        server._thread.daemon = True  # the page's program ends without closing it
+        server.__enter__()
+        def episode(value):
+            return vlfeedback.Trajectory(
+                observations=np.zeros((16, 1), np.float32),
+                actions=np.zeros((15, 1), np.float32),
+                truncated=True,
+                frames=ArrayFrames(np.array([1, 8, 15]), np.stack([picture_of_value(value)] * 3)),
+                id=str(value),
+            )
+        values = [(0.2, 0.7), (0.9, 0.3)]
+        pairs = [tuple(episode(value).segment(0, 15) for value in pair) for pair in values]
+    """,
 }
 LESS_WORK = {
     "n_steps=20_000": "n_steps=2",
@@ -139,6 +158,8 @@ LESS_WORK = {
     '"p-iql", trajectories=': '"p-iql", reward_training={"epochs": 1}, trajectories=',
     'camera="corner2")': 'camera="corner2", episodes=2, n_pairs=4, horizon=60)',
     'Collection.open(Path("mtvlp")))': 'Collection.open(Path("mtvlp")), n_pairs=4)',
+    # A model of the reader's is one of the test's.
+    'base_url="http://my-server:8000/v1"': 'base_url=server.url, store="none"',
     # Weights of others are not there; untrained ones of the smallest network are.
     'pretrained="openai"': 'architecture="ViT-S-32-alt", random_weights_seed=0',
     '"checkpoint": "vip.pt"': '"random_weights_seed": 0',

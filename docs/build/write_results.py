@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from diagnosis_blocks import DIAGNOSIS_BLOCKS
 from exam_blocks import EXAM_BLOCKS
+from judge_blocks import JUDGE_BLOCKS
 from label_blocks import LABEL_BLOCKS
 from results import ROOT, WEIGHTS
 from source_blocks import SOURCE_BLOCKS
@@ -26,6 +27,7 @@ PAGES = (
     ROOT / "docs" / "offline.md",
     ROOT / "docs" / "sources.md",
     ROOT / "docs" / "standing_still.md",
+    ROOT / "docs" / "vlm_labellers.md",
     WEIGHTS / "vlp.mt45.md",
     WEIGHTS / "vlp.mt50.md",
 )
@@ -37,6 +39,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     **SOURCE_BLOCKS,
     **DIAGNOSIS_BLOCKS,
     **EXAM_BLOCKS,
+    **JUDGE_BLOCKS,
     **WORLD_BLOCKS,
 }
 

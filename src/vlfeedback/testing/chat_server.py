@@ -47,6 +47,10 @@ class Reply:
         }
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # connections that wait for a thread: clients open many at once
+
+
 class ChatServer:
     """Gives replies in order, then whatever `otherwise` makes of a request; a context manager.
 
@@ -87,7 +91,7 @@ class ChatServer:
             def log_message(handler, format: str, *values: Any) -> None:  # noqa: N805
                 """Write nothing to the terminal."""
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http = _Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
 

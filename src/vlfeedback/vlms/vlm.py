@@ -51,13 +51,14 @@ class VLM:
         more: dict[str, Any] = {}
         if question.top_logprobs:
             more = {"logprobs": True, "top_logprobs": question.top_logprobs}
-        completion = await self._server.chat.completions.create(
-            model=self.settings.model,
-            messages=messages,
-            max_tokens=question.max_tokens,
-            temperature=question.temperature,
-            **more,
-        )
+        async with self._turns:
+            completion = await self._server.chat.completions.create(
+                model=self.settings.model,
+                messages=messages,
+                max_tokens=question.max_tokens,
+                temperature=question.temperature,
+                **more,
+            )
         choice = completion.choices[0]
         logprobs: tuple[dict[str, float], ...] = ()
         if choice.logprobs is not None and choice.logprobs.content:
@@ -67,7 +68,11 @@ class VLM:
             )
         text = choice.message.content or ""
         outcome = Outcome.ANSWERED if text else Outcome.UNPARSABLE
-        return Answer(text, outcome, logprobs)
+        tokens = {}
+        if completion.usage is not None:
+            tokens["tokens_in"] = completion.usage.prompt_tokens
+            tokens["tokens_out"] = completion.usage.completion_tokens
+        return Answer(text, outcome, logprobs, **tokens)
 
     def run(self, work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         """Do all of this, as much of it at a time as the settings allow."""
@@ -76,6 +81,7 @@ class VLM:
             async with self._openai.AsyncOpenAI(
                 api_key="none", base_url=self.settings.base_url, max_retries=0
             ) as self._server:
+                self._turns = asyncio.Semaphore(self.settings.in_flight)
                 return list(await asyncio.gather(*work))
 
         return asyncio.run(everything())
