@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
+from cascade_blocks import CASCADE_BLOCKS
 from diagnosis_blocks import DIAGNOSIS_BLOCKS
 from label_blocks import LABEL_BLOCKS
 from results import ROOT, WEIGHTS
@@ -20,6 +21,7 @@ from world_blocks import WORLD_BLOCKS
 
 PAGES = (
     ROOT / "README.md",
+    ROOT / "docs" / "cascade.md",
     ROOT / "docs" / "choose_a_source.md",
     ROOT / "docs" / "offline.md",
     ROOT / "docs" / "sources.md",
@@ -30,6 +32,7 @@ PAGES = (
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
     **LABEL_BLOCKS,
+    **CASCADE_BLOCKS,
     **SPEED_BLOCKS,
     **SWEEP_BLOCKS,
     **SOURCE_BLOCKS,
