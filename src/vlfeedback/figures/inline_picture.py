@@ -1,4 +1,4 @@
-"""Plots inside a page of HTML, which then needs no other file."""
+"""Plots and pictures inside a page of HTML, which then needs no other file."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ import base64
 import io
 from typing import TYPE_CHECKING
 
+import numpy as np
+from jaxtyping import UInt8
+
+from vlfeedback.optional import require
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["data_uri"]
+__all__ = ["data_uri", "film_uri"]
+
+_GAP = 3  # px of white between two pictures
 
 
 def data_uri(figure: Figure, *, dpi: int = 130) -> str:
@@ -17,3 +24,17 @@ def data_uri(figure: Figure, *, dpi: int = 130) -> str:
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=dpi)
     return f"data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}"
+
+
+def film_uri(frames: UInt8[np.ndarray, "F H W 3"]) -> str:
+    """Pictures side by side as one JPEG, to stand in an ``<img src="...">``.
+
+    Raises:
+        MissingExtraError: Pillow is not installed.
+    """
+    image = require("PIL.Image", extra="vision", needed_by="A page with pictures")
+    spaced = np.pad(frames, [(0, 0), (0, 0), (0, _GAP), (0, 0)], constant_values=255)
+    film = np.concatenate(list(spaced), axis=1)[:, :-_GAP]
+    picture = io.BytesIO()
+    image.fromarray(film).save(picture, format="JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(picture.getvalue()).decode()}"
