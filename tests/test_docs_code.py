@@ -19,6 +19,24 @@ PLUGIN = ROOT / "tests" / "plugin"
 
 BEFORE = {
     "CONTRIBUTING.md": "from vlfeedback.testing import BrightnessReward as MyReward",
+    "cascade.md": """
+        import numpy as np
+        import vlfeedback
+        from vlfeedback.types import ArrayFrames
+        draw = np.random.default_rng(0)
+        trajectories = [
+            vlfeedback.Trajectory(
+                observations=draw.normal(size=(61, 3)).astype(np.float32),
+                actions=draw.uniform(-1, 1, (60, 2)).astype(np.float32),
+                env_rewards=draw.normal(size=60).astype(np.float32),
+                truncated=True,
+                frames=ArrayFrames(
+                    np.arange(61), draw.integers(0, 256, (61, 8, 8, 3), dtype=np.uint8)
+                ),
+            )
+            for _ in range(3)
+        ]
+    """,
     "choose_a_source.md": """
         import vlfeedback
         my_source = vlfeedback.make_reward_source("picture-energy")
@@ -151,6 +169,7 @@ BEFORE = {
     """,
 }
 LESS_WORK = {
+    "sample_segment_pairs(trajectories, 400,": "sample_segment_pairs(trajectories, 4,",
     "n_steps=20_000": "n_steps=2",
     "total_timesteps=100_000": "total_timesteps=25",
     "eval_freq=5_000": "eval_freq=20, n_eval_episodes=1",

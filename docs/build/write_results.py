@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
+from cascade_blocks import CASCADE_BLOCKS
 from diagnosis_blocks import DIAGNOSIS_BLOCKS
 from exam_blocks import EXAM_BLOCKS
 from judge_blocks import JUDGE_BLOCKS
@@ -22,6 +23,7 @@ from world_blocks import WORLD_BLOCKS
 
 PAGES = (
     ROOT / "README.md",
+    ROOT / "docs" / "cascade.md",
     ROOT / "docs" / "choose_a_source.md",
     ROOT / "docs" / "exam.md",
     ROOT / "docs" / "offline.md",
@@ -34,6 +36,7 @@ PAGES = (
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
     **LABEL_BLOCKS,
+    **CASCADE_BLOCKS,
     **SPEED_BLOCKS,
     **SWEEP_BLOCKS,
     **SOURCE_BLOCKS,

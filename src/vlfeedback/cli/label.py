@@ -11,7 +11,7 @@ import typer
 
 from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, data_options, read_data
 from vlfeedback.cli.output_options import file_to_write
-from vlfeedback.cli.progress import counting_progress
+from vlfeedback.cli.progress import one_bar
 from vlfeedback.cli.settings import check_no_argument, parse_settings
 
 if TYPE_CHECKING:
@@ -68,18 +68,33 @@ def label(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Say what would be asked and whether the data show it, and stop."
+            "--dry-run",
+            help="Say what would be asked, what it would take and whether the data show it, "
+            "and stop.",
         ),
     ] = False,
+    preview: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            callback=file_to_write,
+            help="Ask about 20 of the pairs, in both orders, write a page to read before the "
+            "others are paid for, *.html, and stop.",
+        ),
+    ] = None,
 ) -> None:
     """Draw pairs of segments, and ask a labeller which of each follows the instruction better.
 
     The answers of each batch are kept as soon as they are there. After a stop, the same command
     goes on: the same pairs are drawn, and those that were asked about are not asked again.
 
+    A labeller that costs something is looked at first: --dry-run asks nobody, --preview about 20
+    pairs.
+
     Example: vlfeedback label --data cartpole --labeller teacher.mistake --pairs 100 --length 50
     --out labels.parquet
     """
+    from vlfeedback.cli.label_preview import describe_job, write_preview
     from vlfeedback.cli.one_task import task_of_data
     from vlfeedback.cli.pairs_of_data import draw_pairs, instructions_of
     from vlfeedback.preferences import make_preference_source
@@ -104,19 +119,19 @@ def label(
     texts = instructions_of(segment_pairs, text, source)
     check_pairs_readable(segment_pairs, source.needs, texts[0] if texts else None)
     if dry_run:
-        _describe(segment_pairs, texts, labeller, source)
+        typer.echo(describe_job(segment_pairs, texts, labeller, source))
         return
-    with counting_progress() as progress:
-        bar = progress.add_task("labelling", total=len(segment_pairs))
+    if preview is not None:
+        write_preview(preview, segment_pairs, texts, labeller, source)
+        return
+    with one_bar("labels") as report:
         labelled = label_pairs(
             segment_pairs,
             source,
             instruction=texts,
             batch_size=batch_size,
             save_to=out,
-            report=lambda _stage, n_done, total, _loss: progress.update(
-                bar, completed=n_done, total=total
-            ),
+            report=report,
         )
     _print(labelled)
     options = [*data_options(data, reading), "--labels", str(out)]
@@ -126,27 +141,6 @@ def label(
         f"The labels are {out}. Next, a reward model: {shlex.join(fit)}\n"
         f"or a policy at once: {shlex.join(cpl)}"
     )
-
-
-def _describe(
-    pairs: SegmentPairList, texts: Sequence[str] | None, name: str, labeller: PreferenceSource
-) -> None:
-    from vlfeedback.types import PricedPerPair
-
-    trajectory_ids = {segment.trajectory.id for pair in pairs for segment in pair}
-    told_what = "" if texts is None else f", told {' or '.join(sorted(set(texts))[:3])!r}"
-    price = ""
-    if isinstance(labeller, PricedPerPair):
-        price = f" It would cost about ${len(pairs) * labeller.cost_per_pair:.2f}."
-    typer.echo(
-        f"{name} would be asked about {len(pairs)} pairs of {pairs[0][0].length} steps from "
-        f"{len(trajectory_ids)} trajectories{told_what}.{price}"
-    )
-    for first, second in pairs[:3]:
-        typer.echo(
-            f"  {first.trajectory.id} from step {first.start}  |  {second.trajectory.id} from step "
-            f"{second.start}"
-        )
 
 
 def _print(labelled: PreferenceDataset) -> None:

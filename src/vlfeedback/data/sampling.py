@@ -127,10 +127,10 @@ def cluster_trajectories(
 
 
 def gather_pairs(
-    pairs: SegmentPairList, instruction: str | None, *, needs: SourceNeeds
+    pairs: SegmentPairList, instruction: str | Sequence[str] | None, *, needs: SourceNeeds
 ) -> SegmentPairs:
-    """Read what a source needs of these pairs, all under one instruction."""
-    texts = None if instruction is None else [instruction] * len(pairs)
+    """Read what a source needs of these pairs, under one instruction, one for each, or none."""
+    texts = [instruction] * len(pairs) if isinstance(instruction, str) else instruction
     first, second = zip(*pairs, strict=True)
     return SegmentPairs(
         first=SegmentBatch.from_segments(first, texts, needs=needs),

@@ -50,6 +50,11 @@ PREFERENCE_SOURCES: Registry[type[PreferenceSource]] = Registry(
             "the environment's own reward, with mistakes on request: teacher.mistake, .noisy, "
             ".skip, .myopic, .equal",
         ),
+        Entry(
+            "cascade",
+            "vlfeedback.preferences.cascade:Cascade",
+            "one labeller after another, each asked about what those before it are unsure of",
+        ),
     ),
 )
 """Sources that compare pairs themselves, by name; reward sources are not repeated here."""
