@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,8 +15,6 @@ from vlfeedback.cli.settings import check_no_argument, parse_settings
 
 if TYPE_CHECKING:
     from vlfeedback.data.preferences import PreferenceDataset
-    from vlfeedback.data.sampling import SegmentPairList
-    from vlfeedback.types import PreferenceSource
 
 __all__ = ["label"]
 
