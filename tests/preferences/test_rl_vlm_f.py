@@ -213,10 +213,10 @@ def test_labels_say_who_was_asked_and_how() -> None:
 @pytest.mark.parametrize("variant", ["two-stage", "one-stage", "score"])
 def test_variants_are_made_by_name(variant: str) -> None:
     name = "rl-vlm-f" if variant == "two-stage" else f"rl-vlm-f.{variant}"
-    source = make_preference_source(name, model="judge", frame_stride=7)
+    source = make_preference_source(name, model="judge", frame_stride=9)
     assert isinstance(source, RLVLMF)
     assert source.config.variant == variant
-    assert source.needs.frame_stride == 7
+    assert source.needs.frame_stride == 9
     assert source.prompt == f"{name}/1"
 
 

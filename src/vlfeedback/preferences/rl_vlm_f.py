@@ -71,8 +71,8 @@ class RLVLMFConfig(VLMSettings):
 
     Attributes:
         variant: "two-stage", as published, "one-stage" or "score".
-        frame_stride: steps from one recorded picture to the next: 7 in most collections, where
-            segments are longer than a step.
+        frame_stride: steps from one recorded picture to the next: 7 in most collections. Of
+            longer segments the last that is read is compared, which 1 makes the very last.
         both_orders: ask about each pair in both orders, and answer where they agree; "score" has
             no order.
         tie_policy: what -1, and orders that differ, mean: "drop", unsure, as published; "half", a
@@ -83,7 +83,7 @@ class RLVLMFConfig(VLMSettings):
     variant_field: ClassVar[str] = "variant"
 
     variant: str = "two-stage"
-    frame_stride: int = 1
+    frame_stride: int = 7
     both_orders: bool = False
     tie_policy: str = "drop"
     max_tokens: int = 1000
@@ -98,7 +98,7 @@ class RLVLMF:
     """
 
     config_type = RLVLMFConfig
-    needs = SourceNeeds(frames=True, instruction=True)
+    needs = SourceNeeds(frames=True, instruction=True, frame_stride=7)
 
     def __init__(self, config: RLVLMFConfig | None = None, *, device: str = "cpu") -> None:
         self.config = config or RLVLMFConfig()
