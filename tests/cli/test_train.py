@@ -100,7 +100,10 @@ def test_pairs_are_learnt_from_with_the_data_they_are_of(run: Run) -> None:
     arguments = ("--learner", "cpl", "--data", "data.h5", *SMOKE, "--out", "policy")
     code, _, message = run(*arguments)
     assert code == 1
-    assert "or --labeller to make some. To look at them first: vlfeedback label --data data.h5 " in message
+    assert (
+        "or --labeller to make some. To look at them first: vlfeedback label --data data.h5 "
+        in message
+    )
     code, _, message = run(*arguments, "--labels", "labels.parquet")
     assert code == 0, message
     assert TrainedPolicy.load("policy").config["preferences"] is not None

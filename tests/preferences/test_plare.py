@@ -16,8 +16,7 @@ from vlfeedback.preferences.plare import PLARE, PLAREConfig
 from vlfeedback.testing import PreferenceSourceContract
 from vlfeedback.testing.chat_server import ChatServer, Reply
 from vlfeedback.testing.simulated_judge import SimulatedJudge
-from vlfeedback.types import Outcome, PreferenceLabels, SegmentPairs
-from vlfeedback.vlms.pairs import ForeseesQuestions
+from vlfeedback.types import ForeseesCost, Outcome, PreferenceLabels, SegmentPairs
 from vlfeedback.vlms.strips import draw_strip
 
 
@@ -120,7 +119,7 @@ def test_in_both_orders_the_strips_change_places() -> None:
 
 def test_the_questions_are_foreseen_without_asking() -> None:
     source = PLARE(PLAREConfig(model="judge", both_orders=True))
-    assert isinstance(source, ForeseesQuestions)
+    assert isinstance(source, ForeseesCost)
     foreseen = source.questions(pairs([0.2, 0.3], [0.7, 0.3], n_pictures=8))
     assert [question.prompt for question in foreseen] == ["plare/1"] * 2
 

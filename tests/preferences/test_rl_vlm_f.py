@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,14 @@ from vlfeedback.scoring.labelling import label_pairs
 from vlfeedback.testing import PreferenceSourceContract
 from vlfeedback.testing.chat_server import ChatServer, Reply
 from vlfeedback.testing.simulated_judge import SimulatedJudge
-from vlfeedback.types import LabelRecord, Outcome, PreferenceLabels, SegmentPairs
-from vlfeedback.vlms.pairs import ForeseesQuestions
+from vlfeedback.types import (
+    ExplainsLabels,
+    ForeseesCost,
+    LabelRecord,
+    Outcome,
+    PreferenceLabels,
+    SegmentPairs,
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +35,8 @@ def judge() -> Iterator[ChatServer]:
 
 
 def labeller(server: ChatServer, **settings: Any) -> RLVLMF:
-    return RLVLMF(RLVLMFConfig(model="judge", base_url=server.url, store="none", **settings))
+    settings = {"store": "none"} | settings
+    return RLVLMF(RLVLMFConfig(model="judge", base_url=server.url, **settings))
 
 
 def answered(
@@ -191,11 +199,39 @@ def test_the_questions_are_foreseen_without_asking(judge: ChatServer) -> None:
     before = len(judge.requests)
     for settings, n in (({}, 2), ({"both_orders": True}, 4), ({"variant": "one-stage"}, 2)):
         source = labeller(judge, **settings)
-        assert isinstance(source, ForeseesQuestions)
+        assert isinstance(source, ForeseesCost)
         foreseen = source.questions(pairs([0.2, 0.3], [0.7, 0.9]))
         assert len(foreseen) == n
         assert {question.prompt for question in foreseen} == {source.prompt}
     assert len(judge.requests) == before
+
+
+def test_both_stages_are_foreseen_and_what_is_kept_costs_nothing(
+    judge: ChatServer, tmp_path: Path
+) -> None:
+    asked = pairs([0.2, 0.3], [0.7, 0.9])
+    for variant, n in (("two-stage", 4), ("one-stage", 2), ("score", 8)):
+        source = labeller(judge, variant=variant, store=str(tmp_path / "answers.sqlite"))
+        before = source.foresee(asked)
+        assert before.questions == n and before.tokens > 0
+        assert before.cost_usd == 0.0  # a server of one's own
+        source.label(asked)
+        again = labeller(judge, variant=variant, store=str(tmp_path / "answers.sqlite"))
+        assert again.foresee(asked).questions == 0
+
+
+def test_a_label_is_explained_by_the_words_behind_it(judge: ChatServer, tmp_path: Path) -> None:
+    source = labeller(judge, store=str(tmp_path / "answers.sqlite"))
+    assert isinstance(source, ExplainsLabels)
+    asked = pairs([0.2, 0.5], [0.7, 0.5])  # the second pair looks the same, and is not asked about
+    source.label(asked)
+    n_asked = len(judge.requests)
+    (compared, labelled), nothing = source.explain(asked)
+    assert len(judge.requests) == n_asked
+    assert nothing == []
+    assert compared[0].startswith("Here are two images.\nImage 1:\nImage 2:\n1. What does")
+    assert "shows 0.2" in compared[1] and compared[1] in labelled[0]
+    assert "Is the goal achieved better" in labelled[0] and "1" in labelled[1]
 
 
 def test_labels_say_who_was_asked_and_how() -> None:

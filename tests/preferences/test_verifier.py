@@ -17,8 +17,7 @@ from vlfeedback.preferences.verifier import CRITERIA, Verifier, VerifierConfig
 from vlfeedback.testing import PreferenceSourceContract
 from vlfeedback.testing.chat_server import ChatServer, Reply
 from vlfeedback.testing.simulated_judge import SimulatedJudge
-from vlfeedback.types import Outcome
-from vlfeedback.vlms.pairs import ForeseesQuestions
+from vlfeedback.types import ForeseesCost, Outcome
 
 ONE = {"criteria": ("Is it closed?",), "reason": False}  # the fewest questions
 
@@ -249,7 +248,7 @@ def test_the_questions_are_foreseen_without_asking(
     settings: dict[str, Any], n: int, stages: set[str]
 ) -> None:
     source = Verifier(VerifierConfig(model="judge", **settings))
-    assert isinstance(source, ForeseesQuestions)
+    assert isinstance(source, ForeseesCost)
     foreseen = source.questions(pairs([0.2, 0.3], [0.7, 0.3], n_pictures=8))
     assert len(foreseen) == n
     assert {question.stage for question in foreseen} == stages

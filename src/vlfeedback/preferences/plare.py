@@ -21,7 +21,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from vlfeedback.errors import InvalidValueError
-from vlfeedback.types import PreferenceLabels, SegmentPairs, SourceNeeds
+from vlfeedback.types import CostForecast, PreferenceLabels, SegmentPairs, SourceNeeds
+from vlfeedback.vlms.explaining import explain, foresee
 from vlfeedback.vlms.pairs import PicturePair, ask_in_two_stages, label_shown, orders_of, show
 from vlfeedback.vlms.questions import EncodedPicture, Question, Turn
 from vlfeedback.vlms.replies import CHOICES
@@ -105,7 +106,7 @@ class PLARE:
         return PROMPT
 
     def questions(self, pairs: SegmentPairs) -> list[Question]:
-        """What is asked first about each pair; see `ForeseesQuestions`.
+        """What is asked first about each pair; see `foresee`.
 
         Raises:
             NeedsError: pictures or instructions are missing.
@@ -129,6 +130,16 @@ class PLARE:
             tie_policy=self._tie_policy,
         )
 
+    def foresee(self, pairs: SegmentPairs) -> CostForecast:
+        """What asking about these pairs will take; see `ForeseesCost`."""
+        orders = orders_of(self._show(pairs), both=self.config.both_orders)
+        following = [self._label(one.goal, answer="") for one in orders]
+        return foresee([self._first(one) for one in orders], following, self.config)
+
+    def explain(self, pairs: SegmentPairs) -> list[list[tuple[str, str]]]:
+        """All questions and raw answers behind each pair's label; see `ExplainsLabels`."""
+        return explain(type(self)(self.config).label, pairs)
+
     @cached_property
     def _vlm(self) -> VLM:
         return VLM(self.config)
@@ -137,14 +148,14 @@ class PLARE:
         return show(pairs, partial(strips_of, n=self.config.key_frames), source="plare")
 
     async def _compare(self, shown: PicturePair) -> Verdict:
-        def label(answer: str) -> Question:
-            questions = _QUESTIONS.format(goal=shown.goal)
-            words = _LABEL.format(questions=questions, answer=answer)
-            return replace(self._question("label", words), choices=CHOICES)
-
+        label = partial(self._label, shown.goal)
         return await ask_in_two_stages(
             self._vlm, self._first(shown), label, tie_policy=self._tie_policy
         )
+
+    def _label(self, goal: str, answer: str) -> Question:
+        words = _LABEL.format(questions=_QUESTIONS.format(goal=goal), answer=answer)
+        return replace(self._question("label", words), choices=CHOICES)
 
     def _first(self, shown: PicturePair) -> Question:
         lead = _LEAD.format(n=self.config.key_frames)

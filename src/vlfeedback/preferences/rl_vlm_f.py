@@ -18,13 +18,14 @@ Left out: cropping, and hiding the robot, which are matters of the environment's
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar
 
 from vlfeedback.errors import UnknownNameError
 from vlfeedback.preferences import rl_vlm_f_scores
 from vlfeedback.registry import suggest
-from vlfeedback.types import PreferenceLabels, SegmentPairs, SourceNeeds
+from vlfeedback.types import CostForecast, PreferenceLabels, SegmentPairs, SourceNeeds
+from vlfeedback.vlms.explaining import explain, foresee
 from vlfeedback.vlms.pairs import PicturePair, ask_in_two_stages, label_shown, orders_of, show
 from vlfeedback.vlms.questions import EncodedPicture, Question, Turn
 from vlfeedback.vlms.replies import CHOICES
@@ -124,7 +125,7 @@ class RLVLMF:
         return _PROMPTS[self.config.variant]
 
     def questions(self, pairs: SegmentPairs) -> list[Question]:
-        """What is asked first about each pair, or each picture; see `ForeseesQuestions`.
+        """What is asked first about each pair, or each picture; see `foresee`.
 
         Raises:
             NeedsError: pictures or instructions are missing.
@@ -153,6 +154,21 @@ class RLVLMF:
             tie_policy=self._tie_policy,
         )
 
+    def foresee(self, pairs: SegmentPairs) -> CostForecast:
+        """What asking about these pairs will take; see `ForeseesCost`."""
+        shown = show(pairs, last_pictures, source="rl-vlm-f")
+        following: list[Question] = []
+        if self.config.variant == "score":
+            following = self._scores.following(shown)
+        elif self.config.variant == "two-stage":
+            orders = orders_of(shown, both=self.config.both_orders)
+            following = [self._label(one.goal, answer="") for one in orders]
+        return foresee(self.questions(pairs), following, self.config)
+
+    def explain(self, pairs: SegmentPairs) -> list[list[tuple[str, str]]]:
+        """All questions and raw answers behind each pair's label; see `ExplainsLabels`."""
+        return explain(type(self)(self.config).label, pairs)
+
     @cached_property
     def _vlm(self) -> VLM:
         return VLM(self.config)
@@ -162,13 +178,12 @@ class RLVLMF:
         if self.config.variant == "one-stage":
             said = await self._vlm.answer(self._first(shown))
             return verdict_of_reply([said], tie_policy=tie_policy, line="last")
-
-        def label(answer: str) -> Question:
-            questions = _QUESTIONS.format(goal=shown.goal)
-            words = _LABEL.format(questions=questions, answer=answer)
-            return replace(self._question("label", words), choices=CHOICES)
-
+        label = partial(self._label, shown.goal)
         return await ask_in_two_stages(self._vlm, self._first(shown), label, tie_policy=tie_policy)
+
+    def _label(self, goal: str, answer: str) -> Question:
+        words = _LABEL.format(questions=_QUESTIONS.format(goal=goal), answer=answer)
+        return replace(self._question("label", words), choices=CHOICES)
 
     def _first(self, shown: PicturePair) -> Question:
         questions = _QUESTIONS.format(goal=shown.goal)

@@ -71,6 +71,10 @@ class PictureScores:
         """What is asked first of each picture that has no grade yet."""
         return [self._first(*picture) for picture in self._unknown(shown).values()]
 
+    def following(self, shown: Sequence[PicturePair | None]) -> list[Question]:
+        """What is asked once these are answered, with nothing in the answers' place."""
+        return [self._extract(goal, answer="") for _, goal in self._unknown(shown).values()]
+
     def label(self, vlm: VLM, shown: Sequence[PicturePair | None]) -> PreferenceLabels:
         """Grade the pictures, and prefer the better grade; equal ones tie.
 
@@ -108,9 +112,7 @@ class PictureScores:
         seen = await vlm.answer(self._first(picture, goal))
         if seen.outcome != Outcome.ANSWERED:
             return _Grade(seen.outcome, (seen,))
-        questions = _QUESTIONS.format(goal=goal)
-        words = _EXTRACT.format(questions=questions, answer=seen.text)
-        said = await vlm.answer(self._question("extract", words))
+        said = await vlm.answer(self._extract(goal, seen.text))
         if said.outcome != Outcome.ANSWERED:
             return _Grade(said.outcome, (seen, said))
         score = read_score(said.text)
@@ -119,6 +121,10 @@ class PictureScores:
         return _Grade(
             Outcome.UNSURE if score == -1 else Outcome.ANSWERED, (seen, said), max(score, 0.0)
         )
+
+    def _extract(self, goal: str, answer: str) -> Question:
+        words = _EXTRACT.format(questions=_QUESTIONS.format(goal=goal), answer=answer)
+        return self._question("extract", words)
 
     def _first(self, picture: EncodedPicture, goal: str) -> Question:
         return self._question("score", _LEAD, picture, _QUESTIONS.format(goal=goal))

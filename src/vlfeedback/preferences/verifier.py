@@ -33,8 +33,9 @@ from jaxtyping import Float64
 
 from vlfeedback.data.calibration import preference_probability
 from vlfeedback.errors import InvalidValueError
-from vlfeedback.types import Outcome, PreferenceLabels, SegmentPairs, SourceNeeds
+from vlfeedback.types import CostForecast, Outcome, PreferenceLabels, SegmentPairs, SourceNeeds
 from vlfeedback.vlms.answers import Answer
+from vlfeedback.vlms.explaining import explain, foresee
 from vlfeedback.vlms.pairs import PicturePair, label_shown, orders_of, show
 from vlfeedback.vlms.questions import Question, Turn
 from vlfeedback.vlms.replies import read_letter
@@ -159,7 +160,7 @@ class Verifier:
         return PROMPT
 
     def questions(self, pairs: SegmentPairs) -> list[Question]:
-        """What is asked first about each pair; see `ForeseesQuestions`.
+        """What is asked first about each pair; see `foresee`.
 
         Raises:
             NeedsError: pictures or instructions are missing.
@@ -199,6 +200,16 @@ class Verifier:
         return np.array(
             [nothing if pair is None else next(judged).scores.mean(axis=0) for pair in shown]
         ).reshape(-1, 2)
+
+    def foresee(self, pairs: SegmentPairs) -> CostForecast:
+        """What asking about these pairs will take; see `ForeseesCost`."""
+        first = self.questions(pairs)
+        following = [self._letter(one, "", clip) for one in first for clip in "AB"]
+        return foresee(first, following if self.config.reason else [], self.config)
+
+    def explain(self, pairs: SegmentPairs) -> list[list[tuple[str, str]]]:
+        """All questions and raw answers behind each pair's label; see `ExplainsLabels`."""
+        return explain(type(self)(self.config).label, pairs)
 
     @cached_property
     def _vlm(self) -> VLM:
@@ -252,12 +263,7 @@ class Verifier:
             nothing = _Score((), reasons.outcome)
             return replace(nothing, answers=(reasons,)), nothing
         of_a, of_b = await asyncio.gather(
-            *[
-                self._score(
-                    question.follow_up(reasons.text, self._ask(clip), **self._for_letter(clip))
-                )
-                for clip in "AB"
-            ]
+            *[self._score(self._letter(question, reasons.text, clip)) for clip in "AB"]
         )
         return replace(of_a, answers=(reasons, *of_a.answers)), of_b
 
@@ -333,6 +339,9 @@ class Verifier:
             )
             for clip in "AB"
         ]
+
+    def _letter(self, question: Question, reasons: str, clip: str) -> Question:
+        return question.follow_up(reasons, self._ask(clip), **self._for_letter(clip))
 
     def _ask(self, clip: str) -> str:
         return _SCORE.format(last=list(self._scale)[-1], clip=clip)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -19,21 +19,12 @@ from vlfeedback.vlms.vlm import VLM
 
 __all__ = [
     "Compare",
-    "ForeseesQuestions",
     "PicturePair",
     "ask_in_two_stages",
     "label_shown",
     "orders_of",
     "show",
 ]
-
-
-@runtime_checkable
-class ForeseesQuestions(Protocol):
-    """A labeller that can say what it would ask before it asks: what it costs is then foreseen."""
-
-    def questions(self, pairs: SegmentPairs) -> list[Question]:
-        """The questions that begin each pair; those that follow on an answer are not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
