@@ -121,6 +121,10 @@ BEFORE = {
         from PIL import Image
         Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save("drawer_closed.png")
     """,
+    "vlms.md": """
+        from vlfeedback.testing.chat_server import ChatServer, Reply
+        server = ChatServer(otherwise=lambda request: Reply("yes")).__enter__()
+    """,
 }
 LESS_WORK = {
     "n_steps=20_000": "n_steps=2",
@@ -130,6 +134,7 @@ LESS_WORK = {
     '"p-iql", trajectories=': '"p-iql", reward_training={"epochs": 1}, trajectories=',
     'camera="corner2")': 'camera="corner2", episodes=2, n_pairs=4, horizon=60)',
     'Collection.open(Path("mtvlp")))': 'Collection.open(Path("mtvlp")), n_pairs=4)',
+    'base_url="http://localhost:8000/v1", in_flight=32': "base_url=server.url",
     # Weights of others are not there; untrained ones of the smallest network are.
     'pretrained="openai"': 'architecture="ViT-S-32-alt", random_weights_seed=0',
     '"checkpoint": "vip.pt"': '"random_weights_seed": 0',

@@ -16,6 +16,7 @@ from results import ROOT, WEIGHTS
 from source_blocks import SOURCE_BLOCKS
 from speed_blocks import SPEED_BLOCKS
 from sweep_blocks import SWEEP_BLOCKS
+from vlm_blocks import VLM_BLOCKS
 from world_blocks import WORLD_BLOCKS
 
 PAGES = (
@@ -24,6 +25,7 @@ PAGES = (
     ROOT / "docs" / "offline.md",
     ROOT / "docs" / "sources.md",
     ROOT / "docs" / "standing_still.md",
+    ROOT / "docs" / "vlms.md",
     WEIGHTS / "vlp.mt45.md",
     WEIGHTS / "vlp.mt50.md",
 )
@@ -35,6 +37,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     **SOURCE_BLOCKS,
     **DIAGNOSIS_BLOCKS,
     **WORLD_BLOCKS,
+    **VLM_BLOCKS,
 }
 
 

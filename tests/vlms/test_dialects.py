@@ -1,9 +1,11 @@
 """How a server's dialect is told, and what is expected of it."""
 
+from typing import Any
+
 import pytest
 
 from vlfeedback.errors import UnknownNameError
-from vlfeedback.vlms.abilities import Abilities
+from vlfeedback.vlms.abilities import Abilities, Feature
 from vlfeedback.vlms.dialects import DIALECTS, dialect_at, dialect_named
 
 
@@ -45,7 +47,7 @@ def test_what_is_refused_is_replaced_by_the_next_best() -> None:
     openai, lmstudio = DIALECTS["openai"], DIALECTS["lmstudio"]
     can = Abilities.expected(openai)
     assert can.token_field == "max_completion_tokens"
-    steps = {
+    steps: dict[Feature, list[Any]] = {
         "token_field": ["max_tokens", ""],
         "response_format": ["json_object", "none"],
         "top_logprobs": [5, 0],
@@ -57,10 +59,10 @@ def test_what_is_refused_is_replaced_by_the_next_best() -> None:
         lesser: Abilities | None = can
         for value in values:
             assert lesser is not None
-            lesser = lesser.without(feature, openai)  # type: ignore[arg-type]
+            lesser = lesser.without(feature, openai)
             assert getattr(lesser, feature) == value
         assert lesser is not None
-        assert lesser.without(feature, openai) is None  # type: ignore[arg-type]
+        assert lesser.without(feature, openai) is None
     without_schema = Abilities.expected(lmstudio).without("response_format", lmstudio)
     assert without_schema is not None
     assert without_schema.response_format == "none"

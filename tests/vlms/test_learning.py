@@ -253,9 +253,9 @@ class TestMemory:
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
-        (tmp_path / "file").touch()
+        (tmp_path / "vlm_abilities.json").mkdir()
         with serving() as server:
-            self.ask(server, str(tmp_path / "file" / "answers.sqlite"))
+            self.ask(server, str(tmp_path / "answers.sqlite"))
         assert "What some-model can do is not kept" in caplog.text
 
     def test_a_password_in_the_address_is_in_no_file(self, tmp_path: Path) -> None:

@@ -186,6 +186,18 @@ def test_a_wait_of_an_hour_is_no_rate_limit() -> None:
     assert "wait for 3600 s" in problem.text
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The request queue size is exceeded.",
+        "Provisioned throughput is exceeded, and requests are not supported.",
+        "The image could not be read in time.",
+    ],
+)
+def test_a_server_in_trouble_says_nothing_about_pictures(message: str) -> None:
+    assert problem_of(503, {}, openai(message), EVERYTHING).remedy is Remedy.REPEAT
+
+
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 529])
 def test_a_server_that_fails_is_asked_again(status: int) -> None:
     problem = problem_of(status, {"retry-after": "2"}, "<html>Bad gateway</html>", EVERYTHING)
@@ -258,4 +270,4 @@ def test_errors_of_every_shape_are_read(
     body: str, message: str, codes: set[str], param: str
 ) -> None:
     error = ErrorBody.read(body)
-    assert (error.message, error.codes, error.param) == (message, codes, param)
+    assert (error.message, set(error.codes), error.param) == (message, codes, param)

@@ -228,8 +228,55 @@ def test_a_way_of_thinking_that_there_is_not_is_refused() -> None:
         VLM(given)
 
 
-def test_a_model_without_its_thoughts_gives_other_answers() -> None:
-    with ChatServer() as server:
-        usual, off = (VLM(settings(server, thinking=kind)) for kind in ("default", "off"))
-    assert usual.key(question()) == question().key(MODEL)
-    assert off.key(question()) != usual.key(question())
+def test_a_model_without_its_thoughts_is_another_to_the_store() -> None:
+    usual, off = VLMSettings(model=MODEL), VLMSettings(model=MODEL, thinking="off")
+    assert usual.asked_model == MODEL
+    assert off.asked_model == "some-model thinking=off"
+
+
+def test_closing_interrupts_what_is_still_asked() -> None:
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    def never(request: Any) -> Reply:
+        is_asked.set()
+        may_answer.wait(60)
+        return Reply("1")
+
+    ended: list[BaseException] = []
+
+    def ask(vlm: VLM) -> None:
+        try:
+            vlm.ask([question()])
+        except BaseException as error:
+            ended.append(error)
+
+    with ChatServer(otherwise=never) as server, VLM(settings(server)) as vlm:
+        thread = threading.Thread(target=ask, args=(vlm,))
+        thread.start()
+        assert is_asked.wait(60)
+        vlm.close()
+        thread.join(60)
+        may_answer.set()
+    assert [type(error).__name__ for error in ended] == ["CancelledError"]
+
+
+def test_an_error_that_ends_a_run_comes_of_nothing_else() -> None:
+    busy = Reply("busy", 429, {"retry-after": "60"})
+    with (
+        ChatServer([Reply("1"), busy], echo) as server,
+        VLM(settings(server)) as vlm,
+    ):
+        vlm.ask([question("first")])
+
+        async def fail() -> None:
+            while len(server.requests) < 2:
+                await asyncio.sleep(0.01)
+            raise KeyError("mine")
+
+        async def wait() -> None:
+            await vlm.answer(question("second"))
+
+        with pytest.raises(KeyError, match="mine") as raised:
+            vlm.run([wait(), fail(), wait()])
+    assert raised.value.__context__ is None
+    assert len(server.requests) == 2

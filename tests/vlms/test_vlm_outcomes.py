@@ -6,7 +6,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from tests.vlms.words import picture, question, settings
+from tests.vlms.words import MODEL, picture, question, settings
 
 from vlfeedback.errors import (
     AccessError,
@@ -18,6 +18,7 @@ from vlfeedback.errors import (
 from vlfeedback.testing.chat_server import ChatServer, Faults, Reply
 from vlfeedback.types import Outcome
 from vlfeedback.vlms.answers import Answer
+from vlfeedback.vlms.store import AnswerStore
 from vlfeedback.vlms.vlm import VLM
 
 KEY = "sk-never-to-be-shown"
@@ -142,14 +143,7 @@ def test_what_no_question_would_get_past_is_raised_at_once(
 
 
 def test_after_the_quota_is_gone_what_is_in_flight_still_ends_and_is_kept() -> None:
-    kept: dict[str, Answer] = {}
-
-    class Store:
-        def get(self, key: str) -> Answer | None:
-            return kept.get(key)
-
-        def put(self, key: str, question: Any, answer: Answer) -> None:
-            kept[key] = answer
+    store = AnswerStore(None, model=MODEL)
 
     def reply(request: Any) -> Reply:
         words = request["messages"][-1]["content"]
@@ -159,12 +153,13 @@ def test_after_the_quota_is_gone_what_is_in_flight_still_ends_and_is_kept() -> N
 
     with ChatServer(otherwise=reply) as server:
         with (
-            VLM(settings(server, in_flight=4), store=Store()) as vlm,
+            VLM(settings(server, in_flight=4), store=store) as vlm,
             pytest.raises(QuotaSpentError),
         ):
             vlm.ask([question(f"{number}") for number in range(100)])
-        assert len(kept) == server.answered.total() == len(server.requests) - 1
-        assert 8 < len(kept) < 20
+        n_kept = sum(total.answers for total in store.totals())
+        assert n_kept == server.answered.total() == len(server.requests) - 1
+        assert 8 < n_kept < 20
 
 
 def test_the_faults_of_a_quota_end_the_run() -> None:
@@ -242,14 +237,18 @@ def test_pictures_that_the_model_cannot_take_are_raised(reply: Reply, message: s
 def test_the_key_is_in_no_error_trace_or_log(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def repeat_the_key(request: Any) -> Reply:
+        return Reply(f"What is {KEY}?", {1: 429, 2: 400}.get(len(server.requests), 401))
+
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     caplog.set_level(logging.DEBUG)
-    answer, server = ask(Reply(f"{KEY} asks too much", 429), Reply(f"{KEY} is bad", 400))
-    assert server.keys == [KEY, KEY]
-    with pytest.raises(AccessError) as refused:
-        ask(Reply(f"Incorrect API key provided: {KEY}", 401))
-    assert "*** asks too much" in caplog.text
-    assert "*** is bad" in answer.problem
+    with ChatServer(otherwise=repeat_the_key) as server, VLM(settings(server)) as vlm:
+        (answer,) = vlm.ask([question()])
+        with pytest.raises(AccessError) as refused:
+            vlm.ask([question()])
+    assert server.keys == [KEY, KEY, KEY]
+    assert caplog.text.count("What is ***?") >= 2
+    assert "What is ***?" in answer.problem and "What is ***?" in str(refused.value)
     assert KEY not in answer.problem
     assert KEY not in str(refused.getrepr(style="long", chain=True, showlocals=True))
     assert refused.value.__cause__ is None and refused.value.__context__ is None

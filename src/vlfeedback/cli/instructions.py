@@ -100,7 +100,8 @@ def _write_missing(
     count = int(file.provenance["count"])
     refused: dict[str, str] = {}
     model = str(file.provenance["model"])
-    settings = VLMSettings(model=model, base_url=base_url, timeout_s=timeout_s)
+    # The file keeps what is good; what is not has to be able to turn out better another time.
+    settings = VLMSettings(model=model, base_url=base_url, timeout_s=timeout_s, store="none")
     with VLM(settings) as vlm, counting_progress() as progress:
         for task in progress.track(missing, description="asking"):
             picture = picture_task(get_task(task)) if file.provenance["pictures"] else None

@@ -89,7 +89,8 @@ class ChatServer:
         self._in_flight = 0
         self._lock = threading.Lock()
         self._http = ChatHTTP(self)
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+        serve = self._http.serve_forever
+        self._thread = threading.Thread(target=serve, args=(0.01,), daemon=True)
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
 
     @property

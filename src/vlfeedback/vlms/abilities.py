@@ -90,8 +90,8 @@ class Abilities:
 
         >>> from vlfeedback.vlms.dialects import DIALECTS
         >>> known = {"dialect": "vllm", "top_logprobs": 5, "pictures": "maybe"}
-        >>> Abilities.from_json(known, DIALECTS["vllm"]).known
-        frozenset({'top_logprobs'})
+        >>> sorted(Abilities.from_json(known, DIALECTS["vllm"]).known)
+        ['temperature', 'top_logprobs']
         """
         expected = cls.expected(dialect)
         if not isinstance(value, dict) or value.get("dialect") != dialect.name:

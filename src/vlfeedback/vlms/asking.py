@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from vlfeedback.types import Outcome
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.bookkeeping import AnswerStore
 from vlfeedback.vlms.enquiry import Enquiry
 from vlfeedback.vlms.line import Line
 from vlfeedback.vlms.questions import Question
+from vlfeedback.vlms.store import AnswerStore
 
 __all__ = ["Asking"]
 
@@ -51,8 +50,8 @@ class Asking:
         self._in_flight[key] = mine
         try:
             answer = await Enquiry(self._line, question, key).answer()
-            if store is not None and answer.outcome is not Outcome.FAILED:
-                store.put(key, question, answer)
+            if store is not None:  # which waits for the disk: others are asked meanwhile
+                await asyncio.to_thread(store.put, key, question, answer)
             mine.set_result(answer)
         finally:
             del self._in_flight[key]

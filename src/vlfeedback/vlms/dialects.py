@@ -14,14 +14,12 @@ from urllib.parse import urlsplit
 
 from vlfeedback.errors import UnknownNameError
 from vlfeedback.registry import suggest
+from vlfeedback.vlms.servers import OPENAI_URL
 
-__all__ = ["DIALECTS", "OPENAI_URL", "Dialect", "ResponseFormat", "dialect_at", "dialect_named"]
+__all__ = ["DIALECTS", "Dialect", "ResponseFormat", "dialect_at", "dialect_named"]
 
 ResponseFormat = Literal["json_schema", "json_object", "none"]
 """How an answer is held to a form: to a schema, to JSON of any kind, or by words alone."""
-
-OPENAI_URL = "https://api.openai.com/v1"
-"""Where questions go that name no other server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ def dialect_at(base_url: str, owner: str = "") -> Dialect | None:
     """The dialect of a server, by its address or by what it says of itself; None if neither tells.
 
     Args:
-        base_url: root of its API.
+        base_url: root of its API; "" is OpenAI's.
         owner: ``owned_by`` in its list of models, if it was asked.
 
     >>> dialect_at("http://localhost:11434/v1").name
@@ -124,7 +122,7 @@ def dialect_at(base_url: str, owner: str = "") -> Dialect | None:
     >>> dialect_at("http://localhost:8000/v1", owner="vllm").name
     'vllm'
     """
-    parts = urlsplit(base_url)
+    parts = urlsplit(base_url or OPENAI_URL)
     host = parts.hostname or ""
     for dialect in DIALECTS.values():
         if any(host == known or host.endswith(f".{known}") for known in dialect.hosts):

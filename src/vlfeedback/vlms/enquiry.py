@@ -11,8 +11,8 @@ from vlfeedback.vlms.abilities import Abilities, Feature
 from vlfeedback.vlms.answers import Answer
 from vlfeedback.vlms.chat_completions import answer_of
 from vlfeedback.vlms.chat_requests import features_of, request_of
+from vlfeedback.vlms.estimate import tokens_of
 from vlfeedback.vlms.line import Line
-from vlfeedback.vlms.pace import estimated_tokens
 from vlfeedback.vlms.problems import Problem, Remedy
 from vlfeedback.vlms.questions import Question
 from vlfeedback.vlms.runs import Run
@@ -39,14 +39,15 @@ class Enquiry:
         self._question = question
         self._key = key
         self._run = Run.current()
-        self._tokens = estimated_tokens(question)
+        self._tokens = tokens_of(question, line.settings.model)
         self._sent_s: float | None = None  # on the loop's clock, when it was sent first
 
     async def answer(self) -> Answer:
         """The answer, whatever its outcome.
 
         Raises:
-            VLFeedbackError: no question will be answered, or the run has ended.
+            VLFeedbackError: no question will be answered.
+            RunEndedError: the run has ended.
         """
         failures = sent_away = 0
         tries = self._line.settings.tries
@@ -67,7 +68,8 @@ class Enquiry:
             if failures >= tries or sent_away >= tries * _PATIENCE:
                 n_tries = failures + sent_away
                 return self._failed(result, f"{result.text} Given up after {n_tries} tries.")
-            _log.info("%s", result.text)
+            is_new = result.error is not None and failures == 1
+            _log.log(logging.WARNING if is_new else logging.INFO, "%s Trying again.", result.text)
             await self._wait(result, failures)
 
     async def _wait(self, problem: Problem, failures: int) -> None:
@@ -130,17 +132,18 @@ class Enquiry:
             pace.leave()
 
     async def _pay(self, used: Abilities) -> Answer | Problem:
-        """Send the request at the budget's expense, if there is one."""
-        budget = self._line.budget
-        if budget is None:
-            return await self._exchange(used)
-        budget.reserve(self._tokens, self._question.max_tokens)
-        paid = Answer("", Outcome.FAILED)
+        """Send the request at the budget's expense."""
+        budget, question = self._line.budget, self._question
+        budget.reserve(self._tokens, question.max_tokens, pictures=question.n_pictures)
+        result: Answer | Problem = Problem(Remedy.GIVE_UP, "Interrupted.")
         try:
             result = await self._exchange(used)
-            paid = result if isinstance(result, Answer) else paid
         finally:
-            paid = budget.spend(paid)
+            paid = budget.spend(
+                result
+                if isinstance(result, Answer)
+                else Answer("", Outcome.FAILED, problem=result.text)
+            )
         return paid if isinstance(result, Answer) else result
 
     async def _exchange(self, used: Abilities) -> Answer | Problem:

@@ -33,7 +33,7 @@ class ErrorBody:
         """Read the body of an answer with a status of 400 or above, JSON or not.
 
         >>> ErrorBody.read('{"error": "Model does not support images."}').message
-        'Model does not support images.'
+        'Model does not support images'
         >>> ErrorBody.read('[{"error": {"status": "RESOURCE_EXHAUSTED"}}]').codes
         frozenset({'resource_exhausted'})
         """

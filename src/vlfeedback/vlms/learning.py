@@ -10,7 +10,7 @@ from vlfeedback.types import Outcome
 from vlfeedback.vlms.abilities import Abilities, Feature
 from vlfeedback.vlms.abilities_file import AbilitiesFile
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.dialects import DIALECTS, OPENAI_URL, Dialect, dialect_at, dialect_named
+from vlfeedback.vlms.dialects import DIALECTS, Dialect, dialect_at, dialect_named
 from vlfeedback.vlms.server import Server
 from vlfeedback.vlms.settings import VLMSettings
 
@@ -19,11 +19,11 @@ __all__ = ["Learned"]
 _log = logging.getLogger(__name__)
 
 _DOWNGRADES: Mapping[Feature, str] = {
-    "token_field": "%s does not take the limit of tokens by that name; it is sent as %r.",
-    "response_format": "%s does not hold answers to that form; they are asked for as %r.",
-    "top_logprobs": "%s does not give that many log-probabilities; it is asked for %r.",
-    "temperature": "%s takes no temperature (%r); its answers to one question may differ.",
-    "no_thinking": "%s does not let its thinking be switched off (%r).",
+    "token_field": "{who} knows the limit of tokens by another name, {value!r} or none.",
+    "response_format": "{who} does not hold answers to a form in the best way; now in {value!r}.",
+    "top_logprobs": "{who} does not give so many log-probabilities; it is asked for {value}.",
+    "temperature": "{who} takes no temperature: its answers to one question may differ.",
+    "no_thinking": "{who} does not let its thinking be switched off.",
 }
 
 
@@ -40,7 +40,7 @@ class Learned:
         self._file = AbilitiesFile.beside(settings.store)
         remembered = self._file.read(server.address, server.model)
         if settings.dialect == "auto":
-            self.dialect = dialect_at(settings.base_url or OPENAI_URL)
+            self.dialect = dialect_at(settings.base_url)
             if self.dialect is None and remembered is not None:
                 self.dialect = dialect_named(remembered.dialect)
         else:
@@ -137,7 +137,7 @@ class Learned:
         self.abilities = remembered if fits and remembered else Abilities.expected(dialect)
         self._tried |= self.abilities.known
         if self._thinking_off and not dialect.no_thinking:
-            self._say("How %s switches thinking off is not known (%r).", dialect.name)
+            self._say("How {who} switches thinking off is not known.")
 
     def _note(self, feature: Feature, value: object) -> None:
         self.abilities = self.abilities.having(feature, value)
@@ -152,15 +152,15 @@ class Learned:
 
     def _say_no_logprobs(self) -> None:
         self._say(
-            "%s gives no log-probabilities (%r): what wants them asks several times, and counts.",
-            self.dialect_or_plain.name,
+            "{who} gives no log-probabilities: what wants them asks several times, and counts."
         )
 
-    def _say(self, words: str, value: object) -> None:
+    def _say(self, words: str, value: object = None) -> None:
         """Say something aloud, once."""
         if words not in self._said:
             self._said.add(words)
-            _log.warning(words, f"{self._server.model!r} at {self._server.address}", value)
+            who = f"{self._server.model!r} at {self._server.address}"
+            _log.warning("%s", words.format(who=who, value=value))
 
 
 def _same(feature: Feature, one: Abilities, other: Abilities) -> bool:

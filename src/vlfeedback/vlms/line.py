@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from vlfeedback.errors import ServerError
-from vlfeedback.vlms.bookkeeping import Budget
+from vlfeedback.vlms.budget import Budget
 from vlfeedback.vlms.learning import Learned
 from vlfeedback.vlms.pace import Pace
 from vlfeedback.vlms.problems import Problem
@@ -24,14 +24,14 @@ class Line:
         settings: of the model.
         server: whom questions go to.
         learned: what it can do.
-        budget: who pays; None where nobody counts.
+        budget: of what may be spent.
         pace: how many are asked at a time.
         first_of_its_kind: held by a question that uses what no question has used before, so that
             one is refused and not many.
     """
 
     def __init__(
-        self, settings: VLMSettings, server: Server, learned: Learned, budget: Budget | None
+        self, settings: VLMSettings, server: Server, learned: Learned, budget: Budget
     ) -> None:
         self.settings = settings
         self.server = server

@@ -41,19 +41,26 @@ class LoopThread:
 
         A caller that is interrupted interrupts the work, and waits for its end.
         """
-        ended = threading.Event()
+        is_interrupted, ended = threading.Event(), threading.Event()
+        tasks: list[asyncio.Task[Any]] = []
 
         async def until_the_end() -> T:
+            tasks.extend(filter(None, [asyncio.current_task()]))
             try:
+                if is_interrupted.is_set():
+                    work.close()
+                    raise asyncio.CancelledError
                 return await work
             finally:
                 ended.set()
 
-        future = asyncio.run_coroutine_threadsafe(until_the_end(), self._started())
+        loop = self._started()
         try:
-            return future.result()
+            return asyncio.run_coroutine_threadsafe(until_the_end(), loop).result()
         except BaseException:
-            if future.cancel():
+            if not ended.is_set():
+                is_interrupted.set()
+                loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
                 ended.wait(_LONGEST_END_S)
             raise
 
@@ -62,7 +69,7 @@ class LoopThread:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._started()))
 
     def close(self, last: Coroutine[Any, Any, None] | None = None) -> None:
-        """End the thread.
+        """End the thread; work that it still does is interrupted.
 
         Args:
             last: what is done before, such as closing connections.
@@ -76,6 +83,10 @@ class LoopThread:
             return
 
         async def end() -> None:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
             try:
                 if last is not None:
                     await last
@@ -102,7 +113,7 @@ def _run_forever(loop: asyncio.AbstractEventLoop) -> None:
     try:
         loop.run_forever()
     finally:
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError):  # as the program ends, no thread can be begun
             loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())
+            loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()

@@ -7,25 +7,10 @@ from typing import Any
 
 from vlfeedback.optional import require
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.questions import EncodedPicture, Question
 from vlfeedback.vlms.runs import Run
 from vlfeedback.vlms.settings import VLMSettings
 
-__all__ = ["Pace", "estimated_tokens"]
-
-_LETTERS = 4  # of a token of English, about: OpenAI's rule of thumb
-_PATCH = 28 * 28  # pixels of a token of a picture: Qwen2.5-VL's; others differ, see `Pace.settle`
-
-
-def estimated_tokens(question: Question) -> int:
-    """Tokens that a question has, about; each server counts in its own way."""
-    tokens = 0
-    for part in (part for turn in question.turns for part in turn.parts):
-        if isinstance(part, EncodedPicture):
-            tokens += part.width * part.height // _PATCH + 1
-        else:
-            tokens += len(part) // _LETTERS + 1
-    return tokens
+__all__ = ["Pace"]
 
 
 class Pace:

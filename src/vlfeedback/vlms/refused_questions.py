@@ -26,16 +26,17 @@ _NAMES: Mapping[Feature, str] = {
     "temperature": r"temperature",
     "no_thinking": r"chat_template_kwargs|enable_thinking|reasoning_effort|thinking",
 }
-_PICTURE = r"image|picture|vision|multi-?modal|mmproj"
+_PICTURE = r"image|picture|\bvision\b|multi-?modal|mmproj"
 _TOO_MANY_PICTURES = re.compile(rf"(at most \d+|too many).{{0,20}}({_PICTURE})", re.IGNORECASE)
 _TOO_LARGE = re.compile(
-    rf"({_PICTURE}|payload|request|body).*(too (large|big)|exceed|larger|pixels|dimension)",
+    rf"({_PICTURE}).*(too (large|big)|exceed|larger|pixels|dimension)"
+    r"|(payload|request|body)( \w+)? (is )?too large",
     re.IGNORECASE,
 )
 _BLIND = re.compile(
-    rf"({_PICTURE}).*\b(not?|only|un)\b.{{0,20}}support|not? support.*({_PICTURE})"
+    rf"({_PICTURE}).*\b(not?|only)\b.{{0,20}}support|\bnot? support.*({_PICTURE})"
     rf"|unsupported.*({_PICTURE})|not a multi-?modal"
-    rf"|({_PICTURE}).*(not configured|cannot|disabled)",
+    rf"|({_PICTURE}).*(not configured|disabled)",
     re.IGNORECASE,
 )
 
@@ -44,14 +45,14 @@ def refused_pictures(status: int, said: ErrorBody, answer: str, asked: Asked) ->
     """What is wrong with pictures, which the next question has too."""
     if _TOO_LONG.search(said.message) or _of_param(said, asked):
         return None
-    if _TOO_MANY_PICTURES.search(said.message):
+    if status < 500 and _TOO_MANY_PICTURES.search(said.message):
         return stop(
             InvalidValueError(
                 f"{answer} Show {asked.model!r} fewer pictures, or let the server take more "
                 "(vLLM: --limit-mm-per-prompt)."
             )
         )
-    if status == 413 or _TOO_LARGE.search(said.message):
+    if status == 413 or (status < 500 and _TOO_LARGE.search(said.message)):
         return stop(
             InvalidValueError(f"{answer} The pictures are too large for it; make them smaller.")
         )

@@ -8,9 +8,13 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-__all__ = ["Run"]
+__all__ = ["Run", "RunEndedError"]
 
 T = TypeVar("T")
+
+
+class RunEndedError(Exception):
+    """Another coroutine of the same run has raised; `VLM.run` raises what it did."""
 
 
 class Run:
@@ -21,7 +25,7 @@ class Run:
     """
 
     def __init__(self) -> None:
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
         self._waiting: set[asyncio.Timeout] = set()
 
     @classmethod
@@ -36,11 +40,15 @@ class Run:
         return await work
 
     def check(self) -> None:
-        """Raise what ended the run."""
-        if self.error is not None:
-            raise self.error
+        """Refuse to go on with a run that has ended.
 
-    def stop(self, error: BaseException) -> None:
+        Raises:
+            RunEndedError: it has.
+        """
+        if self.error is not None:
+            raise RunEndedError
+
+    def stop(self, error: Exception) -> None:
         """End the run early; whoever waits for a turn waits no longer."""
         if self.error is None:
             self.error = error
@@ -52,7 +60,7 @@ class Run:
         """Around whatever a question waits for before it is sent: it ends with the run.
 
         Raises:
-            BaseException: what ended the run.
+            RunEndedError: the run has ended.
         """
         self.check()
         try:
@@ -63,14 +71,15 @@ class Run:
                 finally:
                     self._waiting.discard(patience)
         except TimeoutError:
-            self.check()
-            raise
+            if self.error is None:
+                raise
+            raise RunEndedError from None
 
     async def do(self, work: Sequence[Coroutine[Any, Any, T]], at_a_time: int) -> list[T]:
         """Do all of the work, so many coroutines at a time, in their order.
 
         Raises:
-            BaseException: what the first coroutine raised that did; those that were not begun are
+            Exception: what the first coroutine raised that did; those that were not begun are
                 closed.
         """
         _CURRENT.set(self)
@@ -83,7 +92,8 @@ class Run:
         finally:
             for _, left in numbered:
                 left.close()
-        self.check()
+        if self.error is not None:
+            raise self.error
         return [results[number] for number in range(len(work))]
 
     async def _do_some(
@@ -95,6 +105,8 @@ class Run:
                 return
             try:
                 results[number] = await coroutine
+            except RunEndedError:
+                return
             except Exception as error:
                 self.stop(error)
 

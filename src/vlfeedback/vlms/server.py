@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from vlfeedback.errors import NeedsError
 from vlfeedback.optional import require
 from vlfeedback.vlms.abilities import Feature
 from vlfeedback.vlms.api_key import APIKey
-from vlfeedback.vlms.dialects import OPENAI_URL, dialect_at, dialect_named
+from vlfeedback.vlms.dialects import dialect_at, dialect_named
 from vlfeedback.vlms.problems import Asked, Problem
 from vlfeedback.vlms.server_errors import no_completion, no_connection, problem_of
+from vlfeedback.vlms.servers import OPENAI_URL, address_of
 from vlfeedback.vlms.settings import VLMSettings
 
 __all__ = ["Server"]
 
+_CONNECT_S = 10.0  # longest time to connect in; our choice
 _NOT_REACHED = ("ConnectError", "ConnectTimeout", "UnsupportedProtocol")  # of httpx and httpx2
 
 
@@ -42,8 +44,10 @@ class Server:
         self._timeout_s = settings.timeout_s
         self._url = settings.base_url or OPENAI_URL
         self._client: Any = None
+        self._of_other_processes: list[Any] = []
         self.model = settings.model
-        self.address = _checked_address(self._url)
+        _check_address(self._url)
+        self.address = address_of(self._url)
         named = None if settings.dialect == "auto" else dialect_named(settings.dialect)
         here = dialect_at(self._url)
         own = named or here
@@ -61,8 +65,11 @@ class Server:
 
     def open(self) -> None:
         """Make what keeps the connections; they belong to the event loop that runs."""
+        if self._client is not None:  # of the process that this one was forked from: it closes it
+            self._of_other_processes.append(self._client)
+        timeout = self._openai.Timeout(self._timeout_s, connect=min(self._timeout_s, _CONNECT_S))
         self._client = self._openai.AsyncOpenAI(
-            api_key=self._key.reveal(), base_url=self._url, timeout=self._timeout_s, max_retries=0
+            api_key=self._key.reveal(), base_url=self._url, timeout=timeout, max_retries=0
         )
 
     async def close(self) -> None:
@@ -95,7 +102,8 @@ class Server:
             return problem_of(error.status_code, headers, error.response.text, asked)
         except self._openai.APITimeoutError as error:
             reached = type(error.__cause__).__name__ not in _NOT_REACHED
-            return no_connection(f"no answer in {self._timeout_s:g} s", asked, reached=reached)
+            seconds = self._timeout_s if reached else min(self._timeout_s, _CONNECT_S)
+            return no_connection(f"no answer in {seconds:g} s", asked, reached=reached)
         except self._openai.APIConnectionError as error:
             cause = error.__cause__ or error
             reached = type(cause).__name__ not in _NOT_REACHED
@@ -123,20 +131,18 @@ class Server:
 _OWN_ARGUMENTS = ("model", "messages")
 
 
-def _checked_address(url: str) -> str:
-    """The address without a password.
+def _check_address(url: str) -> None:
+    """Refuse what is no address.
 
     Raises:
         NeedsError: it is none.
     """
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        is_address = bool(parts.hostname) and parts.scheme in ("http", "https") and parts.port != 0
     except ValueError:
-        host, port = None, None
-    if not host or parts.scheme not in ("http", "https"):
+        is_address = False
+    if not is_address:
         raise NeedsError(
             f"base_url is {url!r}; expected the root of an API, such as http://localhost:8000/v1"
         )
-    host = f"[{host}]" if ":" in host else host
-    return urlunsplit((parts.scheme, f"{host}:{port}" if port else host, parts.path, "", ""))

@@ -12,7 +12,7 @@ from vlfeedback.errors import NeedsError
 from vlfeedback.vlms.abilities import Abilities
 from vlfeedback.vlms.answers import Answer
 from vlfeedback.vlms.asking import Asking
-from vlfeedback.vlms.bookkeeping import AnswerStore, Budget
+from vlfeedback.vlms.budget import Budget
 from vlfeedback.vlms.learning import Learned
 from vlfeedback.vlms.line import Line
 from vlfeedback.vlms.loop_thread import LoopThread
@@ -20,6 +20,7 @@ from vlfeedback.vlms.questions import Question, Turn
 from vlfeedback.vlms.runs import Run
 from vlfeedback.vlms.server import Server
 from vlfeedback.vlms.settings import VLMSettings
+from vlfeedback.vlms.store import AnswerStore, open_store
 
 __all__ = ["VLM"]
 
@@ -43,8 +44,8 @@ class VLM:
 
     Args:
         settings: which model is asked, and how.
-        store: where answers are kept; None keeps none.
-        budget: who pays; None where nobody counts.
+        store: where answers are kept; None is what the settings name.
+        budget: of what may be spent; None is what the settings allow.
 
     Raises:
         MissingExtraError: the extra ``vlm`` is not installed.
@@ -52,6 +53,8 @@ class VLM:
             there is none in the environment.
         UnknownNameError: there is no such dialect.
         InvalidValueError: a setting is out of its range.
+        FileFormatError: the store, or the file of prices, is damaged.
+        OSError: one of them cannot be opened.
 
     >>> # with VLM(VLMSettings(model="gpt-5-mini")) as vlm:
     >>> #     answers = vlm.ask([question, ...])
@@ -66,8 +69,9 @@ class VLM:
     ) -> None:
         settings.check()
         self.settings = settings
-        self._store, self._budget = store, budget
         self._server = Server(settings)
+        self._store = open_store(settings) if store is None else store
+        self._budget = Budget.of(settings, self._store) if budget is None else budget
         self._learned = Learned(settings, self._server)
         self._thread = LoopThread()
         self._asking: tuple[asyncio.AbstractEventLoop, Asking] | None = None
@@ -77,11 +81,6 @@ class VLM:
     def abilities(self) -> Abilities:
         """What the model can do, as far as it is known yet."""
         return self._learned.abilities
-
-    def key(self, question: Question) -> str:
-        """What a question to this model is known by in the store."""
-        model, thinking = self.settings.model, self.settings.thinking
-        return question.key(model if thinking == "default" else f"{model} thinking={thinking}")
 
     async def answer(self, question: Question) -> Answer:
         """Ask one question; for the coroutines that `run` is given.
@@ -93,13 +92,14 @@ class VLM:
             AccessError: the server does not accept the API key, or wants one.
             UnknownNameError: it knows no such model, or address.
             QuotaSpentError: it answers nothing more today, or for this account.
+            BudgetSpentError: the question might cost more than may be spent.
             ServerError: it cannot be reached, is something else, or answered none of the first
                 16 questions.
             InvalidValueError: the model does not see pictures, or they are too many or too large.
         """
         if not self._thread.is_current:  # but in the event loop of another model or program
             return await self._thread.run_elsewhere(Run.alone(self.answer(question)))
-        return await self._opened().answer(question, self.key(question))
+        return await self._opened().answer(question, question.key(self.settings.asked_model))
 
     async def gives_logprobs(self) -> bool:
         """Whether the model gives log-probabilities; asks it a word if nobody knows yet.
@@ -112,7 +112,8 @@ class VLM:
         if not self._thread.is_current:
             return await self._thread.run_elsewhere(Run.alone(self.gives_logprobs()))
         if self._learned.gives_logprobs is None:
-            await self._opened().answer(_PROBE, self.key(_PROBE), keep=False)
+            key = _PROBE.key(self.settings.asked_model)
+            await self._opened().answer(_PROBE, key, keep=False)
         return bool(self._learned.gives_logprobs)
 
     def run(self, work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
