@@ -167,6 +167,10 @@ BEFORE = {
         values = [(0.2, 0.7), (0.9, 0.3)]
         pairs = [tuple(episode(value).segment(0, 15) for value in pair) for pair in values]
     """,
+    "vlms.md": """
+        from vlfeedback.testing.chat_server import ChatServer, Reply
+        server = ChatServer(otherwise=lambda request: Reply("yes")).__enter__()
+    """,
 }
 LESS_WORK = {
     "sample_segment_pairs(trajectories, 400,": "sample_segment_pairs(trajectories, 4,",
@@ -179,6 +183,7 @@ LESS_WORK = {
     'Collection.open(Path("mtvlp")))': 'Collection.open(Path("mtvlp")), n_pairs=4)',
     # A model of the reader's is one of the test's.
     'base_url="http://my-server:8000/v1"': 'base_url=server.url, store="none"',
+    'base_url="http://localhost:8000/v1", in_flight=32': "base_url=server.url",
     # Weights of others are not there; untrained ones of the smallest network are.
     'pretrained="openai"': 'architecture="ViT-S-32-alt", random_weights_seed=0',
     '"checkpoint": "vip.pt"': '"random_weights_seed": 0',

@@ -19,6 +19,7 @@ from results import ROOT, WEIGHTS
 from source_blocks import SOURCE_BLOCKS
 from speed_blocks import SPEED_BLOCKS
 from sweep_blocks import SWEEP_BLOCKS
+from vlm_blocks import VLM_BLOCKS
 from world_blocks import WORLD_BLOCKS
 
 PAGES = (
@@ -30,6 +31,7 @@ PAGES = (
     ROOT / "docs" / "sources.md",
     ROOT / "docs" / "standing_still.md",
     ROOT / "docs" / "vlm_labellers.md",
+    ROOT / "docs" / "vlms.md",
     WEIGHTS / "vlp.mt45.md",
     WEIGHTS / "vlp.mt50.md",
 )
@@ -44,6 +46,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     **EXAM_BLOCKS,
     **JUDGE_BLOCKS,
     **WORLD_BLOCKS,
+    **VLM_BLOCKS,
 }
 
 

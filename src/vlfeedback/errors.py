@@ -5,6 +5,7 @@ that ``except ValueError`` and the like catch what they always do.
 """
 
 __all__ = [
+    "AccessError",
     "BrokenPluginError",
     "BudgetSpentError",
     "BusyError",
@@ -16,7 +17,9 @@ __all__ = [
     "InvalidValueError",
     "MissingExtraError",
     "NeedsError",
+    "QuotaSpentError",
     "RenderError",
+    "ServerError",
     "ShapeError",
     "SourceAnswerError",
     "UnfamiliarPicturesWarning",
@@ -114,6 +117,18 @@ class WriteError(VLFeedbackError, OSError):
 
 class BusyError(VLFeedbackError, BlockingIOError):
     """Another process is at work on the same file or folder."""
+
+
+class ServerError(VLFeedbackError, ConnectionError):
+    """A server cannot be reached, refuses what it is asked, or answers with something else."""
+
+
+class QuotaSpentError(ServerError):
+    """A server answers nothing more today, or for this account: waiting a while does not help."""
+
+
+class AccessError(VLFeedbackError, PermissionError):
+    """A server wants an API key, or does not accept the one that it was sent."""
 
 
 def reason_of(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from vlfeedback import make_preference_source
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.preferences.verifier import CRITERIA, Verifier, VerifierConfig
 from vlfeedback.testing import PreferenceSourceContract
-from vlfeedback.testing.chat_server import ChatServer, Reply
+from vlfeedback.testing.chat_server import ChatDialect, ChatServer, Reply
 from vlfeedback.testing.simulated_judge import SimulatedJudge
 from vlfeedback.types import ForeseesCost, Outcome
 
@@ -195,9 +195,11 @@ def test_what_is_not_answered_by_one_criterion_is_left_out() -> None:
 def test_without_log_probabilities_letters_are_drawn_and_that_is_said_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    judge = SimulatedJudge(gives_logprobs=False, spread=0.05)
+    judge = SimulatedJudge(spread=0.05)
+    silent = ChatDialect("silent", logprobs="left out")
     given = pairs([0.2, 0.6], [0.7, 0.1], n_pictures=8)
-    with ChatServer(otherwise=judge) as server, caplog.at_level(logging.WARNING):
+    server = ChatServer(otherwise=judge, dialect=silent)
+    with server, caplog.at_level(logging.WARNING):
         source = labeller(server, **ONE, samples=4, both_orders=False, in_flight=1)
         found = source.scores(given)
         drawn = [request for request in server.requests if request["temperature"] == 1.0]

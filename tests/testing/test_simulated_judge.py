@@ -28,7 +28,7 @@ def shown(*values: float, ask: str = "Which?", size: int = 8, **more: Any) -> di
 
 
 def said(judge: SimulatedJudge, request: dict[str, Any]) -> str:
-    return str(judge(request).to_json()["choices"][0]["message"]["content"])
+    return judge(request).text
 
 
 CHOOSE = "0, 1 or -1?"
@@ -83,19 +83,12 @@ def test_letters_have_log_probabilities_around_what_it_sees() -> None:
     judge = SimulatedJudge(spread=0.1)
     for clip, value, letter in (("A", 0.3, "H"), ("B", 0.9, "B")):
         request = shown(0.3, 0.9, ask=SCORE.format(clip), logprobs=True, top_logprobs=20)
-        choice = judge(request).to_json()["choices"][0]
-        assert choice["message"]["content"] == letter
-        (token,) = choice["logprobs"]["content"]
-        chances = {top["token"]: math.exp(top["logprob"]) for top in token["top_logprobs"]}
+        reply = judge(request)
+        assert reply.text == letter
+        chances = {name: math.exp(logprob) for name, logprob in reply.logprobs[0].items()}
         assert sum(chances.values()) == pytest.approx(1.0)
         mean = sum(p * (1 - (ord(name) - ord("A")) / 10) for name, p in chances.items())
         assert mean == pytest.approx(value, abs=0.02)  # a little less at the end of the scale
-
-
-def test_some_servers_give_no_log_probabilities() -> None:
-    judge = SimulatedJudge(gives_logprobs=False)
-    request = shown(0.3, 0.9, ask=SCORE.format("A"), logprobs=True, top_logprobs=20)
-    assert "logprobs" not in judge(request).to_json()["choices"][0]
 
 
 def test_at_temperature_zero_it_repeats_itself_and_above_it_draws() -> None:
@@ -124,18 +117,9 @@ def test_it_errs_as_often_as_it_says() -> None:
     assert chances.mean() < 0.45  # the bias is for the first
 
 
-def test_an_answer_is_json_where_a_schema_asks_for_it() -> None:
-    schema = {"type": "object", "properties": {"answer": {"enum": ["0", "1", "-1"]}}}
-    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
-    words = f"The first shows 0.1000 of the goal. The second shows 0.8000 of the goal. {CHOOSE}"
-    request = {"model": "judge", "messages": [{"role": "user", "content": words}]}
-    assert said(SimulatedJudge(), request | {"response_format": form}) == '{"answer": "1"}'
-
-
 def test_what_it_took_is_told() -> None:
-    usage = SimulatedJudge()(shown(0.2, 0.6, ask="Which one?")).to_json()["usage"]
-    assert usage["prompt_tokens"] == 2 * 85 + 2
-    assert usage["completion_tokens"] == 14
+    reply = SimulatedJudge()(shown(0.2, 0.6, ask="Which one?"))
+    assert reply.tokens == (2 * 85 + 2, 14)
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1])

@@ -25,7 +25,7 @@ from scipy.special import ndtr
 
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.optional import require
-from vlfeedback.testing.chat_server import Reply
+from vlfeedback.testing.chat_replies import Reply
 
 __all__ = ["SimulatedJudge", "picture_of_value"]
 
@@ -65,7 +65,6 @@ class SimulatedJudge:
         position_bias: in units of the value.
         unsure_within: a gap of at most this is "-1".
         spread: standard deviation of what it says at temperature 1, in units of the value.
-        gives_logprobs: False: asked for them, it answers without, as some servers do.
         seed: another seed, other errors.
 
     >>> from vlfeedback.testing.chat_server import ChatServer
@@ -81,14 +80,12 @@ class SimulatedJudge:
         position_bias: float = 0.0,
         unsure_within: float = 0.0,
         spread: float = 0.1,
-        gives_logprobs: bool = True,
         seed: int = 0,
     ) -> None:
         self.noise = noise
         self.position_bias = position_bias
         self.unsure_within = unsure_within
         self.spread = spread
-        self.gives_logprobs = gives_logprobs
         self.seed = seed
         self._asked: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -100,9 +97,9 @@ class SimulatedJudge:
         pictures = [url for turn in turns for url in turn.pictures]
         draws = self._draws(request)
         seen = [float(number) for number in _SEEN.findall(words)] or self._look(pictures)
-        scores: list[dict[str, Any]] = []
+        scores: dict[str, float] = {}
         if clip := _CLIP.search(asked):
-            said, scores = self._letter(request, words, seen["AB".index(clip[1])], draws)
+            said, scores = self._letter(words, seen["AB".index(clip[1])], draws)
         else:
             if draws is not None and pictures:
                 seen = [value + self.spread * draws.standard_normal() for value in seen]
@@ -111,7 +108,8 @@ class SimulatedJudge:
                 lines.append(self._choice(seen) if len(seen) == 2 else f"{_clipped(seen[0]):.2f}")
             said = "\n".join(lines)
         n_read = len(words.split()) + _TOKENS_OF_A_PICTURE * len(pictures)
-        return _completion(request, _in_form(request, said), scores, n_read)
+        tokens = (n_read, len(said.split()))
+        return Reply(said, logprobs=(scores,) if scores else (), tokens=tokens)
 
     def chance_of_second(self, gap: Float64[np.ndarray, " N"]) -> Float64[np.ndarray, " N"]:
         """P[it says that the second is better], asked once, at temperature 0.
@@ -151,19 +149,16 @@ class SimulatedJudge:
         return "1" if gap > 0 else "0"
 
     def _letter(
-        self, request: Any, words: str, seen: float, draws: np.random.Generator | None
-    ) -> tuple[str, list[dict[str, Any]]]:
-        """The letter, and the likeliest ones with their log-probabilities, where it gives them."""
+        self, words: str, seen: float, draws: np.random.Generator | None
+    ) -> tuple[str, dict[str, float]]:
+        """The letter, and log-probabilities of all of them."""
         scale = _LETTERS.search(words)
         letters = string.ascii_uppercase[: ord(scale[1]) - ord("A") + 1] if scale else "AB"
         worth = 1 - np.arange(len(letters)) / (len(letters) - 1)
         log = -0.5 * ((worth - _clipped(seen)) / self.spread) ** 2
         log -= np.log(np.exp(log - log.max()).sum()) + log.max()
         chosen = log.argmax() if draws is None else draws.choice(len(letters), p=np.exp(log))
-        wanted = request.get("top_logprobs", 0) if self.gives_logprobs else 0
-        best = np.argsort(-log, kind="stable")[:wanted]
-        scores = [{"token": letters[k], "logprob": float(log[k])} for k in best]
-        return letters[chosen], scores
+        return letters[chosen], dict(zip(letters, log.tolist(), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,35 +200,3 @@ def _value_of(url: str) -> float:
 
 def _clipped(value: float) -> float:
     return min(max(value, 0.0), 1.0)
-
-
-def _in_form(request: Any, said: str) -> str:
-    """The answer in the form that a schema with one property asks for; as it is without one."""
-    wanted = request.get("response_format", {}).get("json_schema", {}).get("schema", {})
-    properties = list(wanted.get("properties", ()))
-    return json.dumps({properties[0]: said}) if len(properties) == 1 else said
-
-
-def _completion(request: Any, said: str, scores: list[dict[str, Any]], n_read: int) -> Reply:
-    """A chat completion; `scores` are the alternatives of its one token, if it has one."""
-    choice: dict[str, Any] = {
-        "index": 0,
-        "finish_reason": "stop",
-        "message": {"role": "assistant", "content": said},
-    }
-    if scores:
-        logprob = {score["token"]: score["logprob"] for score in scores}.get(said, -99.0)
-        token = {"token": said, "logprob": logprob, "top_logprobs": scores}
-        choice["logprobs"] = {"content": [token]}
-    n_written = len(said.split())
-    usage = {"prompt_tokens": n_read, "completion_tokens": n_written}
-    return Reply(
-        body={
-            "id": "1",
-            "object": "chat.completion",
-            "created": 0,
-            "model": request["model"],
-            "choices": [choice],
-            "usage": {**usage, "total_tokens": n_read + n_written},
-        }
-    )

@@ -17,18 +17,20 @@ class Answer:
     """The answer to one question.
 
     Attributes:
-        text: what the model said: its content, else its reasoning; "" where it said nothing.
-        outcome: ANSWERED; REFUSED, by the model or a filter; UNPARSABLE, cut off or empty; FAILED,
-            nothing came back. Whoever parses `text` may find that it is no answer after all.
+        text: what the model said: its content, else its reasoning; "" where it said nothing. A
+            choice that was asked for as JSON is its word alone.
+        outcome: ANSWERED; REFUSED, by the model or a filter; UNPARSABLE, empty, or cut off before
+            it began; FAILED, nothing came back. Whoever parses `text` may find that it is no answer
+            after all.
         logprobs: for each token of the answer, in order; empty where there are none.
         finish: why the model stopped, as the server says: ``"stop"``, ``"length"`` ...
         tokens_in: tokens read.
         tokens_out: tokens written, reasoning included.
-        cost_usd: by the table of prices; 0 where it came from the store.
-        seconds: from the first try to the answer; 0 where it came from the store.
+        cost_usd: by the table of prices; 0 where it was `stored`.
+        seconds: from the first try to the answer; 0 where it was `stored`.
         model: the name that the server gives itself.
         problem: why there is no answer; "" where there is one.
-        stored: it was asked before, and came from the store.
+        stored: it was asked before, and came from the store, or was being asked already.
         price_known: False where no table has a price for the model; `cost_usd` is 0 then.
     """
 

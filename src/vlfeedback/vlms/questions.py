@@ -68,7 +68,8 @@ class Question:
         sample: number of this repeat: the same question asked once more is another question.
 
     Raises:
-        InvalidValueError: no turn, the last is not the user's, or a number out of its range.
+        InvalidValueError: no turn, the last is not the user's, a number is out of its range, or the
+            schema is no JSON object.
     """
 
     turns: tuple[Turn, ...]
@@ -86,6 +87,11 @@ class Question:
             raise InvalidValueError("A question ends with what the user says; add a user's turn.")
         if self.choices and self.schema:
             raise InvalidValueError("Give choices or a schema of the answer, not both.")
+        if self.schema and not _is_object(self.schema):
+            raise InvalidValueError(
+                f"schema={self.schema!r}; expected a JSON schema as text, such as "
+                '{"type": "object", ...}.'
+            )
         if not (0 <= self.top_logprobs <= 20 and self.max_tokens >= 1 and self.temperature >= 0):
             raise InvalidValueError(
                 f"top_logprobs={self.top_logprobs}, max_tokens={self.max_tokens}, "
@@ -138,3 +144,10 @@ def encode_picture(picture: UInt8[np.ndarray, "H W 3"]) -> EncodedPicture:
     png = io.BytesIO()
     Image.fromarray(picture).save(png, format="PNG")
     return EncodedPicture(png.getvalue(), picture.shape[1], picture.shape[0])
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
