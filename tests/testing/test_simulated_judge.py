@@ -117,6 +117,21 @@ def test_it_errs_as_often_as_it_says() -> None:
     assert chances.mean() < 0.45  # the bias is for the first
 
 
+def test_it_takes_two_pictures_for_each_other_as_often_as_it_is_told_to() -> None:
+    judge = SimulatedJudge(flip=0.25)
+    values = np.random.default_rng(0).uniform(size=(400, 2))
+    second = [said(judge, shown(*pair, ask=CHOOSE)).endswith("\n1") for pair in values]
+    wrong = np.mean(np.array(second) != (values[:, 1] > values[:, 0]))
+    assert abs(wrong - 0.25) < 3 * math.sqrt(0.25 * 0.75 / 400)
+    expected = np.where(values[:, 1] > values[:, 0], 0.75, 0.25)
+    np.testing.assert_allclose(judge.chance_of_second(values[:, 1] - values[:, 0]), expected)
+
+
+def test_pictures_may_be_read_in_another_way() -> None:
+    judge = SimulatedJudge(read=lambda file: float(file.startswith(b"\x89PNG")))
+    assert said(judge, shown(0.2)) == "The first shows 1.0000 of the goal."
+
+
 def test_what_it_took_is_told() -> None:
     reply = SimulatedJudge()(shown(0.2, 0.6, ask="Which one?"))
     assert reply.tokens == (2 * 85 + 2, 14)

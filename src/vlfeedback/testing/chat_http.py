@@ -42,7 +42,7 @@ class Replies(Protocol):
 
 
 class ChatHTTP(ThreadingHTTPServer):
-    """Listens at a free port of this machine; a thread for each connection, which stays open.
+    """Listens at a port of this machine, 0 a free one; a thread for each connection, which stays.
 
     Attributes:
         replies: what replies.
@@ -51,12 +51,12 @@ class ChatHTTP(ThreadingHTTPServer):
 
     request_queue_size = 128  # connections that may be opened at once
 
-    def __init__(self, replies: Replies) -> None:
+    def __init__(self, replies: Replies, port: int = 0) -> None:
         self.replies = replies
         self.n_connections = 0
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", port), _Handler)
 
     def opened(self, connection: socket.socket) -> None:
         """Note a connection."""

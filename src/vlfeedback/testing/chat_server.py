@@ -52,6 +52,7 @@ class ChatServer:
         dialect: the server that it plays, by name, or one of your own.
         faults: of what `otherwise` says; None has none.
         latency_s: that every reply takes, in seconds.
+        port: 0 takes a free one.
 
     Attributes:
         url: root of its API, to be passed as ``base_url``.
@@ -74,8 +75,9 @@ class ChatServer:
         dialect: str | ChatDialect = "plain",
         faults: Faults | None = None,
         latency_s: float = 0.0,
+        port: int = 0,
     ) -> None:
-        """Listen at a free port of this machine; nothing is answered before ``with``."""
+        """Listen at a port of this machine; nothing is answered before ``with``."""
         self.requests: list[Any] = []
         self.keys: list[str] = []
         self.asked: Counter[str] = Counter()
@@ -88,7 +90,7 @@ class ChatServer:
         self._faults = faults or Faults()
         self._in_flight = 0
         self._lock = threading.Lock()
-        self._http = ChatHTTP(self)
+        self._http = ChatHTTP(self, port)
         serve = self._http.serve_forever
         self._thread = threading.Thread(target=serve, args=(0.01,), daemon=True)
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"

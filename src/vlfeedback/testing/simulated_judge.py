@@ -14,7 +14,7 @@ import re
 import string
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -65,6 +65,8 @@ class SimulatedJudge:
         position_bias: in units of the value.
         unsure_within: a gap of at most this is "-1".
         spread: standard deviation of what it says at temperature 1, in units of the value.
+        flip: probability that it takes two pictures for each other, and so prefers the worse one.
+        read: the value in [0, 1] of a picture file's bytes; that of `picture_of_value` by default.
         seed: another seed, other errors.
 
     >>> from vlfeedback.testing.chat_server import ChatServer
@@ -80,12 +82,16 @@ class SimulatedJudge:
         position_bias: float = 0.0,
         unsure_within: float = 0.0,
         spread: float = 0.1,
+        flip: float = 0.0,
+        read: Callable[[bytes], float] | None = None,
         seed: int = 0,
     ) -> None:
         self.noise = noise
         self.position_bias = position_bias
         self.unsure_within = unsure_within
         self.spread = spread
+        self.flip = flip
+        self.read = read or _painted_value
         self.seed = seed
         self._asked: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -117,9 +123,13 @@ class SimulatedJudge:
         Args:
             gap: value of the second less value of the first.
         """
-        margin = gap - self.position_bias - self.unsure_within
         width = self.noise * np.sqrt(2)  # two errors
-        return np.asarray(ndtr(margin / width) if width else np.where(margin > 0, 1.0, 0.0))
+
+        def chance(gap: Float64[np.ndarray, " N"]) -> Float64[np.ndarray, " N"]:
+            margin = gap - self.position_bias - self.unsure_within
+            return np.asarray(ndtr(margin / width) if width else np.where(margin > 0, 1.0, 0.0))
+
+        return (1 - self.flip) * chance(gap) + self.flip * chance(-gap)
 
     def _draws(self, request: Any) -> np.random.Generator | None:
         """What a request at a temperature draws from, other numbers each time; else None."""
@@ -136,9 +146,12 @@ class SimulatedJudge:
 
     def _look(self, pictures: Sequence[str]) -> list[float]:
         """What it perceives of pictures, in their order."""
-        errors = self._generator(" ".join(pictures)).standard_normal(len(pictures))
-        seen = np.array([_value_of(url) for url in pictures]) + self.noise * errors
+        draws = self._generator(" ".join(pictures))
+        errors = draws.standard_normal(len(pictures))
+        seen = np.array([self.read(_file_in(url)) for url in pictures]) + self.noise * errors
         if len(pictures) == 2:
+            if draws.random() < self.flip:
+                seen = seen[::-1]
             seen[0] += self.position_bias
         return [round(float(one), 4) for one in seen]
 
@@ -186,13 +199,16 @@ def _description(seen: Sequence[float]) -> str:
     )
 
 
-def _value_of(url: str) -> float:
+def _file_in(url: str) -> bytes:
+    return base64.b64decode(url.partition(",")[2])
+
+
+def _painted_value(file: bytes) -> float:
     """The mean value of a picture's coloured pixels, see `picture_of_value`."""
     require("PIL", extra="vlm", needed_by="a simulated judge")
     from PIL import Image
 
-    data = base64.b64decode(url.partition(",")[2])
-    pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), np.float64).reshape(-1, 3)
+    pixels = np.asarray(Image.open(io.BytesIO(file)).convert("RGB"), np.float64).reshape(-1, 3)
     coloured = pixels[np.ptp(pixels, axis=1) > 64]
     red, green = coloured[:, 0].sum(), coloured[:, 1].sum()
     return float(red / (red + green)) if red + green else 0.5
