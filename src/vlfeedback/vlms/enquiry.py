@@ -68,8 +68,10 @@ class Enquiry:
             if failures >= tries or sent_away >= tries * _PATIENCE:
                 n_tries = failures + sent_away
                 return self._failed(result, f"{result.text} Given up after {n_tries} tries.")
-            is_new = result.error is not None and failures == 1
-            _log.log(logging.WARNING if is_new else logging.INFO, "%s Trying again.", result.text)
+            is_ominous = result.error is not None and not self._line.has_answered
+            _log.log(
+                logging.WARNING if is_ominous else logging.INFO, "%s Trying again.", result.text
+            )
             await self._wait(result, failures)
 
     async def _wait(self, problem: Problem, failures: int) -> None:

@@ -43,6 +43,11 @@ class Line:
         self._n_failed = 0
         server.open()
 
+    @property
+    def has_answered(self) -> bool:
+        """Whether anything was answered yet."""
+        return self._last_answer_s > float("-inf")
+
     def answered(self) -> None:
         """Note that something was answered."""
         self._last_answer_s = asyncio.get_running_loop().time()
@@ -61,7 +66,7 @@ class Line:
         if problem.error is not None and self._last_answer_s < since_s:
             raise problem.error
         self._n_failed += 1
-        if self._last_answer_s == float("-inf") and self._n_failed >= _HOPELESS:
+        if not self.has_answered and self._n_failed >= _HOPELESS:
             raise ServerError(
                 f"Nothing came of the first {self._n_failed} questions to "
                 f"{self.server.model!r}. {problem.text}"
