@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -51,6 +51,14 @@ def label(
             "where the labeller reads some, else 1.",
         ),
     ] = None,
+    min_gap: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Segments of one trajectory start at least so many steps apart: of almost the "
+            "same moment nobody can say which is better.",
+        ),
+    ] = 0,
     task: Annotated[
         str, typer.Option(help="Label this task's trajectories, under its instruction.")
     ] = "",
@@ -81,6 +89,8 @@ def label(
     Example: vlfeedback label --data cartpole --labeller teacher.mistake --pairs 100 --length 50
     --out labels.parquet
     """
+    from functools import partial
+
     import numpy as np
 
     from vlfeedback.cli.one_task import task_of_data
@@ -94,7 +104,9 @@ def label(
     )
     trajectories = read_data(data, reading, task)
     source = make_preference_source(labeller, device=device, **config)
-    sample = sample_clustered_pairs if sampler == "clustered" else sample_segment_pairs
+    sample: Callable[..., SegmentPairList] = sample_clustered_pairs  # never of one trajectory
+    if sampler == "uniform":
+        sample = partial(sample_segment_pairs, min_gap=min_gap)
     segment_pairs = sample(
         trajectories,
         pairs,
