@@ -47,6 +47,14 @@ def label(
             "where the labeller reads some, else 1.",
         ),
     ] = None,
+    min_gap: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Segments of one trajectory start at least so many steps apart: of almost the "
+            "same moment nobody can say which is better.",
+        ),
+    ] = 0,
     task: Annotated[
         str, typer.Option(help="Label this task's trajectories, under its instruction.")
     ] = "",
@@ -111,6 +119,7 @@ def label(
         sampler=sampler,
         seed=seed,
         start_multiple=start_multiple,
+        min_gap=min_gap,
     )
     text = instruction or (task_of_data(task, data).instruction if task else "")
     texts = instructions_of(segment_pairs, text, source)

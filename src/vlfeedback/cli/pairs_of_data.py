@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vlfeedback.errors import NeedsError
@@ -23,13 +24,16 @@ def draw_pairs(
     sampler: str,
     seed: int,
     start_multiple: int | None = None,
+    min_gap: int = 0,
 ) -> SegmentPairList:
     """Pairs of segments; they begin where pictures are, where the labeller reads some."""
     import numpy as np
 
     from vlfeedback.data.sampling import sample_clustered_pairs, sample_segment_pairs
 
-    sample = sample_clustered_pairs if sampler == "clustered" else sample_segment_pairs
+    sample: Callable[..., SegmentPairList] = sample_clustered_pairs  # never of one trajectory
+    if sampler == "uniform":
+        sample = partial(sample_segment_pairs, min_gap=min_gap)
     return sample(
         trajectories,
         n_pairs,
