@@ -13,7 +13,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -63,14 +63,21 @@ def ratio(figures: Mapping[str, Any], fast: str, slow: str) -> dict[str, float]:
     }
 
 
-def publish(name: str, *, claim: str, seed: int | None, figures: dict[str, Any]) -> None:
+def publish(
+    name: str,
+    *,
+    claim: str,
+    seed: int | None,
+    figures: dict[str, Any],
+    packages: Sequence[str] = PACKAGES,
+) -> None:
     """Print the figures, and write them to ``results/<name>.json`` with how they came about."""
     result = {
         "claim": claim,
         "command": " ".join(["python", *map(_relative, sys.argv)]),
         "seed": seed,
         "figures": _rounded(figures),
-        "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "hardware": {
             **describe_machine()["hardware"],
             "load_average": os.getloadavg()[0],

@@ -6,6 +6,7 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 # Each test worker is one process: more threads in each would only fight over the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,15 @@ import pytest
 from tests.plugin_site import PLUGIN
 
 from vlfeedback.tasks import TASKS
+
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What the library keeps of its own accord is kept for one test; the folder is made then."""
+    folder = tmp_path_factory.getbasetemp() / f"cache-{next(_NUMBERS)}"
+    monkeypatch.setenv("VLFEEDBACK_CACHE", str(folder))
 
 
 @pytest.fixture

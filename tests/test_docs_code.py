@@ -19,6 +19,24 @@ PLUGIN = ROOT / "tests" / "plugin"
 
 BEFORE = {
     "CONTRIBUTING.md": "from vlfeedback.testing import BrightnessReward as MyReward",
+    "cascade.md": """
+        import numpy as np
+        import vlfeedback
+        from vlfeedback.types import ArrayFrames
+        draw = np.random.default_rng(0)
+        trajectories = [
+            vlfeedback.Trajectory(
+                observations=draw.normal(size=(61, 3)).astype(np.float32),
+                actions=draw.uniform(-1, 1, (60, 2)).astype(np.float32),
+                env_rewards=draw.normal(size=60).astype(np.float32),
+                truncated=True,
+                frames=ArrayFrames(
+                    np.arange(61), draw.integers(0, 256, (61, 8, 8, 3), dtype=np.uint8)
+                ),
+            )
+            for _ in range(3)
+        ]
+    """,
     "choose_a_source.md": """
         import vlfeedback
         my_source = vlfeedback.make_reward_source("picture-energy")
@@ -31,6 +49,15 @@ BEFORE = {
         settings = complete_settings(tasks, {"episodes": 2, "horizon": 99})
         levels = ("expert", "medium", "random")
         collect(Path("mtvlp"), tasks, settings=settings, levels=levels, workers=1)
+        my_source = vlfeedback.make_reward_source("picture-energy")
+    """,
+    "exam.md": """
+        import os, sys
+        sys.path.insert(0, os.environ["ROOT_OF_TESTS"])
+        from pathlib import Path
+        from tests.evaluation.bench.made_sets import write_roboreward
+        import vlfeedback
+        write_roboreward(Path("RoboReward"))
         my_source = vlfeedback.make_reward_source("picture-energy")
     """,
     "offline.md": """
@@ -121,8 +148,32 @@ BEFORE = {
         from PIL import Image
         Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save("drawer_closed.png")
     """,
+    "vlm_labellers.md": """
+        import numpy as np
+        import vlfeedback
+        from vlfeedback.testing import ChatServer, SimulatedJudge, picture_of_value
+        from vlfeedback.types import ArrayFrames
+        server = ChatServer(otherwise=SimulatedJudge())
+        server._thread.daemon = True  # the page's program ends without closing it
+        server.__enter__()
+        def episode(value):
+            return vlfeedback.Trajectory(
+                observations=np.zeros((16, 1), np.float32),
+                actions=np.zeros((15, 1), np.float32),
+                truncated=True,
+                frames=ArrayFrames(np.array([1, 8, 15]), np.stack([picture_of_value(value)] * 3)),
+                id=str(value),
+            )
+        values = [(0.2, 0.7), (0.9, 0.3)]
+        pairs = [tuple(episode(value).segment(0, 15) for value in pair) for pair in values]
+    """,
+    "vlms.md": """
+        from vlfeedback.testing.chat_server import ChatServer, Reply
+        server = ChatServer(otherwise=lambda request: Reply("yes")).__enter__()
+    """,
 }
 LESS_WORK = {
+    "sample_segment_pairs(trajectories, 400,": "sample_segment_pairs(trajectories, 4,",
     "n_steps=20_000": "n_steps=2",
     "total_timesteps=100_000": "total_timesteps=25",
     "eval_freq=5_000": "eval_freq=20, n_eval_episodes=1",
@@ -130,6 +181,9 @@ LESS_WORK = {
     '"p-iql", trajectories=': '"p-iql", reward_training={"epochs": 1}, trajectories=',
     'camera="corner2")': 'camera="corner2", episodes=2, n_pairs=4, horizon=60)',
     'Collection.open(Path("mtvlp")))': 'Collection.open(Path("mtvlp")), n_pairs=4)',
+    # A model of the reader's is one of the test's.
+    'base_url="http://my-server:8000/v1"': 'base_url=server.url, store="none"',
+    'base_url="http://localhost:8000/v1", in_flight=32': "base_url=server.url",
     # Weights of others are not there; untrained ones of the smallest network are.
     'pretrained="openai"': 'architecture="ViT-S-32-alt", random_weights_seed=0',
     '"checkpoint": "vip.pt"': '"random_weights_seed": 0',

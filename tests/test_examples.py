@@ -192,6 +192,19 @@ def test_a_policy_that_stands_still_is_looked_into() -> None:
         assert re.search(rf"^\W+{policy}\W+\d+%\W+\d+(\W+\d+%){{2}}\W+$", printed, re.MULTILINE)
 
 
+def test_labels_come_from_a_stand_in_for_a_model(tmp_path: Path) -> None:
+    printed = run("10_labels_from_a_vlm", "--pairs", "6", "--out", str(tmp_path))
+    rows = re.findall(r"^(\S.*?) +(\d+) +([\d,]+) +(\d+)% +(\d+)%$", printed, re.MULTILINE)
+    assert [row[0] for row in rows] == ["rl-vlm-f", "plare", "plare, both orders", "verifier"]
+    assert int(rows[2][1]) == 2 * int(rows[1][1]) > 0  # questions
+    assert all(int(row[2].replace(",", "")) > 0 for row in rows)
+    assert int(rows[3][4]) >= 80  # % right
+    assert re.search(r"in \d+% of its answers,\nand the same segment in both orders", printed)
+    for place in ("first", "second"):
+        height, width, _ = matplotlib.image.imread(tmp_path / f"{place}.png").shape
+        assert width > 2 * height
+
+
 @every_example
 def test_an_example_uses_public_names_only(script: Path) -> None:
     tree = ast.parse(script.read_text(encoding="utf-8"))

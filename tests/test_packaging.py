@@ -57,8 +57,12 @@ def test_the_wheel_holds_every_file_of_the_bundled_weights(wheel: zipfile.ZipFil
     assert bundled <= set(wheel.namelist())
 
 
-@pytest.mark.parametrize("pattern", ["reports/templates/*.html.j2", "reports/*.toml"])
-def test_the_wheel_holds_what_pages_are_made_of(wheel: zipfile.ZipFile, pattern: str) -> None:
+@pytest.mark.parametrize(
+    "pattern", ["reports/templates/*.html.j2", "reports/*.toml", "vlms/*.toml"]
+)
+def test_the_wheel_holds_what_pages_are_made_of_and_prices(
+    wheel: zipfile.ZipFile, pattern: str
+) -> None:
     files = [path.relative_to(ROOT / "src") for path in (ROOT / "src/vlfeedback").glob(pattern)]
     assert files
     assert {path.as_posix() for path in files} <= set(wheel.namelist())

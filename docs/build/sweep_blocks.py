@@ -88,5 +88,6 @@ SWEEP_BLOCKS: Mapping[str, Callable[[], str]] = {
     "sweep-causes-rest": partial(if_measured, sweep_table, "sweep_causes_rest"),
     "sweep-causes-weights": partial(if_measured, weights_table, "sweep_causes"),
     "sweep-drawer-open": partial(table_with_returns, "sweep_drawer_open"),
+    "sweep-judged-cartpole": partial(if_measured, sweep_table, "sweep_judged_cartpole"),
     "sweep-soccer": partial(if_measured, table_with_returns, "sweep_soccer"),
 }

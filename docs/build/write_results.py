@@ -10,31 +10,43 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
+from cascade_blocks import CASCADE_BLOCKS
 from diagnosis_blocks import DIAGNOSIS_BLOCKS
+from exam_blocks import EXAM_BLOCKS
+from judge_blocks import JUDGE_BLOCKS
 from label_blocks import LABEL_BLOCKS
 from results import ROOT, WEIGHTS
 from source_blocks import SOURCE_BLOCKS
 from speed_blocks import SPEED_BLOCKS
 from sweep_blocks import SWEEP_BLOCKS
+from vlm_blocks import VLM_BLOCKS
 from world_blocks import WORLD_BLOCKS
 
 PAGES = (
     ROOT / "README.md",
+    ROOT / "docs" / "cascade.md",
     ROOT / "docs" / "choose_a_source.md",
+    ROOT / "docs" / "exam.md",
     ROOT / "docs" / "offline.md",
     ROOT / "docs" / "sources.md",
     ROOT / "docs" / "standing_still.md",
+    ROOT / "docs" / "vlm_labellers.md",
+    ROOT / "docs" / "vlms.md",
     WEIGHTS / "vlp.mt45.md",
     WEIGHTS / "vlp.mt50.md",
 )
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
     **LABEL_BLOCKS,
+    **CASCADE_BLOCKS,
     **SPEED_BLOCKS,
     **SWEEP_BLOCKS,
     **SOURCE_BLOCKS,
     **DIAGNOSIS_BLOCKS,
+    **EXAM_BLOCKS,
+    **JUDGE_BLOCKS,
     **WORLD_BLOCKS,
+    **VLM_BLOCKS,
 }
 
 

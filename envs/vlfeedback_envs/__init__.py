@@ -15,6 +15,8 @@ from vlfeedback.tasks import METAWORLD_TASKS, RLVLMF_TASKS
 
 METAWORLD_STEPS = 500  # max_path_length of every Meta-World v3 task
 CARTPOLE_STEPS = 100  # RL-VLM-F's horizon
+ROPE_STEPS = 40  # RL-VLM-F's horizon
+DRESSING_STEPS = 60  # Offline RL-VLM-F, section V-B
 
 for _name in METAWORLD_TASKS:
     gym.register(
@@ -36,4 +38,16 @@ gym.register(
     id="vlfeedback/CartPoleBalance-v0",
     entry_point="vlfeedback_envs.cartpole:CartPoleBalance",
     max_episode_steps=CARTPOLE_STEPS,
+)
+
+gym.register(
+    id="vlfeedback/StraightenRope-v0",
+    entry_point="vlfeedback_envs.deformables.rope:StraightenRope",
+    max_episode_steps=ROPE_STEPS,
+)
+
+gym.register(
+    id="vlfeedback/DressSleeve-v0",
+    entry_point="vlfeedback_envs.deformables.sleeve:DressSleeve",
+    max_episode_steps=DRESSING_STEPS,
 )

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,15 @@ except (ImportError, AttributeError, OSError, RuntimeError) as error:
         f"({error}). {_GL_HELP}"
     ) from error
 
-__all__ = ["QUALITIES", "BoundToSimulator", "Quality", "SceneRenderer", "SimulatorState"]
+# Whoever needs MuJoCo too imports it from here: its driver is chosen when it is first imported.
+__all__ = [
+    "QUALITIES",
+    "BoundToSimulator",
+    "Quality",
+    "SceneRenderer",
+    "SimulatorState",
+    "mujoco",
+]
 
 # Everything the tasks of Meta-World 3.1.1 change in their model at reset.
 _EDITED_FIELDS = ("body_pos", "body_quat", "site_pos")
@@ -94,10 +102,30 @@ class SceneRenderer(BoundToSimulator):
     """Renders states of one model through one camera, upright and never mirrored.
 
     Pictures are taken in one process, and in the thread that took the first.
+
+    Args:
+        model: of MuJoCo.
+        camera: one of its cameras.
+        size: side of the square picture, px.
+        quality: of `QUALITIES`.
+        hide_goal: leave out sites that are called a goal.
+        hidden_groups: geoms of these groups are left out.
+        edited: fields of the model that its owner changes at resets.
+
+    Raises:
+        UnknownNameError: no such quality or camera.
     """
 
     def __init__(
-        self, model: Any, *, camera: str, size: int, quality: str, hide_goal: bool
+        self,
+        model: Any,
+        *,
+        camera: str,
+        size: int,
+        quality: str,
+        hide_goal: bool = False,
+        hidden_groups: Sequence[int] = (),
+        edited: Sequence[str] = _EDITED_FIELDS,
     ) -> None:
         if quality not in QUALITIES:
             raise UnknownNameError(
@@ -113,6 +141,10 @@ class SceneRenderer(BoundToSimulator):
         self._hidden_sites = [
             i for i in range(model.nsite) if hide_goal and "goal" in model.site(i).name
         ]
+        self._edited = tuple(edited)
+        self._option = mujoco.MjvOption()
+        self._option.geomgroup[list(hidden_groups)] = 0
+        self._option.flags[mujoco.mjtVisFlag.mjVIS_FLEXEDGE] = 0  # cloth is a surface
         self._data = mujoco.MjData(model)
         self._renderer: _Renderer | None = None
         self._thread: threading.Thread | None = None
@@ -121,7 +153,7 @@ class SceneRenderer(BoundToSimulator):
 
     def capture(self, data: Any) -> SimulatorState:
         """Save the current state of the simulation, to be rendered now or later."""
-        fields = tuple(getattr(self._model, name) for name in _EDITED_FIELDS)
+        fields = tuple(getattr(self._model, name) for name in self._edited)
         if not self._snapshot or not all(map(np.array_equal, fields, self._snapshot)):
             self._snapshot = tuple(field.copy() for field in fields)
         return SimulatorState(
@@ -136,7 +168,7 @@ class SceneRenderer(BoundToSimulator):
                 first picture, or this process was forked from one that had rendered.
         """
         self._check_place()
-        live = tuple(getattr(self._model, name).copy() for name in _EDITED_FIELDS)
+        live = tuple(getattr(self._model, name).copy() for name in self._edited)
         alpha = self._model.site_rgba[self._hidden_sites, 3].copy()
         self._write_fields(state.model_fields)
         self._model.site_rgba[self._hidden_sites, 3] = 0.0
@@ -174,7 +206,7 @@ class SceneRenderer(BoundToSimulator):
             )
 
     def _write_fields(self, fields: tuple[np.ndarray, ...]) -> None:
-        for name, values in zip(_EDITED_FIELDS, fields, strict=True):
+        for name, values in zip(self._edited, fields, strict=True):
             getattr(self._model, name)[:] = values
 
     def _draw(self, state: SimulatorState) -> UInt8[np.ndarray, "H W 3"]:
@@ -185,12 +217,13 @@ class SceneRenderer(BoundToSimulator):
         mujoco.mj_kinematics(self._model, data)
         mujoco.mj_comPos(self._model, data)
         mujoco.mj_camlight(self._model, data)
+        mujoco.mj_flex(self._model, data)
         if self._renderer is None:
             self._renderer, self._thread = self._start(), threading.current_thread()
             # Some cameras are mounted rolled by half a turn. Turning the picture puts it upright;
             # flipping its rows would mirror it, and "left" would mean right.
             self._turned = data.cam(self._camera).xmat[7] < -0.3  # world z of the camera's up axis
-        self._renderer.update_scene(data, camera=self._camera)
+        self._renderer.update_scene(data, camera=self._camera, scene_option=self._option)
         if not self._quality.shadows_and_reflections:
             self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
             self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0

@@ -49,15 +49,19 @@ def reward_source(source: str | RewardSource) -> RewardSource:
     return source
 
 
-def preference_source(source: str | PreferenceSource) -> PreferenceSource:
+def preference_source(source: str | PreferenceSource, **settings: Any) -> PreferenceSource:
     """The labeller, made if it is an id, also that of a reward source.
 
+    Args:
+        source: a labeller, or the id of one.
+        **settings: of one that is made, such as its `device`.
+
     Raises:
-        UnknownNameError: no source has this id.
+        UnknownNameError: no source has this id, or it has no such setting.
         InvalidTypeError: it is neither an id nor a preference source.
     """
     if isinstance(source, str):
-        source = load_target(_MAKE_LABELLER, what="What makes labellers")(source)
+        source = load_target(_MAKE_LABELLER, what="What makes labellers")(source, **settings)
     if isinstance(source, type) or not isinstance(source, PreferenceSource):
         rewards = isinstance(source, RewardSource)
         advice = " It gives rewards: pass PreferenceFromReward(source)." if rewards else ""

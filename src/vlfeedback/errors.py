@@ -5,7 +5,9 @@ that ``except ValueError`` and the like catch what they always do.
 """
 
 __all__ = [
+    "AccessError",
     "BrokenPluginError",
+    "BudgetSpentError",
     "BusyError",
     "CheckpointError",
     "DtypeError",
@@ -15,7 +17,9 @@ __all__ = [
     "InvalidValueError",
     "MissingExtraError",
     "NeedsError",
+    "QuotaSpentError",
     "RenderError",
+    "ServerError",
     "ShapeError",
     "SourceAnswerError",
     "UnfamiliarPicturesWarning",
@@ -64,7 +68,19 @@ class NeedsError(VLFeedbackError, ValueError):
 
 
 class SourceAnswerError(VLFeedbackError, ValueError):
-    """A source answered with something that is no reward or label: a shape, a dtype, a NaN."""
+    """A source answered with something that is no reward or label: a shape, a dtype, a NaN.
+
+    Or a model that a source asks gave no answer.
+
+    Args:
+        message: what is wrong.
+        row: which segment of the batch it is about, where a source knows; whoever asked it then
+            says where that segment comes from, see `vlfeedback.scoring.ask`.
+    """
+
+    def __init__(self, message: str = "", *, row: int | None = None) -> None:
+        super().__init__(message)
+        self.row = row
 
 
 class RenderError(VLFeedbackError, RuntimeError):
@@ -77,6 +93,10 @@ class FileFormatError(VLFeedbackError, ValueError):
 
 class CheckpointError(FileFormatError):
     """A weights file is truncated, or belongs to another architecture."""
+
+
+class BudgetSpentError(VLFeedbackError, RuntimeError):
+    """The next question to a model might cost more than is left of what may be spent."""
 
 
 class VLFeedbackWarning(UserWarning):
@@ -97,6 +117,18 @@ class WriteError(VLFeedbackError, OSError):
 
 class BusyError(VLFeedbackError, BlockingIOError):
     """Another process is at work on the same file or folder."""
+
+
+class ServerError(VLFeedbackError, ConnectionError):
+    """A server cannot be reached, refuses what it is asked, or answers with something else."""
+
+
+class QuotaSpentError(ServerError):
+    """A server answers nothing more today, or for this account: waiting a while does not help."""
+
+
+class AccessError(VLFeedbackError, PermissionError):
+    """A server wants an API key, or does not accept the one that it was sent."""
 
 
 def reason_of(error: BaseException) -> str:

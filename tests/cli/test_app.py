@@ -169,6 +169,8 @@ def test_settings_in_a_message_are_written_as_the_command_takes_them() -> None:
     assert message_of(steps, ["steps", "set"]) == (
         "NeedsError: --steps 0, --set log_every=7; pass --set architecture=... of timm."
     )
+    limit = raised("vlms.budget", "Raise the limit, say to budget_usd=10.")
+    assert message_of(limit, ["set"]) == "NeedsError: Raise the limit, say to --set budget_usd=10."
     assert message_of(raised("scoring.relabel", "between='hold'"), ["set"]).endswith(
         "between='hold'"
     )

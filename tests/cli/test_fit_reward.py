@@ -98,6 +98,19 @@ def test_inputs_and_networks_follow_from_each_other(
     assert bool(config.encoder) == (inputs == "embeddings")
 
 
+def test_further_settings_of_the_model_are_set_by_name(labelled: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model.safetensors"
+    run = fit(labelled, out, "--network", "mlp", "--set", "hidden=[16]")
+    assert run.exit_code == 0, run.output
+    assert RewardModel.load(out).config == RewardModelConfig(n_members=2, hidden=(16,))
+    for setting, kind, message in (
+        ("hiden=[16]", UnknownNameError, "The reward model has no setting 'hiden'"),
+        ("network=linear", InvalidValueError, "'network' is no setting of the reward model"),
+    ):
+        run = fit(labelled, tmp_path / "other.safetensors", "--set", setting)
+        assert isinstance(run.exception, kind) and message in str(run.exception)
+
+
 def test_the_same_seed_writes_the_same_file(labelled: Path, tmp_path: Path) -> None:
     for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         assert fit(labelled, tmp_path / name, "--seed", seed).exit_code == 0

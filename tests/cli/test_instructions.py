@@ -3,12 +3,10 @@
 import json
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import stamina
 
 from vlfeedback.cli import main
 from vlfeedback.data.instruction_file import load_corpus
@@ -16,12 +14,6 @@ from vlfeedback.data.unseen_instructions import unseen_instructions
 from vlfeedback.testing.chat_server import ChatServer, Reply
 
 TASKS = "reach,push,door-open"
-
-
-@pytest.fixture(autouse=True)
-def no_waiting() -> Iterator[None]:
-    with stamina.set_testing(True, attempts=2):
-        yield
 
 
 class Terminal:

@@ -79,6 +79,14 @@ def test_pairs_of_a_seed_are_labelled_as_in_python(run: Run, sampler: str) -> No
     assert f"{12 - second} for the first segment, {second} for the second, 0 ties." in said
 
 
+def test_segments_of_one_trajectory_are_as_far_apart_as_asked(run: Run) -> None:
+    code, _, message = run(*TEACHER, "--pairs", "200", "--length", "1", "--min-gap", "8")
+    assert code == 0, message
+    pairs = PreferenceDataset.load(Path("labels.parquet"), EPISODES).pairs
+    same = [abs(a.start - b.start) for a, b in pairs if a.trajectory.id == b.trajectory.id]
+    assert same and min(same) == 8
+
+
 def test_the_next_command_is_named_with_how_the_data_are_read(run: Run) -> None:
     _, said, _ = run(*TEACHER, *SMALL)
     assert (

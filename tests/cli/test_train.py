@@ -13,6 +13,7 @@ import pytest
 from vlfeedback.adapters import npz
 from vlfeedback.cli import main
 from vlfeedback.data.cut_off import cut_off
+from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.sampling import sample_segment_pairs
 from vlfeedback.data.trajectories import write_trajectories
 from vlfeedback.offline import PolicyEvaluator, TrainedPolicy, train_policy
@@ -99,10 +100,49 @@ def test_pairs_are_learnt_from_with_the_data_they_are_of(run: Run) -> None:
     arguments = ("--learner", "cpl", "--data", "data.h5", *SMOKE, "--out", "policy")
     code, _, message = run(*arguments)
     assert code == 1
-    assert "give --labels. To make some: vlfeedback label --data data.h5 --labeller" in message
+    assert (
+        "or --labeller to make some. To look at them first: vlfeedback label --data data.h5 "
+        in message
+    )
     code, _, message = run(*arguments, "--labels", "labels.parquet")
     assert code == 0, message
     assert TrainedPolicy.load("policy").config["preferences"] is not None
+
+
+def test_one_command_labels_pairs_and_learns_from_them(run: Run) -> None:
+    arguments = ("--learner", "cpl", "--data", "data.h5", *SMOKE, "--out", "policy", "--seed", "2")
+    asked = ("--labeller", "teacher", "--set-labeller", "mistake=0.2", "--pairs", "12")
+    code, _, message = run(*arguments, *asked, "--length", "8")
+    assert code == 0, message
+    labelled = PreferenceDataset.load("policy/labels.parquet", EPISODES)
+    pairs = sample_segment_pairs(EPISODES, 12, 8, rng=np.random.default_rng(2))
+    expected = label_pairs(pairs, make_preference_source("teacher", mistake=0.2))
+    assert labelled.pairs == expected.pairs
+    np.testing.assert_array_equal(labelled.labels.prefer_second, expected.labels.prefer_second)
+    trained = TrainedPolicy.load("policy")
+    again = train_policy(
+        "cpl", preferences=labelled, preset="smoke", n_steps=6, seed=2, eval_every=4
+    )
+    np.testing.assert_array_equal(trained.algo.predict(STATES), again.algo.predict(STATES))
+
+
+def test_pairs_are_as_many_and_as_long_as_the_preset_says(run: Run) -> None:
+    arguments = ("--learner", "cpl", "--data", "data.h5", *SMOKE, "--out", "policy")
+    assert run(*arguments, "--labeller", "teacher")[0] == 0
+    labelled = PreferenceDataset.load("policy/labels.parquet", EPISODES)
+    assert (len(labelled), labelled.length) == (50, 10)  # of the preset "smoke"
+
+
+def test_a_labeller_that_nobody_would_listen_to_is_not_asked(run: Run) -> None:
+    arguments = ("--data", "data.h5", *SMOKE, "--out", "policy", "--labeller", "teacher")
+    for option, text in (
+        (("--learner", "bc"), "bc reads no labels; leave --labeller teacher out"),
+        (("--learner", "cpl", "--labels", "l.parquet"), "--labels has labels already; leave"),
+        (("--learner", "cpl", "--set-labeller", "mistak=1"), "has no setting 'mistak'. Did you"),
+    ):
+        code, _, message = run(*arguments, *option)
+        assert code == 1 and text in message, message
+        assert not Path("policy/labels.parquet").exists()
 
 
 def test_how_many_labels_a_reward_model_is_trained_on_is_said(run: Run) -> None:

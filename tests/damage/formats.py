@@ -271,6 +271,67 @@ class _Embeddings:
         return vlfeedback.CachedEmbeddings(BrightnessEmbedder(), folder / "a.sqlite").embed(frames)
 
 
+@register("answers")
+class _Answers:
+    @staticmethod
+    def write(folder: Path) -> None:
+        from tests.vlms.questions_by_hand import MODEL, answer, question
+
+        from vlfeedback.vlms.store import AnswerStore
+
+        store = AnswerStore(folder / "a.sqlite", model=MODEL)
+        for i in range(20):
+            asked = question(f"Is drawer {i} open?")
+            store.book(answer())
+            store.put(asked.key(MODEL), asked, answer(logprobs=({"Yes": -0.5, "No": -1.0},)))
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        from tests.vlms.questions_by_hand import MODEL, question
+
+        from vlfeedback.vlms.store import AnswerStore
+
+        store = AnswerStore(folder / "a.sqlite", model=MODEL)
+        asked = [question(f"Is drawer {i} open?").key(MODEL) for i in range(20)]
+        answers = [store.get(key) for key in asked]
+        return store.check(), answers, store.spent(), store.totals()
+
+
+@register("shared-answers")
+class _SharedAnswers:
+    @staticmethod
+    def write(folder: Path) -> None:
+        from vlfeedback.vlms.store import AnswerStore
+
+        _Answers.write(folder)
+        AnswerStore(folder / "a.sqlite").export(folder / "a.parquet")
+        (folder / "a.sqlite").unlink()
+        for rest in folder.glob("a.sqlite-*"):
+            rest.unlink()
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        from vlfeedback.vlms.answer_files import read_answer_rows
+
+        return list(read_answer_rows(folder / "a.parquet"))
+
+
+@register("prices")
+class _Prices:
+    @staticmethod
+    def write(folder: Path) -> None:
+        (folder / "a.toml").write_text(
+            '[[price]]\nmodel = "m*"\nserver = "h"\nusd_in = 0.5\nusd_out = 1.5\n'
+            "usd_image = 0.001\nuntil = 2027-06-30\n"
+        )
+
+    @staticmethod
+    def read(folder: Path) -> Any:
+        from vlfeedback.vlms.prices import read_prices
+
+        return read_prices(folder / "a.toml")
+
+
 @register("video")
 class _Video:
     @staticmethod

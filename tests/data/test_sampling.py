@@ -58,6 +58,35 @@ def test_the_same_seed_draws_the_same_pairs() -> None:
     assert draw() == draw()
 
 
+def test_segments_of_one_trajectory_start_apart_and_those_of_two_need_not() -> None:
+    trajectories = [trajectory("a", 30), trajectory("b", 30)]
+    pairs = sample_segment_pairs(
+        trajectories, 200, 4, rng=np.random.default_rng(0), start_multiple=2, min_gap=5
+    )
+    apart: dict[bool, list[int]] = {True: [], False: []}
+    for first, second in pairs:
+        apart[first.trajectory is second.trajectory].append(abs(first.start - second.start))
+    assert len(pairs) == 200 and min(apart[True]) == 6 and min(apart[False]) == 0
+
+
+def test_a_gap_that_is_never_too_small_changes_no_pair() -> None:
+    trajectories = [trajectory(f"{k}", 10 + k) for k in range(8)]
+
+    def draw(**options: int) -> list[tuple[str, int, str, int]]:
+        pairs = sample_segment_pairs(trajectories, 20, 5, rng=np.random.default_rng(1), **options)
+        return [(f.trajectory.id, f.start, s.trajectory.id, s.start) for f, s in pairs]
+
+    assert draw() == draw(min_gap=0)
+    assert draw(min_gap=4) != draw()
+
+
+def test_a_gap_that_hardly_any_segments_have_is_refused() -> None:
+    with pytest.raises(
+        ShapeError, match="only 0 of 3 pairs are 26 steps apart; the 1 trajectories"
+    ):
+        sample_segment_pairs([trajectory("a", 30)], 3, 5, rng=np.random.default_rng(0), min_gap=26)
+
+
 def test_clusters_separate_trajectories_that_differ() -> None:
     trajectories = [trajectory(f"{k}", 30 + k, level=k % 2) for k in range(12)]
     cluster = cluster_trajectories(trajectories, seed=0)

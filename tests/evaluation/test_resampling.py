@@ -6,6 +6,7 @@ import pytest
 from vlfeedback.evaluation.resampling import (
     Bootstrap,
     estimate_mean,
+    estimate_mean_of_groups,
     estimate_statistic,
 )
 
@@ -58,3 +59,14 @@ def test_resamples_in_which_a_statistic_is_not_defined_count_in_no_interval(
         bootstrap.weights(["a", "b"]),
     )
     assert (estimate.low, estimate.high) == (2.0, 2.0)
+
+
+def test_a_mean_of_groups_counts_each_group_once() -> None:
+    values, groups = np.array([0.0, 1.0, 1.0, 1.0]), ["a", "b", "b", "b"]
+    weights = np.array([[1, 1, 1, 1], [2, 0, 0, 0], [0, 1, 0, 0]])
+    estimate = estimate_mean_of_groups(values, weights, groups)
+    assert estimate.mean == 0.5  # of a's 0 and b's 1
+    # Resamples: the same 0.5; a alone, 0; b alone, 1.
+    assert (estimate.low, estimate.high) == pytest.approx((0.025, 0.975))
+    assert estimate.n == 4
+    assert np.isnan(estimate_mean_of_groups(values[:0], weights[:, :0], []).mean)

@@ -85,3 +85,19 @@ def test_what_the_source_raises_passes_through() -> None:
 
     with pytest.raises(RuntimeError, match="no GPU"):
         ask(Broken(None), BATCH)
+
+
+class Complains(Answers):
+    """A source that cannot answer about one segment."""
+
+    def rewards(self, batch: SegmentBatch) -> Any:
+        raise SourceAnswerError("It was refused.", row=self.answer)
+
+
+def test_what_a_source_says_of_one_segment_is_said_with_its_place() -> None:
+    with pytest.raises(SourceAnswerError, match=r"^It was refused\.$"):
+        ask(Complains(1), BATCH)
+    with pytest.raises(SourceAnswerError, match=r"^It was refused\. It was asked for 1, 2\.$"):
+        ask(Complains(1), BATCH, where=lambda row, step: f"{row}, {step}")
+    with pytest.raises(SourceAnswerError, match=r"^It was refused\.$"):
+        ask(Complains(None), BATCH, where=lambda row, step: f"{row}, {step}")

@@ -315,7 +315,7 @@ def test_a_description_of_a_table_that_is_no_text_is_damage(path: Path, sql: str
 def test_a_full_disk_is_said_and_what_was_there_stays(path: Path) -> None:
     cache = EmbeddingCache(path)
     cache.put("clip", {b"a": row(1)})
-    cache._database.execute("PRAGMA max_page_count = 10")  # what a full disk does to SQLite
+    cache._file.database.execute("PRAGMA max_page_count = 10")  # what a full disk does to SQLite
     with pytest.raises(OSError, match=r"database or disk is full.*Choose a path on a local disk"):
         cache.put("clip", {bytes([i]): np.zeros(1000, np.float32) for i in range(100)})
     assert set(cache.get("clip", [b"a", bytes([0])])) == {b"a"}

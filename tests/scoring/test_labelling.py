@@ -173,6 +173,46 @@ def test_a_labeller_that_measures_pairs_sees_all_of_them_first() -> None:
     assert len(label_pairs(pairs(5), Measuring(), instruction="go", batch_size=2)) == 5
 
 
+class Together(KnownLabeller):
+    """Looks at all questions twice, then answers as another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Any] = []
+        self.decided = KnownLabeller()
+
+    def decided_on(self, questions: Any) -> KnownLabeller:
+        for _ in range(2):
+            self.seen.append([(len(batch), batch.first.instructions) for batch in questions])
+        return self.decided
+
+
+def test_a_labeller_that_decides_together_is_shown_all_questions_as_they_will_be_asked() -> None:
+    labeller, told = Together(), []
+    made = label_pairs(
+        pairs(3),
+        labeller,
+        instruction=["a", "b", "c"],
+        batch_size=2,
+        report=lambda *a: told.append(a[:3]),
+    )
+    assert labeller.seen == [[(2, ["a", "b"]), (1, ["c"])]] * 2
+    assert labeller.batch_sizes == [] and labeller.decided.batch_sizes == [2, 1]
+    assert made.labelled_by[0].source.endswith("Together")
+    deciding = [("deciding", 2, 3), ("deciding", 3, 3)]
+    assert told == [*deciding, *deciding, ("labels", 2, 3), ("labels", 3, 3)]
+
+
+def test_where_nothing_is_left_to_ask_nothing_is_decided(tmp_path: Path) -> None:
+    path, labeller = tmp_path / "labels.parquet", Together()
+    for _ in range(2):
+        label_pairs(pairs(3), labeller, instruction="go", save_to=path)
+    assert len(labeller.seen) == 2
+    label_pairs(pairs(4), labeller, instruction="go", save_to=path)  # all four are shown again
+    assert labeller.seen[-1] == [(4, ["go"] * 4)]
+    assert labeller.decided.batch_sizes == [3, 1]
+
+
 class Answers(KnownLabeller):
     """Gives what it is told to, whatever it is asked."""
 

@@ -8,7 +8,8 @@ import pytest
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import write_trajectories
 from vlfeedback.errors import FileFormatError, UnknownNameError
-from vlfeedback.sweeps.data import check_data, describe_data, load_task
+from vlfeedback.sweeps.data import check_data, describe_data, draw_pairs, load_task
+from vlfeedback.sweeps.runs import expand
 from vlfeedback.sweeps.specification import Sweep, parse_sweep
 from vlfeedback.types import Trajectory
 
@@ -94,3 +95,15 @@ def test_a_result_depends_on_the_contents_of_the_files_of_its_task(tmp_path: Pat
     assert before[0] == {"expert.h5": "7692c3ad3540bb80"}  # sha256 of "one"
     collection.path("door-close", "expert").write_text("two")
     assert contents()[0] == before[0] and contents()[1] != before[1]
+
+
+def test_pairs_keep_the_gap_that_is_asked_for_and_rows_name_it(file: Path) -> None:
+    pairs = {"length": 1, "count": 60, "sampler": "uniform"}
+    loose, apart = sweep(file, pairs=pairs), sweep(file, pairs={**pairs, "min_gap": 20})
+    trajectories = load_task(loose, "drawer-close")
+    for described, least in ((loose, 0), (apart, 20)):
+        drawn = draw_pairs(described, "drawer-close", 0, trajectories)
+        gaps = [abs(a.start - b.start) for a, b in drawn if a.trajectory is b.trajectory]
+        assert least <= min(gaps) < least + 4
+        settings = expand(described)[0].settings(described, {})
+        assert settings["pairs"].get("min_gap", "as before") == (least or "as before")

@@ -132,6 +132,7 @@ def test_a_misspelt_name_is_refused_with_the_nearest(changes: dict[str, Any], me
         ({"learners": {"p-iql": {"steps": 0}}}, r"\[learners.p-iql\] steps is 0; expected at"),
         ({"learners": {"p-iql": {"every": 0}}}, r"\[learners.p-iql\] every is 0; expected at"),
         ({"pairs": {"length": -1}}, r"\[pairs\] length is -1; expected at least 1"),
+        ({"pairs": {"min_gap": -1}}, r"\[pairs\] min_gap is -1; expected at least 0"),
         ({"pairs": {"sampler": "best"}}, "sampler is 'best'; expected 'clustered' or 'uniform'"),
         ({"pairs": 5}, "pairs is 5; expected a table"),
         ({"evaluation": {"horizon": "long"}}, "horizon is 'long'; expected a whole number"),

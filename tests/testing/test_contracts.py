@@ -18,6 +18,7 @@ from vlfeedback.testing import (
     RewardSourceContract,
 )
 from vlfeedback.types import (
+    CostForecast,
     LabelRecord,
     Outcome,
     PreferenceLabels,
@@ -325,9 +326,38 @@ class Restless(KnownLabeller):
         return self
 
 
+class Hesitant(KnownLabeller):
+    def decided_on(self, questions: Any) -> KnownLabeller:
+        return KnownLabeller(replace(self.config, tokens=7))
+
+
+class Darker(BrighterClip):
+    def label(self, pairs: SegmentPairs) -> PreferenceLabels:
+        return super().label(SegmentPairs(pairs.second, pairs.first))
+
+
+class OtherwiseSure(BrighterClip):
+    def as_probabilities(self) -> Darker:
+        return Darker()
+
+
+class Terse(KnownLabeller):
+    def explain(self, pairs: SegmentPairs) -> list[list[tuple[str, str]]]:
+        return [[("?", "1")]]
+
+
+class Earns(KnownLabeller):
+    def foresee(self, pairs: SegmentPairs) -> CostForecast:
+        return CostForecast(cost_usd=-1.0)
+
+
 @pytest.mark.parametrize(
     ("faulty", "test"),
     [
+        (Hesitant, "test_deciding_leaves_the_labeller_as_it_was_and_goes_by_the_same_records"),
+        (OtherwiseSure, "test_as_probabilities_its_labels_prefer_the_same_sides"),
+        (Terse, "test_it_explains_every_pair_in_words"),
+        (Earns, "test_what_it_foresees_is_not_negative"),
         (Moody, "test_equal_pairs_get_equal_labels"),
         (FirstOfTheBatch, "test_a_label_does_not_depend_on_the_other_pairs"),
         (FirstOfTheBatch, "test_label_pairs_gets_the_same_labels_in_batches_of_any_size"),

@@ -58,6 +58,11 @@ def test_the_older_name_of_the_outcome_is_understood() -> None:
     assert made.outcome.tolist() == [Outcome.SKIPPED, Outcome.ANSWERED]
 
 
+def test_an_answer_is_as_sure_as_the_side_that_it_prefers_and_none_is_not_sure_at_all() -> None:
+    made = labels(0.75, 0.25, 0.5, 1.0, float("nan"), answered=[True] * 4 + [False])
+    assert made.confidence.tolist() == [0.75, 0.75, 0.5, 1.0, 0.0]
+
+
 def test_of_all_outcomes_only_answered_is_answered() -> None:
     assert ALL_OUTCOMES.answered.tolist() == [True] + [False] * 5 + [True]
     assert [outcome.word for outcome in Outcome] == [

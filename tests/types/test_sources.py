@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -7,7 +7,10 @@ import pytest
 from vlfeedback.errors import NeedsError
 from vlfeedback.types import (
     Configured,
+    DecidesTogether,
     EmbeddingSource,
+    ExplainsLabels,
+    ForeseesCost,
     GivesLogOdds,
     LabelRecord,
     MeasuresPairs,
@@ -17,6 +20,7 @@ from vlfeedback.types import (
     PreferenceSource,
     PricedPerPair,
     RewardSource,
+    SaysHowSure,
     SegmentBatch,
     SegmentPairs,
     SeveralLabellers,
@@ -88,6 +92,14 @@ class Says:
 
     def measured_on(self, pairs: Any) -> Any: ...
 
+    def decided_on(self, questions: Any) -> Any: ...
+
+    def as_probabilities(self) -> Any: ...
+
+    def explain(self, pairs: Any) -> Any: ...
+
+    def foresee(self, pairs: Any) -> Any: ...
+
     @property
     def wrapped(self) -> Any:
         return Silent()
@@ -101,12 +113,16 @@ class Silent:
     "protocol",
     [
         Configured,
+        DecidesTogether,
+        ExplainsLabels,
+        ForeseesCost,
         GivesLogOdds,
         MeasuresPairs,
         NamesItsEmbeddings,
         NamesItsModel,
         NamesItsPrompt,
         PricedPerPair,
+        SaysHowSure,
         SeveralLabellers,
         Wraps,
     ],
@@ -134,6 +150,27 @@ def test_a_record_names_the_class_and_its_settings() -> None:
 
     name, settings = class_and_settings(Plain())
     assert name.endswith("Plain") and settings == {"strength": 0.25}
+
+
+def test_what_changes_no_answer_is_not_recorded_at_any_depth() -> None:
+    @dataclass(frozen=True)
+    class Part:
+        words: dict[str, Any]
+        limit: int = field(default=3, metadata={"recorded": False})
+
+    @dataclass(frozen=True)
+    class Whole:
+        parts: tuple[Part, ...]
+        by_name: dict[str, Part]
+        store: str = field(default="here", metadata={"recorded": False})
+
+    class Nested:
+        config = Whole((Part({"a": [1]}),), {"b": Part({})})
+
+    _, settings = class_and_settings(Nested())
+    assert settings == {"parts": ({"words": {"a": [1]}},), "by_name": {"b": {"words": {}}}}
+    settings["parts"][0]["words"]["a"].append(2)
+    assert Nested.config.parts[0].words == {"a": [1]}  # a record is a copy
 
 
 def test_embeddings_go_by_their_name_or_by_class_and_settings() -> None:

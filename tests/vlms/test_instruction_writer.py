@@ -2,24 +2,22 @@
 
 import json
 import logging
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
-import stamina
 
 from vlfeedback.errors import NeedsError, UnknownNameError
 from vlfeedback.testing.chat_server import ChatServer, Reply
-from vlfeedback.vlms.client import ChatClient
 from vlfeedback.vlms.instruction_writer import parse_phrases, write_instructions
+from vlfeedback.vlms.settings import VLMSettings
+from vlfeedback.vlms.vlm import VLM
 
 THREE = ["budge the drawer inward", "nudge the drawer home", "tuck the drawer away"]
 
 
-@pytest.fixture(autouse=True)
-def no_waiting() -> Iterator[None]:
-    with stamina.set_testing(True, attempts=3):
-        yield
+def model_of(server: ChatServer) -> VLM:
+    settings = VLMSettings(model="some-model", base_url=server.url, tries=3, first_wait_s=0.01)
+    return VLM(settings)
 
 
 class Conversation:
@@ -28,9 +26,9 @@ class Conversation:
     def __init__(self, n: int, *answers: str, **options: object) -> None:
         with (
             ChatServer(map(Reply, answers)) as server,
-            ChatClient("some-model", base_url=server.url) as client,
+            model_of(server) as vlm,
         ):
-            self.phrases = write_instructions(client, "drawer-close", n, **options)  # type: ignore[arg-type]
+            self.phrases = write_instructions(vlm, "drawer-close", n, **options)  # type: ignore[arg-type]
         self.asked = [request["messages"] for request in server.requests]
 
 
@@ -79,9 +77,9 @@ def test_an_answer_without_a_list_is_asked_for_again() -> None:
 def test_a_busy_server_is_no_answer() -> None:
     with (
         ChatServer([Reply("busy", 429), Reply(json.dumps(THREE))]) as server,
-        ChatClient("some-model", base_url=server.url) as client,
+        model_of(server) as vlm,
     ):
-        assert write_instructions(client, "drawer-close", 3) == THREE
+        assert write_instructions(vlm, "drawer-close", 3) == THREE
     assert server.requests[0] == server.requests[1]
 
 
@@ -131,10 +129,10 @@ def test_no_instruction_cannot_be_asked_for() -> None:
 def test_an_unknown_task_is_refused_before_anything_is_asked() -> None:
     with (
         ChatServer() as server,
-        ChatClient("some-model", base_url=server.url) as client,
+        model_of(server) as vlm,
         pytest.raises(UnknownNameError, match="Did you mean 'drawer-close'"),
     ):
-        write_instructions(client, "drawer-closed")
+        write_instructions(vlm, "drawer-closed")
     assert server.requests == []
 
 

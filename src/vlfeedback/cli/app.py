@@ -12,6 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 from vlfeedback.cli import (
+    answers,
+    bench,
     browse,
     collect,
     diagnose,
@@ -101,9 +103,11 @@ fit.fit_app.command("reward")(fit_reward.fit_reward)
 app.add_typer(fit.fit_app, name="fit")
 evaluate.eval_app.command("vlp")(evaluate_vlp.eval_vlp)
 evaluate.eval_app.command("source")(diagnose.eval_source)
+evaluate.eval_app.command("bench")(bench.eval_bench)
 app.add_typer(evaluate.eval_app, name="eval")
 app.add_typer(weights.weights_app, name="weights")
 app.add_typer(instructions.instructions_app, name="instructions")
+app.add_typer(answers.answers_app, name="answers")
 
 
 def _show_warning(

@@ -13,7 +13,7 @@ from vlfeedback.cli.dataset_option import DATA_HELP, READING_HELP, copy_name, da
 from vlfeedback.cli.fit_report import print_fit
 from vlfeedback.cli.loss_bars import LossBars
 from vlfeedback.cli.output_options import file_to_write
-from vlfeedback.cli.settings import check_no_argument, parse_json_object
+from vlfeedback.cli.settings import check_no_argument, parse_json_object, parse_settings
 from vlfeedback.errors import NeedsError
 
 if TYPE_CHECKING:
@@ -52,6 +52,14 @@ def fit_reward(
     frame_stride: Annotated[
         int, typer.Option(min=1, help="Steps between scored pictures; 7 for `collect`'s defaults.")
     ] = 1,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Other settings of RewardModelConfig, such as n_centroids=[48,12]: key=value, "
+            "repeat for several.",
+        ),
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the pairs, at most.")] = 200,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Pairs; by default what the papers take.")
@@ -86,15 +94,20 @@ def fit_reward(
     from vlfeedback.data.preferences import PreferenceDataset
     from vlfeedback.models.reward.fit import RewardTraining, fit_reward_model
     from vlfeedback.models.reward.networks import RewardModelConfig, inputs_read_by
+    from vlfeedback.setting_types import checked_settings
 
     episodes = open_dataset(data, parse_json_object("--reading", reading))
+    given = check_no_argument(parse_settings(settings or ()), fit_reward, of="the reward model")
     config = RewardModelConfig(
         inputs=inputs_read_by(network, embeds=bool(encoder)) if inputs == "auto" else inputs,
         network=network,
-        n_members=members,
         output=output,
         picture_size=picture_size,
         frame_stride=frame_stride,
+        **{
+            "n_members": members,
+            **checked_settings(RewardModelConfig, given, of="the reward model"),
+        },
     )
     training = RewardTraining(
         epochs=epochs,
@@ -122,7 +135,8 @@ def fit_reward(
     relabel = ["vlfeedback", "relabel", *data_options(data, reading), "--source", "learned"]
     relabel += ["--source-config", json.dumps({"path": str(out)}), "--out", copy_name(data)]
     typer.echo(
-        f"{out}: {members} networks, trained in {fitted.seconds:.0f} s. Next: {shlex.join(relabel)}"
+        f"{out}: {config.n_members} networks, trained in {fitted.seconds:.0f} s. Next: "
+        f"{shlex.join(relabel)}"
     )
 
 

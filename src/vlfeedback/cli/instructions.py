@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -77,7 +76,7 @@ def write(
         missing = [name for name in names if name not in file.phrases]
         if missing:
             try:
-                _write_missing(file, missing, base_url or None, timeout)
+                _write_missing(file, missing, base_url, timeout)
             except BaseException:
                 n_finished = sum(name in file.phrases for name in names)
                 where = f"{n_finished} of {len(names)} tasks are in {out}"
@@ -88,28 +87,27 @@ def write(
 
 
 def _write_missing(
-    file: InstructionFile, missing: list[str], base_url: str | None, timeout_s: float
+    file: InstructionFile, missing: list[str], base_url: str, timeout_s: float
 ) -> None:
     from vlfeedback.cli.progress import counting_progress
     from vlfeedback.collecting import picture_task
     from vlfeedback.errors import NeedsError
     from vlfeedback.tasks import get_task
-    from vlfeedback.vlms.client import ChatClient
     from vlfeedback.vlms.instruction_writer import write_instructions
+    from vlfeedback.vlms.settings import VLMSettings
+    from vlfeedback.vlms.vlm import VLM
 
     count = int(file.provenance["count"])
     refused: dict[str, str] = {}
-    logging.getLogger("stamina").setLevel(logging.ERROR)  # the client says more about each failure
     model = str(file.provenance["model"])
-    with (
-        ChatClient(model, base_url=base_url, timeout_s=timeout_s) as client,
-        counting_progress() as progress,
-    ):
+    # The file keeps what is good; what is not has to be able to turn out better another time.
+    settings = VLMSettings(model=model, base_url=base_url, timeout_s=timeout_s, store="none")
+    with VLM(settings) as vlm, counting_progress() as progress:
         for task in progress.track(missing, description="asking"):
             picture = picture_task(get_task(task)) if file.provenance["pictures"] else None
             owners = {text: owner for owner, texts in file.phrases.items() for text in texts}
             try:
-                phrases = write_instructions(client, task, count, picture, taken=owners)
+                phrases = write_instructions(vlm, task, count, picture, taken=owners)
             except NeedsError as error:  # of this task; the others may still succeed
                 refused[task] = str(error)
             else:

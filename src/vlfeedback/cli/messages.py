@@ -30,7 +30,7 @@ _OPTIONS = {
 _SETTINGS = {
     "adapters": ("reading",),
     "offline": ("set",),
-    **dict.fromkeys(("encoders", "preferences", "rewards"), ("set", "source-config")),
+    **dict.fromkeys(("encoders", "preferences", "rewards", "vlms"), ("set", "source-config")),
 }
 
 

@@ -45,6 +45,25 @@ def train(
         Path | None,
         typer.Option(dir_okay=False, help="Labelled pairs of --data, a .parquet file."),
     ] = None,
+    labeller: Annotated[
+        str,
+        typer.Option(
+            help="In place of --labels: who labels pairs first, see `vlfeedback list preferences`."
+        ),
+    ] = "",
+    label_settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set-labeller", help="Settings of --labeller: key=value, repeat for several."
+        ),
+    ] = None,
+    pairs: Annotated[
+        int | None, typer.Option(min=1, help="For --labeller; default: the preset's.")
+    ] = None,
+    length: Annotated[
+        int | None,
+        typer.Option(min=1, help="Steps of a pair's segments; default: the preset's."),
+    ] = None,
     preset: Annotated[
         str, typer.Option(help="Paper whose numbers are taken: vlp, cpl, ipl, plare, ...")
     ] = "vlp",
@@ -93,7 +112,12 @@ def train(
     Example: vlfeedback train --learner iql --data relabelled --steps 20000 --out policy
 
     Example: vlfeedback train --learner cpl --data cartpole --labels labels.parquet --out policy
+
+    Example: vlfeedback train --learner p-iql --preset offline-rl-vlm-f --data cartpole
+    --labeller rl-vlm-f --set-labeller model=gpt-5-mini --out policy
     """
+    from vlfeedback.cli.one_task import task_of_data
+    from vlfeedback.cli.train_labels import label_first, sampler_of
     from vlfeedback.data.learning_episodes import forget_stops
     from vlfeedback.data.preferences import PreferenceDataset
     from vlfeedback.offline import train_policy
@@ -102,11 +126,15 @@ def train(
 
     overrides = check_no_argument(parse_settings(settings or ()), train_policy, of="the learner")
     protocol, reads = get_preset(preset), get_learner(learner).reads
-    if "preferences" in reads and labels is None:
+    if "preferences" in reads and labels is None and not labeller:
         raise NeedsError(
-            f"{learner} learns from labelled pairs; give --labels. To make some: "
+            f"{learner} learns from labelled pairs; give --labels, or --labeller to make some. To "
+            "look at them first: "
             f"{_command('label', data, reading, '--labeller teacher --out labels.parquet')}"
         )
+    if labeller and ("preferences" not in reads or labels is not None):
+        why = f"{learner} reads no labels" if labels is None else "--labels has labels already"
+        raise InvalidValueError(f"{why}; leave --labeller {labeller} out.")
     trajectories = read_data(data, reading, task)
     from_source = overrides.get("rewards", "source") == "source"
     if (
@@ -120,9 +148,22 @@ def train(
             f"{_command('relabel', data, reading, f'--source env --out {copy_name(data)}')}"
         )
     preferences = None
+    shown = forget_stops(trajectories) if rest else trajectories
     if labels is not None:
-        shown = forget_stops(trajectories) if rest else trajectories
         preferences = PreferenceDataset.load(labels, shown)
+    elif labeller:
+        preferences = label_first(
+            shown,
+            labeller,
+            label_settings or (),
+            instruction=task_of_data(task, data).instruction if task else "",
+            n_pairs=pairs or protocol.n_pairs,
+            length=length or protocol.segment_length,
+            sampler=sampler_of(preset),
+            seed=seed,
+            device=device,
+            save_to=out / "labels.parquet",
+        )
     learnt = trajectories
     if "trajectories" in reads or overrides.get("replay"):
         learnt = _to_learn(trajectories, data, levels, rest)

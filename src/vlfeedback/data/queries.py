@@ -15,10 +15,9 @@ from jaxtyping import Float, Float64, Int64
 from scipy.spatial.distance import cdist
 from scipy.special import entr, logsumexp
 
-from vlfeedback.arguments import check_rng
 from vlfeedback.data.sampling import SegmentPairList, sample_segment_pairs
-from vlfeedback.errors import InvalidValueError, ShapeError
-from vlfeedback.types import Segment, Trajectory
+from vlfeedback.errors import InvalidValueError
+from vlfeedback.types import Trajectory
 
 __all__ = [
     "POOL_FACTOR",
@@ -35,7 +34,6 @@ POOL_FACTOR = 10
 """Candidates drawn for each pair that is kept. Source: B-Pref, ``large_batch``."""
 
 _BLOCK = 1024  # labelled pairs compared with the pool at a time
-_ROUNDS = 1000  # times that pairs too near in time are drawn again
 
 
 def select_disagreement(
@@ -160,7 +158,7 @@ def sample_picture_pairs(
     """Draw pairs of single steps, as labellers of pictures compare them.
 
     Two steps of one trajectory are at least `min_gap` apart: pictures of almost the same moment
-    have no better one. Drawn like `sample_segment_pairs`, and again where they are too near.
+    have no better one. Drawn by `sample_segment_pairs`.
 
     Args:
         trajectories: drawn from uniformly.
@@ -175,24 +173,9 @@ def sample_picture_pairs(
 
     Source: Offline RL-VLM-F, section V-B (dressing).
     """
-    check_rng(rng)
-    pairs: SegmentPairList = []
-    for _ in range(_ROUNDS):
-        candidates = sample_segment_pairs(
-            trajectories, n_pairs - len(pairs), 1, rng=rng, start_multiple=start_multiple
-        )
-        pairs += [pair for pair in candidates if _is_far_apart(*pair, min_gap)]
-        if len(pairs) == n_pairs:
-            return pairs
-    raise ShapeError(
-        f"After {_ROUNDS} rounds only {len(pairs)} of {n_pairs} pairs are {min_gap} steps apart; "
-        f"the {len(trajectories)} trajectories have at most {max(map(len, trajectories))} steps. "
-        "Lower min_gap, or give more trajectories."
+    return sample_segment_pairs(
+        trajectories, n_pairs, 1, rng=rng, start_multiple=start_multiple, min_gap=min_gap
     )
-
-
-def _is_far_apart(first: Segment, second: Segment, min_gap: int) -> bool:
-    return first.trajectory is not second.trajectory or abs(first.start - second.start) >= min_gap
 
 
 def _largest(score: np.ndarray, n_queries: int) -> np.ndarray:

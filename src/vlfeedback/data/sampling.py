@@ -23,6 +23,8 @@ __all__ = [
 
 SegmentPairList = list[tuple[Segment, Segment]]
 
+_ROUNDS = 1000  # times that pairs too near in time are drawn again
+
 
 def sample_segments(
     trajectories: Sequence[Trajectory],
@@ -68,12 +70,44 @@ def sample_segment_pairs(
     *,
     rng: np.random.Generator,
     start_multiple: int = 1,
+    min_gap: int = 0,
 ) -> SegmentPairList:
-    """Draw pairs of segments uniformly from all trajectories; see `sample_segments`."""
-    segments = sample_segments(
-        trajectories, 2 * n_pairs, length, rng=rng, start_multiple=start_multiple
+    """Draw pairs of segments uniformly from all trajectories; see `sample_segments`.
+
+    Args:
+        trajectories: as there, and so are `n_pairs`, twice as many segments, and all others.
+        n_pairs: how many.
+        length: steps of each segment.
+        rng: source of randomness.
+        start_multiple: of where segments start.
+        min_gap: segments of one trajectory start at least so many steps apart, or are drawn again:
+            of almost the same moment nobody can say which is better.
+
+    Raises:
+        ShapeError: no trajectory is long enough, or hardly any two segments are that far apart.
+        TypeError: `rng` is no generator.
+
+    Source: the gap is Offline RL-VLM-F's, section V-B; how many steps it has is not printed there.
+    """
+    pairs: SegmentPairList = []
+    for _ in range(_ROUNDS):
+        n_left = n_pairs - len(pairs)
+        segments = sample_segments(
+            trajectories, 2 * n_left, length, rng=rng, start_multiple=start_multiple
+        )
+        candidates = zip(segments[:n_left], segments[n_left:], strict=True)
+        pairs += [pair for pair in candidates if _is_far_apart(*pair, min_gap)]
+        if len(pairs) == n_pairs:
+            return pairs
+    raise ShapeError(
+        f"After {_ROUNDS} rounds only {len(pairs)} of {n_pairs} pairs are {min_gap} steps apart; "
+        f"the {len(trajectories)} trajectories have at most {max(map(len, trajectories))} steps. "
+        "Lower min_gap, or give more trajectories."
     )
-    return list(zip(segments[:n_pairs], segments[n_pairs:], strict=True))
+
+
+def _is_far_apart(first: Segment, second: Segment, min_gap: int) -> bool:
+    return first.trajectory is not second.trajectory or abs(first.start - second.start) >= min_gap
 
 
 def sample_clustered_pairs(
@@ -127,10 +161,10 @@ def cluster_trajectories(
 
 
 def gather_pairs(
-    pairs: SegmentPairList, instruction: str | None, *, needs: SourceNeeds
+    pairs: SegmentPairList, instruction: str | Sequence[str] | None, *, needs: SourceNeeds
 ) -> SegmentPairs:
-    """Read what a source needs of these pairs, all under one instruction."""
-    texts = None if instruction is None else [instruction] * len(pairs)
+    """Read what a source needs of these pairs, under one instruction, one for each, or none."""
+    texts = [instruction] * len(pairs) if isinstance(instruction, str) else instruction
     first, second = zip(*pairs, strict=True)
     return SegmentPairs(
         first=SegmentBatch.from_segments(first, texts, needs=needs),

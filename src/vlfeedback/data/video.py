@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -20,10 +22,11 @@ from vlfeedback.errors import (
 from vlfeedback.optional import require
 from vlfeedback.types import ArrayFrames, Trajectory
 
-__all__ = ["read_video", "read_video_episode", "write_video"]
+__all__ = ["as_picture", "decoded_frames", "read_video", "read_video_episode", "write_video"]
 
 # x264's constant rate factor: 0 lossless, 23 its own default, 18 commonly held to look lossless.
 _RATE_FACTOR = "18"
+_ADVICE = "It is truncated, or has no pictures."
 
 
 def write_video(path: str | Path, frames: UInt8[np.ndarray, "T H W 3"], *, fps: float) -> None:
@@ -99,27 +102,16 @@ def read_video(
         MissingExtraError: PyAV is not installed.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"No video {path}.")
-    av = require("av", extra="vision", needed_by="Reading a video")
     frames: list[np.ndarray] = []
-    advice = "It is truncated, or has no pictures."
-    with reading(path, "video", advice=advice), av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        check_size(path, stream.width * stream.height * 3, "a picture")
-        for index, frame in enumerate(container.decode(stream)):
-            if index % every:
-                continue
-            if len(frames) == at_most:
-                raise InvalidValueError(
-                    f"{path} has more than {at_most} pictures; read fewer of them: "
-                    f"every={2 * every}, or cut it."
-                )
-            scale = min(1.0, longest_side / max(frame.width, frame.height))
-            width, height = (max(1, round(scale * x)) for x in (frame.width, frame.height))
-            frames.append(frame.to_ndarray(format="rgb24", width=width, height=height))
-    if not frames:
-        raise FileFormatError(f"{path} has no picture.")
+    for index, frame in enumerate(decoded_frames(path)):
+        if index % every:
+            continue
+        if len(frames) == at_most:
+            raise InvalidValueError(
+                f"{path} has more than {at_most} pictures; read fewer of them: "
+                f"every={2 * every}, or cut it."
+            )
+        frames.append(as_picture(frame, path, longest_side))
     return np.stack(frames)
 
 
@@ -150,3 +142,38 @@ def read_video_episode(path: str | Path, *, every: int = 1) -> Trajectory:
         frames=ArrayFrames(np.arange(len(frames)), frames),
         id=Path(path).name,
     )
+
+
+def decoded_frames(path: str | Path) -> Iterator[Any]:
+    """The frames of a video as PyAV has them, one at a time; there is at least one.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FileFormatError: the file holds no video that can be read.
+        MissingExtraError: PyAV is not installed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No video {path}.")
+    av = require("av", extra="vision", needed_by="Reading a video")
+    count = 0
+    with reading(path, "video", advice=_ADVICE), av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        check_size(path, stream.width * stream.height * 3, "a picture")
+        for frame in container.decode(stream):
+            count += 1
+            yield frame
+    if not count:
+        raise FileFormatError(f"{path} has no picture.")
+
+
+def as_picture(frame: Any, path: str | Path, longest_side: int) -> UInt8[np.ndarray, "H W 3"]:
+    """A frame of `decoded_frames` as RGB, no side longer than this, in pixels.
+
+    Raises:
+        FileFormatError: it cannot be converted.
+    """
+    scale = min(1.0, longest_side / max(frame.width, frame.height))
+    width, height = (max(1, round(scale * x)) for x in (frame.width, frame.height))
+    with reading(path, "video", advice=_ADVICE):
+        return np.asarray(frame.to_ndarray(format="rgb24", width=width, height=height))

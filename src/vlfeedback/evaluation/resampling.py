@@ -17,7 +17,7 @@ from jaxtyping import Float64, Int64
 
 from vlfeedback.evaluation.statistics import Estimate
 
-__all__ = ["Bootstrap", "estimate_mean", "estimate_statistic"]
+__all__ = ["Bootstrap", "estimate_mean", "estimate_mean_of_groups", "estimate_statistic"]
 
 _QUANTILES = (0.025, 0.975)
 
@@ -76,6 +76,31 @@ def estimate_mean(
     total = weights.sum(axis=1)
     estimates = (weights @ values)[total > 0] / total[total > 0]
     return _estimate(float(values.mean()), estimates, count)
+
+
+def estimate_mean_of_groups(
+    values: Float64[np.ndarray, " N"],
+    weights: Int64[np.ndarray, "B N"],
+    groups: Sequence[Hashable],
+) -> Estimate:
+    """Mean over groups of each group's mean, with its 95 % bootstrap interval; NaN without values.
+
+    Args:
+        values: of each of N things.
+        weights: how often each is drawn in each resample.
+        groups: that each thing is of; a resample without any thing of a group does without it.
+    """
+    if not len(values):
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    names = list(dict.fromkeys(groups))
+    places = np.array([names.index(group) for group in groups])
+    member = (places[:, None] == np.arange(len(names))).astype(np.float64)  # (N, G)
+    totals = weights @ member
+    sums = (weights * values) @ member
+    means = np.divide(sums, totals, out=np.full_like(sums, np.nan), where=totals > 0)
+    drawn = (totals > 0).any(axis=1)
+    value = float(np.mean([values[places == k].mean() for k in range(len(names))]))
+    return _estimate(value, np.nanmean(means[drawn], axis=1), len(values))
 
 
 def estimate_statistic(

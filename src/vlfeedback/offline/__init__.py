@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         get_learner,
         list_learners,
     )
+    from vlfeedback.offline.point_encoder import PointNetEncoderFactory
     from vlfeedback.offline.policy_file import load_policy
     from vlfeedback.offline.preference_buffer import PreferenceBuffer
     from vlfeedback.offline.presets import PRESETS
@@ -51,6 +52,7 @@ __all__ = [
     "IQLConfig",
     "Learner",
     "LearnerInputs",
+    "PointNetEncoderFactory",
     "PolicyEvaluation",
     "PolicyEvaluator",
     "PolicyRun",
@@ -76,6 +78,7 @@ _NAMES = {
     "ipl": ("IPL", "IPLConfig"),
     "iql": ("IQL", "IQLConfig"),
     "learners": ("LEARNERS", "Learner", "LearnerInputs", "get_learner", "list_learners"),
+    "point_encoder": ("PointNetEncoderFactory",),
     "policy_file": ("load_policy",),
     "preference_buffer": ("PreferenceBuffer",),
     "presets": ("PRESETS",),
@@ -87,7 +90,9 @@ _NAMES = {
     "transition_buffer": ("TransitionBuffer",),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
-_ON_D3RLPY = frozenset({"bc", "cpl", "ipl", "iql", "preference_buffer", "sft", "transition_buffer"})
+_ON_D3RLPY = frozenset(
+    {"bc", "cpl", "ipl", "iql", "point_encoder", "preference_buffer", "sft", "transition_buffer"}
+)
 
 hide_gym_notice()  # whoever imports a module of this package gets d3rlpy with it
 

@@ -37,8 +37,8 @@ def load_policy(path: str | Path, *, device: str = "cpu") -> Any:
         MissingExtraError: d3rlpy is not installed.
     """
     d3rlpy = import_d3rlpy(needed_by="a saved policy")
-    # d3rlpy finds our learners once their modules are imported.
-    from vlfeedback.offline import bc, cpl, ipl, iql, sft  # noqa: F401
+    # d3rlpy finds our learners and encoders once their modules are imported.
+    from vlfeedback.offline import bc, cpl, ipl, iql, point_encoder, sft  # noqa: F401
 
     contents = Path(path).read_bytes()
     with reading(path, "policy of d3rlpy", advice=_ADVICE, error=CheckpointError):

@@ -35,7 +35,8 @@ def vector_size(observation_shape: Sequence[int]) -> int:
     if len(observation_shape) != 1:
         raise ShapeError(
             f"Observations have shape {tuple(observation_shape)}; expected vectors (D,). Encode "
-            "pictures first, or use an algorithm of d3rlpy's own."
+            "pictures first, have IQL, P-IQL or BC read clouds of points with encoder='pointnet', "
+            "or use an algorithm of d3rlpy's own."
         )
     return observation_shape[0]
 

@@ -56,6 +56,9 @@ _PAIRS = "preference_buffer:PreferenceBuffer"
 
 
 def _iql(inputs: LearnerInputs, own: Sequence[str] = _OF_TRANSITIONS) -> Training:
+    """With an ``encoder`` it is d3rlpy's, whose networks can have one."""
+    if inputs.settings.get("encoder") is not None:
+        return _iql_d3rlpy(inputs, own)
     settings, options = _split(inputs.settings, own, _TRANSITIONS)
     return _fit(
         _config("iql:IQLConfig", settings, inputs),
@@ -78,9 +81,10 @@ def _iql_average(inputs: LearnerInputs) -> Training:
     return _iql(replace(inputs, trajectories=flat))
 
 
-def _iql_d3rlpy(inputs: LearnerInputs) -> Training:
+def _iql_d3rlpy(inputs: LearnerInputs, own: Sequence[str] = _OF_REWARDS) -> Training:
     """d3rlpy's own, with our names of settings."""
-    settings, options = _split(inputs.settings, _OF_REWARDS, _TRANSITIONS)
+    settings, options = _split(inputs.settings, own, _TRANSITIONS)
+    settings, networks = _split(settings, ("encoder",))
     config_of_ours = _config("iql:IQLConfig", settings, inputs)
     scalers = ("observation_scaler", "action_scaler", "reward_scaler")
     ours = asdict(config_of_ours)
@@ -94,7 +98,7 @@ def _iql_d3rlpy(inputs: LearnerInputs) -> Training:
             f"{ours['step_order']!r} out, or use 'iql'."
         )
     d3rlpy = import_d3rlpy(needed_by="learner 'iql-d3rlpy'")
-    encoder = partial(d3rlpy.models.VectorEncoderFactory, hidden_units=ours["hidden"])
+    encoder = _encoder_maker(networks.get("encoder"), ours["hidden"])
     cosine = None
     if ours["cosine_steps"]:
         cosine = d3rlpy.optimizers.CosineAnnealingLRFactory(T_max=ours["cosine_steps"])
@@ -192,9 +196,26 @@ def _reward_model(
 
 
 def _bc(inputs: LearnerInputs) -> Training:
+    """With an ``encoder`` it is d3rlpy's, whose policy can have one."""
     settings, options = _split(inputs.settings, _OF_TRANSITIONS, _TRANSITIONS)
+    settings, networks = _split(settings, ("encoder",))
+    config = _config("bc:BCConfig", settings, inputs)
+    if networks.get("encoder") is not None:
+        if config.gaussian:
+            raise InvalidValueError(
+                "d3rlpy's BC, which has encoders, clones a sampled action where its policy is "
+                "Gaussian; pass gaussian=False."
+            )
+        encoder = _encoder_maker(networks["encoder"], config.hidden)
+        config = import_d3rlpy(needed_by="an encoder").algos.BCConfig(
+            batch_size=config.batch_size,
+            learning_rate=config.learning_rate,
+            observation_scaler=config.observation_scaler,
+            action_scaler=config.action_scaler,
+            encoder_factory=encoder(dropout_rate=config.dropout or None),
+        )
     buffer = _load(_TRANSITIONS)(inputs.trajectories, rewards="none", seed=inputs.seed, **options)
-    return _fit(_config("bc:BCConfig", settings, inputs), buffer, inputs)
+    return _fit(config, buffer, inputs)
 
 
 def _on_pairs(config: str, inputs: LearnerInputs) -> Training:
@@ -261,6 +282,14 @@ def _split(
     if own and taker:
         own = checked_settings(_load(taker), own, of=taker.rpartition(":")[2], names=names)
     return {name: value for name, value in settings.items() if name not in names}, own
+
+
+def _encoder_maker(setting: Any, hidden: Sequence[int]) -> Any:
+    """A function that makes an encoder of d3rlpy, given its dropout."""
+    if setting is None:
+        d3rlpy = import_d3rlpy(needed_by="an encoder")
+        return partial(d3rlpy.models.VectorEncoderFactory, hidden_units=hidden)
+    return _load("point_encoder:encoder_maker")(setting, hidden)
 
 
 def _config(target: str, settings: Mapping[str, Any], inputs: LearnerInputs) -> Any:

@@ -30,10 +30,30 @@ PREFERENCE_SOURCES: Registry[type[PreferenceSource]] = Registry(
     listed_by="vlfeedback list preferences",
     built_ins=(
         Entry(
+            "rl-vlm-f",
+            "vlfeedback.preferences.rl_vlm_f:RLVLMF",
+            "a vision-language model compares the last pictures: rl-vlm-f.one-stage, .score",
+        ),
+        Entry(
+            "plare",
+            "vlfeedback.preferences.plare:PLARE",
+            "a vision-language model compares strips of key frames",
+        ),
+        Entry(
+            "verifier",
+            "vlfeedback.preferences.verifier:Verifier",
+            "a vision-language model grades both segments by criteria, in both orders",
+        ),
+        Entry(
             "teacher",
             "vlfeedback.preferences.teacher:ScriptedTeacher",
             "the environment's own reward, with mistakes on request: teacher.mistake, .noisy, "
             ".skip, .myopic, .equal",
+        ),
+        Entry(
+            "cascade",
+            "vlfeedback.preferences.cascade:Cascade",
+            "one labeller after another, each asked about what those before it are unsure of",
         ),
     ),
 )

@@ -78,6 +78,12 @@ class PreferenceFromReward:
         """What the source says of its contents; see `NamesItsContent`."""
         return digest_of_source(self.source)
 
+    def as_probabilities(self) -> PreferenceFromReward:
+        """The same with soft labels where the source's scores are log-odds; else itself."""
+        if self.config.soft or not isinstance(unwrapped(self.source), GivesLogOdds):
+            return self
+        return PreferenceFromReward(self.source, tie_margin=self.config.tie_margin, soft=True)
+
     def label(self, pairs: SegmentPairs) -> PreferenceLabels:
         """Compare each pair.
 

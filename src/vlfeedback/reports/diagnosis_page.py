@@ -9,17 +9,15 @@ from typing import Any
 
 from vlfeedback.data.whole_files import new_file
 from vlfeedback.evaluation.diagnosis import DiagnosedSources
-from vlfeedback.evaluation.diagnosis.metrics import show_interval, show_value
+from vlfeedback.evaluation.diagnosis.metrics import show_value
 from vlfeedback.evaluation.diagnosis.verdict import describe_rule
 from vlfeedback.figures.inline_picture import data_uri
 from vlfeedback.figures.level_curves import draw_cameras, draw_levels, draw_views
+from vlfeedback.reports.metric_cells import metric_cell
 from vlfeedback.reports.pages import render_page
 from vlfeedback.reports.provenance import describe_provenance
 
 __all__ = ["diagnosis_page", "write_diagnosis_page"]
-
-_TRACK = 120  # px: length of the line that an interval is drawn on
-_MARGIN = 4  # px: left free at either end of it
 
 
 def write_diagnosis_page(
@@ -112,51 +110,7 @@ def _row(
     return {
         "title": kind["title"],
         "meaning": kind["meaning"] + ("" if prior is None else f" Prior: {100 * prior:.0f} %."),
-        "cells": [_cell(source["findings"][key], kind) for source in sources.values()],
-    }
-
-
-def _cell(metric: Mapping[str, Any], kind: Mapping[str, Any]) -> dict[str, Any]:
-    """What a cell shows: a number with its interval, drawn to scale, or why there is none."""
-    if "not_applicable" in metric:
-        return {"state": "none", "why": metric["not_applicable"]}
-    value, interval, unit = metric["value"], metric["interval"], kind["unit"]
-    cell = {
-        "state": "plain",
-        "value": show_value(value, unit) + (" %" if unit == "%" else ""),
-        "beside": show_interval(interval, unit) or unit * (unit == "a second"),
-        "track": None,
-    }
-    if unit != "a second":
-        low, high = interval or (value, value)
-        cell["state"] = _state(low, high, kind["chance"])
-        cell["track"] = _track(value, low, high, kind["chance"], 0.0 if unit == "%" else -1.0)
-    return cell
-
-
-def _state(low: float, high: float, chance: float | None) -> str:
-    """Whether an interval is above, around or below what guessing gives."""
-    if chance is None:
-        return "plain"
-    return "above" if low > chance else "below" if high < chance else "around"
-
-
-def _track(
-    value: float, low: float, high: float, chance: float | None, begin: float
-) -> dict[str, Any]:
-    """Places of a small drawing, px: an interval on a line from `begin` to 1, chance marked."""
-
-    def place(x: float) -> float:
-        return round(_MARGIN + (_TRACK - 2 * _MARGIN) * (x - begin) / (1 - begin), 1)
-
-    return {
-        "width": _TRACK,
-        "from": _MARGIN,
-        "to": _TRACK - _MARGIN,
-        "value": place(value),
-        "low": place(low),
-        "high": place(high),
-        "chance": None if chance is None else place(chance),
+        "cells": [metric_cell(source["findings"][key], kind) for source in sources.values()],
     }
 
 

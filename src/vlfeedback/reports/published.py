@@ -1,8 +1,9 @@
 """Numbers that papers print, to stand beside ours in a column of their own.
 
 Of policies: Tables 2 to 4 of VLP (Liu et al. 2025), Tables I and II of Offline RL-VLM-F
-(Venkataraman et al.). Of labels: Tables 5, 6, 13 to 15 and 18 of VLP. The numbers are in
-``published.toml``, as printed, but for shares in [0, 1].
+(Venkataraman et al.). Of labels: Tables 5, 6, 13 to 15 and 18 of VLP. Of exams of reward models:
+LLM-as-a-Verifier, RoboReward, RynnValue and Robometer. The numbers are in ``published.toml``, as
+printed, but for shares in [0, 1].
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 __all__ = [
+    "EXAM_TABLES",
     "LABEL_TABLES",
     "MEAN",
     "PUBLISHED",
+    "ExamTable",
     "Figure",
     "LabelTable",
     "PublishedTable",
+    "published_figures",
     "vlp_label_tables",
     "vlp_tables_of_training",
 ]
@@ -79,13 +83,24 @@ class LabelTable:
         return dict(zip(self.columns, self.rows[name], strict=True))
 
 
+@dataclass(frozen=True, slots=True)
+class ExamTable:
+    """What a paper prints of an exam of reward models."""
+
+    title: str  # "RynnValue"
+    source: str  # authors, and on how many clips
+    exam: str  # as `vlfeedback eval bench` knows it
+    rows: Mapping[str, Mapping[str, float]]  # by model, then by figure
+
+
 def _read(kind: str) -> dict[str, Any]:
     text = files("vlfeedback.reports").joinpath("published.toml").read_text(encoding="utf-8")
     tables: dict[str, Any] = tomllib.loads(text)[kind]
-    return {
-        name: table | {"columns": tuple(table["columns"]), "rows": MappingProxyType(table["rows"])}
-        for name, table in tables.items()
-    }
+    for table in tables.values():
+        table["rows"] = MappingProxyType(table["rows"])
+        if "columns" in table:
+            table["columns"] = tuple(table["columns"])
+    return tables
 
 
 PUBLISHED: Mapping[str, PublishedTable] = MappingProxyType(
@@ -97,6 +112,27 @@ LABEL_TABLES: Mapping[str, LabelTable] = MappingProxyType(
     {name: LabelTable(**table) for name, table in _read("labels").items()}
 )
 """Results of labels: tables by name, such as ``"vlp-15"``."""
+
+EXAM_TABLES: Mapping[str, ExamTable] = MappingProxyType(
+    {name: ExamTable(**table) for name, table in _read("exams").items()}
+)
+"""Results of exams: tables by name, such as ``"rynnvalue"``."""
+
+
+def published_figures(exam: str) -> list[dict[str, Any]]:
+    """What papers print of an exam: JSON values, best first within each figure.
+
+    Returns:
+        For each figure ``metric``, ``model``, ``value``, ``title`` and ``source`` of the paper.
+    """
+    rows = [
+        {"metric": metric, "model": model, "value": value, "title": t.title, "source": t.source}
+        for t in EXAM_TABLES.values()
+        if t.exam == exam
+        for model, figures in t.rows.items()
+        for metric, value in figures.items()
+    ]
+    return sorted(rows, key=lambda row: -float(str(row["value"])))
 
 
 def vlp_label_tables() -> dict[str, Any]:

@@ -22,6 +22,10 @@ def _openai(name: str, megabytes: float, sha256: str, architecture: str) -> Weig
     return WeightsFile("checkpoint", name, where, megabytes, sha256, f"architecture={architecture}")
 
 
+def _served(model: str, megabytes: float) -> WeightsFile:
+    return WeightsFile("model", model, f"served, such as by `vllm serve {model}`", megabytes)
+
+
 def _recognised_as(kind: str) -> str:
     return f"vlfeedback.encoders.recognise:{kind}"
 
@@ -295,6 +299,60 @@ BUILT_INS: tuple[Entry, ...] = (
         ),
         recogniser=_recognised_as("dino"),
         loader=_loaded_by("dino"),
+    ),
+    Entry(
+        "roboreward",
+        "vlfeedback.rewards.roboreward:RoboReward",
+        "how an episode ended, from 1 to 5 by a rubric: one question to a model that is served",
+        "Robo",
+        extra="vlm",
+        weights=Released(
+            files=(
+                _served("teetone/RoboReward-8B", 17534.0),
+                _served("teetone/RoboReward-4B", 8876.0),
+            ),
+            code_licence="none stated; MIT (robometer's)",
+            weights_licence="CC BY 4.0",
+            parameters="8767",
+            teraflops=1400.0,
+            note="its arithmetic is counted for pictures of 256 px, 16 in a question",
+        ),
+    ),
+    Entry(
+        "robometer",
+        "vlfeedback.rewards.robometer:RobometerReward",
+        "progress, or the chance of success, by Robometer: one request to a vLLM that pools",
+        "Robometer",
+        extra="vlm",
+        weights=Released(
+            files=(
+                WeightsFile(
+                    "model",
+                    "robometer/Robometer-4B",
+                    "served by a vLLM that has its class, RFM of vllm-project/vllm#43002",
+                    8902.0,
+                ),
+            ),
+            code_licence="MIT",
+            weights_licence="Apache-2.0",
+            parameters="4438 + 13",
+            teraflops=800.0,
+            note="its arithmetic is counted for pictures of 256 px, 8 in a request",
+        ),
+    ),
+    Entry(
+        "gvl",
+        "vlfeedback.rewards.gvl:GVLReward",
+        "how far the task has come, in shuffled pictures: one question to any model",
+        "GVL",
+        extra="vlm",
+    ),
+    Entry(
+        "topreward",
+        "vlfeedback.rewards.topreward:TOPReward",
+        "log-probability that the task is done: one token of any model that tells it",
+        "TOP",
+        extra="vlm",
     ),
     Entry(
         "learned",

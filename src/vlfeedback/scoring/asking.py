@@ -26,10 +26,17 @@ def ask(
     Raises:
         SourceAnswerError: the source returned another shape than (N, T), something else than
             real numbers, or a number on a real step (see `SegmentBatch.mask`) that is NaN or
-            infinite. What the source itself raises passes through.
+            infinite. What the source itself raises passes through, with the place of the segment
+            where it names one.
     """
     name = type(source).__name__
-    answer = source.rewards(batch)
+    try:
+        answer = source.rewards(batch)
+    except SourceAnswerError as error:
+        if error.row is None or where is None:
+            raise
+        place = where(error.row, int(batch.last_steps[error.row]))
+        raise SourceAnswerError(f"{error} It was asked for {place}.") from error
     try:
         rewards = np.asarray(answer)
     except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors elsewhere

@@ -6,42 +6,40 @@ was put before is kept whole. It holds numbers alone, so reading it executes not
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import math
-import os
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary, finalize
+from weakref import WeakValueDictionary
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 from vlfeedback.data.foreign_files import reading
-from vlfeedback.errors import FileFormatError
+from vlfeedback.data.sqlite_files import Layout, SQLiteFile
 
 __all__ = ["EmbeddingCache", "open_cache", "picture_key"]
 
-_APPLICATION = 0x766C6665  # marks our files: "vlfe"
-_VERSION = 2  # of the layout; 2: a checksum is of the key too
-_WAIT_S = 60.0  # for another process that writes
 _IN_MEMORY = 1 << 30  # bytes: the most that is kept where there is no file; our choice
-_ADVICE = (
-    "Delete it, and the files -wal and -shm beside it: all that is lost is the time to encode "
-    "again."
-)
-_LAYOUT = """
+_LAYOUT = Layout(
+    what="cache of embeddings",
+    name="embeddings.sqlite",
+    application=0x766C6665,  # "vlfe"
+    version=2,  # 2: a checksum is of the key too
+    tables="""
 CREATE TABLE encoders (number INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL);
 CREATE TABLE embeddings (
     encoder INTEGER NOT NULL, picture BLOB NOT NULL, shape TEXT NOT NULL, numbers BLOB NOT NULL,
     crc INTEGER NOT NULL, UNIQUE (encoder, picture)
 );
-"""
-_HOLDS = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"  # NULL: indexes of UNIQUE
+""",
+    if_damaged="Delete it, and the files -wal and -shm beside it: all that is lost is the time to "
+    "encode again.",
+)
 
 
 def picture_key(frame: UInt8[np.ndarray, "H W 3"]) -> bytes:
@@ -73,14 +71,7 @@ class EmbeddingCache:
     def __init__(self, path: Path | None = None, *, max_bytes: int | None = None) -> None:
         self.path = path
         self._max_bytes = max_bytes
-        self._lock = threading.RLock()
-        self._of_other_processes: list[sqlite3.Connection] = []
-        if path is not None and path.is_dir():
-            raise IsADirectoryError(
-                f"{path} is a folder; the cache is a file: name it {path / 'embeddings.sqlite'}, "
-                "say."
-            )
-        self._connect()
+        self._file = SQLiteFile(path, _LAYOUT)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return open_cache, (self.path,)
@@ -99,7 +90,7 @@ class EmbeddingCache:
             OSError: it cannot be read.
         """
         found = {}
-        with self._transaction("BEGIN") as database:
+        with self._file.transaction("BEGIN") as database:
             number = _number(database, encoder)
             for picture in pictures if number is not None else ():
                 row = database.execute(
@@ -121,7 +112,7 @@ class EmbeddingCache:
             FileFormatError: the file is damaged.
             OSError: the disk is full or not writable; what was kept before is whole.
         """
-        with self._transaction("BEGIN IMMEDIATE") as database:
+        with self._file.transaction("BEGIN IMMEDIATE") as database:
             database.execute("INSERT OR IGNORE INTO encoders (name) VALUES (?)", (encoder,))
             number = _number(database, encoder)
             for picture, embedding in embeddings.items():
@@ -141,96 +132,12 @@ class EmbeddingCache:
     def _array(
         self, picture: bytes, shape: Any, numbers: Any, crc: Any
     ) -> Float32[np.ndarray, "..."]:
-        with reading(self.path or "memory", "cache of embeddings", advice=_ADVICE):
+        with reading(self.path or "memory", "cache of embeddings", advice=_LAYOUT.if_damaged):
             sizes = [int(size) for size in shape.split(",") if size]
             is_whole = len(numbers) == 4 * math.prod(sizes)
             if not is_whole or _checksum(picture, shape, numbers) != crc:
-                raise self._damaged("an embedding is not as it was written")
+                raise self._file.damaged("an embedding is not as it was written")
             return np.frombuffer(numbers, dtype="<f4").reshape(sizes)
-
-    def _damaged(self, reason: str) -> FileFormatError:
-        return FileFormatError(
-            f"{self.path} is no readable cache of embeddings ({reason}). {_ADVICE}"
-        )
-
-    @contextlib.contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        """All of what the block does, or nothing of it."""
-        with self._lock, self._explained():
-            if self._process != os.getpid() and self.path is not None:
-                # SQLite's connections may not go along into a forked process, not even be closed.
-                self._of_other_processes.append(self._database)
-                self._close.detach()
-                self._connect()
-            self._database.execute(begin)
-            try:
-                yield self._database
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
-
-    def _connect(self) -> None:
-        with self._explained():
-            if self.path is not None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(
-                ":memory:" if self.path is None else self.path,
-                timeout=_WAIT_S,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            self._process = os.getpid()
-            self._close = finalize(self, self._database.close)
-            self._check_layout()
-
-    def _check_layout(self) -> None:
-        database = self._database
-        database.execute("BEGIN IMMEDIATE")  # of several that find no file, one makes the tables
-        application, version = (
-            database.execute(query).fetchone()[0]
-            for query in ("PRAGMA application_id", "PRAGMA user_version")
-        )
-        # A view or trigger in a table's place could run for ever.
-        holds = {" ".join(str(sql).split()) for (sql,) in database.execute(_HOLDS)}
-        layout = [" ".join(sql.split()) for sql in _LAYOUT.split(";") if sql.strip()]
-        if not application and not holds:
-            for statement in layout:
-                database.execute(statement)
-            database.execute(f"PRAGMA application_id = {_APPLICATION}")
-            database.execute(f"PRAGMA user_version = {_VERSION}")
-        elif application != _APPLICATION:
-            raise FileFormatError(
-                f"{self.path} is a database of another program; choose another path for the cache "
-                "of embeddings."
-            )
-        elif version < _VERSION:
-            raise self._damaged(f"it has layout {version}, of an earlier release")
-        elif version > _VERSION:
-            raise FileFormatError(
-                f"{self.path} has layout {version}; this release reads up to {_VERSION}. Update "
-                "vlfeedback, or choose another path."
-            )
-        elif holds != set(layout):
-            raise self._damaged("its tables are others than were made")
-        database.execute("COMMIT")
-        # Readers and one writer at a time do not wait for each other, and a commit waits for no
-        # disk: after a power cut the last ones may be missing, and the file is whole.
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise OSError(
-                f"The cache of embeddings {self.path} can be neither read nor written ({error}). "
-                "Choose a path on a local disk with room that you may write to."
-            ) from error
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            raise self._damaged(str(error)) from error
 
 
 _OPEN: WeakValueDictionary[Path | None, EmbeddingCache] = WeakValueDictionary()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from vlfeedback.data.sampling import SegmentPairList, gather_pairs
 from vlfeedback.data.writable import check_writable
 from vlfeedback.errors import FileFormatError, InvalidValueError, ShapeError, SourceAnswerError
 from vlfeedback.types import (
+    DecidesTogether,
     LabelRecord,
     MeasuresPairs,
     NamesItsModel,
@@ -38,7 +39,7 @@ from vlfeedback.types import (
     class_and_settings,
 )
 
-__all__ = ["ask_labeller", "label_pairs"]
+__all__ = ["ask_labeller", "label_pairs", "records_of"]
 
 
 def label_pairs(
@@ -61,13 +62,14 @@ def label_pairs(
     Args:
         pairs: what a sampler drew.
         labeller: any preference source, or the id of one. What else it may say of itself is used
-            where it does: `MeasuresPairs`, `PricedPerPair`, `NamesItsModel`, `NamesItsPrompt`,
-            `SeveralLabellers` in `vlfeedback.types`. Where its labels say nothing of the time they
-            took, that is measured, and shared equally among the pairs of a batch.
+            where it does: `MeasuresPairs`, `DecidesTogether`, `PricedPerPair`, `NamesItsModel`,
+            `NamesItsPrompt`, `SeveralLabellers` in `vlfeedback.types`. Where its labels say nothing
+            of the time they took, that is measured, and shared equally among the pairs of a batch.
         instruction: one for all pairs, one for each, or none.
         batch_size: pairs asked at a time.
         save_to: a Parquet file, see `PreferenceDataset.save`.
-        report: called with ("labels", pairs done, pairs in all, nan) after each batch.
+        report: called with ("labels", pairs done, pairs in all, nan) after each batch; of a
+            labeller that `DecidesTogether`, before that with "deciding" for what it is shown.
 
     Raises:
         FileFormatError: `save_to` holds other pairs, or answers of another labeller: another
@@ -91,18 +93,11 @@ def label_pairs(
     labeller = preference_source(labeller)
     if isinstance(labeller, MeasuresPairs):
         labeller = labeller.measured_on(pairs)
-    unasked = PreferenceDataset(pairs, _nothing(len(pairs)), texts, _records_of(labeller))
-
-    def ask(batch: PreferenceDataset) -> PreferenceLabels:
-        question = gather_pairs(batch.pairs, None, needs=labeller.needs)
-        if instruction is not None:
-            words, sides = list(batch.instructions), (question.first, question.second)
-            question = SegmentPairs(*[replace(side, instructions=words) for side in sides])
-        return ask_labeller(labeller, question)
-
+    unasked = PreferenceDataset(pairs, _nothing(len(pairs)), texts, records_of(labeller))
+    questions = _Questions(unasked, labeller, batch_size, report, told=instruction is not None)
     if save_to is None:
         nothing = unasked.take(slice(0))
-        return _label(unasked, nothing, ask, batch_size, report, None)
+        return _label(questions, nothing, None)
     path = Path(save_to)
     contents = digests_of_trajectories(pairs, pictures=labeller.needs.frames)
     # Refuses what does not belong together before it makes a folder.
@@ -114,7 +109,7 @@ def label_pairs(
         saved = _saved(
             path, unasked, contents
         )  # again: another process may have added before it ended
-        labelled = _label(unasked, saved, ask, batch_size, report, file)
+        labelled = _label(questions, saved, file)
         file.fold()
     return labelled
 
@@ -156,20 +151,59 @@ def ask_labeller(labeller: PreferenceSource, pairs: SegmentPairs) -> PreferenceL
     return labels
 
 
+def records_of(labeller: PreferenceSource) -> tuple[LabelRecord, ...]:
+    """Those who answer, and last the labeller that is asked: often the one and only."""
+    source, settings = class_and_settings(labeller)
+    model = labeller.model if isinstance(labeller, NamesItsModel) else ""
+    prompt = labeller.prompt if isinstance(labeller, NamesItsPrompt) else ""
+    record = LabelRecord(
+        source=source,
+        config=json.dumps(settings, sort_keys=True),
+        model=model if isinstance(model, str) else "",  # a network of ours may be called so too
+        prompt=prompt if isinstance(prompt, str) else "",
+        contents=digest_of_source(labeller),
+    )
+    several = labeller.records if isinstance(labeller, SeveralLabellers) else ()
+    return (*several, record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Questions:
+    """All pairs with what a labeller reads of them, a batch at a time, each time anew."""
+
+    pairs: PreferenceDataset  # nobody was asked about
+    labeller: PreferenceSource
+    batch_size: int
+    report: Report | None
+    told: bool  # the instructions
+
+    def __iter__(self) -> Iterator[SegmentPairs]:
+        for start in range(0, len(self.pairs), self.batch_size):
+            batch = self.pairs.take(slice(start, start + self.batch_size))
+            yield self.gather(batch)
+            self.tell("deciding", start + len(batch))
+
+    def gather(self, batch: PreferenceDataset) -> SegmentPairs:
+        words = list(batch.instructions) if self.told else None
+        return gather_pairs(batch.pairs, words, needs=self.labeller.needs)
+
+    def tell(self, stage: str, done: int) -> None:
+        if self.report is not None:
+            self.report(stage, done, len(self.pairs), float("nan"))
+
+
 def _label(
-    unasked: PreferenceDataset,
-    saved: PreferenceDataset,
-    ask: Callable[[PreferenceDataset], PreferenceLabels],
-    batch_size: int,
-    report: Report | None,
-    file: GrowingPreferences | None,
+    questions: _Questions, saved: PreferenceDataset, file: GrowingPreferences | None
 ) -> PreferenceDataset:
     """The saved pairs, and those after them as they are answered."""
+    unasked, labeller = questions.pairs, questions.labeller
+    if len(saved) < len(unasked) and isinstance(labeller, DecidesTogether):
+        labeller = labeller.decided_on(questions)
     parts = [saved]
-    for start in range(len(saved), len(unasked), batch_size):
-        batch = unasked.take(slice(start, start + batch_size))
+    for start in range(len(saved), len(unasked), questions.batch_size):
+        batch = unasked.take(slice(start, start + questions.batch_size))
         try:
-            batch = replace(batch, labels=ask(batch))
+            batch = replace(batch, labels=ask_labeller(labeller, questions.gather(batch)))
         except Exception as error:
             fate = f"kept in {file.path}" if file else "lost; give save_to to keep them"
             error.add_note(
@@ -181,8 +215,7 @@ def _label(
         if file is not None:
             file.add(start, batch.to_rows()[0])
         parts.append(batch)
-        if report is not None:
-            report("labels", start + len(batch), len(unasked), float("nan"))
+        questions.tell("labels", start + len(batch))
     return saved.append(*parts[1:])
 
 
@@ -198,22 +231,6 @@ def _texts(instruction: str | Sequence[str] | None, n_pairs: int) -> tuple[str, 
             f"{len(instruction)} instructions for {n_pairs} pairs; expected one each, or one text."
         )
     return tuple(instruction)
-
-
-def _records_of(labeller: PreferenceSource) -> tuple[LabelRecord, ...]:
-    """Those who answer, and last the labeller that is asked: often the one and only."""
-    source, settings = class_and_settings(labeller)
-    model = labeller.model if isinstance(labeller, NamesItsModel) else ""
-    prompt = labeller.prompt if isinstance(labeller, NamesItsPrompt) else ""
-    record = LabelRecord(
-        source=source,
-        config=json.dumps(settings, sort_keys=True),
-        model=model if isinstance(model, str) else "",  # a network of ours may be called so too
-        prompt=prompt if isinstance(prompt, str) else "",
-        contents=digest_of_source(labeller),
-    )
-    several = labeller.records if isinstance(labeller, SeveralLabellers) else ()
-    return (*several, record)
 
 
 def _saved(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +125,9 @@ def draw_pairs(
     sweep: Sweep, task: str, seed: int, trajectories: list[Trajectory]
 ) -> SegmentPairList:
     """Pairs that depend on task and seed alone: every source labels the same ones."""
-    sample = sample_clustered_pairs if sweep.pairs.sampler == "clustered" else sample_segment_pairs
+    sample: Callable[..., SegmentPairList] = sample_clustered_pairs  # never of one trajectory
+    if sweep.pairs.sampler == "uniform":
+        sample = partial(sample_segment_pairs, min_gap=sweep.pairs.min_gap)
     return sample(
         trajectories,
         sweep.pairs.count,

@@ -14,9 +14,9 @@ import numpy as np
 from vlfeedback.data.contents import file_digest
 from vlfeedback.data.foreign_files import reading
 from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.data.sampling import SegmentPairList, gather_pairs
 from vlfeedback.data.whole_files import new_file
-from vlfeedback.errors import FileFormatError, NeedsError, VLFeedbackError
+from vlfeedback.errors import FileFormatError, VLFeedbackError
+from vlfeedback.evaluation.labels.truth import true_labels
 from vlfeedback.preferences import make_preference_source
 from vlfeedback.preferences.accuracy import label_accuracy
 from vlfeedback.rewards import make_reward_source
@@ -27,7 +27,7 @@ from vlfeedback.sweeps.data import draw_pairs, load_task
 from vlfeedback.sweeps.folder import SweepFolder
 from vlfeedback.sweeps.runs import Feedback
 from vlfeedback.sweeps.specification import SourceSpec, Sweep
-from vlfeedback.types import PreferenceLabels, PreferenceSource, RewardSource, Trajectory
+from vlfeedback.types import PreferenceSource, RewardSource, Trajectory
 
 _BETWEEN: Between = "hold"  # pictures of collections are some steps apart
 
@@ -136,7 +136,7 @@ def _label(
         save_to=_labels_path(feedback, folder),
     )
     dataset.check_trainable()
-    truth = _truth(pairs)
+    truth = true_labels(pairs)
     accuracy = math.nan if truth is None else label_accuracy(dataset.labels, truth)
     return {
         "digest": dataset.digest(),
@@ -146,15 +146,6 @@ def _label(
         "accuracy": None if math.isnan(accuracy) else accuracy,
         "cost": float(dataset.cost.sum()),
     }
-
-
-def _truth(pairs: SegmentPairList) -> PreferenceLabels | None:
-    """Labels of a teacher without mistakes; None where the data has no rewards of its own."""
-    teacher = make_preference_source("teacher")
-    try:
-        return teacher.label(gather_pairs(pairs, None, needs=teacher.needs))
-    except NeedsError:
-        return None
 
 
 def _reward(

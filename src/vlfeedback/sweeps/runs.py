@@ -33,8 +33,10 @@ class Feedback:
             "instruction": self.source.instruction_for(self.task),
             CONTENTS: digests_of_files(self.source.config_for(self.task)),
         }
-        pairs = {} if self.seed is None else {"pairs": asdict(sweep.pairs)}
-        return facts | {"source": source} | pairs
+        pairs = asdict(sweep.pairs)
+        if not pairs["min_gap"]:
+            del pairs["min_gap"]  # as rows of earlier releases have it
+        return facts | {"source": source} | ({} if self.seed is None else {"pairs": pairs})
 
     @property
     def id(self) -> str:

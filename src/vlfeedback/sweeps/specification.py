@@ -74,6 +74,7 @@ class Pairs:
     length: int = 50  # steps of a segment (VLP paper, Table 8)
     sampler: Literal["clustered", "uniform"] = "clustered"  # VLP paper, appendix A.2
     start_multiple: int = 1  # segments begin at multiples; with pictures every 7th step, 7
+    min_gap: int = 0  # steps between the starts of two segments of one trajectory, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +270,22 @@ def _check(sweep: Sweep, where: str) -> None:
         _check_list(listed, key, where)
     for task in sweep.tasks:
         sweep.task(task)
+    for learner in sweep.learners:
+        if learner.levels is not None:
+            _check_list(learner.levels, f"[learners.{learner.name}] levels", where)
+            if unknown := sorted(set(learner.levels) - set(sweep.levels)):
+                raise FileFormatError(
+                    f"{where}: [learners.{learner.name}] levels name {', '.join(unknown)}, and "
+                    f"the sweep reads {', '.join(sweep.levels)}; add them to its levels."
+                )
+    _check_numbers(sweep, where)
+    if not sweep.learners:
+        raise FileFormatError(f"{where}: no learner; add a table such as [learners.p-iql].")
+    _check_sources(sweep, where)
+    _check_paper(sweep, where)
+
+
+def _check_numbers(sweep: Sweep, where: str) -> None:
     at_least_one: dict[str, int] = {
         "steps": sweep.steps,
         "[pairs] count": sweep.pairs.count,
@@ -283,23 +300,15 @@ def _check(sweep: Sweep, where: str) -> None:
             for key, number in (("steps", learner.steps), ("every", learner.every))
         },
     }
-    for learner in sweep.learners:
-        if learner.levels is not None:
-            _check_list(learner.levels, f"[learners.{learner.name}] levels", where)
-            if unknown := sorted(set(learner.levels) - set(sweep.levels)):
-                raise FileFormatError(
-                    f"{where}: [learners.{learner.name}] levels name {', '.join(unknown)}, and "
-                    f"the sweep reads {', '.join(sweep.levels)}; add them to its levels."
-                )
     for key, number in at_least_one.items():
         if number < 1:
             raise FileFormatError(f"{where}: {key} is {number}; expected at least 1.")
+    if sweep.pairs.min_gap < 0:
+        raise FileFormatError(
+            f"{where}: [pairs] min_gap is {sweep.pairs.min_gap}; expected at least 0."
+        )
     if min(sweep.seeds) < 0:
         raise FileFormatError(f"{where}: seeds are {list(sweep.seeds)}; expected none below 0.")
-    if not sweep.learners:
-        raise FileFormatError(f"{where}: no learner; add a table such as [learners.p-iql].")
-    _check_sources(sweep, where)
-    _check_paper(sweep, where)
 
 
 def _check_list(listed: Sequence[Any], key: str, where: str) -> None:

@@ -1,4 +1,4 @@
-"""Our own tasks: the 50 of Meta-World v3, CartPoleBalance, and RL-VLM-F's variants of three."""
+"""Our own tasks: Meta-World's 50, CartPoleBalance, RL-VLM-F's variants, a rope and a sleeve."""
 
 from __future__ import annotations
 
@@ -103,6 +103,15 @@ _EPISODES_OF_CART_POLE = CollectionDefaults(
 _EPISODES_OF_RLVLMF = CollectionDefaults(
     episodes=200, horizon=500, longest=500, random_actions="box", frame_stride=0, frame_size=200
 )
+# 20,000 transitions a level (our choice: Offline RL-VLM-F states no sizes), at RL-VLM-F's size.
+_EPISODES_OF_ROPE = CollectionDefaults(
+    episodes=500, horizon=40, longest=40, random_actions="box", frame_stride=5, frame_size=240
+)
+# As many as in the dressing study of Offline RL-VLM-F. A picture every 10 steps, since frames that
+# are nearer in time are not to be compared there.
+_EPISODES_OF_DRESSING = CollectionDefaults(
+    episodes=485, horizon=60, longest=60, random_actions="box", frame_stride=10, frame_size=240
+)
 
 OUR_TASKS = (
     *(
@@ -142,6 +151,29 @@ OUR_TASKS = (
             collecting=_EPISODES_OF_RLVLMF,
         )
         for name in RLVLMF_TASKS
+    ),
+    TaskSpec(
+        "straighten-rope",
+        "straighten the blue rope",  # RL-VLM-F, Appendix
+        "vlfeedback_envs:vlfeedback/StraightenRope-v0",
+        camera="top",
+        scene="A blue rope lies on a white table, seen straight from above.",
+        levels=("expert", "medium", "random"),
+        rollout="vlfeedback_envs.deformables.data:roll_out",
+        collecting=_EPISODES_OF_ROPE,
+    ),
+    TaskSpec(
+        "dress-sleeve",
+        "pull the green sleeve over the hand and up the arm to the shoulder",
+        "vlfeedback_envs:vlfeedback/DressSleeve-v0",
+        camera="side",
+        scene=(
+            "An arm is stretched out from a body, which stands at its right end. A green sleeve is "
+            "pulled over the hand, at the left end, and along the arm."
+        ),
+        levels=("expert", "medium", "random", "suboptimal"),
+        rollout="vlfeedback_envs.deformables.data:roll_out",
+        collecting=_EPISODES_OF_DRESSING,
     ),
 )
 """All of them. New ones come last: seeds are counted by a task's place."""

@@ -164,7 +164,7 @@ def own_task(
 def task_seed(name: str) -> int:
     """The number that a task has in seeds: it depends on nothing but the name.
 
-    Our own tasks have their places, 0 to 50; all others a number of at least 1000.
+    Our own tasks have their places, from 0 on; all others a number of at least 1000.
 
     >>> task_seed("assembly"), task_seed("cart-pole-balance")
     (0, 50)

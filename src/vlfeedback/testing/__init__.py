@@ -1,5 +1,8 @@
 """Test tools for authors of sources: contracts, an environment, and sources with known answers.
 
+For labellers that ask models there is a server with scripted replies, and a judge behind it whose
+errors are known.
+
 The contracts need pytest, which is imported when one of them is asked for.
 """
 
@@ -13,6 +16,7 @@ from vlfeedback.testing.brightness import (
     BrightnessEmbedder,
     BrightnessReward,
 )
+from vlfeedback.testing.chat_server import ChatServer, Reply
 from vlfeedback.testing.known_labellers import (
     KnownCascade,
     KnownCascadeConfig,
@@ -20,6 +24,7 @@ from vlfeedback.testing.known_labellers import (
     KnownLabellerConfig,
 )
 from vlfeedback.testing.point_reach import PointReachEnv
+from vlfeedback.testing.simulated_judge import SimulatedJudge, picture_of_value
 
 if TYPE_CHECKING:
     from vlfeedback.testing.contracts import PreferenceSourceContract, RewardSourceContract
@@ -28,13 +33,17 @@ __all__ = [
     "BrightnessConfig",
     "BrightnessEmbedder",
     "BrightnessReward",
+    "ChatServer",
     "KnownCascade",
     "KnownCascadeConfig",
     "KnownLabeller",
     "KnownLabellerConfig",
     "PointReachEnv",
     "PreferenceSourceContract",
+    "Reply",
     "RewardSourceContract",
+    "SimulatedJudge",
+    "picture_of_value",
 ]
 
 

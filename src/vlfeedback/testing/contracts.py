@@ -25,10 +25,13 @@ import pytest
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.sampling import SegmentPairList
 from vlfeedback.errors import NeedsError
-from vlfeedback.scoring.labelling import label_pairs
+from vlfeedback.scoring.labelling import label_pairs, records_of
 from vlfeedback.testing.segments import random_segment_pairs, random_segments, with_padding
 from vlfeedback.types import (
+    DecidesTogether,
     EmbeddingSource,
+    ExplainsLabels,
+    ForeseesCost,
     LabelRecord,
     MeasuresPairs,
     NamesItsModel,
@@ -38,6 +41,7 @@ from vlfeedback.types import (
     PreferenceSource,
     PricedPerPair,
     RewardSource,
+    SaysHowSure,
     SegmentBatch,
     SegmentPairs,
     SeveralLabellers,
@@ -275,6 +279,43 @@ class PreferenceSourceContract(_SourceContract):
         measured = source.measured_on(self.pair_list(source))
         assert isinstance(measured, PreferenceSource)
         assert class_and_settings(source) == before
+
+    def test_deciding_leaves_the_labeller_as_it_was_and_goes_by_the_same_records(
+        self, source: PreferenceSource
+    ) -> None:
+        if not isinstance(source, DecidesTogether):
+            pytest.skip("decides about each pair alone")
+        before = records_of(source)
+        decided = source.decided_on([self.pairs(source)])
+        assert isinstance(decided, PreferenceSource)
+        assert records_of(decided) == records_of(source) == before
+
+    def test_as_probabilities_its_labels_prefer_the_same_sides(
+        self, source: PreferenceSource
+    ) -> None:
+        if not isinstance(source, SaysHowSure):
+            pytest.skip("has one kind of label")
+        pairs = self.pairs(source)
+        sides, soft = (
+            np.sign(labeller.label(pairs).prefer_second - 0.5)
+            for labeller in (source, source.as_probabilities())
+        )
+        np.testing.assert_array_equal(sides, soft)
+
+    def test_it_explains_every_pair_in_words(self, source: PreferenceSource) -> None:
+        if not isinstance(source, ExplainsLabels):
+            pytest.skip("asks nothing in words")
+        pairs = self.pairs(source)
+        source.label(pairs)
+        said = source.explain(pairs)
+        assert len(said) == len(pairs)
+        assert {type(text) for pair in said for both in pair for text in both} <= {str}
+
+    def test_what_it_foresees_is_not_negative(self, source: PreferenceSource) -> None:
+        if not isinstance(source, ForeseesCost):
+            pytest.skip("foresees nothing")
+        forecast = source.foresee(self.pairs(source))
+        assert min(forecast.questions, forecast.tokens, forecast.cost_usd or 0.0) >= 0
 
     def test_its_price_is_an_amount_of_money(self, source: PreferenceSource) -> None:
         if not isinstance(source, PricedPerPair):

@@ -8,11 +8,15 @@ is the one taken *after* action t, which is all a wrapper around an environment 
 """
 
 from vlfeedback.types.batches import Granularity, SegmentBatch, SegmentPairs, SourceNeeds
+from vlfeedback.types.forecasts import CostForecast
 from vlfeedback.types.labels import LabelRecord, Outcome, PreferenceLabels
 from vlfeedback.types.progress import Report
 from vlfeedback.types.sources import (
     Configured,
+    DecidesTogether,
     EmbeddingSource,
+    ExplainsLabels,
+    ForeseesCost,
     GivesLogOdds,
     MeasuresPairs,
     NamesItsContent,
@@ -22,6 +26,7 @@ from vlfeedback.types.sources import (
     PreferenceSource,
     PricedPerPair,
     RewardSource,
+    SaysHowSure,
     SeveralLabellers,
     Wraps,
     class_and_settings,
@@ -41,7 +46,11 @@ __all__ = [
     "SCATTERED",
     "ArrayFrames",
     "Configured",
+    "CostForecast",
+    "DecidesTogether",
     "EmbeddingSource",
+    "ExplainsLabels",
+    "ForeseesCost",
     "Frames",
     "GivesLogOdds",
     "Granularity",
@@ -57,6 +66,7 @@ __all__ = [
     "PricedPerPair",
     "Report",
     "RewardSource",
+    "SaysHowSure",
     "Segment",
     "SegmentBatch",
     "SegmentPairs",

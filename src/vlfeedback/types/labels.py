@@ -194,6 +194,15 @@ class PreferenceLabels:
         """Which pairs were answered: all that may be trained on."""
         return np.asarray(self.outcome == Outcome.ANSWERED)
 
+    @property
+    def confidence(self) -> Float64[np.ndarray, " N"]:
+        """How sure each answer is, in [0.5, 1]: the probability of the side it prefers.
+
+        0.5 for a tie; 0 where there is no answer.
+        """
+        probability = self.prefer_second.astype(np.float64)
+        return np.where(self.answered, np.maximum(probability, 1 - probability), 0.0)
+
     def counts(self) -> dict[Outcome, int]:
         """How many pairs came out how; what never occurred is left out."""
         counts = np.bincount(self.outcome, minlength=len(Outcome))

@@ -12,7 +12,8 @@ class WeightsFile:
     """A file of weights, or of words, that a source can be given.
 
     Attributes:
-        setting: the field of the source's config that takes its path: ``"checkpoint"``.
+        setting: the field of the source's config that takes its path: ``"checkpoint"``; or, where
+            weights are served, the name of what serves them: ``"model"``.
         name: as its authors call it.
         where: an address, or how to come by it; for people, nothing here is downloaded.
         megabytes: about, of 10**6 bytes; it follows from the number of parameters, so that a file

@@ -8,8 +8,9 @@ A source is known by its methods and attributes, not by its class. Beside `Rewar
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
+from dataclasses import fields, is_dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,12 +18,16 @@ from jaxtyping import Float32, UInt8
 
 from vlfeedback.errors import NeedsError
 from vlfeedback.types.batches import SegmentBatch, SegmentPairs, SourceNeeds
+from vlfeedback.types.forecasts import CostForecast
 from vlfeedback.types.labels import LabelRecord, PreferenceLabels
 from vlfeedback.types.trajectories import Segment
 
 __all__ = [
     "Configured",
+    "DecidesTogether",
     "EmbeddingSource",
+    "ExplainsLabels",
+    "ForeseesCost",
     "GivesLogOdds",
     "MeasuresPairs",
     "NamesItsContent",
@@ -32,6 +37,7 @@ __all__ = [
     "PreferenceSource",
     "PricedPerPair",
     "RewardSource",
+    "SaysHowSure",
     "SeveralLabellers",
     "Wraps",
     "class_and_settings",
@@ -146,6 +152,56 @@ class MeasuresPairs(Protocol):
 
 
 @runtime_checkable
+class DecidesTogether(Protocol):
+    """A labeller that decides about all pairs at once, such as which of them a budget is for.
+
+    `label_pairs` shows it every question once, as it will be asked, before it asks any.
+    """
+
+    def decided_on(self, questions: Iterable[SegmentPairs]) -> PreferenceSource:
+        """The labeller that answers; the one it is called on stays as it was.
+
+        Its records and settings are those of before, so that labels made before a stop and after
+        it are of one labeller. Equal questions lead to equal decisions, in any order.
+
+        Args:
+            questions: all pairs, in batches, with what its `needs` ask for; they may be gone
+                through again, and are gathered anew each time.
+        """
+
+
+@runtime_checkable
+class SaysHowSure(Protocol):
+    """A labeller whose labels may be probabilities, though it was not asked for them."""
+
+    def as_probabilities(self) -> PreferenceSource:
+        """The same labeller with soft labels; itself where it has none to give."""
+
+
+@runtime_checkable
+class ExplainsLabels(Protocol):
+    """A labeller that asks in words: what it was told in return, for people to read."""
+
+    def explain(self, pairs: SegmentPairs) -> Sequence[Sequence[tuple[str, str]]]:
+        """For each of N pairs all questions and raw answers behind its label, in order.
+
+        It is called about pairs that `label` was just asked about, so that answers that are kept
+        are not paid again.
+
+        Returns:
+            N lists of (text of the question, raw answer), pictures left out.
+        """
+
+
+@runtime_checkable
+class ForeseesCost(Protocol):
+    """A labeller that can tell before it asks what asking will take."""
+
+    def foresee(self, pairs: SegmentPairs) -> CostForecast:
+        """The estimate for these N pairs together; nobody is asked."""
+
+
+@runtime_checkable
 class PricedPerPair(Protocol):
     """A labeller with one price for every pair, fixed before it is asked.
 
@@ -200,12 +256,26 @@ def unwrapped(source: Any) -> Any:
 def class_and_settings(source: Any) -> tuple[str, dict[str, Any]]:
     """What a record says of a source of either kind: ``"module:Class"``, and its settings.
 
-    Settings are the fields of its ``config``; none where that is no dataclass.
+    Settings are the fields of its ``config``, none where that is no dataclass, and those of
+    dataclasses within. Left out are those that change no answer, or are recorded elsewhere:
+    ``field(metadata={"recorded": False})``.
     """
     source = unwrapped(source)
     cls, config = type(source), source.config if isinstance(source, Configured) else None
-    settings = asdict(config) if is_dataclass(config) and not isinstance(config, type) else {}
-    return f"{cls.__module__}:{cls.__qualname__}", settings
+    is_settings = is_dataclass(config) and not isinstance(config, type)
+    return f"{cls.__module__}:{cls.__qualname__}", _recorded(config) if is_settings else {}
+
+
+def _recorded(value: Any) -> Any:
+    """Dataclasses as mappings of what is recorded of them, at any depth."""
+    if is_dataclass(value) and not isinstance(value, type):
+        recorded = [field for field in fields(value) if field.metadata.get("recorded", True)]
+        return {field.name: _recorded(getattr(value, field.name)) for field in recorded}
+    if isinstance(value, dict):
+        return {key: _recorded(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_recorded, value))
+    return deepcopy(value)
 
 
 def embedding_id(source: EmbeddingSource) -> str:

@@ -6,21 +6,20 @@ and synonym nouns, from the LAMP paper); theirs are replaced by our own.
 
 from __future__ import annotations
 
-import ast
-import json
 import logging
-import re
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
 from vlfeedback.data.instructions import instruction_corpus, other_instructions
 from vlfeedback.data.unseen_instructions import has_unseen_instructions, unseen_instructions
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import NeedsError, ServerError
 from vlfeedback.tasks import TASKS, TaskSpec, get_task
-from vlfeedback.vlms.client import ChatClient, picture_part
+from vlfeedback.types import Outcome
+from vlfeedback.vlms.questions import Part, Question, Turn, encode_picture
+from vlfeedback.vlms.structured import json_of
+from vlfeedback.vlms.vlm import VLM
 
 __all__ = ["PROMPT_VERSION", "parse_phrases", "write_instructions"]
 
@@ -65,11 +64,12 @@ _MORE = (
 )
 
 _MOST_WORDS = 24  # word vectors read no further by default
+_MOST_TOKENS = 8192  # of an answer, which may think first; our choice
 _log = logging.getLogger(__name__)
 
 
 def write_instructions(
-    client: ChatClient,
+    vlm: VLM,
     task: str | TaskSpec,
     n: int = 40,
     picture: UInt8[np.ndarray, "H W 3"] | None = None,
@@ -84,7 +84,7 @@ def write_instructions(
     again. A warning is logged that says what was dropped and why, and whether any are missing.
 
     Args:
-        client: the model to ask.
+        vlm: the model to ask.
         task: a task, or its name, such as ``"drawer-close"``.
         n: how many, at least 1; the paper asks for 40.
         picture: the task's scene, ``(H, W, 3)`` uint8, for a model that reads pictures.
@@ -94,19 +94,25 @@ def write_instructions(
     Raises:
         UnknownNameError: there is no such task.
         NeedsError: `n` is below 1, or no answer had a phrase to keep.
-        OSError: the model cannot be asked; see `vlfeedback.vlms.client.ChatClient.answer`.
+        ServerError: a question had no answer in any of the tries.
+
+    What `VLM.answer` raises is raised.
     """
     spec = get_task(task)
     if n < 1:
         raise NeedsError(f"n is {n}; ask for at least 1 instruction.")
     reserved = _reserved(spec, taken or {})
-    messages = _first_messages(spec, n, picture)
+    question = _first_question(spec, n, picture)
     instructions: dict[str, None] = {}
     dropped: dict[str, str] = {}
-    answer = ""
+    said, problem = "", ""
     for _ in range(answers):
-        answer = client.answer(messages)
-        phrases = parse_phrases(answer)
+        (answer,) = vlm.ask([question])
+        if answer.outcome is Outcome.FAILED:
+            raise ServerError(answer.problem)
+        problem = answer.problem
+        said = answer.text if answer.outcome is Outcome.ANSWERED else ""
+        phrases = parse_phrases(said)
         for phrase in phrases or ():
             reason = "said twice" if phrase in instructions else _objection(phrase, reserved)
             if reason:
@@ -115,15 +121,12 @@ def write_instructions(
                 instructions[phrase] = None
         if len(instructions) >= n:
             break
-        follow_up = _NO_LIST if phrases is None else _MORE.format(n=n - len(instructions))
-        messages += [
-            {"role": "assistant", "content": answer or "[]"},
-            {"role": "user", "content": follow_up},
-        ]
+        more = _NO_LIST if phrases is None else _MORE.format(n=n - len(instructions))
+        question = question.follow_up(said or "[]", more)
     if not instructions:
         raise NeedsError(
-            f"{client.model!r} gave no instruction of {spec.name!r} to keep in {answers} answers; "
-            f"the last was {answer[:200]!r}. Try a larger model."
+            f"{vlm.settings.model!r} gave no instruction of {spec.name!r} to keep in {answers} "
+            f"answers; the last was {said[:200]!r}. {problem or 'Try a larger model.'}"
         )
     _report(spec.name, min(len(instructions), n), n, dropped)
     return list(instructions)[:n]
@@ -137,43 +140,30 @@ def parse_phrases(answer: str) -> list[str] | None:
     >>> parse_phrases('Sure: ["Shut the  drawer.", "Close the drawer"]')
     ['shut the drawer', 'close the drawer']
     """
-    end = answer.rfind("]") + 1
-    for start in [match.start() for match in re.finditer(r"\[", answer[:end])][:20]:
-        items = _literal(answer[start:end])
-        if isinstance(items, list) and items and all(isinstance(item, str) for item in items):
-            return [phrase for item in items if (phrase := _tidy(item))]
-    return None
-
-
-def _literal(text: str) -> Any:
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            return parse(text)
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            continue
-    return None
+    items = json_of(answer)
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        return None
+    return [phrase for item in items if (phrase := _tidy(item))] if items else None
 
 
 def _tidy(phrase: str) -> str:
     return " ".join(phrase.split()).lower().strip(" .\"'")
 
 
-def _first_messages(
-    spec: TaskSpec, n: int, picture: UInt8[np.ndarray, "H W 3"] | None
-) -> list[Any]:
+def _first_question(spec: TaskSpec, n: int, picture: UInt8[np.ndarray, "H W 3"] | None) -> Question:
     system = _SYSTEM.format(n=n, verb_structures=_VERB_STRUCTURES, synonyms=_SYNONYMS)
     system += f"\n{spec.scene}" if spec.scene else ""
     title = spec.name.replace("-", " ").title()
     instruction = spec.instruction[0].upper() + spec.instruction[1:]
-    content: list[dict[str, Any]] = [
-        {"type": "text", "text": f'My instruction for {title} task: "{instruction}"\nAnswer:'}
-    ]
+    parts: list[Part] = [f'My instruction for {title} task: "{instruction}"\nAnswer:']
     if picture is not None:
-        content.append(picture_part(picture))
-    return [
-        {"role": "system", "content": system},
-        {"role": "user", "content": content if picture is not None else content[0]["text"]},
-    ]
+        parts.append(encode_picture(picture))
+    return Question(
+        (Turn("system", (system,)), Turn("user", tuple(parts))),
+        prompt=f"vlp-instructions/{PROMPT_VERSION}",
+        max_tokens=_MOST_TOKENS,
+        temperature=1.0,  # OpenAI's default, which the paper does not say it changed
+    )
 
 
 def _reserved(spec: TaskSpec, owners: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -121,6 +122,26 @@ def test_labellers_are_asked_batch_by_batch_and_after_they_have_measured_all_pai
     assert [len(seen) for seen in labeller.seen] == [32, 8]
     assert len(labeller.measured) == 40
     assert "ours" not in given.scores
+
+
+def test_a_labeller_that_decides_together_is_shown_all_segments_as_they_are_shown_later(
+    trajectories: list[Trajectory],
+) -> None:
+    class Decides(Labeller):
+        decided: list[int]
+
+        def decided_on(self, questions: Iterable[SegmentPairs]) -> "Decides":
+            self.decided = [len(question) for question in questions for _ in [self.label(question)]]
+            return self
+
+    labeller = Decides()
+    segments = [trajectories[0].segment(0, 21)] * 40
+    ask_sources(pair_with_reversed(segments, "go", rng=np.random.default_rng(0)), {"o": labeller})
+    assert labeller.decided == [32, 8]
+    before, after = labeller.seen[:2], labeller.seen[2:]
+    for shown, later in zip(before, after, strict=True):
+        assert shown.first.frames is not None and later.first.frames is not None
+        np.testing.assert_array_equal(shown.first.frames, later.first.frames)
 
 
 def test_no_answer_and_a_tie_are_half_right_and_told_apart() -> None:

@@ -2,7 +2,12 @@ import pytest
 import torch
 
 from vlfeedback.errors import ShapeError
-from vlfeedback.models.reward.point_cloud import PointCloudNet, farthest_points, nearest_in_ball
+from vlfeedback.models.reward.point_cloud import (
+    PointCloudNet,
+    PointSetNet,
+    farthest_points,
+    nearest_in_ball,
+)
 
 
 def line(*x: float) -> torch.Tensor:
@@ -19,6 +24,29 @@ def small(n_features: int = 3) -> PointCloudNet:
 def test_the_points_picked_lie_as_far_apart_as_can_be() -> None:
     # The centre is 2.2: 6 is farthest, then 0, then 3 (3 from both), then 1 and 1 from 0.
     assert farthest_points(line(0, 1, 1, 3, 6), 4).tolist() == [[4, 0, 3, 1]]
+
+
+def test_points_are_picked_as_by_comparing_all_with_all() -> None:
+    clouds = torch.rand(4, 60, 3, generator=torch.Generator().manual_seed(0))
+    picked = farthest_points(clouds, 20)
+    for cloud, positions in zip(clouds, picked.tolist(), strict=True):
+        expected = [int((cloud - cloud.mean(dim=0)).norm(dim=1).argmax())]
+        while len(expected) < 20:
+            nearest = [min(float((p - cloud[i]).norm()) for i in expected) for p in cloud]
+            expected.append(nearest.index(max(nearest)))
+        assert positions == expected
+
+
+def test_balls_hold_what_comparing_all_with_all_finds() -> None:
+    cloud = torch.rand(1, 80, 3, generator=torch.Generator().manual_seed(1))
+    centres = cloud[:, :9]
+    for radius, k in ((0.2, 4), (0.5, 12), (2.0, 80), (1e-3, 3)):
+        near = nearest_in_ball(cloud, centres, radius, k)
+        assert near.shape == (1, 9, k)
+        for centre, positions in zip(centres[0], near[0].tolist(), strict=True):
+            distance = [float((point - centre).norm()) for point in cloud[0]]
+            inside = sorted((d, i) for i, d in enumerate(distance) if d <= radius)
+            assert set(positions) == {i for _, i in inside[:k]}
 
 
 def test_a_cloud_of_fewer_points_is_taken_whole() -> None:
@@ -52,6 +80,38 @@ def test_moving_a_whole_cloud_does_not_matter_and_moving_a_point_does() -> None:
     assert not torch.allclose(network(bent), network(points), rtol=1e-3, atol=1e-4)
 
 
+@torch.inference_mode()
+def test_a_class_lies_at_the_origin_and_where_that_is_counts() -> None:
+    """Moving the whole cloud changes nothing; moving the rest about the class does."""
+    torch.manual_seed(0)
+    network = PointSetNet(
+        2, n_centroids=(16, 4), radii=(0.5, 1.0), n_neighbours=(8, 4), width=8, origin_class=1
+    )
+    points = torch.randn(2, 40, 5)
+    points[..., 3:] = torch.tensor([1.0, 0.0])
+    points[:, 7, 3:] = points[:, 8, 3:] = torch.tensor([0.0, 1.0])  # two of class 1
+    moved, apart = points.clone(), points.clone()
+    moved[..., :3] += torch.tensor([1.0, -2.0, 0.5])
+    rest = [i for i in range(40) if i not in (7, 8)]
+    apart[:, rest, :3] += torch.tensor([4.0, 0.0, 0.0])
+    torch.testing.assert_close(network(moved), network(points), rtol=1e-3, atol=1e-4)
+    assert (network(apart) - network(points)).abs().max() > 0.1
+    assert network(points).shape == (2, network.n_outputs) == (2, 128)
+
+
+@torch.inference_mode()
+def test_the_place_of_a_class_is_the_mean_of_its_points() -> None:
+    torch.manual_seed(0)
+    sizes = {"n_centroids": (16, 4), "radii": (0.5, 1.0), "n_neighbours": (8, 4), "width": 8}
+    network = PointSetNet(2, **sizes, origin_class=1)  # type: ignore[arg-type]
+    points = torch.randn(1, 40, 5)
+    points[..., 3:] = torch.tensor([1.0, 0.0])
+    points[:, :2, 3:] = torch.tensor([0.0, 1.0])
+    centred = points.clone()
+    centred[..., :3] -= points[:, :2, :3].mean(dim=1)
+    torch.testing.assert_close(network(centred), network(points), rtol=1e-3, atol=1e-4)
+
+
 def test_the_layers_are_those_of_the_specification() -> None:
     network = PointCloudNet(3)
     shapes = [tuple(p.shape) for name, p in network.named_parameters() if name.endswith("weight")]
@@ -76,6 +136,11 @@ def test_clouds_without_classes_are_read_and_gradients_reach_every_layer() -> No
     network = PointCloudNet(0, n_centroids=(16, 4), radii=(0.5, 1.0), n_neighbours=(8, 4), width=32)
     network(0.3 * torch.randn(2, 30, 3)).sum().backward()
     assert all(p.grad is not None and p.grad.any() for p in network.parameters())
+
+
+def test_a_class_that_points_do_not_have_is_refused() -> None:
+    with pytest.raises(ShapeError, match="origin_class=3, and points have 3 numbers beside"):
+        PointCloudNet(3, origin_class=3)
 
 
 def test_points_without_a_place_are_refused() -> None:

@@ -20,7 +20,7 @@ __all__ = [
     "show_value",
 ]
 
-Unit = Literal["%", "correlation", "a second"]
+Unit = Literal["%", "correlation", "points", "a second"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +152,14 @@ def metric_to_json(metric: MetricValue) -> dict[str, Any]:
 
 
 def show_value(value: float, unit: Unit) -> str:
-    """A value as every table shows it: whole %, correlations to two digits, speeds to three.
+    """A value as every table shows it: whole %, speeds to three digits, all else to two decimals.
 
     >>> show_value(0.934, "%"), show_value(-0.3, "correlation"), show_value(32456.7, "a second")
     ('93', '-0.30', '32,500')
     """
     if unit == "%":
         return f"{100 * value:.0f}"
-    if unit == "correlation":
+    if unit in ("correlation", "points"):
         return f"{value:.2f}"
     return f"{value:.3g}" if value < 100 else f"{float(f'{value:.3g}'):,.0f}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,6 +18,7 @@ from vlfeedback.preferences.accuracy import agreement, sides
 from vlfeedback.scoring.labelling import ask_labeller
 from vlfeedback.scoring.paced import pace_of
 from vlfeedback.types import (
+    DecidesTogether,
     MeasuresPairs,
     Outcome,
     PreferenceLabels,
@@ -168,7 +169,8 @@ def label_pairs_shown(pairs: RankedPairs, labeller: PreferenceSource) -> Prefere
 
     Args:
         pairs: of equally long segments.
-        labeller: any; what it may say of itself is `MeasuresPairs`, see `vlfeedback.types`.
+        labeller: any; what it may say of itself is `MeasuresPairs` and `DecidesTogether`, see
+            `vlfeedback.types`.
 
     Raises:
         NeedsError: a trajectory lacks what the labeller reads.
@@ -179,12 +181,23 @@ def label_pairs_shown(pairs: RankedPairs, labeller: PreferenceSource) -> Prefere
         labeller = labeller.measured_on([(a.segment, b.segment) for a, b in rows])
     stride = picture_stride([pairs.first[0].segment.trajectory])
     needs = replace(labeller.needs, frame_stride=pace_of(labeller.needs, stride))
-    parts = []
-    for start in range(0, len(rows), _BATCH):
-        first, second = zip(*rows[start : start + _BATCH], strict=True)
-        pairs_shown = SegmentPairs(_batch(first, needs), _batch(second, needs))
-        parts.append(ask_labeller(labeller, pairs_shown))
-    return PreferenceLabels.concatenate(parts)
+    questions = _Shown(rows, needs)
+    if isinstance(labeller, DecidesTogether):
+        labeller = labeller.decided_on(questions)
+    return PreferenceLabels.concatenate([ask_labeller(labeller, shown) for shown in questions])
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Pairs with what a labeller reads of them, a batch at a time, each time anew."""
+
+    rows: Sequence[tuple[ShownSegment, ShownSegment]]
+    needs: SourceNeeds
+
+    def __iter__(self) -> Iterator[SegmentPairs]:
+        for start in range(0, len(self.rows), _BATCH):
+            first, second = zip(*self.rows[start : start + _BATCH], strict=True)
+            yield SegmentPairs(_batch(first, self.needs), _batch(second, self.needs))
 
 
 def describe_pairing(answers: PairAnswers) -> dict[str, Any]:

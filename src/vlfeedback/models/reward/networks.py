@@ -56,7 +56,8 @@ def inputs_read_by(network: str, *, embeds: bool = False) -> str:
     return next((reads for reads, by in NETWORKS.items() if network in by), "state-action")
 
 
-_DISCRETE = ("n_states", "n_actions")  # fields that an earlier release did not have
+# Fields that an earlier release did not have, and what they were then.
+_LATER: dict[str, int | None] = {"n_states": 0, "n_actions": 0, "origin_class": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class RewardModelConfig:
         radii: m.
         n_neighbours: points of a ball that are read, at most.
         point_width: of the first layer; all others are multiples of it.
+        origin_class: which of a point's one-hot classes lies at the origin, such as a gripper's.
 
     Raises:
         ValueError: no such input or network, or one cannot read the other.
@@ -105,6 +107,7 @@ class RewardModelConfig:
     radii: tuple[float, float] = (0.05, 0.1)
     n_neighbours: tuple[int, int] = (32, 64)
     point_width: int = 64
+    origin_class: int | None = None
 
     def __post_init__(self) -> None:
         if self.inputs not in NETWORKS:
@@ -138,9 +141,9 @@ class RewardModelConfig:
 
 
 def config_values(config: RewardModelConfig) -> dict[str, Any]:
-    """JSON values of a config, as files keep them: those of before discrete values are the same."""
+    """JSON values of a config, as files keep them: those of earlier releases are the same."""
     values = asdict(config)
-    return {name: value for name, value in values.items() if value or name not in _DISCRETE}
+    return {k: v for k, v in values.items() if k not in _LATER or v != _LATER[k]}
 
 
 def build_network(config: RewardModelConfig, shape: tuple[int, ...]) -> nn.Module:
@@ -167,6 +170,7 @@ def build_network(config: RewardModelConfig, shape: tuple[int, ...]) -> nn.Modul
             radii=config.radii,
             n_neighbours=config.n_neighbours,
             width=config.point_width,
+            origin_class=config.origin_class,
         )
     else:
         network = StepMLP(
