@@ -89,7 +89,8 @@ def unbroken(collected: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("steps", [(1,), pytest.param((2, 4), marks=pytest.mark.slow)], ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [(1,), (2, 4)], ids=str)
 def test_a_killed_fit_goes_on_and_ends_with_the_same_weights(
     collected: Path, unbroken: Path, tmp_path: Path, kill: Kill, steps: tuple[int, ...]
 ) -> None:
