@@ -104,7 +104,7 @@ def test_further_settings_of_the_model_are_set_by_name(labelled: Path, tmp_path:
     assert run.exit_code == 0, run.output
     assert RewardModel.load(out).config == RewardModelConfig(n_members=2, hidden=(16,))
     for setting, kind, message in (
-        ("hiden=[16]", UnknownNameError, "The reward model has no setting 'hiden'"),
+        ("hidden_=[16]", UnknownNameError, "The reward model has no setting 'hidden_'"),
         ("network=linear", InvalidValueError, "'network' is no setting of the reward model"),
     ):
         run = fit(labelled, tmp_path / "other.safetensors", "--set", setting)
