@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
+from deformable_blocks import DEFORMABLE_BLOCKS
 from diagnosis_blocks import DIAGNOSIS_BLOCKS
 from label_blocks import LABEL_BLOCKS
 from results import ROOT, WEIGHTS
@@ -21,6 +22,7 @@ from world_blocks import WORLD_BLOCKS
 PAGES = (
     ROOT / "README.md",
     ROOT / "docs" / "choose_a_source.md",
+    ROOT / "docs" / "deformables.md",
     ROOT / "docs" / "offline.md",
     ROOT / "docs" / "sources.md",
     ROOT / "docs" / "standing_still.md",
@@ -35,6 +37,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     **SOURCE_BLOCKS,
     **DIAGNOSIS_BLOCKS,
     **WORLD_BLOCKS,
+    **DEFORMABLE_BLOCKS,
 }
 
 

@@ -154,7 +154,7 @@ def test_sizes_are_by_name_or_by_number_and_checked() -> None:
     assert whole.point_width == 64 and whole.n_centroids == [512, 128]
     assert small.hidden_units == whole.hidden_units == [64]
     assert encoder_maker({"hidden_units": [8]}, [64])().hidden_units == [8]
-    with pytest.raises(UnknownNameError, match="No encoder 'pointnot'; there are: pointnet, poin"):
+    with pytest.raises(UnknownNameError, match="No encoder 'pointnot'; there are: pointnet, "):
         encoder_maker("pointnot", [64])
     with pytest.raises(UnknownNameError, match="has no setting 'n_centroid'"):
         encoder_maker({"n_centroid": [4, 2]}, [64])
