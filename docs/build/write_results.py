@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from cascade_blocks import CASCADE_BLOCKS
+from deformable_blocks import DEFORMABLE_BLOCKS
 from diagnosis_blocks import DIAGNOSIS_BLOCKS
 from exam_blocks import EXAM_BLOCKS
 from judge_blocks import JUDGE_BLOCKS
@@ -27,6 +28,7 @@ PAGES = (
     ROOT / "docs" / "cascade.md",
     ROOT / "docs" / "choose_a_source.md",
     ROOT / "docs" / "exam.md",
+    ROOT / "docs" / "deformables.md",
     ROOT / "docs" / "offline.md",
     ROOT / "docs" / "sources.md",
     ROOT / "docs" / "standing_still.md",
@@ -47,6 +49,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     **JUDGE_BLOCKS,
     **WORLD_BLOCKS,
     **VLM_BLOCKS,
+    **DEFORMABLE_BLOCKS,
 }
 
 

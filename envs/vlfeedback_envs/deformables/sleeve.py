@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
+from vlfeedback.errors import UnknownNameError
 from vlfeedback_envs.deformables.dressed_ratio import dressed_ratio
 from vlfeedback_envs.deformables.environment import DeformableEnv
 from vlfeedback_envs.deformables.sleeve_model import (
@@ -26,6 +27,7 @@ __all__ = ["STRIDE", "DressSleeve"]
 STRIDE = 0.025
 """How far the gripper goes in a step along an axis at an action of 1, m."""
 
+_REWARDS = ("progress", "ratio")
 _SUBSTEPS = 10  # of 5 ms
 _MOST_FORCE = 7.0  # N; Offline RL-VLM-F, section V-B
 _DRESSED = 0.9  # ratio from which it is a success; our choice, the paper reports means
@@ -35,7 +37,7 @@ _HAND = np.array([0.0, 0.0, 1.0])  # m
 
 # What differs from arm to arm, drawn uniformly.
 _YAW = (-0.35, 0.35)  # rad, of the forearm
-_BEND = (0.2, 1.3)  # rad, of the elbow
+_BENDS = {"varied": (0.2, 1.3), "unseen": (1.3, 1.7)}  # rad, of the elbow
 _BONE = (0.24, 0.30)  # m
 _RISE = (0.0, 0.25)  # of the upper arm, m a metre
 _ASIDE = (-0.015, 0.015)  # m, of the sleeve
@@ -59,7 +61,8 @@ class DressSleeve(DeformableEnv):
     the direction that it faces (a unit vector), and the dressed ratio.
 
     The reward is by how much the best dressed ratio of the episode has grown, so that a return is
-    the best dressed ratio, in [0, 1]; see `dressed_ratio`. Above 7 N at the gripper the episode
+    the best dressed ratio, in [0, 1]; see `dressed_ratio`. With ``reward="ratio"`` it is the ratio
+    after the step, by which single moments can be compared. Above 7 N at the gripper the episode
     terminates; the registered id ``vlfeedback/DressSleeve-v0`` cuts it after 60 steps. `info`
     holds ``success`` (ratio of 0.9 and more at this moment), ``dressed_ratio``, which is also
     ``performance`` and ``normalized_performance``, ``best_dressed_ratio``, ``force`` (N, the most
@@ -71,8 +74,13 @@ class DressSleeve(DeformableEnv):
         size: side of the square picture, px; the camera looks from the arm's side.
         quality: see `DeformableEnv`.
         hide_picker: leave the gripper out of pictures.
+        reward: ``"progress"`` or ``"ratio"``.
+        arms: ``"varied"``, or ``"unseen"``, with elbows bent more than any of those: a policy that
+            has learnt from the former is judged on the latter as the paper judges on arms that
+            its data do not show.
 
     Raises:
+        UnknownNameError: there is no such reward, or there are no such arms.
         whatever `DeformableEnv` raises.
     """
 
@@ -84,7 +92,14 @@ class DressSleeve(DeformableEnv):
         size: int = 240,
         quality: str = "vlm",
         hide_picker: bool = True,
+        reward: str = "progress",
+        arms: str = "varied",
     ) -> None:
+        if reward not in _REWARDS:
+            raise UnknownNameError(f"reward={reward!r}; expected {' or '.join(_REWARDS)}.")
+        if arms not in _BENDS:
+            raise UnknownNameError(f"arms={arms!r}; expected {' or '.join(_BENDS)}.")
+        self._reward, self._bend = reward, _BENDS[arms]
         self._arm = np.array([[0.0, 0.0, 1.0], [0.27, 0.0, 1.0], [0.54, 0.0, 1.0]])
         self._arm_points = np.zeros((_ARM_POINTS, 3))
         self._best = self._force = self._progress = 0.0
@@ -129,7 +144,7 @@ class DressSleeve(DeformableEnv):
         """Progress of the step, and whether the gripper pulled too hard."""
         ratio = self.dressed_ratio()
         return (
-            self._progress,
+            ratio if self._reward == "ratio" else self._progress,
             self._force > _MOST_FORCE,
             {
                 self.task.success_key: ratio >= _DRESSED,
@@ -176,7 +191,7 @@ class DressSleeve(DeformableEnv):
     def _draw_arm(self) -> None:
         draw = self.np_random.uniform
         yaw, forearm, upper_arm = draw(*_YAW), draw(*_BONE), draw(*_BONE)
-        turned = yaw + draw(*_BEND)
+        turned = yaw + draw(*self._bend)
         elbow = _HAND + forearm * np.array([np.cos(yaw), np.sin(yaw), 0.0])
         shoulder = elbow + upper_arm * np.array([np.cos(turned), np.sin(turned), draw(*_RISE)])
         self._arm = np.stack([_HAND, elbow, shoulder])

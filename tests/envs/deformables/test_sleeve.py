@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from vlfeedback.errors import UnknownNameError
 from vlfeedback.tasks import TASKS
 from vlfeedback_envs.deformables.scripts import pull_up_the_arm
 from vlfeedback_envs.deformables.sleeve import DressSleeve
@@ -70,6 +71,19 @@ def test_arms_differ_and_lie_in_their_ranges(dressing: DressSleeve) -> None:
         lengths.append(np.linalg.norm(forearm))
     assert 0.2 <= min(bends) < 0.4 and 1.1 < max(bends) <= 1.3
     assert np.ptp(lengths) > 0.04
+
+
+def test_arms_that_no_training_shows_have_elbows_bent_more() -> None:
+    env = DressSleeve(arms="unseen", obs_mode="state")
+    bends = []
+    for seed in range(12):
+        state, _ = env.reset(seed=seed)
+        bones = np.diff(state[3:12].reshape(3, 3), axis=0)
+        yaws = np.arctan2(bones[:, 1], bones[:, 0])
+        bends.append(yaws[1] - yaws[0])
+    assert 1.3 <= min(bends) < 1.45 and 1.55 < max(bends) <= 1.7
+    with pytest.raises(UnknownNameError, match="arms='other'; expected varied or unseen"):
+        DressSleeve(arms="other")
 
 
 def test_the_bones_that_are_simulated_are_those_that_are_observed(dressing: DressSleeve) -> None:
@@ -179,6 +193,17 @@ def test_rewards_add_up_to_the_best_dressed_ratio(dressing: DressSleeve) -> None
     assert total == pytest.approx(info["best_dressed_ratio"]) and total > 0.9
     assert info["performance"] == info["dressed_ratio"] <= info["best_dressed_ratio"]
     assert info["success"] == (info["dressed_ratio"] >= 0.9)
+
+
+def test_the_ratio_itself_may_be_the_reward() -> None:
+    env = DressSleeve(reward="ratio", obs_mode="state")
+    env.reset(seed=0)
+    for _ in range(12):
+        state, reward, _, _, info = env.step(pull_up_the_arm(env.state()))
+        assert reward == info["dressed_ratio"] == pytest.approx(state[-1])
+    assert reward > 0.2
+    with pytest.raises(UnknownNameError, match="reward='best'; expected progress or ratio"):
+        DressSleeve(reward="best")
 
 
 def test_pulling_the_sleeve_off_again_costs_nothing_and_is_no_success(

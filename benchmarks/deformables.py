@@ -1,0 +1,161 @@
+"""Claim: on one core a rope takes 100 control steps a CPU-second and more, a sleeve 20 and more.
+
+Also what a reset and a picture cost, what a gradient step of a policy on clouds of points costs,
+and what the episodes of each level are worth: returns, dressed ratios, lengths.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from measurement import measure, publish
+
+from vlfeedback.offline import TransitionBuffer
+from vlfeedback.offline.point_encoder import encoder_maker
+from vlfeedback.optional import import_d3rlpy
+from vlfeedback.tasks import get_task
+from vlfeedback.types import Trajectory
+from vlfeedback_envs.deformables.data import roll_out
+from vlfeedback_envs.deformables.environment import DeformableEnv
+from vlfeedback_envs.deformables.rope import StraightenRope
+from vlfeedback_envs.deformables.scripts import pull_straight, pull_up_the_arm
+from vlfeedback_envs.deformables.sleeve import DressSleeve
+
+STEPS = 40  # of an episode that is timed
+SETTINGS = {"horizon": 60, "frame_stride": 0, "frame_size": 240, "random_actions": "box"}
+TASKS = {
+    "straighten-rope": (StraightenRope, pull_straight, 40),
+    "dress-sleeve": (DressSleeve, pull_up_the_arm, 60),
+}
+
+
+def simulation_workloads(
+    env: DeformableEnv, script: Callable[[np.ndarray], np.ndarray], seed: int
+) -> dict[str, Callable[[], int]]:
+    rng = np.random.default_rng(seed)
+
+    def scripted() -> int:
+        env.reset(seed=seed)
+        for _ in range(STEPS):
+            env.step(script(env.state()))
+        return STEPS
+
+    def random() -> int:
+        env.reset(seed=seed)
+        for _ in range(STEPS):
+            env.step(rng.uniform(-1, 1, env.action_space.shape).astype(np.float32))
+        return STEPS
+
+    def resets() -> int:
+        for k in range(10):
+            env.reset(seed=seed + k)
+        return 10
+
+    return {"steps, scripted": scripted, "steps, random": random, "resets": resets}
+
+
+def picture_workloads(make: Any, seed: int) -> dict[str, Callable[[], int]]:
+    workloads = {}
+    for quality in ("vlm", "encoder"):
+        env = make(render_mode="rgb_array", quality=quality)
+        env.reset(seed=seed)
+
+        def pictures(env: DeformableEnv = env) -> int:
+            for _ in range(10):
+                env.render()
+            return 10
+
+        workloads[f"pictures of 240 px, {quality}"] = pictures
+    return workloads
+
+
+def learner_workloads(trajectories: list[Trajectory]) -> dict[str, Callable[[], int]]:
+    """Gradient steps of d3rlpy's BC and IQL on 64 clouds, with the small encoder."""
+    algos = import_d3rlpy(needed_by="this benchmark").algos
+    encoder = encoder_maker("pointnet-small", [256, 256])()
+    configs = {
+        "BC": algos.BCConfig(batch_size=64, encoder_factory=encoder),
+        "IQL": algos.IQLConfig(
+            batch_size=64,
+            actor_encoder_factory=encoder,
+            critic_encoder_factory=encoder,
+            value_encoder_factory=encoder,
+        ),
+    }
+    workloads = {}
+    for name, config in configs.items():
+        algo, buffer = config.create(), TransitionBuffer(trajectories, rewards="env")
+        algo.build_with_dataset(buffer)
+
+        def steps(algo: Any = algo, buffer: TransitionBuffer = buffer) -> int:
+            for _ in range(5):
+                algo.update(buffer.sample_transition_batch(64))
+            return 5
+
+        workloads[f"gradient steps of {name}, pointnet-small, 64 clouds"] = steps
+    return workloads
+
+
+def describe_level(name: str, level: str, n_episodes: int, seed: int) -> dict[str, float]:
+    """Returns, successes and lengths of a level; of the sleeve a return is the best ratio."""
+    task, (_, _, horizon) = get_task(name), TASKS[name]
+    settings = {**SETTINGS, "horizon": horizon, "env_options": {"obs_mode": "state"}}
+    first = 1_000_000 * (seed + 1)
+    episodes = list(roll_out(task, level, range(first, first + n_episodes), settings))
+    returns = [float(t.env_rewards.sum()) for t in episodes if t.env_rewards is not None]
+    successes = [bool(t.successes[-1]) for t in episodes if t.successes is not None]
+    described = {
+        "return": float(np.mean(returns)),
+        "standard deviation": float(np.std(returns)),
+        "success at the end": float(np.mean(successes)),
+        "steps": float(np.mean([len(t) for t in episodes])),
+        "stopped": float(np.mean([t.terminated for t in episodes])),
+    }
+    if name == "dress-sleeve":
+        described["ratio at the end"] = float(np.mean([t.observations[-1, -1] for t in episodes]))
+    return described
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--episodes", type=int, default=60, help="of each level")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+
+    speed: dict[str, Any] = {}
+    for name, (make, script, _) in TASKS.items():
+        workloads = simulation_workloads(make(), script, args.seed)
+        workloads |= picture_workloads(make, args.seed)
+        speed[name] = measure(workloads, repeats=args.repeats)
+    clouds = list(
+        roll_out(
+            get_task("dress-sleeve"),
+            "suboptimal",
+            range(4),
+            {**SETTINGS, "env_options": {}},
+        )
+    )
+    speed["policies on clouds"] = measure(learner_workloads(clouds), repeats=args.repeats)
+    levels = {
+        name: {
+            level: describe_level(name, level, args.episodes, args.seed)
+            for level in get_task(name).levels
+        }
+        for name in TASKS
+    }
+    publish(
+        "deformables",
+        claim="on one core a rope takes 100 control steps a CPU-second and more, a sleeve 20",
+        seed=args.seed,
+        figures={"speed": speed, "episodes of a level": args.episodes, "levels": levels},
+    )
+
+
+if __name__ == "__main__":
+    main()

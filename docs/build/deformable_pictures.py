@@ -1,0 +1,47 @@
+"""Make the pictures of docs/deformables.md: an expert's episode of each task, four moments each.
+
+Run it after a change of scenes: `.venv/bin/python docs/build/deformable_pictures.py`.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from vlfeedback_envs.deformables.rope import StraightenRope
+from vlfeedback_envs.deformables.scripts import pull_straight, pull_up_the_arm
+from vlfeedback_envs.deformables.sleeve import DressSleeve
+
+DOCS = Path(__file__).resolve().parents[1]
+
+
+def moments(env: Any, script: Any, *, seed: int, steps: tuple[int, ...]) -> Image.Image:
+    """Pictures after so many steps, side by side."""
+    with closing(env):
+        env.reset(seed=seed)
+        pictures = []
+        for step in range(max(steps) + 1):
+            if step in steps:
+                pictures.append(env.render())
+            env.step(script(env.state()))
+    return Image.fromarray(np.concatenate(pictures, axis=1))
+
+
+def main() -> None:
+    """Write both."""
+    rope = StraightenRope(render_mode="rgb_array", hide_picker=False)
+    sleeve = DressSleeve(render_mode="rgb_array", hide_picker=False)
+    strips = {
+        "straighten_rope.png": moments(rope, pull_straight, seed=0, steps=(0, 2, 4, 12)),
+        "dress_sleeve.png": moments(sleeve, pull_up_the_arm, seed=3, steps=(0, 12, 21, 40)),
+    }
+    for name, strip in strips.items():
+        strip.quantize(128).save(DOCS / name, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
