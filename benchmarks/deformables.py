@@ -59,7 +59,7 @@ def simulation_workloads(
 
 
 def picture_workloads(make: Any, seed: int) -> dict[str, Callable[[], int]]:
-    workloads = {}
+    workloads: dict[str, Callable[[], int]] = {}
     for quality in ("vlm", "encoder"):
         env = make(render_mode="rgb_array", quality=quality)
         env.reset(seed=seed)
@@ -86,7 +86,7 @@ def learner_workloads(trajectories: list[Trajectory]) -> dict[str, Callable[[], 
             value_encoder_factory=encoder,
         ),
     }
-    workloads = {}
+    workloads: dict[str, Callable[[], int]] = {}
     for name, config in configs.items():
         algo, buffer = config.create(), TransitionBuffer(trajectories, rewards="env")
         algo.build_with_dataset(buffer)
