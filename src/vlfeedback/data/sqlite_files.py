@@ -10,6 +10,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,8 +156,20 @@ class SQLiteFile:
         elif holds != set(tables):
             raise self.damaged("its tables are others than were made")
         database.execute("COMMIT")
-        # Readers and one writer at a time do not wait for each other.
-        database.execute("PRAGMA journal_mode = WAL")
+        self._write_ahead()
+
+    def _write_ahead(self) -> None:
+        """Readers and one writer at a time do not wait for each other from here on."""
+        until = time.monotonic() + _WAIT_S
+        while True:
+            try:
+                self.database.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                # This needs the file for itself, and the connection's own wait does not cover it.
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
 
     def _older(self, version: int) -> FileFormatError:
         if not self._layout.if_older:
