@@ -20,9 +20,9 @@ from measurement import PACKAGES, publish
 
 from vlfeedback.testing.chat_server import ChatServer, Fault, Faults, Reply
 from vlfeedback.types import Outcome
+from vlfeedback.vlms.client.structured import choice_of
 from vlfeedback.vlms.questions import Question, Turn
 from vlfeedback.vlms.settings import VLMSettings
-from vlfeedback.vlms.structured import choice_of
 from vlfeedback.vlms.vlm import VLM
 
 CHOICES = ("0", "1", "-1")

@@ -14,7 +14,7 @@ import vlfeedback
 from vlfeedback.collecting import complete_settings
 from vlfeedback.data.sampling import gather_pairs
 from vlfeedback.preferences.plare import PLAREConfig
-from vlfeedback.vlms.strips import strips_of
+from vlfeedback.vlms.judging.strips import strips_of
 from vlfeedback_envs.metaworld_data import roll_out
 
 TASK = vlfeedback.get_task("drawer-close")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from results import load, machine, table
 
-from vlfeedback.vlms.dialects import DIALECTS
+from vlfeedback.vlms.client.dialects import DIALECTS
 
 __all__ = ["VLM_BLOCKS"]
 

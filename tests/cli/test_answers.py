@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from vlfeedback.cli.app import app
 from vlfeedback.errors import FileFormatError, NeedsError
 from vlfeedback.types import Outcome
-from vlfeedback.vlms.store import AnswerStore, store_path
+from vlfeedback.vlms.ledger.store import AnswerStore, store_path
 
 
 def run(*arguments: str) -> str:

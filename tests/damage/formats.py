@@ -277,7 +277,7 @@ class _Answers:
     def write(folder: Path) -> None:
         from tests.vlms.questions_by_hand import MODEL, answer, question
 
-        from vlfeedback.vlms.store import AnswerStore
+        from vlfeedback.vlms.ledger.store import AnswerStore
 
         store = AnswerStore(folder / "a.sqlite", model=MODEL)
         for i in range(20):
@@ -289,7 +289,7 @@ class _Answers:
     def read(folder: Path) -> Any:
         from tests.vlms.questions_by_hand import MODEL, question
 
-        from vlfeedback.vlms.store import AnswerStore
+        from vlfeedback.vlms.ledger.store import AnswerStore
 
         store = AnswerStore(folder / "a.sqlite", model=MODEL)
         asked = [question(f"Is drawer {i} open?").key(MODEL) for i in range(20)]
@@ -301,7 +301,7 @@ class _Answers:
 class _SharedAnswers:
     @staticmethod
     def write(folder: Path) -> None:
-        from vlfeedback.vlms.store import AnswerStore
+        from vlfeedback.vlms.ledger.store import AnswerStore
 
         _Answers.write(folder)
         AnswerStore(folder / "a.sqlite").export(folder / "a.parquet")
@@ -311,7 +311,7 @@ class _SharedAnswers:
 
     @staticmethod
     def read(folder: Path) -> Any:
-        from vlfeedback.vlms.answer_files import read_answer_rows
+        from vlfeedback.vlms.ledger.answer_files import read_answer_rows
 
         return list(read_answer_rows(folder / "a.parquet"))
 
@@ -327,7 +327,7 @@ class _Prices:
 
     @staticmethod
     def read(folder: Path) -> Any:
-        from vlfeedback.vlms.prices import read_prices
+        from vlfeedback.vlms.ledger.prices import read_prices
 
         return read_prices(folder / "a.toml")
 

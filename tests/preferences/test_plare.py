@@ -17,7 +17,7 @@ from vlfeedback.testing import PreferenceSourceContract
 from vlfeedback.testing.chat_server import ChatServer, Reply
 from vlfeedback.testing.simulated_judge import SimulatedJudge
 from vlfeedback.types import ForeseesCost, Outcome, PreferenceLabels, SegmentPairs
-from vlfeedback.vlms.strips import draw_strip
+from vlfeedback.vlms.judging.strips import draw_strip
 
 
 def labeller(server: ChatServer, **settings: Any) -> PLARE:

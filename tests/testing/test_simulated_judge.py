@@ -68,7 +68,7 @@ def test_what_comes_first_gains_the_bias() -> None:
 
 
 def test_margins_and_marks_of_a_strip_do_not_count() -> None:
-    from vlfeedback.vlms.strips import draw_strip
+    from vlfeedback.vlms.judging.strips import draw_strip
 
     frames = np.stack([picture_of_value(0.6, 40), picture_of_value(0.8, 40)])
     png = io.BytesIO()

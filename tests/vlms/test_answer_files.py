@@ -12,9 +12,9 @@ from tests.vlms.questions_by_hand import MODEL, answer, black, question
 
 from vlfeedback.errors import FileFormatError
 from vlfeedback.types import Outcome
-from vlfeedback.vlms.answer_rows import AnswerRow, _crc
-from vlfeedback.vlms.store import AnswerStore
-from vlfeedback.vlms.store_totals import Added, Spent
+from vlfeedback.vlms.ledger.answer_rows import AnswerRow, _crc
+from vlfeedback.vlms.ledger.store import AnswerStore
+from vlfeedback.vlms.ledger.store_totals import Added, Spent
 
 QUESTIONS = [question(str(i)) for i in range(3)]
 
@@ -98,7 +98,7 @@ def test_more_answers_than_are_read_at_once_are_all_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for reader in ("store", "answer_files"):
-        monkeypatch.setattr(f"vlfeedback.vlms.{reader}._AT_ONCE", 2)
+        monkeypatch.setattr(f"vlfeedback.vlms.ledger.{reader}._AT_ONCE", 2)
     store, asked = AnswerStore(None, model=MODEL), [question(sample=i) for i in range(5)]
     for one in asked:
         store.put(one.key(MODEL), one, answer())

@@ -12,11 +12,11 @@ from tests.vlms.questions_by_hand import MODEL, answer
 from vlfeedback.errors import BudgetSpentError, NeedsError
 from vlfeedback.types import Outcome
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.budget import Budget
-from vlfeedback.vlms.prices import Price
+from vlfeedback.vlms.ledger.budget import Budget
+from vlfeedback.vlms.ledger.prices import Price
+from vlfeedback.vlms.ledger.store import AnswerStore
+from vlfeedback.vlms.ledger.store_totals import Spent
 from vlfeedback.vlms.settings import VLMSettings
-from vlfeedback.vlms.store import AnswerStore
-from vlfeedback.vlms.store_totals import Spent
 
 PRICE = Price("m", usd_in=1_000.0, usd_out=10_000.0)  # a tenth of a cent, and a cent, a token
 

@@ -7,7 +7,7 @@ from tests.vlms.words import question
 
 from vlfeedback.types import Outcome
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.chat_completions import answer_of
+from vlfeedback.vlms.client.chat_completions import answer_of
 
 
 def completion(message: Any, finish: str | None = "stop", **more: Any) -> dict[str, Any]:

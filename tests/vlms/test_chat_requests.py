@@ -12,9 +12,9 @@ from PIL import Image
 from tests.vlms.words import picture, question
 
 from vlfeedback.errors import InvalidValueError
-from vlfeedback.vlms.abilities import Abilities
-from vlfeedback.vlms.chat_requests import features_of, request_of
-from vlfeedback.vlms.dialects import DIALECTS
+from vlfeedback.vlms.client.abilities import Abilities
+from vlfeedback.vlms.client.chat_requests import features_of, request_of
+from vlfeedback.vlms.client.dialects import DIALECTS
 from vlfeedback.vlms.questions import EncodedPicture, Question, Turn, encode_picture
 
 SCHEMA = '{"type": "object", "properties": {"score": {"type": "number"}}}'

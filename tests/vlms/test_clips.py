@@ -3,7 +3,7 @@ import pytest
 
 from vlfeedback.errors import NeedsError
 from vlfeedback.types import SegmentBatch
-from vlfeedback.vlms.clips import Clip, ClipSettings, clip_needs, curves_of, last_scores
+from vlfeedback.vlms.judging.clips import Clip, ClipSettings, clip_needs, curves_of, last_scores
 
 
 def batch(*rows: list[int], mask: np.ndarray | None = None, stride: int = 1) -> SegmentBatch:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from vlfeedback.errors import UnknownNameError
-from vlfeedback.vlms.abilities import Abilities, Feature
-from vlfeedback.vlms.dialects import DIALECTS, dialect_at, dialect_named
+from vlfeedback.vlms.client.abilities import Abilities, Feature
+from vlfeedback.vlms.client.dialects import DIALECTS, dialect_at, dialect_named
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from tests.vlms.questions_by_hand import answer, black, question
 
-from vlfeedback.vlms.estimate import Estimate, estimate, tokens_of
+from vlfeedback.vlms.ledger.estimate import Estimate, estimate, tokens_of
+from vlfeedback.vlms.ledger.store import AnswerStore
 from vlfeedback.vlms.questions import Question, Turn
 from vlfeedback.vlms.settings import VLMSettings
-from vlfeedback.vlms.store import AnswerStore
 
 MODEL = "gpt-5-mini"  # 0.25 and 2 US dollars; patches of 32 px, times 1.2
 SETTINGS = VLMSettings(model=MODEL)

@@ -7,7 +7,7 @@ from tests.vlms.words import question, settings
 
 from vlfeedback.testing.chat_server import ChatServer, Fault, Faults, Reply
 from vlfeedback.types import Outcome
-from vlfeedback.vlms.structured import choice_of
+from vlfeedback.vlms.client.structured import choice_of
 from vlfeedback.vlms.vlm import VLM
 
 FAULTS = Faults(

@@ -5,8 +5,8 @@ from tests.rewards.judges import clip
 from vlfeedback.errors import SourceAnswerError
 from vlfeedback.types import Outcome
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.clips import Clip
-from vlfeedback.vlms.judging import Judgement, JudgeSettings, settled
+from vlfeedback.vlms.judging.clips import Clip
+from vlfeedback.vlms.judging.judge import Judgement, JudgeSettings, settled
 
 CLIPS = Clip.all_of(clip(1, 2), source="mine")
 

@@ -11,8 +11,8 @@ from tests.vlms.words import question, settings
 
 from vlfeedback.testing.chat_server import ChatServer, Reply
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.pace import Pace
-from vlfeedback.vlms.runs import Run, RunEndedError
+from vlfeedback.vlms.client.pace import Pace
+from vlfeedback.vlms.client.runs import Run, RunEndedError
 from vlfeedback.vlms.settings import VLMSettings
 from vlfeedback.vlms.vlm import VLM
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vlfeedback.vlms.picture_tokens import picture_tokens
+from vlfeedback.vlms.ledger.picture_tokens import picture_tokens
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from vlfeedback.errors import SourceAnswerError
 from vlfeedback.testing.pooling_server import PoolingServer
-from vlfeedback.vlms.api_key import API_KEY_VARIABLE
+from vlfeedback.vlms.client.api_key import API_KEY_VARIABLE
 from vlfeedback.vlms.pooling import PoolingClient, PoolingSettings
 from vlfeedback.vlms.questions import Turn
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vlfeedback.errors import FileFormatError, NeedsError
-from vlfeedback.vlms.prices import (
+from vlfeedback.vlms.ledger.prices import (
     FREE,
     Price,
     find_price,

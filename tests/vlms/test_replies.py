@@ -2,7 +2,7 @@
 
 import pytest
 
-from vlfeedback.vlms.replies import read_choice, read_letter, read_score
+from vlfeedback.vlms.judging.replies import read_choice, read_letter, read_score
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from vlfeedback.errors import InvalidValueError
-from vlfeedback.vlms.score_tokens import expected_score, letter_scale
+from vlfeedback.vlms.judging.score_tokens import expected_score, letter_scale
 
 
 def scores(**chances: float) -> dict[str, float]:

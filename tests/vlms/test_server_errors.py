@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from vlfeedback.errors import AccessError, InvalidValueError, QuotaSpentError, UnknownNameError
-from vlfeedback.vlms.api_key import APIKey
-from vlfeedback.vlms.error_bodies import ErrorBody
-from vlfeedback.vlms.problems import Asked, Problem, Remedy
-from vlfeedback.vlms.server_errors import no_completion, no_connection, problem_of
+from vlfeedback.vlms.client.api_key import APIKey
+from vlfeedback.vlms.client.error_bodies import ErrorBody
+from vlfeedback.vlms.client.problems import Asked, Problem, Remedy
+from vlfeedback.vlms.client.server_errors import no_completion, no_connection, problem_of
 
 EVERYTHING = Asked(
     "http://here/v1",

@@ -16,10 +16,10 @@ from tests.vlms.questions_by_hand import MODEL, answer, black, question
 
 from vlfeedback.errors import FileFormatError, InvalidValueError
 from vlfeedback.types import Outcome
-from vlfeedback.vlms.answer_rows import AnswerRow
+from vlfeedback.vlms.ledger.answer_rows import AnswerRow
+from vlfeedback.vlms.ledger.store import AnswerStore, open_store, store_path
+from vlfeedback.vlms.ledger.store_totals import Spent, Total
 from vlfeedback.vlms.settings import VLMSettings
-from vlfeedback.vlms.store import AnswerStore, open_store, store_path
-from vlfeedback.vlms.store_totals import Spent, Total
 
 KEY = question().key(MODEL)
 
@@ -173,7 +173,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from tests.vlms.questions_by_hand import MODEL, answer, question
-from vlfeedback.vlms.store import AnswerStore
+from vlfeedback.vlms.ledger.store import AnswerStore
 path, name, n = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 print("ready", flush=True)
 sys.stdin.readline()

@@ -5,7 +5,7 @@ import pytest
 
 from vlfeedback.errors import NeedsError
 from vlfeedback.types import SegmentBatch
-from vlfeedback.vlms.strips import draw_strip, key_frames, last_pictures, strips_of
+from vlfeedback.vlms.judging.strips import draw_strip, key_frames, last_pictures, strips_of
 
 
 def batch(n_pictures: int, *, stride: int = 1, mask: np.ndarray | None = None) -> SegmentBatch:

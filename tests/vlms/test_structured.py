@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from vlfeedback.vlms.structured import choice_of, json_of
+from vlfeedback.vlms.client.structured import choice_of, json_of
 
 LABELS = ["0", "1", "-1"]
 

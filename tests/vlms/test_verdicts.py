@@ -7,7 +7,7 @@ import pytest
 
 from vlfeedback.types import Outcome
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.verdicts import SKIPPED, Verdict, agreed, labels_of, verdict_of_reply
+from vlfeedback.vlms.judging.verdicts import SKIPPED, Verdict, agreed, labels_of, verdict_of_reply
 
 FIRST, SECOND = Verdict(prefer_second=0.0), Verdict(prefer_second=1.0)
 UNSURE = Verdict(outcome=Outcome.UNSURE)

@@ -9,9 +9,9 @@ from tests.vlms.words import question, settings
 from vlfeedback.errors import BudgetSpentError
 from vlfeedback.testing.chat_server import ChatServer, Fault, Faults, Reply
 from vlfeedback.types import Outcome
-from vlfeedback.vlms.budget import Budget
-from vlfeedback.vlms.prices import Price
-from vlfeedback.vlms.store import AnswerStore, open_store
+from vlfeedback.vlms.ledger.budget import Budget
+from vlfeedback.vlms.ledger.prices import Price
+from vlfeedback.vlms.ledger.store import AnswerStore, open_store
 from vlfeedback.vlms.vlm import VLM
 
 QUESTIONS = [question(f"{number}") for number in range(30)]

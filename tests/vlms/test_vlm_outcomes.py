@@ -18,7 +18,7 @@ from vlfeedback.errors import (
 from vlfeedback.testing.chat_server import ChatServer, Faults, Reply
 from vlfeedback.types import Outcome
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.store import AnswerStore
+from vlfeedback.vlms.ledger.store import AnswerStore
 from vlfeedback.vlms.vlm import VLM
 
 KEY = "sk-never-to-be-shown"

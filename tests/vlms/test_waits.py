@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from vlfeedback.vlms.waits import asked_wait, own_wait
+from vlfeedback.vlms.client.waits import asked_wait, own_wait
 
 NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
 

@@ -13,8 +13,8 @@ import typer
 from vlfeedback.cli.output_options import file_to_write
 
 if TYPE_CHECKING:
-    from vlfeedback.vlms.store import AnswerStore
-    from vlfeedback.vlms.store_totals import Spent, Total
+    from vlfeedback.vlms.ledger.store import AnswerStore
+    from vlfeedback.vlms.ledger.store_totals import Spent, Total
 
 __all__ = ["answers_app"]
 
@@ -79,7 +79,7 @@ def add(
 
     Example: vlfeedback answers import drawer.parquet
     """
-    from vlfeedback.vlms.store import AnswerStore
+    from vlfeedback.vlms.ledger.store import AnswerStore
 
     opened = AnswerStore(_path(store))
     done = opened.add_from(file.expanduser())
@@ -108,7 +108,7 @@ def check(store: StoreOption = "") -> None:
 
 def _open(store: str) -> AnswerStore:
     """The store, which has to be there."""
-    from vlfeedback.vlms.store import AnswerStore
+    from vlfeedback.vlms.ledger.store import AnswerStore
 
     path = _path(store)
     if not path.is_file():
@@ -121,7 +121,7 @@ def _open(store: str) -> AnswerStore:
 
 def _path(store: str) -> Path:
     from vlfeedback.errors import NeedsError
-    from vlfeedback.vlms.store import store_path
+    from vlfeedback.vlms.ledger.store import store_path
 
     path = store_path(store)
     if path is None:
@@ -133,7 +133,7 @@ def _print_tables(store: AnswerStore, totals: Sequence[Total], spent: Spent) -> 
     from rich.table import Table
 
     from vlfeedback.cli.console import console
-    from vlfeedback.vlms.prices import dollars
+    from vlfeedback.vlms.ledger.prices import dollars
 
     screen = console()
     table = Table("model", "prompt", "outcome")

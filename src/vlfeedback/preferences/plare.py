@@ -6,8 +6,8 @@ Code read: tunglm2203/plare at 8be59b6 (MIT, a fork of jhejna/cpl)
 Weights:  none; any model behind an OpenAI-compatible server (theirs was gemini-2.0-flash)
 Needs:    frames (some of each segment), instruction
 Returns:  prefer_second in {0, 1}; UNSURE, or a tie, for its -1; SKIPPED where both look the same
-Recipe:   1 draw each segment as one strip, see `vlfeedback.vlms.strips`; 2 ask RL-VLM-F's three
-          questions about two videos; 3 in words alone, ask for 0, 1 or -1, which the server
+Recipe:   1 draw each segment as one strip, see `vlfeedback.vlms.judging.strips`; 2 ask RL-VLM-F's
+          three questions about two videos; 3 in words alone, ask for 0, 1 or -1, which the server
           enforces where it can. Temperature 0.
 Labels:   its code trains on -1 as 0.5 with the weight 0 (``ignore_unsure``), so "drop" has the same
           pairs; `vlfeedback.losses.contrastive` says what the weight 0 does to the mean.
@@ -22,13 +22,19 @@ from functools import cached_property, partial
 
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.types import CostForecast, PreferenceLabels, SegmentPairs, SourceNeeds
-from vlfeedback.vlms.explaining import explain, foresee
-from vlfeedback.vlms.pairs import PicturePair, ask_in_two_stages, label_shown, orders_of, show
+from vlfeedback.vlms.judging.explaining import explain, foresee
+from vlfeedback.vlms.judging.pairs import (
+    PicturePair,
+    ask_in_two_stages,
+    label_shown,
+    orders_of,
+    show,
+)
+from vlfeedback.vlms.judging.replies import CHOICES
+from vlfeedback.vlms.judging.strips import strips_of
+from vlfeedback.vlms.judging.verdicts import Verdict, checked_tie_policy
 from vlfeedback.vlms.questions import EncodedPicture, Question, Turn
-from vlfeedback.vlms.replies import CHOICES
 from vlfeedback.vlms.settings import VLMSettings
-from vlfeedback.vlms.strips import strips_of
-from vlfeedback.vlms.verdicts import Verdict, checked_tie_policy
 from vlfeedback.vlms.vlm import VLM
 
 __all__ = ["PLARE", "PLAREConfig"]

@@ -25,13 +25,19 @@ from vlfeedback.errors import UnknownNameError
 from vlfeedback.preferences import rl_vlm_f_scores
 from vlfeedback.registry import suggest
 from vlfeedback.types import CostForecast, PreferenceLabels, SegmentPairs, SourceNeeds
-from vlfeedback.vlms.explaining import explain, foresee
-from vlfeedback.vlms.pairs import PicturePair, ask_in_two_stages, label_shown, orders_of, show
+from vlfeedback.vlms.judging.explaining import explain, foresee
+from vlfeedback.vlms.judging.pairs import (
+    PicturePair,
+    ask_in_two_stages,
+    label_shown,
+    orders_of,
+    show,
+)
+from vlfeedback.vlms.judging.replies import CHOICES
+from vlfeedback.vlms.judging.strips import last_pictures
+from vlfeedback.vlms.judging.verdicts import Verdict, checked_tie_policy, verdict_of_reply
 from vlfeedback.vlms.questions import EncodedPicture, Question, Turn
-from vlfeedback.vlms.replies import CHOICES
 from vlfeedback.vlms.settings import VLMSettings
-from vlfeedback.vlms.strips import last_pictures
-from vlfeedback.vlms.verdicts import Verdict, checked_tie_policy, verdict_of_reply
 from vlfeedback.vlms.vlm import VLM
 
 __all__ = ["RLVLMF", "RLVLMFConfig"]

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from vlfeedback.types import Outcome, PreferenceLabels
 from vlfeedback.types.labels import TiePolicy
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.pairs import PicturePair
+from vlfeedback.vlms.judging.pairs import PicturePair
+from vlfeedback.vlms.judging.replies import read_score
+from vlfeedback.vlms.judging.verdicts import SKIPPED, Verdict, labels_of, outcome_of_unsure
 from vlfeedback.vlms.questions import EncodedPicture, Question, Turn
-from vlfeedback.vlms.replies import read_score
-from vlfeedback.vlms.verdicts import SKIPPED, Verdict, labels_of, outcome_of_unsure
 from vlfeedback.vlms.vlm import VLM
 
 __all__ = ["PROMPT", "PictureScores"]

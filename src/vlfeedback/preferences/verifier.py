@@ -14,9 +14,10 @@ Recipe:   1 show both segments at once, as A and B, as its code does; 2 for each
 Without:  a server that gives no log-probabilities is asked for each letter `samples` times at
           temperature 1, and the mean of those counts; that is said once.
 Differs:  words and criteria are ours (it has none for robots); a segment is a strip of key frames,
-          see `vlfeedback.vlms.strips`. Every repeat is asked in both orders, where the code takes
-          turns; two of its repeats are one of ours. The letter of B does not depend on that of A,
-          which the code puts before it. What is not answered is left out, where it counts as 0.5.
+          see `vlfeedback.vlms.judging.strips`. Every repeat is asked in both orders, where the
+          code takes turns; two of its repeats are one of ours. The letter of B does not depend on
+          that of A, which the code puts before it.
+          What is not answered is left out, where it counts as 0.5.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ from vlfeedback.data.calibration import preference_probability
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.types import CostForecast, Outcome, PreferenceLabels, SegmentPairs, SourceNeeds
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.explaining import explain, foresee
-from vlfeedback.vlms.pairs import PicturePair, label_shown, orders_of, show
+from vlfeedback.vlms.judging.explaining import explain, foresee
+from vlfeedback.vlms.judging.pairs import PicturePair, label_shown, orders_of, show
+from vlfeedback.vlms.judging.replies import read_letter
+from vlfeedback.vlms.judging.score_tokens import MOST_LETTERS, expected_score, letter_scale
+from vlfeedback.vlms.judging.strips import strips_of
+from vlfeedback.vlms.judging.verdicts import Verdict
 from vlfeedback.vlms.questions import Question, Turn
-from vlfeedback.vlms.replies import read_letter
-from vlfeedback.vlms.score_tokens import MOST_LETTERS, expected_score, letter_scale
 from vlfeedback.vlms.settings import VLMSettings
-from vlfeedback.vlms.strips import strips_of
-from vlfeedback.vlms.verdicts import Verdict
 from vlfeedback.vlms.vlm import VLM
 
 __all__ = ["CRITERIA", "Verifier", "VerifierConfig"]

@@ -29,8 +29,8 @@ from jaxtyping import Float32, Int64, UInt8
 from vlfeedback.errors import NeedsError
 from vlfeedback.types import SegmentBatch
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.clips import Clip, Places, Scores, clip_needs, curves_of, last_scores
-from vlfeedback.vlms.judging import Judgement, JudgeSettings, is_spoken, model_of, settled
+from vlfeedback.vlms.judging.clips import Clip, Places, Scores, clip_needs, curves_of, last_scores
+from vlfeedback.vlms.judging.judge import Judgement, JudgeSettings, is_spoken, model_of, settled
 from vlfeedback.vlms.questions import EncodedPicture, Part, Question, Turn, encode_picture
 
 __all__ = ["GVLConfig", "GVLReward", "read_percentages"]

@@ -28,7 +28,7 @@ from scipy.special import expit, softmax
 from vlfeedback.errors import InvalidValueError, SourceAnswerError
 from vlfeedback.optional import require
 from vlfeedback.types import SegmentBatch
-from vlfeedback.vlms.clips import (
+from vlfeedback.vlms.judging.clips import (
     Clip,
     ClipSettings,
     Places,

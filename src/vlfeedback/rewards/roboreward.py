@@ -23,8 +23,8 @@ from jaxtyping import Float32
 
 from vlfeedback.types import SegmentBatch
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.clips import Clip, clip_needs, last_scores
-from vlfeedback.vlms.judging import Judgement, JudgeSettings, is_spoken, model_of, settled
+from vlfeedback.vlms.judging.clips import Clip, clip_needs, last_scores
+from vlfeedback.vlms.judging.judge import Judgement, JudgeSettings, is_spoken, model_of, settled
 from vlfeedback.vlms.questions import Question, Turn, encode_picture
 
 __all__ = ["RoboReward", "RoboRewardConfig", "read_score"]

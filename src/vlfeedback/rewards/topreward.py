@@ -28,8 +28,8 @@ from jaxtyping import Float32
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.types import SegmentBatch
 from vlfeedback.vlms.answers import Answer, TokenScores
-from vlfeedback.vlms.clips import Clip, Places, Scores, clip_needs, curves_of, last_scores
-from vlfeedback.vlms.judging import Judgement, JudgeSettings, is_spoken, model_of, settled
+from vlfeedback.vlms.judging.clips import Clip, Places, Scores, clip_needs, curves_of, last_scores
+from vlfeedback.vlms.judging.judge import Judgement, JudgeSettings, is_spoken, model_of, settled
 from vlfeedback.vlms.questions import Question, Turn, encode_picture
 
 __all__ = ["TOPReward", "TOPRewardConfig", "log_probability"]

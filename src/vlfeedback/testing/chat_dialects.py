@@ -1,6 +1,6 @@
 """How six servers of chat completions answer, for a `ChatServer` to play.
 
-Source: see `vlfeedback.vlms.dialects`, which says the same from the client's side.
+Source: see `vlfeedback.vlms.client.dialects`, which says the same from the client's side.
 """
 
 from __future__ import annotations

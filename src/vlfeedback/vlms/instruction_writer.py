@@ -17,8 +17,8 @@ from vlfeedback.data.unseen_instructions import has_unseen_instructions, unseen_
 from vlfeedback.errors import NeedsError, ServerError
 from vlfeedback.tasks import TASKS, TaskSpec, get_task
 from vlfeedback.types import Outcome
+from vlfeedback.vlms.client.structured import json_of
 from vlfeedback.vlms.questions import Part, Question, Turn, encode_picture
-from vlfeedback.vlms.structured import json_of
 from vlfeedback.vlms.vlm import VLM
 
 __all__ = ["PROMPT_VERSION", "parse_phrases", "write_instructions"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from vlfeedback.errors import InvalidValueError, NeedsError, SourceAnswerError
 from vlfeedback.optional import require
-from vlfeedback.vlms.api_key import API_KEY_VARIABLE
+from vlfeedback.vlms.client.api_key import API_KEY_VARIABLE
 from vlfeedback.vlms.questions import Turn
 
 __all__ = ["PoolingClient", "PoolingSettings"]

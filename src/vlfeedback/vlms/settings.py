@@ -36,8 +36,8 @@ class VLMSettings:
     Attributes:
         model: its name, as the server knows it.
         base_url: root of the server's API, such as ``"http://localhost:8000/v1"``; "": OpenAI's.
-        dialect: of the server, see `vlfeedback.vlms.dialects`; "auto" tells by its address, or asks
-            it.
+        dialect: of the server, see `vlfeedback.vlms.client.dialects`; "auto" tells by its address,
+            or asks it.
         thinking: "off" switches the thinking of a model off, where the server can.
         in_flight: most questions asked at a time.
         requests_per_minute: 0 sets no limit.

@@ -9,18 +9,18 @@ from typing import Any, TypeVar
 from weakref import finalize
 
 from vlfeedback.errors import NeedsError
-from vlfeedback.vlms.abilities import Abilities
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.asking import Asking
-from vlfeedback.vlms.budget import Budget
-from vlfeedback.vlms.learning import Learned
-from vlfeedback.vlms.line import Line
-from vlfeedback.vlms.loop_thread import LoopThread
+from vlfeedback.vlms.client.abilities import Abilities
+from vlfeedback.vlms.client.asking import Asking
+from vlfeedback.vlms.client.learning import Learned
+from vlfeedback.vlms.client.line import Line
+from vlfeedback.vlms.client.loop_thread import LoopThread
+from vlfeedback.vlms.client.runs import Run
+from vlfeedback.vlms.client.server import Server
+from vlfeedback.vlms.ledger.budget import Budget
+from vlfeedback.vlms.ledger.store import AnswerStore, open_store
 from vlfeedback.vlms.questions import Question, Turn
-from vlfeedback.vlms.runs import Run
-from vlfeedback.vlms.server import Server
 from vlfeedback.vlms.settings import VLMSettings
-from vlfeedback.vlms.store import AnswerStore, open_store
 from vlfeedback.vlms.transcript import note
 
 __all__ = ["VLM"]

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from vlfeedback.errors import AccessError, QuotaSpentError, ServerError, UnknownNameError
-from vlfeedback.vlms.error_bodies import ErrorBody
-from vlfeedback.vlms.problems import Asked, Problem, Remedy, stop
-from vlfeedback.vlms.refused_questions import refused_pictures, refused_question
-from vlfeedback.vlms.waits import LONGEST_WAIT_S, asked_wait
+from vlfeedback.vlms.client.error_bodies import ErrorBody
+from vlfeedback.vlms.client.problems import Asked, Problem, Remedy, stop
+from vlfeedback.vlms.client.refused_questions import refused_pictures, refused_question
+from vlfeedback.vlms.client.waits import LONGEST_WAIT_S, asked_wait
 
 __all__ = ["no_completion", "no_connection", "problem_of"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from vlfeedback.optional import require
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.runs import Run
+from vlfeedback.vlms.client.runs import Run
 from vlfeedback.vlms.settings import VLMSettings
 
 __all__ = ["Pace"]

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 
 from vlfeedback.errors import InvalidValueError
-from vlfeedback.vlms.abilities import Feature
-from vlfeedback.vlms.error_bodies import ErrorBody
-from vlfeedback.vlms.problems import Asked, Problem, Remedy, stop
+from vlfeedback.vlms.client.abilities import Feature
+from vlfeedback.vlms.client.error_bodies import ErrorBody
+from vlfeedback.vlms.client.problems import Asked, Problem, Remedy, stop
 
 __all__ = ["refused_pictures", "refused_question"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from vlfeedback.errors import VLFeedbackError
-from vlfeedback.vlms.abilities import Feature
-from vlfeedback.vlms.api_key import APIKey
+from vlfeedback.vlms.client.abilities import Feature
+from vlfeedback.vlms.client.api_key import APIKey
 
 __all__ = ["Asked", "Problem", "Remedy", "stop"]
 

@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import replace
 
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.enquiry import Enquiry
-from vlfeedback.vlms.line import Line
+from vlfeedback.vlms.client.enquiry import Enquiry
+from vlfeedback.vlms.client.line import Line
+from vlfeedback.vlms.ledger.store import AnswerStore
 from vlfeedback.vlms.questions import Question
-from vlfeedback.vlms.store import AnswerStore
 
 __all__ = ["Asking"]
 

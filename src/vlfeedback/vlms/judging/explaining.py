@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from vlfeedback.types import CostForecast, PreferenceLabels, SegmentPairs
-from vlfeedback.vlms.estimate import estimate
-from vlfeedback.vlms.prices import find_price
+from vlfeedback.vlms.ledger.estimate import estimate
+from vlfeedback.vlms.ledger.prices import find_price
+from vlfeedback.vlms.ledger.store import open_store
 from vlfeedback.vlms.questions import Question
 from vlfeedback.vlms.settings import VLMSettings
-from vlfeedback.vlms.store import open_store
 from vlfeedback.vlms.transcript import transcript, words_of
 
 __all__ = ["explain", "foresee"]

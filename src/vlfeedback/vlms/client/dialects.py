@@ -2,7 +2,7 @@
 
 Source: OpenAI's Python library 3.57 and the servers' own code and pages, as read in November 2026.
 What a row leaves open, and what a newer release does in another way, is found out by asking: see
-`vlfeedback.vlms.abilities`.
+`vlfeedback.vlms.client.abilities`.
 """
 
 from __future__ import annotations

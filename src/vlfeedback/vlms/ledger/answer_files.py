@@ -1,9 +1,9 @@
 """Files of answers, so that what one has paid for is asked by nobody else: Parquet.
 
-One row an answer, with the columns of `vlfeedback.vlms.answer_rows.AnswerRow`: `key`, `model`,
-`prompt`, `stage`, `outcome` and `value` (text), `tokens_in`, `tokens_out` and `crc` (int64) and
-`cost_usd` (float64, null where the price was unknown). Pictures are not in it, only their digests.
-The file's metadata has, under ``vlfeedback``, JSON with `format` and `version`.
+One row an answer, with the columns of `vlfeedback.vlms.ledger.answer_rows.AnswerRow`: `key`,
+`model`, `prompt`, `stage`, `outcome` and `value` (text), `tokens_in`, `tokens_out` and `crc`
+(int64) and `cost_usd` (float64, null where the price was unknown). Pictures are not in it, only
+their digests. The file's metadata has, under ``vlfeedback``, JSON with `format` and `version`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vlfeedback.data.foreign_files import check_size, reading
 from vlfeedback.data.whole_files import new_file
 from vlfeedback.errors import FileFormatError
 from vlfeedback.optional import require
-from vlfeedback.vlms.answer_rows import COLUMNS, AnswerRow
+from vlfeedback.vlms.ledger.answer_rows import COLUMNS, AnswerRow
 
 __all__ = ["FORMAT", "VERSION", "read_answer_rows", "write_answer_rows"]
 

@@ -12,7 +12,7 @@ from vlfeedback.errors import InvalidValueError
 from vlfeedback.types import Outcome, PreferenceLabels
 from vlfeedback.types.labels import TiePolicy
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.replies import read_choice
+from vlfeedback.vlms.judging.replies import read_choice
 
 __all__ = [
     "SKIPPED",

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from vlfeedback.vlms.picture_tokens import picture_tokens
-from vlfeedback.vlms.prices import dollars, find_price
+from vlfeedback.vlms.ledger.picture_tokens import picture_tokens
+from vlfeedback.vlms.ledger.prices import dollars, find_price
+from vlfeedback.vlms.ledger.store import AnswerStore
 from vlfeedback.vlms.questions import EncodedPicture, Question
 from vlfeedback.vlms.settings import VLMSettings
-from vlfeedback.vlms.store import AnswerStore
 
 __all__ = ["Estimate", "estimate", "tokens_of"]
 
@@ -76,7 +76,7 @@ def tokens_of(question: Question, model: str) -> int:
     """About how many tokens a question is read as.
 
     Text by a token for each four bytes, which is rough; pictures by what is published of the model,
-    see `vlfeedback.vlms.picture_tokens`.
+    see `vlfeedback.vlms.ledger.picture_tokens`.
 
     Args:
         question: any.

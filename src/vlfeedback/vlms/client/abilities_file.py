@@ -10,8 +10,8 @@ from typing import Any
 from vlfeedback.data.cache_folder import cache_folder
 from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.errors import FileFormatError
-from vlfeedback.vlms.abilities import Abilities
-from vlfeedback.vlms.dialects import DIALECTS, dialect_named
+from vlfeedback.vlms.client.abilities import Abilities
+from vlfeedback.vlms.client.dialects import DIALECTS, dialect_named
 
 __all__ = ["ABILITIES_FORMAT", "AbilitiesFile"]
 

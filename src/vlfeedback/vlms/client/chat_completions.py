@@ -8,9 +8,9 @@ from typing import Any
 
 from vlfeedback.types import Outcome
 from vlfeedback.vlms.answers import Answer, TokenScores
-from vlfeedback.vlms.chat_requests import ANSWER
+from vlfeedback.vlms.client.chat_requests import ANSWER
+from vlfeedback.vlms.client.structured import json_of
 from vlfeedback.vlms.questions import Question
-from vlfeedback.vlms.structured import json_of
 
 __all__ = ["answer_of"]
 

@@ -13,7 +13,7 @@ from jaxtyping import Float32
 from vlfeedback.errors import InvalidValueError, NeedsError, SourceAnswerError
 from vlfeedback.types import Outcome
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.clips import Clip, ClipSettings, Scores, check_clip_settings
+from vlfeedback.vlms.judging.clips import Clip, ClipSettings, Scores, check_clip_settings
 from vlfeedback.vlms.settings import VLMSettings
 from vlfeedback.vlms.vlm import VLM
 

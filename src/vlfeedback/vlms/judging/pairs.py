@@ -13,8 +13,8 @@ from jaxtyping import UInt8
 from vlfeedback.errors import NeedsError
 from vlfeedback.types import Outcome, PreferenceLabels, SegmentBatch, SegmentPairs
 from vlfeedback.types.labels import TiePolicy
+from vlfeedback.vlms.judging.verdicts import SKIPPED, Verdict, agreed, labels_of, verdict_of_reply
 from vlfeedback.vlms.questions import EncodedPicture, Question, encode_picture
-from vlfeedback.vlms.verdicts import SKIPPED, Verdict, agreed, labels_of, verdict_of_reply
 from vlfeedback.vlms.vlm import VLM
 
 __all__ = [

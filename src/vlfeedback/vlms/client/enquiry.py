@@ -7,16 +7,16 @@ import logging
 from dataclasses import replace
 
 from vlfeedback.types import Outcome
-from vlfeedback.vlms.abilities import Abilities, Feature
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.chat_completions import answer_of
-from vlfeedback.vlms.chat_requests import features_of, request_of
-from vlfeedback.vlms.estimate import tokens_of
-from vlfeedback.vlms.line import Line
-from vlfeedback.vlms.problems import Problem, Remedy
+from vlfeedback.vlms.client.abilities import Abilities, Feature
+from vlfeedback.vlms.client.chat_completions import answer_of
+from vlfeedback.vlms.client.chat_requests import features_of, request_of
+from vlfeedback.vlms.client.line import Line
+from vlfeedback.vlms.client.problems import Problem, Remedy
+from vlfeedback.vlms.client.runs import Run
+from vlfeedback.vlms.client.waits import LONGEST_WAIT_S, own_wait
+from vlfeedback.vlms.ledger.estimate import tokens_of
 from vlfeedback.vlms.questions import Question
-from vlfeedback.vlms.runs import Run
-from vlfeedback.vlms.waits import LONGEST_WAIT_S, own_wait
 
 __all__ = ["Enquiry"]
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from vlfeedback.types import Outcome
-from vlfeedback.vlms.abilities import Abilities, Feature
-from vlfeedback.vlms.abilities_file import AbilitiesFile
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.dialects import DIALECTS, Dialect, dialect_at, dialect_named
-from vlfeedback.vlms.server import Server
+from vlfeedback.vlms.client.abilities import Abilities, Feature
+from vlfeedback.vlms.client.abilities_file import AbilitiesFile
+from vlfeedback.vlms.client.dialects import DIALECTS, Dialect, dialect_at, dialect_named
+from vlfeedback.vlms.client.server import Server
 from vlfeedback.vlms.settings import VLMSettings
 
 __all__ = ["Learned"]

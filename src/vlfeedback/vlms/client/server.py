@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 from vlfeedback.errors import NeedsError
 from vlfeedback.optional import require
-from vlfeedback.vlms.abilities import Feature
-from vlfeedback.vlms.api_key import APIKey
-from vlfeedback.vlms.dialects import dialect_at, dialect_named
-from vlfeedback.vlms.problems import Asked, Problem
-from vlfeedback.vlms.server_errors import no_completion, no_connection, problem_of
+from vlfeedback.vlms.client.abilities import Feature
+from vlfeedback.vlms.client.api_key import APIKey
+from vlfeedback.vlms.client.dialects import dialect_at, dialect_named
+from vlfeedback.vlms.client.problems import Asked, Problem
+from vlfeedback.vlms.client.server_errors import no_completion, no_connection, problem_of
 from vlfeedback.vlms.servers import OPENAI_URL, address_of
 from vlfeedback.vlms.settings import VLMSettings
 

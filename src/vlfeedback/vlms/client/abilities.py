@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from vlfeedback.vlms.dialects import Dialect, ResponseFormat
+from vlfeedback.vlms.client.dialects import Dialect, ResponseFormat
 
 __all__ = ["Abilities", "Feature"]
 
@@ -88,7 +88,7 @@ class Abilities:
     def from_json(cls, value: Any, dialect: Dialect) -> Abilities:
         """What `to_json` gave; whatever else is read over, since all of it can be found out again.
 
-        >>> from vlfeedback.vlms.dialects import DIALECTS
+        >>> from vlfeedback.vlms.client.dialects import DIALECTS
         >>> known = {"dialect": "vllm", "top_logprobs": 5, "pictures": "maybe"}
         >>> sorted(Abilities.from_json(known, DIALECTS["vllm"]).known)
         ['temperature', 'top_logprobs']

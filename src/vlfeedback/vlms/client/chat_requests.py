@@ -6,8 +6,8 @@ import base64
 import json
 from typing import Any
 
-from vlfeedback.vlms.abilities import Abilities, Feature
-from vlfeedback.vlms.dialects import Dialect
+from vlfeedback.vlms.client.abilities import Abilities, Feature
+from vlfeedback.vlms.client.dialects import Dialect
 from vlfeedback.vlms.questions import EncodedPicture, Part, Question, Turn
 
 __all__ = ["ANSWER", "features_of", "request_of"]

@@ -10,11 +10,11 @@ from weakref import WeakKeyDictionary
 
 from vlfeedback.errors import BudgetSpentError
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.prices import Price, dollars, find_price, needed_price
+from vlfeedback.vlms.ledger.prices import Price, dollars, find_price, needed_price
+from vlfeedback.vlms.ledger.store import AnswerStore
+from vlfeedback.vlms.ledger.store_totals import Spent
 from vlfeedback.vlms.servers import host_of
 from vlfeedback.vlms.settings import VLMSettings
-from vlfeedback.vlms.store import AnswerStore
-from vlfeedback.vlms.store_totals import Spent
 
 __all__ = ["Budget"]
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from vlfeedback.vlms.chat_requests import ANSWER
+from vlfeedback.vlms.client.chat_requests import ANSWER
 
 __all__ = ["choice_of", "json_of"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from vlfeedback.errors import ServerError
-from vlfeedback.vlms.budget import Budget
-from vlfeedback.vlms.learning import Learned
-from vlfeedback.vlms.pace import Pace
-from vlfeedback.vlms.problems import Problem
-from vlfeedback.vlms.server import Server
+from vlfeedback.vlms.client.learning import Learned
+from vlfeedback.vlms.client.pace import Pace
+from vlfeedback.vlms.client.problems import Problem
+from vlfeedback.vlms.client.server import Server
+from vlfeedback.vlms.ledger.budget import Budget
 from vlfeedback.vlms.settings import VLMSettings
 
 __all__ = ["Line"]

@@ -148,7 +148,7 @@ def dollars(usd: float) -> str:
 
 def shipped_prices() -> list[Price]:
     """The table that comes with the library."""
-    return read_prices(Path(str(files("vlfeedback.vlms"))) / "prices.toml")
+    return read_prices(Path(str(files("vlfeedback.vlms.ledger"))) / "prices.toml")
 
 
 def read_prices(path: Path) -> list[Price]:

@@ -2,7 +2,7 @@
 
 A second run asks nothing, and a killed one has lost nothing that came back: each answer is on the
 disk, safe from a power cut too, before the next line of the program runs. Several processes and
-threads may share a file. `vlfeedback.vlms.answer_rows` says what is kept of an answer.
+threads may share a file. `vlfeedback.vlms.ledger.answer_rows` says what is kept of an answer.
 
 Source: RL-VLM-F keeps one pickle a session, and no answer that was not a label; ours is keyed by
 content and keeps every answer, also those that say nothing.
@@ -21,13 +21,13 @@ from vlfeedback.data.foreign_files import reading
 from vlfeedback.data.sqlite_files import Layout, SQLiteFile
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.types import Outcome
-from vlfeedback.vlms.answer_files import read_answer_rows, write_answer_rows
-from vlfeedback.vlms.answer_rows import COLUMNS, KEPT, AnswerRow
 from vlfeedback.vlms.answers import Answer
+from vlfeedback.vlms.ledger.answer_files import read_answer_rows, write_answer_rows
+from vlfeedback.vlms.ledger.answer_rows import COLUMNS, KEPT, AnswerRow
+from vlfeedback.vlms.ledger.store_totals import Added, Spent, Total
 from vlfeedback.vlms.questions import Question
 from vlfeedback.vlms.servers import address_of
 from vlfeedback.vlms.settings import VLMSettings
-from vlfeedback.vlms.store_totals import Added, Spent, Total
 
 __all__ = ["AnswerStore", "open_store", "store_path"]
 
@@ -184,7 +184,7 @@ class AnswerStore:
         return [Total(*row) for row in rows]
 
     def export(self, path: str | Path, *, prompt: str = "", model: str = "") -> int:
-        """Write answers to a Parquet file, to be shared; see `vlfeedback.vlms.answer_files`.
+        """Write answers to a Parquet file, to be shared; see `vlfeedback.vlms.ledger.answer_files`.
 
         Args:
             path: the file, written whole or not at all.
