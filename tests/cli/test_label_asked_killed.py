@@ -63,7 +63,11 @@ def server() -> Iterator[ChatServer]:
 
 
 def command(served: ChatServer, folder: Path) -> list[str]:
-    config = {"model": "scripted", "base_url": served.url, "store": str(folder / "answers.sqlite")}
+    config: dict[str, Any] = {
+        "model": "scripted",
+        "base_url": served.url,
+        "store": str(folder / "answers.sqlite"),
+    }
     config |= {"frame_stride": 1, "first_wait_s": 0.01}
     run = [sys.executable, "-c", "from vlfeedback.cli import main; main()", "label"]
     run += ["--data", str(folder.parent / "data.h5"), "--pairs", str(N_PAIRS), "--length", "1"]

@@ -658,3 +658,28 @@ def test_what_it_will_cost_at_most_is_the_sum_of_its_stages_as_far_as_their_budg
     )
     free = cascade(Speaks(0), Speaks(1), stages=[{}, {"max_pairs": 2}])
     assert free.foresee(gathered(pairs_of(*DOUBTS))) == CostForecast(8.0, cost_usd=0.0)
+
+
+class Explains(Speaks):
+    def explain(self, pairs: SegmentPairs) -> list[list[tuple[str, str]]]:
+        assert pairs.first.actions is not None
+        return [[("Which?", f"of {number:.0f}")] for number in pairs.first.actions[:, 0, -1]]
+
+
+def test_it_explains_what_each_stage_was_asked_and_said_about_each_pair() -> None:
+    source = cascade(Speaks(0), Explains(1), stages=[{"labeller": "cheap"}, {"labeller": "dear"}])
+    given = gathered(pairs_of([0.95, 0.6, 0.5], [0.1, 0.25, 10 + Outcome.REFUSED]))
+    cheap, dear = "Stage 1, cheap", "Stage 2, dear"
+    assert source.explain(given) == [
+        [(cheap, "the second is better with probability 0.95")],
+        [
+            (cheap, "the second is better with probability 0.60"),
+            ("Which?", "of 1"),
+            (dear, "the second is better with probability 0.25"),
+        ],
+        [
+            (cheap, "the second is better with probability 0.50"),
+            ("Which?", "of 2"),
+            (dear, "refused"),
+        ],
+    ]

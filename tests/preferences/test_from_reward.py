@@ -11,6 +11,9 @@ from vlfeedback.rewards.random import RandomReward
 from vlfeedback.rewards.vlp import VLPReward
 from vlfeedback.testing import PreferenceSourceContract
 from vlfeedback.types import Outcome, SegmentBatch, SegmentPairs
+from vlfeedback.vlms.answers import Answer
+from vlfeedback.vlms.questions import Question, Turn
+from vlfeedback.vlms.transcript import note, transcript
 
 
 class TestContract(PreferenceSourceContract):
@@ -49,6 +52,27 @@ def test_a_gap_within_the_margin_is_a_tie_and_the_margin_itself_belongs_to_it() 
     given = pairs([[0, 0], [0, 0], [0, 0]], [[0.25, 0.25], [0.25, 0.5], [-0.5, 0]])
     labels = PreferenceFromReward(EnvReward(), tie_margin=0.5).label(given)
     assert labels.prefer_second.tolist() == [0.5, 1, 0.5]
+
+
+class Asks(EnvReward):
+    """Its rewards are the environment's, and each segment costs a question."""
+
+    def rewards(self, batch: SegmentBatch) -> np.ndarray:
+        question = Question((Turn("user", ("How good is this?",)),), "asks/1")
+        for _ in range(len(batch)):
+            note(question, Answer("1", tokens_in=10, tokens_out=1, cost_usd=0.25, seconds=2.0))
+        return super().rewards(batch)
+
+
+def test_what_a_models_rewards_took_is_shared_out_among_the_pairs() -> None:
+    given = pairs([[1, 2], [0, 5], [3, 1]], [[2, 2], [1, 1], [2, 2]])
+    with transcript() as said:
+        labels = PreferenceFromReward(Asks()).label(given)
+    assert labels.cost_usd.tolist() == [0.5] * 3
+    assert labels.tokens.tolist() == [22] * 3
+    assert labels.seconds.tolist() == [4.0] * 3
+    assert len(said) == 6  # whoever listens around it hears them too
+    assert PreferenceFromReward(EnvReward()).label(given).cost_usd.tolist() == [0.0] * 3
 
 
 def test_soft_labels_are_the_probability_that_the_second_is_preferred() -> None:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -47,6 +47,7 @@ from vlfeedback.scoring.labelling import ask_labeller, records_of
 from vlfeedback.types import (
     CostForecast,
     DecidesTogether,
+    ExplainsLabels,
     LabelRecord,
     MeasuresPairs,
     Outcome,
@@ -180,20 +181,29 @@ class Cascade:
         n = len(pairs)
         labels = PreferenceLabels(np.full(n, 0.5, np.float32), np.full(n, Outcome.SKIPPED, "u1"))
         is_open = np.zeros(n, np.bool_)
-        rows: Rows = np.arange(n)
-        for k in range(len(self.stages)):
-            if not len(rows):
-                break
-            said = self._labels_of(k, pairs, rows, digests)
+        for _, rows, said, left_open in self._answers(pairs, digests):
             labels = _with_stage(labels, rows, said)
-            goes_on, is_open[rows] = self._goes_on(k, rows, said, digests)
-            rows = rows[goes_on]
+            is_open[rows] = left_open
         if self.config.open_pairs == "keep":
             return labels
         unsure = is_open & labels.answered
         return replace(
             labels, outcome=np.where(unsure, Outcome.UNSURE, labels.outcome).astype(np.uint8)
         )
+
+    def explain(self, pairs: SegmentPairs) -> list[list[tuple[str, str]]]:
+        """What each stage was asked about each pair and said, in words: see `ExplainsLabels`."""
+        digests = pair_digests(pairs) if self._decisions else []
+        told: list[list[tuple[str, str]]] = [[] for _ in range(len(pairs))]
+        for k, rows, said, _ in self._answers(pairs, digests):
+            labeller, name = self.labellers[k], self.stages[k].labeller
+            asked: Sequence[Sequence[tuple[str, str]]] = [()] * len(rows)
+            if isinstance(labeller, ExplainsLabels):
+                some = SegmentPairs(pairs.first.take(rows), pairs.second.take(rows))
+                asked = labeller.explain(only_needed(some, labeller.needs))
+            for n, row in enumerate(rows.tolist()):
+                told[row] += [*asked[n], (f"Stage {k + 1}, {name}", _in_words(said.take([n])))]
+        return told
 
     def foresee(self, pairs: SegmentPairs) -> CostForecast:
         """What asking about these pairs takes at most: see `ForeseesCost`."""
@@ -304,6 +314,19 @@ class Cascade:
             labels, self._decisions[k].correction if k < len(self._decisions) else None
         )
 
+    def _answers(
+        self, pairs: SegmentPairs, digests: Sequence[bytes]
+    ) -> Iterator[tuple[int, Rows, PreferenceLabels, Bool[np.ndarray, " n"]]]:
+        """Of each stage the pairs that came to it, its labels, and which it leaves for good."""
+        rows: Rows = np.arange(len(pairs))
+        for k in range(len(self.stages)):
+            if not len(rows):
+                return
+            said = self._labels_of(k, pairs, rows, digests)
+            goes_on, left_open = self._goes_on(k, rows, said, digests)
+            yield k, rows, said, left_open
+            rows = rows[goes_on]
+
     def _goes_on(
         self, k: int, rows: Rows, labels: PreferenceLabels, digests: Sequence[bytes]
     ) -> tuple[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
@@ -320,6 +343,13 @@ class Cascade:
             for decided in (decision.goes_on, decision.left_open)
         )
         return goes_on, left_open
+
+
+def _in_words(label: PreferenceLabels) -> str:
+    """The label of one pair, for people to read."""
+    if not label.answered[0]:
+        return Outcome(label.outcome[0]).word
+    return f"the second is better with probability {label.prefer_second[0]:.2f}"
 
 
 def _who_answer(labeller: PreferenceSource) -> tuple[LabelRecord, ...]:

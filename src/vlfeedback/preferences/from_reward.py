@@ -24,6 +24,7 @@ from vlfeedback.types import (
     class_and_settings,
     unwrapped,
 )
+from vlfeedback.vlms.transcript import transcript
 
 __all__ = ["PreferenceFromReward", "PreferenceFromRewardConfig"]
 
@@ -93,15 +94,25 @@ class PreferenceFromReward:
         What the source's `rewards` raises is raised.
         """
         # float64: sums of equal numbers in another order should not decide.
-        first, second = (
-            ask(self.source, batch).sum(axis=1, dtype=np.float64)
-            for batch in (pairs.first, pairs.second)
-        )
+        with transcript() as said:
+            first, second = (
+                ask(self.source, batch).sum(axis=1, dtype=np.float64)
+                for batch in (pairs.first, pairs.second)
+            )
         gap = second - first
         tied = np.abs(gap) <= self.config.tie_margin
         sure = gap > 0 if self._scale is None else preference_probability(gap, self._scale)
         prefer_second = np.where(tied, 0.5, sure).astype(np.float32)
-        return PreferenceLabels(prefer_second, np.full(len(pairs), Outcome.ANSWERED, np.uint8))
+        n, answers = len(pairs), [answer for _, answer in said]
+        tokens = np.linspace(0, sum(answer.tokens for answer in answers), n + 1).round()
+        return PreferenceLabels(
+            prefer_second,
+            np.full(n, Outcome.ANSWERED, np.uint8),
+            # A source is asked about many segments at once: what that took is shared out evenly.
+            cost_usd=np.full(n, sum(answer.cost_usd for answer in answers) / max(n, 1)),
+            tokens=np.diff(tokens).astype(np.int64),
+            seconds=np.full(n, sum(answer.seconds for answer in answers) / max(n, 1)),
+        )
 
 
 def _log_odds_scale(source: RewardSource) -> float:

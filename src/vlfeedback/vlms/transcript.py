@@ -18,7 +18,7 @@ Exchange = tuple[Question, Answer]
 def transcript() -> Iterator[list[Exchange]]:
     """Every question that is answered while the block lasts, in the order of the answers.
 
-    Answers that are kept are among them.
+    Answers that are kept are among them. Of two blocks, one in the other, both read them.
 
     >>> from vlfeedback.vlms.questions import Turn
     >>> with transcript() as said:
@@ -27,11 +27,14 @@ def transcript() -> Iterator[list[Exchange]]:
     [('Is water wet?', 'yes')]
     """
     said: list[Exchange] = []
+    around = _SAID.get()
     token = _SAID.set(said)  # coroutines that are begun in the block see it, in any thread
     try:
         yield said
     finally:
         _SAID.reset(token)
+        if around is not None:
+            around += said
 
 
 def note(question: Question, answer: Answer) -> None:
