@@ -105,6 +105,13 @@ _IPL = Protocol(
     },
 )
 
+_PLARE = Protocol(
+    paper="PLARE; code: tunglm2203/plare at 8be59b6, a fork of CPL's, on CPL's files",
+    collecting=_CPL.collecting,
+    # It pairs segments i and i + 10,000 of 20,000; shows pictures of every 9th step.
+    sweep=_CPL.sweep,
+)
+
 _OFFLINE_RL_VLM_F = Protocol(
     paper="Offline RL-VLM-F, tables I and II, on the tasks of RL-VLM-F's code",
     collecting={
@@ -125,7 +132,13 @@ _OFFLINE_RL_VLM_F = Protocol(
 )
 
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
-    {"vlp": _VLP, "cpl": _CPL, "ipl": _IPL, "offline-rl-vlm-f": _OFFLINE_RL_VLM_F}
+    {
+        "vlp": _VLP,
+        "cpl": _CPL,
+        "ipl": _IPL,
+        "plare": _PLARE,
+        "offline-rl-vlm-f": _OFFLINE_RL_VLM_F,
+    }
 )
 """All protocols by name; read-only."""
 

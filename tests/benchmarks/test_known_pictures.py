@@ -1,6 +1,5 @@
 """The judge that knows the reward of every picture it is shown."""
 
-import hashlib
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +10,7 @@ import pytest
 from vlfeedback.data.trajectories import write_trajectories
 from vlfeedback.errors import NeedsError
 from vlfeedback.types import ArrayFrames, Trajectory
+from vlfeedback.vlms.judging.strips import draw_strip
 from vlfeedback.vlms.questions import encode_picture
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "known_pictures.py"
@@ -39,20 +39,35 @@ def episode(*, pictures: bool = True) -> Trajectory:
     )
 
 
-def digest(shade: int) -> str:
-    picture = np.full((8, 8, 3), shade, np.uint8)
-    return hashlib.sha256(encode_picture(picture).data).hexdigest()
+def png(shade: int) -> bytes:
+    return encode_picture(np.full((8, 8, 3), shade, np.uint8)).data
 
 
 def test_a_picture_is_worth_the_reward_before_it_in_the_unit_interval(
     script: ModuleType, tmp_path: Path
 ) -> None:
     write_trajectories(tmp_path / "data.h5", [episode()])
-    values = script.values_of_pictures(tmp_path / "data.h5")
-    assert values == {digest(80): 0.0, digest(160): 0.5, digest(240): 1.0}
+    known = script.KnownPictures([tmp_path / "data.h5"])
+    assert [known.value(png(shade)) for shade in (80, 160, 240)] == [0.0, 0.5, 1.0]
+    with pytest.raises(KeyError):
+        known.value(png(81))
+    with pytest.raises(KeyError):
+        known.value(png(0))  # of the reset, which no reward is of
+
+
+@pytest.mark.parametrize("shades", [[80], [160, 240], [240, 160, 240], [80, 160, 240, 240]])
+def test_a_strip_is_worth_the_mean_of_its_frames(
+    script: ModuleType, tmp_path: Path, shades: list[int]
+) -> None:
+    write_trajectories(tmp_path / "data.h5", [episode()])
+    known = script.KnownPictures([tmp_path / "data.h5"])
+    frames = np.stack([np.full((8, 8, 3), shade, np.uint8) for shade in shades])
+    strip = encode_picture(draw_strip(frames, range(len(shades)))).data
+    expected = np.mean([{80: 0.0, 160: 0.5, 240: 1.0}[shade] for shade in shades])
+    assert known.value(strip) == pytest.approx(expected)
 
 
 def test_data_without_pictures_are_refused(script: ModuleType, tmp_path: Path) -> None:
     write_trajectories(tmp_path / "data.h5", [episode(pictures=False)])
     with pytest.raises(NeedsError, match="one has no pictures or no rewards"):
-        script.values_of_pictures(tmp_path / "data.h5")
+        script.KnownPictures([tmp_path / "data.h5"])
