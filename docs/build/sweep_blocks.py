@@ -80,8 +80,11 @@ def _spread(returns: list[float]) -> str:
 SWEEP_BLOCKS: Mapping[str, Callable[[], str]] = {
     "sweep-cartpole": partial(sweep_table, "sweep_cartpole"),
     "sweep-vlp-table-two": partial(sweep_table, "sweep_vlp_table_2"),
+    "sweep-vlp-choices": partial(if_measured, sweep_table, "sweep_vlp_table_2_choices"),
     "sweep-anchors": partial(if_measured, sweep_table, "sweep_vlp_table_2_anchors"),
     "sweep-causes": partial(if_measured, sweep_table, "sweep_causes"),
+    "sweep-cartpole-expert": partial(if_measured, sweep_table, "sweep_cartpole_expert"),
+    "sweep-cartpole-medium": partial(if_measured, sweep_table, "sweep_cartpole_medium"),
     "sweep-causes-half-way": partial(if_measured, sweep_table, "sweep_causes_half_way"),
     "sweep-causes-half-way-rest": partial(if_measured, sweep_table, "sweep_causes_half_way_rest"),
     "sweep-causes-one-start": partial(if_measured, sweep_table, "sweep_causes_one_start"),
@@ -89,5 +92,8 @@ SWEEP_BLOCKS: Mapping[str, Callable[[], str]] = {
     "sweep-causes-weights": partial(if_measured, weights_table, "sweep_causes"),
     "sweep-drawer-open": partial(table_with_returns, "sweep_drawer_open"),
     "sweep-judged-cartpole": partial(if_measured, sweep_table, "sweep_judged_cartpole"),
+    "sweep-judged-drawer-open": partial(if_measured, sweep_table, "sweep_judged_drawer_open"),
+    "sweep-judged-plare": partial(if_measured, sweep_table, "sweep_judged_plare"),
+    "sweep-judged-rope": partial(if_measured, sweep_table, "sweep_judged_rope"),
     "sweep-soccer": partial(if_measured, table_with_returns, "sweep_soccer"),
 }
