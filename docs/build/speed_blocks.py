@@ -77,8 +77,32 @@ def offline_speed() -> str:
     return "\n".join(lines)
 
 
+def batched_speed() -> str:
+    """How much less CPU time a run takes together with others, by how many they are."""
+    result = load("batched_speed")
+    figures = result["figures"]
+    sides = list(next(iter(figures.values()))["ratio"])
+    rows = [
+        [f"`{learner}`", *(f"{figure['ratio'][side]:.2f}" for side in sides)]
+        for learner, figure in figures.items()
+    ]
+    lines = table(["gradient steps per CPU-second, by those of one run alone", *sides], rows)
+    difference = "largest difference of a policy's parameters"
+    apart = ", ".join(
+        f"{figure[difference]:.0e} ({learner}, {figure['steps until then']} steps)"
+        for learner, figure in figures.items()
+    )
+    lines += [
+        "",
+        f"In float32 no parameter of a policy lies farther from that of the single run than {apart}. "
+        f"`{result['command']}`; {machine(result)}.",
+    ]
+    return "\n".join(lines)
+
+
 SPEED_BLOCKS: Mapping[str, Callable[[], str]] = {
     "vlp-speed": speed,
     "encoder-speed": encoder_speed,
     "offline-speed": offline_speed,
+    "batched-speed": batched_speed,
 }
