@@ -36,8 +36,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 CONFIGS = {"iql": IQLConfig, "cpl": CPLConfig, "ipl": IPLConfig}
 STEPS = {"iql": 100, "cpl": 2, "ipl": 1}  # of each run, times --scale
-# Few: a training ends with a look at what its weights sit on, in all of its data. That takes as long
-# as a hundred steps, which is much of a repeat here and nothing of 20,000.
+# Few: a training ends with a look at what its weights sit on, in all of its data. In 75,000
+# transitions that takes as long as a hundred steps: much of a repeat here, nothing of 20,000.
 EPISODES = 10
 DIFFERENCE_STEPS = {"iql": 50, "cpl": 10, "ipl": 5}
 
@@ -150,8 +150,8 @@ def main() -> None:
         }
     publish(
         "batched_speed",
-        claim="eight runs of IQL at batch 64, trained together in bfloat16, take at least 1.6 times "
-        "less CPU time each than alone in float32",
+        claim="eight runs of IQL at batch 64, trained together in bfloat16, take at least 1.6 "
+        "times less CPU time each than alone in float32",
         seed=0,
         figures=figures,
     )

@@ -94,8 +94,8 @@ def batched_speed() -> str:
     )
     lines += [
         "",
-        f"In float32 no parameter of a policy lies farther from that of the single run than {apart}. "
-        f"`{result['command']}`; {machine(result)}.",
+        "In float32 no parameter of a policy lies farther from that of the single run than "
+        f"{apart}. `{result['command']}`; {machine(result)}.",
     ]
     return "\n".join(lines)
 
