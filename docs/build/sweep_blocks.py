@@ -92,6 +92,7 @@ SWEEP_BLOCKS: Mapping[str, Callable[[], str]] = {
     "sweep-causes-weights": partial(if_measured, weights_table, "sweep_causes"),
     "sweep-drawer-open": partial(table_with_returns, "sweep_drawer_open"),
     "sweep-judged-cartpole": partial(if_measured, sweep_table, "sweep_judged_cartpole"),
+    "sweep-judged-dressing": partial(if_measured, sweep_table, "sweep_judged_dressing"),
     "sweep-judged-drawer-open": partial(if_measured, sweep_table, "sweep_judged_drawer_open"),
     "sweep-judged-plare": partial(if_measured, sweep_table, "sweep_judged_plare"),
     "sweep-judged-rope": partial(if_measured, sweep_table, "sweep_judged_rope"),
