@@ -13,6 +13,7 @@ def test_every_public_name_is_there_and_listed(name: str) -> None:
     assert name in dir(vlfeedback)
 
 
+@pytest.mark.slow
 def test_a_type_checker_knows_the_public_names_and_no_others(tmp_path: Path) -> None:
     user = tmp_path / "user.py"
     names = ", ".join(vlfeedback.__all__)

@@ -119,6 +119,7 @@ def test_the_same_seed_writes_the_same_file(labelled: Path, tmp_path: Path) -> N
     assert a != c
 
 
+@pytest.mark.slow
 def test_a_killed_fit_goes_on_and_writes_the_same_file(
     labelled: Path, tmp_path: Path, kill: Kill
 ) -> None:

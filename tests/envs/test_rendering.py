@@ -371,6 +371,7 @@ def test_states_need_no_opengl_and_pictures_say_that_they_do(driver: str) -> Non
     assert "MUJOCO_GL=egl" in last
 
 
+@pytest.mark.slow
 def test_an_optimiser_may_be_imported_after_the_first_picture() -> None:
     training = """
 import torch
