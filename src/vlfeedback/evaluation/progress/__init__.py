@@ -1,0 +1,1 @@
+"""Does a reward rise while the expert works? Figures along episodes."""
