@@ -149,7 +149,8 @@ def collect_clips(
         NeedsError: a task's scripts do not know the protocols.
         UnknownNameError: there is no such task.
     """
-    specs = [get_task(task) for task in tasks]
+    # As they are registered: clips are the same whatever words a task is told by.
+    specs = [get_task(get_task(task).name) for task in tasks]
     others = [s.name for s in specs if s.suite != "metaworld" or "medium" not in s.levels]
     if others:
         raise NeedsError(
