@@ -26,7 +26,6 @@ __all__ = [
     "estimate_mean_of_groups",
     "estimate_statistic",
     "resample_mean",
-    "resample_statistic",
 ]
 
 _QUANTILES = (0.025, 0.975)
@@ -128,15 +127,6 @@ def resample_mean(
     return Resampled(mean, draws, len(values) if n is None else n)
 
 
-def resample_statistic(
-    statistic: Callable[[Int64[np.ndarray, " M"]], float], weights: Int64[np.ndarray, "B N"]
-) -> Resampled:
-    """Any statistic; see `estimate_statistic`."""
-    places = np.arange(weights.shape[1])
-    draws = np.array([statistic(np.repeat(places, row)) for row in weights], dtype=np.float64)
-    return Resampled(statistic(places), draws, len(places))
-
-
 def estimate_mean(
     values: Float64[np.ndarray, " N"], weights: Int64[np.ndarray, "B N"], *, n: int | None = None
 ) -> Estimate:
@@ -190,7 +180,9 @@ def estimate_statistic(
             is not defined, which counts in no interval.
         weights: how often each thing is drawn in each resample.
     """
-    return resample_statistic(statistic, weights).estimate
+    places = np.arange(weights.shape[1])
+    estimates = np.array([statistic(np.repeat(places, row)) for row in weights], dtype=np.float64)
+    return _estimate(statistic(places), estimates[~np.isnan(estimates)], len(places))
 
 
 def _estimate(value: float, estimates: Float64[np.ndarray, " R"], n: int) -> Estimate:

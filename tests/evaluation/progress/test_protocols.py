@@ -96,7 +96,7 @@ def test_labels_are_right_by_pairing_source_and_protocol(clips: FreshClips) -> N
     )
     assert told == list(figures["legend"]) == list(PROTOCOLS)
     random = figures["accuracy"]["random"]
-    assert list(random)[0] == "env"
+    assert next(iter(random)) == "env"
     assert {"colour-change", "picture-energy", "still", "random", "prior"} < set(random)
     assert [random["env"][p]["mean"] for p in PROTOCOLS] == [1.0] * len(PROTOCOLS)
     assert random["env"]["rest"]["by_task"] == {TASK: 1.0}

@@ -5,7 +5,7 @@ import pytest
 from tests.evaluation.progress.bright_clips import bright_clips, episode, scored
 
 from vlfeedback.evaluation.diagnosis.metrics import NotApplicable
-from vlfeedback.evaluation.progress.other_views import view_figures
+from vlfeedback.evaluation.progress.other_views import rank_agreement, view_figures
 from vlfeedback.evaluation.progress.views import repainted
 from vlfeedback.evaluation.resampling import Resampled
 from vlfeedback.rewards.env_reward import EnvReward
@@ -70,3 +70,12 @@ def test_another_camera_may_turn_the_order_round() -> None:
     order, agreement = figures["camera_order"], figures["camera_agreement"]
     assert isinstance(order, Resampled) and isinstance(agreement, Resampled)
     assert order.value == agreement.value == -1.0
+
+
+def test_agreement_is_spearmans_of_all_moments() -> None:
+    first, second = [np.array([1.0, 4.0]), np.array([9.0])], [np.array([2.0, 7.0]), np.array([3.0])]
+    weights = np.array([[1, 1], [2, 0], [0, 2]])
+    figure = rank_agreement(first, second, weights)
+    assert figure.value == pytest.approx(0.5)  # ranks 1, 2, 3 and 1, 3, 2
+    # The first episode alone rises in both; the second alone has one moment, and no order.
+    assert figure.draws.tolist() == pytest.approx([0.5, 1.0, 0.0])

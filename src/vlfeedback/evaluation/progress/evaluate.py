@@ -97,7 +97,7 @@ def evaluate_progress(
 
 
 def evaluate_progress_at_hand(
-    sources: Mapping[str, RewardSource],
+    sources: Mapping[str, AnySource],
     collection: Collection,
     *,
     tasks: Sequence[str | TaskSpec] | None = None,
