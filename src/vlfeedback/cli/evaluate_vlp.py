@@ -18,6 +18,8 @@ from vlfeedback.errors import NeedsError
 
 __all__ = ["eval_vlp"]
 
+_ALONG = 8  # episodes a level that are scored from beginning to end
+
 
 def eval_vlp(
     split: Annotated[
@@ -44,7 +46,7 @@ def eval_vlp(
         bool,
         typer.Option(
             "--progress",
-            help="Also all of `eval progress`: figures along 8 episodes a level, and by protocol.",
+            help="Also all of `eval progress`: along at most 8 episodes a level, and by protocol.",
         ),
     ] = False,
     json_path: Annotated[
@@ -125,6 +127,7 @@ def eval_vlp(
                 {"vlp": model},
                 names,
                 root / "progress",
+                episodes=min(episodes, _ALONG),
                 n_pairs=pairs,
                 seed=seed,
                 camera="corner2",
