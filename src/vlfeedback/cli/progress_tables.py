@@ -23,6 +23,7 @@ def print_progress(figures: Mapping[str, Any]) -> None:
         for name, row in figures["sources"].items():
             if not row["is_rule"]:
                 screen.print(_by_task(name, row, figures["legend"]))
+                screen.print(f"{name}: {_goals(row, figures)}.", highlight=False)
     for pairing, of_pairing in figures.get("protocols", {}).get("accuracy", {}).items():
         screen.print(_by_protocol(pairing, of_pairing, list(figures["protocols"]["legend"])))
     for name, meaning in figures.get("protocols", {}).get("legend", {}).items():
@@ -39,11 +40,17 @@ def _means(figures: Mapping[str, Any]) -> Table:
         ]
         if set(cells) != {"-"}:
             table.add_row(f"{kind['title']}, {kind['unit']}", *cells)
-    for key, goal in figures["goals"].items():
-        shares = [f"{100 * row['goals'][key]:.0f}" for row in figures["sources"].values()]
-        table.add_row(f"tasks with “{figures['legend'][key]['title']}” {goal}, %", *shares)
     table.caption = "[95 % interval over episodes of these tasks]; -: not applicable"
     return table
+
+
+def _goals(row: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
+    """In how many of the tasks each goal is reached."""
+    reached = [
+        f"{figures['legend'][key]['title']} {goal} in {100 * row['goals'][key]:.0f} % of tasks"
+        for key, goal in figures["goals"].items()
+    ]
+    return "; ".join(reached)
 
 
 def _by_task(name: str, row: Mapping[str, Any], legend: Mapping[str, Any]) -> Table:
