@@ -70,8 +70,9 @@ def publish(
     seed: int | None,
     figures: dict[str, Any],
     packages: Sequence[str] = PACKAGES,
+    printed: bool = True,
 ) -> None:
-    """Print the figures, and write them to ``results/<name>.json`` with how they came about."""
+    """Write the figures to ``results/<name>.json`` with how they came about, and print them."""
     result = {
         "claim": claim,
         "command": " ".join(["python", *map(_relative, sys.argv)]),
@@ -88,6 +89,9 @@ def publish(
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    if not printed:
+        Console().print(f"Written to {_relative(str(path))}")
+        return
     table = Table(title=f"{name}: {claim}", show_header=False)
     for key, value in _flat(result["figures"]):
         table.add_row(key, str(value))

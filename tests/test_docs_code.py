@@ -129,6 +129,10 @@ BEFORE = {
             (crowd / name).write_bytes(pickle.dumps(np.array(rows)))
     """,
     "plugins.md": f"import sys; sys.path.insert(0, {str(PLUGIN)!r})",
+    "progress.md": """
+        import vlfeedback
+        my_source = vlfeedback.make_reward_source("picture-energy")
+    """,
     "standing_still.md": """
         import numpy as np
         import vlfeedback
@@ -181,6 +185,9 @@ LESS_WORK = {
     '"p-iql", trajectories=': '"p-iql", reward_training={"epochs": 1}, trajectories=',
     'camera="corner2")': 'camera="corner2", episodes=2, n_pairs=4, horizon=60)',
     'Collection.open(Path("mtvlp")))': 'Collection.open(Path("mtvlp")), n_pairs=4)',
+    '["drawer-close", "door-close"], "clips")': (
+        '["drawer-close"], "clips", episodes=2, n_pairs=4, horizon=60)'
+    ),
     # A model of the reader's is one of the test's.
     'base_url="http://my-server:8000/v1"': 'base_url=server.url, store="none"',
     'base_url="http://localhost:8000/v1", in_flight=32': "base_url=server.url",

@@ -16,6 +16,7 @@ from diagnosis_blocks import DIAGNOSIS_BLOCKS
 from exam_blocks import EXAM_BLOCKS
 from judge_blocks import JUDGE_BLOCKS
 from label_blocks import LABEL_BLOCKS
+from progress_blocks import PROGRESS_BLOCKS
 from results import ROOT, WEIGHTS
 from source_blocks import SOURCE_BLOCKS
 from speed_blocks import SPEED_BLOCKS
@@ -30,6 +31,7 @@ PAGES = (
     ROOT / "docs" / "exam.md",
     ROOT / "docs" / "deformables.md",
     ROOT / "docs" / "offline.md",
+    ROOT / "docs" / "progress.md",
     ROOT / "docs" / "sources.md",
     ROOT / "docs" / "standing_still.md",
     ROOT / "docs" / "vlm_labellers.md",
@@ -47,6 +49,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     **DIAGNOSIS_BLOCKS,
     **EXAM_BLOCKS,
     **JUDGE_BLOCKS,
+    **PROGRESS_BLOCKS,
     **WORLD_BLOCKS,
     **VLM_BLOCKS,
     **DEFORMABLE_BLOCKS,

@@ -280,3 +280,15 @@ def test_eval_collects_fresh_clips_and_the_bundled_weights_know_a_closed_drawer(
     )
     assert run.exit_code == 0, run.output
     assert json.loads(out.read_text())["mean_label_accuracy"] > 0.7
+
+
+@pytest.mark.slow
+def test_eval_adds_figures_along_episodes_and_by_protocol(tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    run = evaluate(tmp_path / "clips", f"--tasks drawer-close --progress --json {out}")
+    assert run.exit_code == 0, f"{run.output}{run.exception}"
+    figures = json.loads(out.read_text())["progress"]
+    assert figures["sources"]["vlp"]["figures"]["value_order"]["drawer-close"]["n"] == 2
+    assert list(figures["protocols"]["accuracy"]["clustered"]["vlp"])[:2] == ["rest", "run-on"]
+    assert figures["settings"]["collections"]["rest"]["episodes"] == 2
+    assert (tmp_path / "clips" / "progress" / "run-on").is_dir()

@@ -44,6 +44,7 @@ REQUIRED = {
     "fit reward": "--data d --labels l.parquet",
     "eval source": "--source vlp",
     "eval labels": "--source vlp --data d",
+    "eval progress": "--source vlp --data d",
     "eval bench": "--exam own --source vlp --data d",
     "instructions write": "--model m",
 }

@@ -5,9 +5,12 @@ import pytest
 
 from vlfeedback.evaluation.resampling import (
     Bootstrap,
+    Resampled,
+    combine,
     estimate_mean,
     estimate_mean_of_groups,
     estimate_statistic,
+    resample_mean,
 )
 
 
@@ -70,3 +73,26 @@ def test_a_mean_of_groups_counts_each_group_once() -> None:
     assert (estimate.low, estimate.high) == pytest.approx((0.025, 0.975))
     assert estimate.n == 4
     assert np.isnan(estimate_mean_of_groups(values[:0], weights[:, :0], []).mean)
+
+
+def test_a_mean_leaves_out_what_is_not_defined_in_each_resample() -> None:
+    weights = np.array([[1, 1, 1], [2, 1, 0], [0, 3, 0]])
+    figure = resample_mean(np.array([1.0, np.nan, 4.0]), weights)
+    assert (figure.value, figure.n) == (2.5, 2)
+    assert figure.draws[:2].tolist() == [2.5, 1.0]
+    assert np.isnan(figure.draws[2])  # nothing was drawn that is defined
+
+
+def test_figures_are_combined_resample_by_resample() -> None:
+    first = Resampled(3.0, np.array([2.0, 4.0]), 5)
+    second = Resampled(1.0, np.array([2.0, 1.0]), 7)
+    difference = combine(np.subtract, first, second)
+    assert difference.value == 2.0
+    assert difference.draws.tolist() == [0.0, 3.0]
+    assert difference.n == 12
+    assert combine(np.subtract, first, second, n=5).n == 5
+
+
+def test_an_estimate_of_draws_minds_only_those_that_are_defined() -> None:
+    estimate = Resampled(1.0, np.array([0.0, np.nan, 2.0]), 3).estimate
+    assert (estimate.low, estimate.high) == pytest.approx((0.05, 1.95))

@@ -19,6 +19,7 @@ from vlfeedback.cli import (
     diagnose,
     doctor,
     evaluate,
+    evaluate_progress,
     evaluate_vlp,
     explain,
     fit,
@@ -103,6 +104,7 @@ fit.fit_app.command("reward")(fit_reward.fit_reward)
 app.add_typer(fit.fit_app, name="fit")
 evaluate.eval_app.command("vlp")(evaluate_vlp.eval_vlp)
 evaluate.eval_app.command("source")(diagnose.eval_source)
+evaluate.eval_app.command("progress")(evaluate_progress.eval_progress)
 evaluate.eval_app.command("bench")(bench.eval_bench)
 app.add_typer(evaluate.eval_app, name="eval")
 app.add_typer(weights.weights_app, name="weights")

@@ -18,6 +18,8 @@ from vlfeedback.errors import NeedsError
 
 __all__ = ["eval_vlp"]
 
+_ALONG = 8  # episodes a level that are scored from beginning to end
+
 
 def eval_vlp(
     split: Annotated[
@@ -40,6 +42,13 @@ def eval_vlp(
             help="Also Table 6: unseen words. Default: where there are two tasks or more.",
         ),
     ] = None,
+    progress: Annotated[
+        bool,
+        typer.Option(
+            "--progress",
+            help="Also all of `eval progress`: along at most 8 episodes a level, and by protocol.",
+        ),
+    ] = False,
     json_path: Annotated[
         Path | None,
         typer.Option(
@@ -80,11 +89,13 @@ def eval_vlp(
     """
     from vlfeedback.cli import evaluation_report as report
     from vlfeedback.cli.evaluation_tables import print_tables
+    from vlfeedback.cli.progress_tables import print_progress
     from vlfeedback.data.provenance import describe_machine
     from vlfeedback.data.whole_files import write_json
     from vlfeedback.evaluation.labels import evaluate_labels
     from vlfeedback.evaluation.labels.episodes import fresh_settings
     from vlfeedback.evaluation.labels.throughput import segments_per_cpu_second
+    from vlfeedback.evaluation.progress import evaluate_progress
     from vlfeedback.reports.published import vlp_label_tables
     from vlfeedback.rewards import make_reward_source
 
@@ -99,6 +110,7 @@ def eval_vlp(
         root = clips or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         fresh = {"seed": seed, "repeats": repeats, "episodes": episodes}
         collect_fresh(root, names, workers=workers, **fresh)
+        bar = stack.enter_context(one_bar("evaluating"))
         figures = evaluate_labels(
             {"vlp": model},
             lambda repeat_seed: load_fresh(root, names, repeat_seed, others=with_language),
@@ -108,8 +120,20 @@ def eval_vlp(
             seed=seed,
             language=with_language,
             inspect=report.show_mistakes(failures_folder, ["vlp"]),
-            report=stack.enter_context(one_bar("evaluating")),
+            report=bar,
         )["vlp"]
+        if progress:
+            figures["progress"] = evaluate_progress(
+                {"vlp": model},
+                names,
+                root / "progress",
+                episodes=min(episodes, _ALONG),
+                n_pairs=pairs,
+                seed=seed,
+                camera="corner2",
+                workers=workers,
+                report=bar,
+            )
     figures |= {
         "paper": vlp_label_tables(),
         "parameters": model.n_parameters,
@@ -135,6 +159,8 @@ def eval_vlp(
         **describe_machine(),
     }
     print_tables(figures)
+    if progress:
+        print_progress(figures["progress"])
     if json_path:
         write_json(json_path, figures)
     report.draw({"vlp": figures}, figures_folder)

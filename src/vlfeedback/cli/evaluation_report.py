@@ -1,4 +1,4 @@
-"""What `vlfeedback eval vlp` and `eval labels` draw and write: plots, pictures, figures."""
+"""What `vlfeedback eval vlp`, `labels` and `progress` draw and write: plots, pictures, figures."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ __all__ = [
     "prepare",
     "show_mistakes",
     "write_comparison",
+    "write_measured",
 ]
 
 MISTAKES = 6
@@ -97,13 +98,24 @@ def write_comparison(
     path: Path, figures: Mapping[str, Mapping[str, Any]], sources: Mapping[str, Any]
 ) -> None:
     """Write what `evaluate_labels` returns of these sources, and on which machine it was."""
+    write_measured(path, {"sources": figures}, sources)
+
+
+def write_measured(path: Path, figures: Mapping[str, Any], sources: Mapping[str, Any]) -> None:
+    """Write figures whose ``sources`` are by name, what these are, and on which machine it was.
+
+    Args:
+        path: of a JSON file.
+        figures: of sources, and of rules that stand beside them.
+        sources: those that are more than a rule, by name.
+    """
     from vlfeedback.data.provenance import describe_machine
     from vlfeedback.data.whole_files import write_json
     from vlfeedback.types import class_and_settings
 
-    results = {}
-    for name, of_source in figures.items():
-        source_class, settings = class_and_settings(sources[name])
-        results[name] = {"class": source_class, "settings": settings, **of_source}
+    results = dict(figures["sources"])
+    for name, source in sources.items():
+        source_class, settings = class_and_settings(source)
+        results[name] = {"class": source_class, "settings": settings, **results.get(name, {})}
     command = "vlfeedback " + " ".join(sys.argv[1:])
-    write_json(path, {"sources": results, "command": command, **describe_machine()})
+    write_json(path, {**figures, "sources": results, "command": command, **describe_machine()})

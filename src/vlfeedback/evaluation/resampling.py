@@ -10,6 +10,7 @@ Source: Owen 2007, "The pigeonhole bootstrap", for pairs; Efron's percentile int
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,15 @@ from jaxtyping import Float64, Int64
 
 from vlfeedback.evaluation.statistics import Estimate
 
-__all__ = ["Bootstrap", "estimate_mean", "estimate_mean_of_groups", "estimate_statistic"]
+__all__ = [
+    "Bootstrap",
+    "Resampled",
+    "combine",
+    "estimate_mean",
+    "estimate_mean_of_groups",
+    "estimate_statistic",
+    "resample_mean",
+]
 
 _QUANTILES = (0.025, 0.975)
 
@@ -58,6 +67,64 @@ class Bootstrap:
         ours, theirs = self.weights(first), self.weights(second)
         same = np.array([a == b for a, b in zip(first, second, strict=True)], dtype=bool)
         return np.where(same, ours, ours * theirs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resampled:
+    """A figure and what it is in each resample, to be combined with others before an interval.
+
+    Attributes:
+        value: NaN where it is not defined.
+        draws: (B,), one a resample; NaN where it is not defined there.
+        n: values behind it.
+    """
+
+    value: float
+    draws: Float64[np.ndarray, " B"]
+    n: int
+
+    @property
+    def estimate(self) -> Estimate:
+        """With its 95 % interval."""
+        return _estimate(self.value, self.draws[~np.isnan(self.draws)], self.n)
+
+
+def combine(
+    function: Callable[..., Float64[np.ndarray, " B"]], *figures: Resampled, n: int | None = None
+) -> Resampled:
+    """A function of several figures, resample by resample.
+
+    Of figures on the same episodes, drawn by the same `Bootstrap`, this pairs them; figures of
+    other episodes must come from a bootstrap with another random stream.
+
+    Args:
+        function: of as many arrays, element by element.
+        figures: of as many resamples.
+        n: how many values the figure reports; default: the sum of theirs.
+    """
+    value = function(*(np.array([figure.value]) for figure in figures))
+    draws = function(*(figure.draws for figure in figures))
+    count = sum(figure.n for figure in figures) if n is None else n
+    return Resampled(float(value[0]), np.asarray(draws), count)
+
+
+def resample_mean(
+    values: Float64[np.ndarray, " N"], weights: Int64[np.ndarray, "B N"], *, n: int | None = None
+) -> Resampled:
+    """Mean of the values that are no NaN.
+
+    Args:
+        values: of each of N things.
+        weights: how often each is drawn in each resample.
+        n: how many values the figure reports; default: those that are no NaN.
+    """
+    defined = ~np.isnan(values)
+    values, weights = values[defined], weights[:, defined]
+    total = weights.sum(axis=1)
+    draws = np.full(len(weights), np.nan)
+    np.divide(weights @ values, total, out=draws, where=total > 0)
+    mean = float(values.mean()) if len(values) else np.nan
+    return Resampled(mean, draws, len(values) if n is None else n)
 
 
 def estimate_mean(

@@ -18,9 +18,9 @@ from vlfeedback.evaluation.diagnosis.episode_scores import episode_score, scores
 from vlfeedback.evaluation.diagnosis.metrics import MetricValue, NotApplicable
 from vlfeedback.evaluation.resampling import Bootstrap, estimate_mean
 from vlfeedback.scoring.paced import PacedSource
-from vlfeedback.types import Frames, Trajectory
+from vlfeedback.types import Frames, SourceNeeds, Trajectory
 
-__all__ = ["held_still", "rest_metrics"]
+__all__ = ["held_still", "rest_metrics", "state_half_way", "why_no_rest"]
 
 
 def rest_metrics(
@@ -39,8 +39,7 @@ def rest_metrics(
     """
     experts = [t for t in along if t.level == "expert"]
     names = ("expert_over_rest", "expert_over_half")
-    if paced_source.needs.actions and any(t.actions.dtype.kind not in "fc" for t in experts):
-        reason = "It reads actions, and which of these numbered ones does nothing is not known."
+    if reason := why_no_rest(paced_source.needs, experts):
         return dict.fromkeys(names, NotApplicable(reason))
 
     def share(states: Mapping[Trajectory, int]) -> MetricValue:
@@ -57,7 +56,7 @@ def rest_metrics(
         ]
         return estimate_mean(np.array(above, dtype=np.float64), bootstrap.weights([*states]))
 
-    half_way = {t: state for t in experts if (state := _half_way(t)) > 0}
+    half_way = {t: state for t in experts if (state := state_half_way(t)) > 0}
     return dict(zip(names, (share(dict.fromkeys(experts, 0)), share(half_way)), strict=True))
 
 
@@ -91,6 +90,13 @@ def held_still(trajectory: Trajectory, state: int) -> Trajectory:
     )
 
 
+def why_no_rest(needs: SourceNeeds, experts: Sequence[Trajectory]) -> str:
+    """Why a source cannot be asked about episodes held still, as a sentence; "" where it can."""
+    if needs.actions and any(t.actions.dtype.kind not in "fc" for t in experts):
+        return "It reads actions, and which of these numbered ones does nothing is not known."
+    return ""
+
+
 class _HeldFrames:
     """Pictures of another's states, all of them as it was at one state."""
 
@@ -106,7 +112,8 @@ class _HeldFrames:
         return self._frames.read(np.minimum(np.asarray(times, dtype=np.int64), self._state))
 
 
-def _half_way(trajectory: Trajectory) -> int:
+def state_half_way(trajectory: Trajectory) -> int:
+    """The state half of the way to its success, or to its end; 0 where that is the reset."""
     success = trajectory.first_success
     return (len(trajectory) if success is None else success + 1) // 2
 
