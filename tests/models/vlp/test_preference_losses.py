@@ -24,7 +24,7 @@ def batch_of(prefer_second: list[list[list[float]]], rising: list[bool]) -> Wind
         task=np.arange(len(prefer_second)),
         tokens=torch.zeros(windows, 8, 1, 32),
         first=torch.zeros(windows, 1, 32),
-        reward=torch.zeros(windows, 8),
+        worth=torch.zeros(windows, 8),
         prefer_second=torch.tensor(prefer_second),
         rising=torch.tensor(rising),
     )

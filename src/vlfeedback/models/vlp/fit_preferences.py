@@ -7,7 +7,7 @@ kinds of preferences (section 3.2, equation 4):
   ILP  the same two windows, another task's instruction: neither is (label 0.5);
   IVP  a window of the task against one of another task: the task's own is preferred.
 Beside the whole score, each part learns what it is for: the progress ITP and that experts go
-forward in time, the scene which texts it matches, the relevance the rewards of pictures.
+forward in time, the scene which texts it matches, the relevance what pictures are worth.
 Words, tokens and places are disturbed while training: without that the network soon overfits
 its tasks, and scores unseen tasks worse with every step.
 """
@@ -118,7 +118,7 @@ def _match_loss(
     batch: WindowBatch,
     training: VLPTraining,
 ) -> Float[Tensor, ""]:
-    """Equation 4 of the whole score, and the error of relevance as a picture's reward rank."""
+    """Equation 4 of the whole score, and the error of relevance as a picture's worth."""
     tasks, windows = len(batch.task), training.windows
     own = torch.arange(tasks, device=segment.scene.device).repeat_interleave(windows)
     own_text, other_text = text.take(own), text.take(own + tasks)
@@ -128,9 +128,9 @@ def _match_loss(
         network.score(segment, other_text),
     )
     by_task = TaskScores(*(score.float().view(tasks, windows) for score in scores))
-    rewards = batch.reward.to(relevance.device)
-    reward_loss = functional.binary_cross_entropy_with_logits(relevance.float(), rewards)
-    return preference_loss(by_task, batch, training) + training.reward_weight * reward_loss
+    worth = batch.worth.to(relevance.device)
+    worth_loss = functional.binary_cross_entropy_with_logits(relevance.float(), worth)
+    return preference_loss(by_task, batch, training) + training.reward_weight * worth_loss
 
 
 class _PictureTokens(NamedTuple):
