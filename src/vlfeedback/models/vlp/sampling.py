@@ -25,6 +25,7 @@ class WindowBatch:
     tokens: Float[Tensor, "KB n P D"]
     first: Float[Tensor, "KB P D"]  # of the picture of the reset
     worth: Float[Tensor, "KB n"]  # of each picture, 0 to 1
+    done: Bool[Tensor, "KB n"]  # whether the task is, in each picture
     prefer_second: Float[Tensor, "K B B"]  # of the windows at the last two positions
     rising: Bool[Tensor, " KB"]  # an expert's window that ends nearer success than it begins
 
@@ -89,6 +90,7 @@ class WindowSampler:
             tokens=self._tokens[rows[..., None], pictures].float().flatten(0, 1),
             first=self._tokens[rows, 0].float().flatten(0, 1),
             worth=torch.from_numpy(worth).flatten(0, 1),
+            done=torch.from_numpy(progress >= 1.0).flatten(0, 1),
             prefer_second=torch.from_numpy(label),
             rising=torch.from_numpy(rising).flatten(),
         )

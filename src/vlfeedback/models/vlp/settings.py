@@ -33,6 +33,7 @@ class VLPTraining:
         rewound: share of windows that run backwards from some picture on.
         direction_weight: of: experts go forward, not backward.
         reward_weight: of: each picture's relevance is its worth.
+        success_weight: of: whether the task is done after each picture.
         scene_weight: of: a scene lies near its own texts, far from other tasks'.
         unknown_reset: share of segments that begin with themselves.
         colour_share: of texts that a colour is put into: colours say little of a task.
@@ -65,6 +66,7 @@ class VLPTraining:
     rewound: float = 0.1
     direction_weight: float = 0.3
     reward_weight: float = 0.5
+    success_weight: float = 0.5
     scene_weight: float = 0.5
     unknown_reset: float = 0.3
     colour_share: float = 0.3

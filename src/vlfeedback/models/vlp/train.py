@@ -105,7 +105,7 @@ def train_vlp(
         training, report = training or VLPTraining(), report or (lambda *_: None)
         names, excluded = choose_tasks(collection, tasks, excluded)
         torch.manual_seed(training.seed)
-        network = VLPNetwork(VLPArchitecture())
+        network = VLPNetwork(VLPArchitecture(success_width=64))
         contents = {
             f"{one.root.name}/{name}": digest
             for one in (collection, *also)
