@@ -5,6 +5,7 @@ import pytest
 
 from vlfeedback.errors import SourceAnswerError
 from vlfeedback.scoring import ask
+from vlfeedback.scoring.asking import ask_both
 from vlfeedback.types import SegmentBatch, SourceNeeds
 
 BATCH = SegmentBatch(actions=np.zeros((2, 3, 1), np.float32))
@@ -101,3 +102,33 @@ def test_what_a_source_says_of_one_segment_is_said_with_its_place() -> None:
         ask(Complains(1), BATCH, where=lambda row, step: f"{row}, {step}")
     with pytest.raises(SourceAnswerError, match=r"^It was refused\.$"):
         ask(Complains(None), BATCH, where=lambda row, step: f"{row}, {step}")
+
+
+class Tells(Answers):
+    tells_success = True
+
+    def __init__(self, success: Any) -> None:
+        super().__init__(np.zeros((2, 3)))
+        self.success = success
+
+    def rewards_and_success(self, batch: SegmentBatch) -> Any:
+        return self.answer, self.success
+
+
+def test_who_tells_success_gives_a_probability_for_each_segment() -> None:
+    rewards, success = ask_both(Tells([0.0, 0.25]), BATCH)
+    assert rewards.tolist() == [[0.0] * 3] * 2
+    assert success.dtype == np.float32 and success.tolist() == [0.0, 0.25]
+
+
+@pytest.mark.parametrize("success", [[0.0], [0.0, 1.5], [0.0, np.nan], [[0.0, 1.0]], 0.5])
+def test_what_is_no_probability_for_each_segment_is_refused(success: Any) -> None:
+    with pytest.raises(SourceAnswerError, match=r"Tells.rewards_and_success gave .*\(2,\)"):
+        ask_both(Tells(success), BATCH)
+
+
+def test_the_rewards_beside_are_checked_as_ever() -> None:
+    source = Tells([0.0, 0.0])
+    source.answer = np.zeros((2, 2))
+    with pytest.raises(SourceAnswerError, match="returned shape"):
+        ask_both(source, BATCH)

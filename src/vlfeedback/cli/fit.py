@@ -28,6 +28,10 @@ def fit_vlp(
     out: Annotated[
         Path, typer.Option(callback=file_to_write, help="Weights file to write, *.safetensors.")
     ],
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(help="More of the same tasks, collected otherwise; may be given again."),
+    ] = None,
     exclude: Exclude = TEST_TASKS,
     instructions: Annotated[
         Path | None,
@@ -47,6 +51,9 @@ def fit_vlp(
     token_dropout: Annotated[
         float, typer.Option(min=0, max=1, help="Share of picture tokens that is hidden.")
     ] = 0.3,
+    progress_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Of a window's worth that is progress, not return.")
+    ] = 0.5,
     ilp_weight: Annotated[float, typer.Option(min=0, help="Lambda 1 of the paper.")] = 0.1,
     ivp_weight: Annotated[float, typer.Option(min=0, help="Lambda 2 of the paper.")] = 0.5,
     share: Annotated[
@@ -73,12 +80,14 @@ def fit_vlp(
             Collection.open(data),
             out,
             excluded=parse_exclude(exclude),
+            also=[Collection.open(folder) for folder in also or []],
             training=VLPTraining(
                 encoder_steps=encoder_steps,
                 part_steps=part_steps,
                 steps=steps,
                 token_noise=token_noise,
                 token_dropout=token_dropout,
+                progress_share=progress_share,
                 ilp_weight=ilp_weight,
                 ivp_weight=ivp_weight,
                 seed=seed,

@@ -125,7 +125,6 @@ class VLPReward:
         """
         return np.asarray(self._read(frames).cpu().numpy())
 
-    @torch.inference_mode()
     def rewards(self, batch: SegmentBatch) -> Float32[np.ndarray, "N T"]:
         """Standardised score of each window at its last step, zeros before.
 
@@ -134,24 +133,58 @@ class VLPReward:
             InvalidValueError: an instruction has no known word.
             ShapeError: embeddings are not those of `embed`.
         """
+        return self._rewards(batch)[0]
+
+    @property
+    def tells_success(self) -> bool:
+        """Whether these weights do; those of earlier releases cannot."""
+        return self._network.tells_success
+
+    def rewards_and_success(
+        self, batch: SegmentBatch
+    ) -> tuple[Float32[np.ndarray, "N T"], Float32[np.ndarray, " N"]]:
+        """See `rewards`; and the probability that what the text asks for is done at the end.
+
+        Raises:
+            NeedsError: the weights do not tell; or see `rewards`.
+        """
+        if not self.tells_success:
+            raise NeedsError(
+                f"The weights {self.config.weights!r} of 'vlp' do not tell success; train some "
+                "that do: vlfeedback fit vlp."
+            )
+        return self._rewards(batch)
+
+    @torch.inference_mode()
+    def _rewards(
+        self, batch: SegmentBatch
+    ) -> tuple[Float32[np.ndarray, "N T"], Float32[np.ndarray, " N"]]:
+        """Scores, and probabilities of success; NaN where the weights do not tell."""
         if batch.instructions is None:
             raise NeedsError("'vlp' needs an instruction for every window: instructions=[...].")
         rewards = np.zeros((len(batch), batch.n_steps), dtype=np.float32)
+        success = np.full(len(batch), np.nan, dtype=np.float32)
         for start in range(0, len(batch), self._chunk):
             windows = batch.take(slice(start, start + self._chunk))
             rows = np.arange(start, start + len(windows))
-            rewards[rows, windows.last_steps] = self._score(windows)
-        return rewards
+            rewards[rows, windows.last_steps], success[rows] = self._score(windows)
+        return rewards, success
 
-    def _score(self, batch: SegmentBatch) -> Float32[np.ndarray, " N"]:
+    def _score(
+        self, batch: SegmentBatch
+    ) -> tuple[Float32[np.ndarray, " N"], Float32[np.ndarray, " N"] | float]:
         tokens = self._tokens(batch)
         texts = batch.instructions or ()
         distinct = list(dict.fromkeys(texts))
         text = _join([self._read_text(instruction) for instruction in distinct])
         rows = torch.tensor([distinct.index(instruction) for instruction in texts])
         segment = self._network.read_segment(tokens, self._first_tokens(batch, tokens))
-        score = self._network.score(segment, text.take(rows.to(self.device)))
-        return (score.cpu().numpy() - self.weights.score_mean) / self.weights.score_std
+        text = text.take(rows.to(self.device))
+        score = self._network.score(segment, text).cpu().numpy()
+        score = (score - self.weights.score_mean) / self.weights.score_std
+        if not self.tells_success:
+            return score, np.nan
+        return score, self._network.score_success(segment, text).cpu().numpy()
 
     def _tokens(self, batch: SegmentBatch) -> Float32[Tensor, "N F P D"]:
         pictures = batch.frames if batch.embeddings is None else batch.embeddings

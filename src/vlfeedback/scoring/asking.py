@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
 from vlfeedback.errors import SourceAnswerError
-from vlfeedback.types import RewardSource, SegmentBatch
+from vlfeedback.types import RewardSource, SegmentBatch, TellsSuccess
 
-__all__ = ["ask"]
+__all__ = ["ask", "ask_both"]
 
 
 def ask(
@@ -29,9 +30,48 @@ def ask(
             infinite. What the source itself raises passes through, with the place of the segment
             where it names one.
     """
+    return _asked(source, source.rewards, batch, where)
+
+
+def ask_both(
+    source: TellsSuccess, batch: SegmentBatch
+) -> tuple[Float32[np.ndarray, "N T"], Float32[np.ndarray, " N"]]:
+    """The rewards of a batch of segments, and how likely each ends with its task done, checked.
+
+    Args:
+        source: one whose `tells_success` is true.
+        batch: see `ask`.
+
+    Raises:
+        SourceAnswerError: see `ask`; or the second are no N numbers in [0, 1].
+    """
+    successes: list[Any] = []
+
+    def rewards(batch: SegmentBatch) -> Any:
+        answer, success = source.rewards_and_success(batch)
+        successes.append(success)
+        return answer
+
+    checked = _asked(source, rewards, batch, None)
+    success = np.asarray(successes[0])
+    if success.shape != (len(batch),) or not ((success >= 0) & (success <= 1)).all():
+        raise SourceAnswerError(
+            f"{type(source).__name__}.rewards_and_success gave {success.dtype} of shape "
+            f"{success.shape} for success; expected ({len(batch)},), probabilities in [0, 1]. "
+            f"{_ADVICE}"
+        )
+    return checked, success.astype(np.float32)
+
+
+def _asked(
+    source: RewardSource,
+    rewards_of: Callable[[SegmentBatch], Any],
+    batch: SegmentBatch,
+    where: Callable[[int, int], str] | None,
+) -> Float32[np.ndarray, "N T"]:
     name = type(source).__name__
     try:
-        answer = source.rewards(batch)
+        answer = rewards_of(batch)
     except SourceAnswerError as error:
         if error.row is None or where is None:
             raise

@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from vlfeedback.errors import NeedsError
-from vlfeedback.scoring.asking import ask
+from vlfeedback.scoring.asking import ask, ask_both
 from vlfeedback.scoring.live_window import LiveWindow, batch_windows
 from vlfeedback.scoring.pictures import embeds_pictures
 from vlfeedback.scoring.timing import is_pictured
-from vlfeedback.types import RewardSource
+from vlfeedback.types import RewardSource, TellsSuccess
 
 __all__ = ["LiveScorer"]
 
@@ -29,6 +29,11 @@ class LiveScorer:
         instructions: N of them, told to the source with the windows; None where there is none.
         idle_action: zeros of one action's shape: what stands before an episode.
         score_reset: also score the window at a reset, which potential-based shaping needs.
+
+    Attributes:
+        scores: (N,) float64, the last ones.
+        successes: (N,) float64, how likely each task was done then; NaN where nothing was scored
+            yet. None where the source does not tell.
 
     Raises:
         NeedsError: the source reads what only recordings have.
@@ -53,6 +58,9 @@ class LiveScorer:
         self._score_reset = score_reset
         self._windows = [LiveWindow(source.needs, idle_action) for _ in instructions]
         self.scores = np.zeros(len(self._windows), dtype=np.float64)
+        self.successes: Float64[np.ndarray, " N"] | None = None
+        if isinstance(source, TellsSuccess) and source.tells_success:
+            self.successes = np.full(len(self._windows), np.nan)
 
     @property
     def reads_reset(self) -> bool:
@@ -85,6 +93,8 @@ class LiveScorer:
         ):
             self._windows[row].reset(observation, picture)
             self.scores[row] = 0.0
+            if self.successes is not None:
+                self.successes[row] = np.nan
         if self._score_reset:
             self._score(rows)
 
@@ -147,4 +157,8 @@ class LiveScorer:
                 [self._instructions[row] for row in group],
                 embedded=self._embedder is not None,
             )
-            self.scores[group] = ask(self._source, batch)[:, -1]
+            if self.successes is not None and isinstance(self._source, TellsSuccess):
+                rewards, self.successes[group] = ask_both(self._source, batch)
+            else:
+                rewards = ask(self._source, batch)
+            self.scores[group] = rewards[:, -1]

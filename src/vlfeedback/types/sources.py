@@ -39,6 +39,7 @@ __all__ = [
     "RewardSource",
     "SaysHowSure",
     "SeveralLabellers",
+    "TellsSuccess",
     "Wraps",
     "class_and_settings",
     "embedding_id",
@@ -54,6 +55,20 @@ class RewardSource(Protocol):
 
     def rewards(self, batch: SegmentBatch) -> Float32[np.ndarray, "N T"]:
         """One number a step; a window or episode score sits at the last real step."""
+
+
+@runtime_checkable
+class TellsSuccess(RewardSource, Protocol):
+    """A reward source that sees whether the task is done, in the look that it takes anyway."""
+
+    @property
+    def tells_success(self) -> bool:
+        """Whether it does, with the settings that it has."""
+
+    def rewards_and_success(
+        self, batch: SegmentBatch
+    ) -> tuple[Float32[np.ndarray, "N T"], Float32[np.ndarray, " N"]]:
+        """The same as `rewards`, and the probability that each segment ends with the task done."""
 
 
 @runtime_checkable

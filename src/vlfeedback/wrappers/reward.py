@@ -29,6 +29,8 @@ class RewardFromSource(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
     - ``"env_reward"``: the environment's own reward; NaN after a reset
     - ``"env_return"``: the sum of those in this episode so far
     - ``"source_score"``: the last score of the (outermost) source, before mode and scale
+    - ``"source_success"``: how likely the task is done, as the source saw it then, in [0, 1]; NaN
+      before its first look. There where the source tells, see `TellsSuccess`
     - ``"is_success"``: whether ``info["success"]`` was true at any time of this episode; there
       where the environment says ``"success"``, and left as it is where it says ``"is_success"``
 
@@ -212,6 +214,8 @@ class RewardFromSource(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
             "env_return": self._env_return,
             "source_score": self.source_score,
         }
+        if self._scorer.successes is not None:
+            told["source_success"] = float(self._scorer.successes[0])
         success = success_of(info)
         if success is not None:
             self._succeeded |= success

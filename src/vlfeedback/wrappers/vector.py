@@ -45,10 +45,10 @@ class VectorRewardFromSource(_VectorWrapper):
     - DISABLED: ``reset(options={"reset_mask": mask})`` starts new windows where `mask` is True.
 
     After a reset and after every step `infos` has the entries of `RewardFromSource`, (N,) each:
-    ``"env_reward"``, ``"env_return"`` and ``"source_score"`` in float64, and ``"is_success"`` where
-    the environments say ``"success"``. They are those of the step whose reward is returned: at the
-    end of an episode, that episode's. ``infos["_env_reward"]`` is False after a reset and in steps
-    that only reset.
+    ``"env_reward"``, ``"env_return"`` and ``"source_score"`` in float64, ``"source_success"`` where
+    the source tells, and ``"is_success"`` where the environments say ``"success"``. They are those
+    of the step whose reward is returned: at the end of an episode, that episode's.
+    ``infos["_env_reward"]`` is False after a reset and in steps that only reset.
 
     Pictures are taken inside each environment by `CaptureFrames`, which is put into a
     `SyncVectorEnv` where it is missing, and do not appear in `infos`. Any other vector environment
@@ -123,6 +123,7 @@ class VectorRewardFromSource(_VectorWrapper):
             )
         self._ended = np.zeros(env.num_envs, dtype=np.bool_)
         self._scores = self._scorer.scores.copy()
+        self._successes = self._seen_successes()
         self._env_returns = np.zeros(env.num_envs)
         self._succeeded = np.zeros(env.num_envs, dtype=np.bool_)
 
@@ -149,7 +150,7 @@ class VectorRewardFromSource(_VectorWrapper):
         observations, infos = self.env.reset(seed=seed, options=options)  # type: ignore[arg-type]
         self._begin(mask, observations, infos)
         self._ended[mask] = False
-        self._scores = self._scorer.scores.copy()
+        self._scores, self._successes = self._scorer.scores.copy(), self._seen_successes()
         infos = self._told(infos, np.zeros(self.num_envs), stepped=np.zeros_like(mask))
         return observations, infos
 
@@ -182,6 +183,7 @@ class VectorRewardFromSource(_VectorWrapper):
             [pictures.get(row) for row in rows],
             [bool(ended[row]) for row in rows],
         )
+        self._successes = self._seen_successes()
         mixed_rewards = self._mix(own_rewards, self._scores, before, terminated)
         mixed_rewards = np.where(stepped, mixed_rewards, 0.0)
 
@@ -222,6 +224,10 @@ class VectorRewardFromSource(_VectorWrapper):
             return [None] * self.num_envs
         return list(iterate(self.env.observation_space, as_arrays(observations)))
 
+    def _seen_successes(self) -> Float64[np.ndarray, " N"] | None:
+        successes = self._scorer.successes
+        return None if successes is None else successes.copy()
+
     def _last_of_same_step(
         self, ended: Bool[np.ndarray, " N"] | None
     ) -> Bool[np.ndarray, " N"] | None:
@@ -244,6 +250,12 @@ class VectorRewardFromSource(_VectorWrapper):
             "source_score": np.where(stepped, self._scores, self._scorer.scores),
             "_source_score": everywhere,
         }
+        seen = self._seen_successes()
+        if seen is not None and self._successes is not None:
+            told |= {
+                "source_success": np.where(stepped, self._successes, seen),
+                "_source_success": everywhere,
+            }
         successes = _told_of(infos, "success", self._last_of_same_step(ended))
         if successes is not None:
             self._succeeded |= successes.astype(np.bool_)

@@ -12,6 +12,7 @@ from vlfeedback.errors import NeedsError, ShapeError
 from vlfeedback.models.vlp import data as vlp_data
 from vlfeedback.models.vlp.data import EpisodeSet, load_episodes, load_scenes
 from vlfeedback.models.vlp.texts import Texts
+from vlfeedback.models.vlp.true_progress import measure_progress
 from vlfeedback.types import ArrayFrames, Trajectory
 
 TIMES = np.array([0, 1, 8, 15])  # states that are pictured
@@ -70,6 +71,7 @@ def episode(task: str, level: str, index: int) -> Trajectory:
         observations=observations,
         actions=np.zeros((length, 4), np.float32),
         env_rewards=None if scattered else np.full(length, place, np.float32),
+        successes=None if scattered else np.arange(length) >= 10,
         frames=ArrayFrames(times, np.full((4, 8, 8, 3), place, np.uint8)),
         task=task,
         id=f"{task}/{level}/{index}",
@@ -98,6 +100,14 @@ def test_episodes_of_all_levels_are_read_worst_first(collection: Collection) -> 
     # All of an episode's rewards are alike; the better episode's windows have the higher ranks.
     np.testing.assert_allclose(episodes.reward[5], np.arange(20, 24) / 47)
     np.testing.assert_allclose(episodes.window_return[11].max(), 1.0)
+
+
+def test_progress_is_that_of_the_pictured_states(collection: Collection) -> None:
+    episodes = load_episodes(collection, TASKS)
+    np.testing.assert_array_equal(episodes.progress[:, 3], 1.0)  # state 15: done since step 10
+    one = episode("reach", "medium", 1)
+    expected = measure_progress("reach", one.observations, np.zeros(21, np.bool_))[TIMES]
+    np.testing.assert_array_equal(episodes.progress[12 + 5, :3], expected[:3])
 
 
 def test_positions_are_those_of_the_pictured_states(collection: Collection) -> None:
@@ -180,3 +190,17 @@ def test_tasks_that_your_phrases_lack_are_named_with_what_to_do() -> None:
     told = r"lack push, reach; .*instructions write, .*--exclude"
     with pytest.raises(NeedsError, match=told):
         Texts(["push", "door-open", "reach"], max_words=24, corpus={"door-open": ["open it"]})
+
+
+def test_collections_made_otherwise_come_after_those_of_the_same_task(
+    collection: Collection, tmp_path: Path
+) -> None:
+    other = Collection.create(tmp_path / "other", {"seed": 8})
+    for task in TASKS:
+        for level in ("expert", "failed"):
+            given = replace(episode(task, "expert", 3), level=level)
+            write_trajectories(other.path(task, level), [given])
+    episodes = load_episodes(collection, TASKS, also=[other])
+    np.testing.assert_array_equal(episodes.task, [0] * 14 + [1] * 14)
+    # Levels that none of the three is have no rank.
+    np.testing.assert_array_equal(episodes.level, ([0] * 4 + [1] * 4 + [2] * 4 + [2, -1]) * 2)

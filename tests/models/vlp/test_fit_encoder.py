@@ -56,6 +56,7 @@ def square_episodes() -> EpisodeSet:
         states=np.repeat(height[..., None], 18, axis=-1),
         reward=height,
         window_return=height,
+        progress=height,
     )
 
 

@@ -27,7 +27,8 @@ def test_a_share_of_segments_begins_with_itself_also_when_it_is_played_backwards
         task=np.arange(500),
         tokens=tokens,
         first=torch.full((1000, 1, 32), -1.0),
-        reward=torch.zeros(1000, 8),
+        worth=torch.zeros(1000, 8),
+        done=torch.zeros(1000, 8, dtype=torch.bool),
         prefer_second=torch.full((500, 2, 2), 0.5),
         rising=torch.ones(1000, dtype=torch.bool),
     )

@@ -94,7 +94,7 @@ def test_the_score_is_the_match_and_what_was_done_as_far_as_it_matches(
 ) -> None:
     settings = replace(SMALL, relevance_weight=0.5, match_offset=6.0, stranger_share=0.25)
     progress = torch.tensor([[1.0], [3.0]])  # of two members, whose mean counts
-    segment = ReadSegment(torch.zeros(1, 8, 32), progress, torch.zeros(1, 6))
+    segment = ReadSegment(torch.zeros(1, 8, 32), progress, None, torch.zeros(1, 6))
     combined = VLPNetwork(settings).combine(segment, torch.tensor([match]), torch.tensor([4.0]))
     torch.testing.assert_close(combined, torch.tensor([expected]))
 
@@ -117,9 +117,27 @@ def test_the_match_is_a_sigmoid_of_the_cosine_around_its_threshold(
     network = VLPNetwork(replace(SMALL, match_threshold=0.3, match_steepness=15.0))
     scene = torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
     meaning = torch.tensor([[cosine, math.sqrt(1 - cosine**2), 0.0, 0.0, 0.0, 0.0]])
-    segment = ReadSegment(torch.zeros(1, 8, 32), torch.zeros(4, 1), scene)
+    segment = ReadSegment(torch.zeros(1, 8, 32), torch.zeros(4, 1), None, scene)
     text = ReadText(torch.zeros(1, 1, 32), torch.ones(1, 1, dtype=torch.bool), meaning)
     assert network.score_match(segment, text).item() == pytest.approx(match, abs=1e-5)
+
+
+def test_the_chance_of_success_is_that_after_the_last_picture_as_far_as_the_scene_matches() -> None:
+    settings = replace(SMALL, match_threshold=0.3, match_steepness=15.0, success_width=8)
+    log_odds = torch.tensor([[4.0] * 7 + [math.log(3.0)]])
+    scene = torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
+    segment = ReadSegment(torch.zeros(1, 8, 32), torch.zeros(4, 1), log_odds, scene)
+    meaning = torch.tensor([[0.3, math.sqrt(1 - 0.3**2), 0.0, 0.0, 0.0, 0.0]])
+    text = ReadText(torch.zeros(1, 1, 32), torch.ones(1, 1, dtype=torch.bool), meaning)
+    assert VLPNetwork(settings).score_success(segment, text).item() == pytest.approx(0.75 * 0.5)
+
+
+def test_a_network_that_does_not_tell_success_says_so(network: VLPNetwork, inputs: Inputs) -> None:
+    tokens, first, words, mask = inputs
+    segment, text = network.read_segment(tokens, first), network.read_text(words, mask)
+    assert segment.success is None
+    with pytest.raises(TypeError, match="success_width is 0"):
+        network.score_success(segment, text)
 
 
 def mean_text(

@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from vlfeedback.models.vlp.preference_losses import TaskScores, preference_loss, progress_loss
+from vlfeedback.models.vlp.preference_losses import (
+    TaskScores,
+    preference_loss,
+    progress_loss,
+    success_loss,
+)
 from vlfeedback.models.vlp.sampling import WindowBatch
 from vlfeedback.models.vlp.settings import VLPTraining
 
@@ -24,7 +29,8 @@ def batch_of(prefer_second: list[list[list[float]]], rising: list[bool]) -> Wind
         task=np.arange(len(prefer_second)),
         tokens=torch.zeros(windows, 8, 1, 32),
         first=torch.zeros(windows, 1, 32),
-        reward=torch.zeros(windows, 8),
+        worth=torch.zeros(windows, 8),
+        done=torch.tensor([[False] * 7 + [True]] * windows),
         prefer_second=torch.tensor(prefer_second),
         rising=torch.tensor(rising),
     )
@@ -75,3 +81,10 @@ def test_without_a_rising_window_the_direction_costs_nothing() -> None:
     level = replace(COMPARED, rising=torch.zeros(4, dtype=torch.bool))
     progress = torch.full((4, 4), 0.7)
     assert progress_loss(progress, progress, level, VLPTraining()).item() == (pytest.approx(LOG_2))
+
+
+def test_what_tells_success_pays_for_each_picture_that_it_misjudges() -> None:
+    # Of each window's eight pictures the last shows the task done.
+    log_odds = torch.tensor([[-2.0] * 7 + [3.0]] * 4)
+    expected = (7 * cost(-2.0) + cost(-3.0)) / 8
+    assert success_loss(log_odds, COMPARED).item() == pytest.approx(expected)

@@ -8,7 +8,7 @@ from vlfeedback.models.vlp.data import EpisodeSet
 from vlfeedback.models.vlp.sampling import WindowBatch, WindowSampler
 from vlfeedback.models.vlp.settings import VLPTraining
 
-ALL = VLPTraining(batch=3, windows=6)
+ALL = VLPTraining(batch=3, windows=6, progress_share=0.0, one_episode=0.0, paused=0.0, rewound=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_a_window_shows_consecutive_pictures_of_one_episode_of_its_task(
         pictures = np.maximum(np.arange(last - 3, last + 1), 0)  # the reset stands in
         np.testing.assert_array_equal(shown[window], [[row, picture] for picture in pictures])
         np.testing.assert_array_equal(batch.first[window, 0], [row, 0])
-        np.testing.assert_array_equal(batch.reward[window], episodes.reward[row, pictures])
+        np.testing.assert_array_equal(batch.worth[window], episodes.reward[row, pictures])
 
 
 def test_the_windows_of_a_task_are_of_all_its_levels_in_turn(
@@ -135,6 +135,85 @@ def test_an_experts_window_rises_where_its_reward_gains_more_than_three_tenths_i
 def test_a_window_that_gains_less_does_not_rise(episodes: EpisodeSet, tokens: torch.Tensor) -> None:
     reward = np.tile(np.linspace(0.0, 0.29, 6, dtype=np.float32), (12, 1))
     assert not draw(replace(episodes, reward=reward), tokens, ALL).rising.any()
+
+
+def test_a_windows_worth_is_half_its_return_and_half_its_progress_on_average_and_at_its_end(
+    episodes: EpisodeSet, tokens: torch.Tensor
+) -> None:
+    given = replace(ALL, level_share=0.0, label_softness=0.5, progress_share=0.5)
+    batch = draw(episodes, tokens, given)
+    episode, end = drawn(batch)
+    label = batch.prefer_second.numpy()
+    for task in range(3):
+        worth = []
+        for row, last in zip(episode[task], end[task], strict=True):
+            shown = episodes.progress[row, np.maximum(np.arange(last - 3, last + 1), 0)]
+            achieved = (shown.mean() + shown[-1]) / 2
+            worth.append(0.5 * episodes.window_return[row, last] + 0.5 * achieved)
+        expected = 1 / (1 + np.exp(-(worth[4] - worth[1]) / 0.5))
+        assert label[task, 1, 4] == pytest.approx(expected, abs=1e-5)
+
+
+def test_of_one_episode_both_windows_of_a_level_are_drawn_on_request(
+    episodes: EpisodeSet, tokens: torch.Tensor
+) -> None:
+    for seed in range(10):
+        episode, _ = drawn(draw(episodes, tokens, replace(ALL, one_episode=1.0), seed))
+        for rows in episode:
+            assert len(set(rows.tolist())) == 3  # one of each level
+
+
+def shown_of(batch: WindowBatch) -> np.ndarray:
+    """The pictures that each window shows, (KB, 4)."""
+    return batch.tokens[:, :, 0, 1].numpy().astype(int)
+
+
+def test_a_paused_window_stands_still_from_a_picture_on(
+    episodes: EpisodeSet, tokens: torch.Tensor
+) -> None:
+    whole = shown_of(draw(episodes, tokens, ALL))
+    paused = shown_of(draw(episodes, tokens, replace(ALL, paused=1.0)))
+    turns = set()
+    for before, after in zip(whole, paused, strict=True):
+        possible = {turn: before[np.minimum(np.arange(4), turn)].tolist() for turn in (1, 2)}
+        assert after.tolist() in possible.values()
+        turns |= {turn for turn, shown in possible.items() if shown == after.tolist()}
+    assert turns == {1, 2}
+
+
+def test_a_rewound_window_runs_backwards_from_a_picture_on(
+    episodes: EpisodeSet, tokens: torch.Tensor
+) -> None:
+    whole = shown_of(draw(episodes, tokens, ALL))
+    rewound = shown_of(draw(episodes, tokens, replace(ALL, rewound=1.0)))
+    for before, after in zip(whole, rewound, strict=True):
+        assert after.tolist() in [before[[0, 1, 0, 1]].tolist(), before[[0, 1, 2, 1]].tolist()]
+
+
+def test_what_stops_or_turns_back_is_never_compared_by_level_and_never_rises(
+    episodes: EpisodeSet, tokens: torch.Tensor
+) -> None:
+    by_level = replace(ALL, level_share=1.0)
+    for training in (replace(by_level, paused=1.0), replace(by_level, rewound=1.0)):
+        alike = replace(episodes, reward=np.zeros_like(episodes.reward))
+        batch = draw(alike, tokens, training)
+        assert (batch.prefer_second == 0.5).all()
+        assert not batch.rising.any()
+
+
+def test_episodes_without_a_rank_are_drawn_too_and_compared_by_worth_alone(
+    episodes: EpisodeSet, tokens: torch.Tensor
+) -> None:
+    given = replace(episodes, level=np.where(episodes.level == 0, -1, episodes.level))
+    by_level = draw(given, tokens, replace(ALL, level_share=1.0))
+    by_worth = draw(given, tokens, replace(ALL, level_share=0.0))
+    episode, _ = drawn(by_level)
+    unranked = given.level[episode] == -1
+    assert unranked.sum() == 6
+    of_one = unranked[:, None, :] | unranked[:, :, None]
+    np.testing.assert_array_equal(
+        by_level.prefer_second.numpy()[of_one], by_worth.prefer_second.numpy()[of_one]
+    )
 
 
 def test_the_same_seed_draws_the_same_windows(episodes: EpisodeSet, tokens: torch.Tensor) -> None:

@@ -44,7 +44,7 @@ def episodes() -> EpisodeSet:
         pictures[row, ..., task[row]] = 100 * LEVELS[row] + 50
     positions, states = np.zeros((12, 6, 10), np.float32), np.zeros((12, 6, 18), np.float32)
     unused = np.zeros((12, 6), np.float32)
-    return EpisodeSet(task, LEVELS, pictures, positions, states, unused, unused)
+    return EpisodeSet(task, LEVELS, pictures, positions, states, unused, unused, unused)
 
 
 @pytest.fixture(scope="module")

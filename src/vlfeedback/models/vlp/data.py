@@ -13,6 +13,7 @@ from jaxtyping import Float, Float32, Int64, Shaped, UInt8
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.contents import file_digest
 from vlfeedback.errors import NeedsError, ShapeError
+from vlfeedback.models.vlp.true_progress import measure_progress
 from vlfeedback.types import SCATTERED, Frames, Report, Trajectory
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
 
 WINDOW = 50  # steps of a scored window (VLP paper, Table 8)
 LEVELS = ("random", "medium", "expert")  # worst first
+_UNRANKED = -1
 _STATE = 18  # hand, gripper, two objects: the present half of a Meta-World observation
 
 
@@ -39,12 +41,13 @@ class EpisodeSet:
     """
 
     task: Int64[np.ndarray, " C"]  # index into the list of tasks
-    level: Int64[np.ndarray, " C"]  # 0 random, 1 medium, 2 expert
+    level: Int64[np.ndarray, " C"]  # 0 random, 1 medium, 2 expert; -1 another, of any worth
     pictures: UInt8[np.ndarray, "C F H W 3"]
     positions: Float32[np.ndarray, "C F 10"]  # metres, see `vlfeedback.models.vlp.encoder`
     states: Float32[np.ndarray, "C F 18"]  # standardised within each task
     reward: Float32[np.ndarray, "C F"]  # rank of a picture's step reward in its task, 0 to 1
     window_return: Float32[np.ndarray, "C F"]  # rank of a window's return in its task, 0 to 1
+    progress: Float32[np.ndarray, "C F"]  # 0 to 1, see `measure_progress`
 
     def window(self, ends: Int64[np.ndarray, "*B"], n_frames: int) -> Int64[np.ndarray, "*B n"]:
         """Indices of the pictures that windows with these last pictures show."""
@@ -95,6 +98,7 @@ def load_episodes(
     tasks: Sequence[str],
     share: float = 1.0,
     *,
+    also: Sequence[Collection] = (),
     report: Report | None = None,
 ) -> EpisodeSet:
     """Read trajectories of these tasks into memory (83 MB a task at 112 px).
@@ -103,6 +107,7 @@ def load_episodes(
         collection: what `vlfeedback collect` made.
         tasks: which tasks.
         share: of each level's trajectories, the first ones.
+        also: collections of the same tasks that were made otherwise; all levels they have.
         report: called after each trajectory.
 
     Raises:
@@ -110,7 +115,11 @@ def load_episodes(
         NeedsError: a trajectory has no pictures or no rewards.
         ShapeError: trajectories differ in the states that were pictured.
     """
-    by_task = [_load_levels(collection, task, share) for task in tasks]
+    by_task = [
+        _load_levels(collection, task, LEVELS, share)
+        + [t for other in also for t in _load_levels(other, task, _levels_of(other, task), share)]
+        for task in tasks
+    ]
     trajectories = [trajectory for group in by_task for trajectory in group]
     times = _pictured_times(trajectories)
     shape = _read(trajectories[0], times[:1]).shape[1:]
@@ -123,12 +132,15 @@ def load_episodes(
     rewards = [np.stack([_rewards(t) for t in group]) for group in by_task]
     return EpisodeSet(
         task=np.repeat(np.arange(len(tasks)), [len(group) for group in by_task]),
-        level=np.array([LEVELS.index(t.level) for t in trajectories]),
+        level=np.array(
+            [LEVELS.index(t.level) if t.level in LEVELS else _UNRANKED for t in trajectories]
+        ),
         pictures=pictures,
         positions=measure_positions(np.concatenate(states)),
         states=np.concatenate([_standardise(group) for group in states]).astype(np.float32),
         reward=_ranks([group[:, np.maximum(times - 1, 0)] for group in rewards]),
         window_return=_ranks([_window_returns(group, times) for group in rewards]),
+        progress=np.stack([_progress(t)[times] for t in trajectories]),
     )
 
 
@@ -159,9 +171,16 @@ def measure_positions(
     return np.concatenate(parts, axis=-1).astype(np.float32)
 
 
-def _load_levels(collection: Collection, task: str, share: float) -> list[Trajectory]:
+def _levels_of(collection: Collection, task: str) -> list[str]:
+    levels = sorted(path.stem for path in collection.root.glob(f"{task}/*.h5"))
+    return [level for level in levels if level != SCATTERED]
+
+
+def _load_levels(
+    collection: Collection, task: str, levels: Sequence[str], share: float
+) -> list[Trajectory]:
     episodes = []
-    for level in LEVELS:
+    for level in levels:
         trajectories = collection.load(task, [level])
         episodes += trajectories[: max(1, round(share * len(trajectories)))]
     return episodes
@@ -189,6 +208,13 @@ def _rewards(trajectory: Trajectory) -> Float32[np.ndarray, " L"]:
     if trajectory.env_rewards is None:
         raise NeedsError(f"{trajectory!r} has no rewards of its own; collect it again.")
     return trajectory.env_rewards
+
+
+def _progress(trajectory: Trajectory) -> Float32[np.ndarray, " S"]:
+    if trajectory.successes is None:
+        raise NeedsError(f"{trajectory!r} does not say when it succeeded; collect it again.")
+    succeeded = np.concatenate([[False], trajectory.successes.astype(np.bool_)])
+    return measure_progress(trajectory.task, trajectory.observations, succeeded)
 
 
 def _window_returns(

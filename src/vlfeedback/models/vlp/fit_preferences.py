@@ -7,7 +7,7 @@ kinds of preferences (section 3.2, equation 4):
   ILP  the same two windows, another task's instruction: neither is (label 0.5);
   IVP  a window of the task against one of another task: the task's own is preferred.
 Beside the whole score, each part learns what it is for: the progress ITP and that experts go
-forward in time, the scene which texts it matches, the relevance the rewards of pictures.
+forward in time, the scene which texts it matches, the relevance what pictures are worth.
 Words, tokens and places are disturbed while training: without that the network soon overfits
 its tasks, and scores unseen tasks worse with every step.
 """
@@ -27,7 +27,12 @@ from vlfeedback.models.vlp.data import EpisodeSet, SceneSet
 from vlfeedback.models.vlp.disturbance import Disturbance
 from vlfeedback.models.vlp.network import ReadSegment, ReadText, VLPNetwork
 from vlfeedback.models.vlp.optimiser import Optimiser
-from vlfeedback.models.vlp.preference_losses import TaskScores, preference_loss, progress_loss
+from vlfeedback.models.vlp.preference_losses import (
+    TaskScores,
+    preference_loss,
+    progress_loss,
+    success_loss,
+)
 from vlfeedback.models.vlp.progress import describe_motion
 from vlfeedback.models.vlp.sampling import WindowBatch, WindowSampler
 from vlfeedback.models.vlp.scene_loss import ScenePool, scene_loss
@@ -87,10 +92,12 @@ def fit_preferences(
                 network, pool, texts, disturbance, rng, device
             )
             pictures = _hide_resets(batch, training, device)
-            forward, backward = _score_progress(network, pictures, disturbance)
-            loss = loss + progress_loss(forward, backward, batch, training)
+            motion = _read_motion(network, pictures, disturbance)
+            loss = loss + progress_loss(motion.forward, motion.backward, batch, training)
+            if motion.success is not None:
+                loss = loss + training.success_weight * success_loss(motion.success, batch)
             if everything:
-                segment = _read_segment(network, pictures, forward, disturbance)
+                segment = _read_segment(network, pictures, motion, disturbance)
                 text = _read_texts(network, batch, texts, disturbance, rng, device)
                 loss = loss + _match_loss(network, segment, text, batch, training)
         optimiser.step(loss)
@@ -118,7 +125,7 @@ def _match_loss(
     batch: WindowBatch,
     training: VLPTraining,
 ) -> Float[Tensor, ""]:
-    """Equation 4 of the whole score, and the error of relevance as a picture's reward rank."""
+    """Equation 4 of the whole score, and the error of relevance as a picture's worth."""
     tasks, windows = len(batch.task), training.windows
     own = torch.arange(tasks, device=segment.scene.device).repeat_interleave(windows)
     own_text, other_text = text.take(own), text.take(own + tasks)
@@ -128,9 +135,9 @@ def _match_loss(
         network.score(segment, other_text),
     )
     by_task = TaskScores(*(score.float().view(tasks, windows) for score in scores))
-    rewards = batch.reward.to(relevance.device)
-    reward_loss = functional.binary_cross_entropy_with_logits(relevance.float(), rewards)
-    return preference_loss(by_task, batch, training) + training.reward_weight * reward_loss
+    worth = batch.worth.to(relevance.device)
+    worth_loss = functional.binary_cross_entropy_with_logits(relevance.float(), worth)
+    return preference_loss(by_task, batch, training) + training.reward_weight * worth_loss
 
 
 class _PictureTokens(NamedTuple):
@@ -149,26 +156,37 @@ def _hide_resets(batch: WindowBatch, training: VLPTraining, device: str) -> _Pic
     return _PictureTokens(tokens, *starts)
 
 
-def _score_progress(
+class _Motion(NamedTuple):
+    """What positions tell of the segments of a batch."""
+
+    forward: Float[Tensor, "M KB"]  # progress
+    backward: Float[Tensor, "M KB"]  # that of the same segments played backwards
+    success: Float[Tensor, "KB n"] | None  # log-odds after each picture
+
+
+def _read_motion(
     network: VLPNetwork, pictures: _PictureTokens, disturbance: Disturbance
-) -> tuple[Float[Tensor, "M KB"], Float[Tensor, "M KB"]]:
-    """Progress of disturbed segments, and of the same segments played backwards."""
+) -> _Motion:
+    """Read positions that are disturbed."""
     positions, first, last = disturbance.places(*(network.positions(x) for x in pictures))
-    return (
-        network.progress(describe_motion(positions, first)),
+    motion = describe_motion(positions, first)
+    return _Motion(
+        network.progress(motion),
         network.progress(describe_motion(positions.flip(1), last)),
+        network.read_success(motion),
     )
 
 
 def _read_segment(
     network: VLPNetwork,
     pictures: _PictureTokens,
-    progress: Float[Tensor, "M KB"],
+    motion: _Motion,
     disturbance: Disturbance,
 ) -> ReadSegment:
     tokens = disturbance.tokens(pictures.tokens, hide=True)
     video = network.relevance.read_video(tokens, disturbance.tokens(pictures.first, hide=True))
-    return ReadSegment(video, progress, network.read_scene(disturbance.tokens(pictures.first)))
+    scene = network.read_scene(disturbance.tokens(pictures.first))
+    return ReadSegment(video, motion.forward, motion.success, scene)
 
 
 def _read_texts(

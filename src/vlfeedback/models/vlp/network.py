@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vlfeedback.models.vlp.encoder import FrameEncoder, Positions
-from vlfeedback.models.vlp.progress import ProgressHead, describe_motion
+from vlfeedback.models.vlp.progress import ProgressHead, SuccessHead, describe_motion
 from vlfeedback.models.vlp_clip.cross_modal import CrossModal
 
 __all__ = ["ReadSegment", "ReadText", "VLPArchitecture", "VLPNetwork"]
@@ -49,6 +49,7 @@ class VLPArchitecture:
     head: tuple[int, int] = (256, 128)  # paper: (512, 256)
     dropout: float = 0.1  # paper, Table 7
     progress_members: int = 4  # small networks whose mean is the progress
+    success_width: int = 0  # of the network that tells success; 0: there is none, as once
     # Chosen on training tasks that were held out:
     relevance_weight: float = 1.0  # of the cross-modal part beside the progress
     match_threshold: float = 0.3  # cosine of scene and text at which the match is one half
@@ -67,6 +68,7 @@ class ReadSegment(NamedTuple):
 
     video: Float[Tensor, "N FP D"]
     progress: Float[Tensor, "K N"]  # by each member
+    success: Float[Tensor, "N F"] | None  # log-odds after each picture, whatever the text
     scene: Float[Tensor, "N E"]  # unit vectors, in the space of texts
 
 
@@ -92,6 +94,7 @@ class VLPNetwork(nn.Module):
         self.encoder = FrameEncoder(architecture.picture_size, width)
         self.positions = Positions(places, width)
         self.progress = ProgressHead(architecture.n_frames, architecture.progress_members)
+        self.success = SuccessHead(architecture.success_width) if self.tells_success else None
         self.scene = nn.Sequential(
             nn.LayerNorm(places * width),
             nn.Dropout(0.3),
@@ -114,6 +117,11 @@ class VLPNetwork(nn.Module):
             max_words=architecture.max_words,
         )
 
+    @property
+    def tells_success(self) -> bool:
+        """Whether `ReadSegment.success` is there."""
+        return self.architecture.success_width > 0
+
     def read_segment(
         self, tokens: Float[Tensor, "N F P D"], first: Float[Tensor, "N P D"]
     ) -> ReadSegment:
@@ -123,11 +131,20 @@ class VLPNetwork(nn.Module):
             tokens: of the pictures of each segment.
             first: of the picture of the reset each segment's episode began with.
         """
+        motion = describe_motion(self.positions(tokens), self.positions(first))
         return ReadSegment(
             self.relevance.read_video(tokens, first),
-            self.progress(describe_motion(self.positions(tokens), self.positions(first))),
+            self.progress(motion),
+            self.read_success(motion),
             self.read_scene(first),
         )
+
+    def read_success(self, motion: Float[Tensor, "N F 10"]) -> Float[Tensor, "N F"] | None:
+        """Log-odds that the task is done after each picture; None where nothing tells."""
+        if self.success is None:
+            return None
+        log_odds: Tensor = self.success(self.progress.standardise(motion))
+        return log_odds
 
     def read_scene(self, first: Float[Tensor, "N P D"]) -> Float[Tensor, "N E"]:
         """What a picture shows, as a unit vector in the space of texts."""
@@ -165,6 +182,16 @@ class VLPNetwork(nn.Module):
         quality = segment.progress.mean(dim=0) + settings.relevance_weight * relevance
         share = settings.stranger_share + (1.0 - settings.stranger_share) * match
         return settings.match_offset * match + share * quality
+
+    def score_success(self, segment: ReadSegment, text: ReadText) -> Float[Tensor, " N"]:
+        """Probability that what the text asks for is done at the end of each segment.
+
+        Raises:
+            TypeError: the network does not tell.
+        """
+        if segment.success is None:
+            raise TypeError("This network does not tell success: its success_width is 0.")
+        return torch.sigmoid(segment.success[:, -1]) * self.score_match(segment, text)
 
     def score_relevance(self, segment: ReadSegment, text: ReadText) -> Float[Tensor, " N"]:
         """How well a segment follows the instruction, by the paper's cross-modal transformer."""

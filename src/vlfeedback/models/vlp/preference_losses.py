@@ -13,7 +13,7 @@ from vlfeedback.losses import bradley_terry, language_preferences
 from vlfeedback.models.vlp.sampling import WindowBatch
 from vlfeedback.models.vlp.settings import VLPTraining
 
-__all__ = ["TaskScores", "preference_loss", "progress_loss"]
+__all__ = ["TaskScores", "preference_loss", "progress_loss", "success_loss"]
 
 
 class TaskScores(NamedTuple):
@@ -60,6 +60,12 @@ def progress_loss(
         return itp
     margins = (forward - backward).float()[:, rising]
     return itp + training.direction_weight * functional.softplus(-margins).mean()
+
+
+def success_loss(log_odds: Float[Tensor, "KB n"], batch: WindowBatch) -> Float[Tensor, ""]:
+    """Cross-entropy of whether the task is done, after each picture."""
+    done = batch.done.to(log_odds.device)
+    return functional.binary_cross_entropy_with_logits(log_odds.float(), done.float())
 
 
 def _pairs(

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["FEATURES", "ProgressHead", "describe_motion"]
+__all__ = ["FEATURES", "ProgressHead", "SuccessHead", "describe_motion"]
 
 FEATURES = 10
 _NEAR = 0.02  # m, keeps ratios finite where the hand begins at the object
@@ -65,8 +65,33 @@ class ProgressHead(nn.Module):
 
     def forward(self, motion: Float[Tensor, "N F 10"]) -> Float[Tensor, "K N"]:
         """Progress by each of K members, from the features of `describe_motion`."""
-        x = (motion - self.mean) / self.std
+        x = self.standardise(motion)
         return torch.stack([member(x) for member in self.members])
+
+    def standardise(self, motion: Float[Tensor, "N F 10"]) -> Float[Tensor, "N F 10"]:
+        """The same features with mean 0 and deviation 1 over the training's windows."""
+        return (motion - self.mean) / self.std
+
+
+class SuccessHead(nn.Module):
+    """Motion of a segment to the log-odds, after each picture, that the task is done."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Linear(2 * FEATURES, hidden),
+            nn.GELU(),
+            nn.Dropout(0.2),
+            nn.Linear(hidden, hidden),
+            nn.GELU(),
+            nn.Linear(hidden, 1),
+        )
+
+    def forward(self, x: Float[Tensor, "N F 10"]) -> Float[Tensor, "N F"]:
+        """Log-odds, from standardised features."""
+        change = torch.cat([x, x - x[:, :1]], dim=-1)
+        log_odds: Tensor = self.body(change).squeeze(-1)
+        return log_odds
 
 
 class _Member(nn.Module):

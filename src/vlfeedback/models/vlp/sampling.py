@@ -14,7 +14,7 @@ from vlfeedback.models.vlp.settings import VLPTraining
 
 __all__ = ["WindowBatch", "WindowSampler"]
 
-_RISE = 0.3  # least gain in reward rank for which an expert's window counts as going forward
+_RISE = 0.3  # least gain in worth for which an expert's window counts as going forward
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +24,8 @@ class WindowBatch:
     task: Int64[np.ndarray, " K"]
     tokens: Float[Tensor, "KB n P D"]
     first: Float[Tensor, "KB P D"]  # of the picture of the reset
-    reward: Float[Tensor, "KB n"]  # rank of each picture's reward in its task
+    worth: Float[Tensor, "KB n"]  # of each picture, 0 to 1
+    done: Bool[Tensor, "KB n"]  # whether the task is, in each picture
     prefer_second: Float[Tensor, "K B B"]  # of the windows at the last two positions
     rising: Bool[Tensor, " KB"]  # an expert's window that ends nearer success than it begins
 
@@ -47,48 +48,75 @@ class WindowSampler:
         rng: np.random.Generator,
     ) -> None:
         self._episodes, self._tokens, self._n_frames, self._rng = episodes, tokens, n_frames, rng
-        n_levels = int(episodes.level.max()) + 1
+        levels = np.unique(episodes.level)
         by_level = [
             [
                 np.flatnonzero((episodes.task == task) & (episodes.level == level))
-                for level in range(n_levels)
+                for level in levels
             ]
             for task in range(int(episodes.task.max()) + 1)
         ]
         self._members = [[rows for rows in levels if len(rows)] for levels in by_level]
 
     def draw(self, training: VLPTraining) -> WindowBatch:
-        """Windows of all levels of some tasks.
+        """Windows of all levels of some tasks, some of which stop or turn back.
 
         The better of two is the one of the better level (VLP paper, section 3.1) or the one of
-        the higher return, which also orders windows of one level and of one trajectory.
+        the higher worth, which also orders windows of one level and of one trajectory: half its
+        return, by rank, and half its progress, on average and at its end.
         """
         rng, episodes = self._rng, self._episodes
         tasks = rng.permutation(len(self._members))[: training.batch]
-        rows = np.array([self._rows(task, training.windows) for task in tasks.tolist()])
+        rows = np.array([self._rows(task, training) for task in tasks.tolist()])
         ends = rng.integers(1, episodes.pictures.shape[1], size=rows.shape)
-        pictures = episodes.window(ends, self._n_frames)
-        level = episodes.level[rows]
-        gap = _differences(episodes.window_return[rows, ends]) / training.label_softness
-        by_return = 1.0 / (1.0 + np.exp(-gap))
-        better = _differences(level)
-        by_level = (better != 0) & (rng.random(better.shape) < training.level_share)
-        label = np.where(by_level, better > 0, by_return).astype(np.float32)
+        shown, is_whole = self._shown(rows.shape, training)
+        pictures = np.take_along_axis(episodes.window(ends, self._n_frames), shown, axis=-1)
+        level, share = episodes.level[rows], training.progress_share
         reward = episodes.reward[rows[..., None], pictures]
-        rising = (level == 2) & (reward[..., -1] - reward[..., 0] > _RISE)
+        progress = episodes.progress[rows[..., None], pictures]
+        returned = np.where(is_whole, episodes.window_return[rows, ends], reward.mean(axis=-1))
+        achieved = (progress.mean(axis=-1) + progress[..., -1]) / 2
+        gap = _differences((1 - share) * returned + share * achieved) / training.label_softness
+        by_worth = 1.0 / (1.0 + np.exp(-gap))
+        better = _differences(level)
+        is_ranked = is_whole & (level >= 0)
+        may_be = (is_ranked[:, None, :] & is_ranked[:, :, None]) & (better != 0)
+        by_level = may_be & (rng.random(better.shape) < training.level_share)
+        label = np.where(by_level, better > 0, by_worth).astype(np.float32)
+        worth = ((1 - share) * reward + share * progress).astype(np.float32)
+        rising = is_whole & (level == 2) & (worth[..., -1] - worth[..., 0] > _RISE)
         return WindowBatch(
             task=tasks,
             tokens=self._tokens[rows[..., None], pictures].float().flatten(0, 1),
             first=self._tokens[rows, 0].float().flatten(0, 1),
-            reward=torch.from_numpy(reward).flatten(0, 1),
+            worth=torch.from_numpy(worth).flatten(0, 1),
+            done=torch.from_numpy(progress >= 1.0).flatten(0, 1),
             prefer_second=torch.from_numpy(label),
             rising=torch.from_numpy(rising).flatten(),
         )
 
-    def _rows(self, task: int, count: int) -> list[int]:
+    def _rows(self, task: int, training: VLPTraining) -> list[int]:
+        """Episodes of all levels in turn; for some levels one, the same each time."""
         levels = self._members[task]
-        turn = self._rng.permutation(np.arange(count) % len(levels))
-        return [int(self._rng.choice(levels[level])) for level in turn]
+        only = [self._rng.choice(rows) for rows in levels]
+        is_one = self._rng.random(len(levels)) < training.one_episode
+        turn = self._rng.permutation(np.arange(training.windows) % len(levels))
+        return [int(only[k] if is_one[k] else self._rng.choice(levels[k])) for k in turn]
+
+    def _shown(
+        self, shape: tuple[int, ...], training: VLPTraining
+    ) -> tuple[Int64[np.ndarray, "K B n"], Bool[np.ndarray, "K B"]]:
+        """Which pictures of each window are shown, in which order; and where that is all."""
+        n, rng = self._n_frames, self._rng
+        forward = np.arange(n)
+        turn = rng.integers(1, n - 1, size=shape) if n > 2 else np.full(shape, n - 1)
+        turn = turn[..., None]
+        what = rng.random(shape)
+        paused = (what < training.paused)[..., None]
+        rewound = ~paused & (what < training.paused + training.rewound)[..., None]
+        shown = np.where(paused, np.minimum(forward, turn), forward)
+        backward = np.abs(turn - np.abs(forward - turn))
+        return np.where(rewound, backward, shown), ~(paused | rewound)[..., 0]
 
 
 def _differences(x: np.ndarray) -> np.ndarray:

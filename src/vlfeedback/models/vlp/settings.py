@@ -25,9 +25,15 @@ class VLPTraining:
         ilp_weight: lambda 1, paper Table 7.
         ivp_weight: lambda 2, paper Table 7.
         level_share: of pairs of two levels that are labelled by level, not by return.
-        label_softness: ranks closer than this are labelled near 0.5.
+        label_softness: worths closer than this are labelled near 0.5.
+        progress_share: of a window's worth, and of a picture's, that is its progress, not its rank
+            by the simulator's reward; see `measure_progress`.
+        one_episode: share of the pairs of windows of a level that are of one episode.
+        paused: share of windows that stand still from some picture on.
+        rewound: share of windows that run backwards from some picture on.
         direction_weight: of: experts go forward, not backward.
-        reward_weight: of: each picture's relevance is the rank of its reward.
+        reward_weight: of: each picture's relevance is its worth.
+        success_weight: of: whether the task is done after each picture.
         scene_weight: of: a scene lies near its own texts, far from other tasks'.
         unknown_reset: share of segments that begin with themselves.
         colour_share: of texts that a colour is put into: colours say little of a task.
@@ -54,8 +60,13 @@ class VLPTraining:
     # Our choices, made on training tasks that were held out:
     level_share: float = 0.2
     label_softness: float = 0.05
+    progress_share: float = 0.5
+    one_episode: float = 0.5
+    paused: float = 0.1
+    rewound: float = 0.1
     direction_weight: float = 0.3
     reward_weight: float = 0.5
+    success_weight: float = 0.5
     scene_weight: float = 0.5
     unknown_reset: float = 0.3
     colour_share: float = 0.3

@@ -54,6 +54,7 @@ def train_vlp(
     *,
     tasks: Sequence[str] | None = None,
     excluded: Sequence[str] = VLP_TEST_TASKS,
+    also: Sequence[Collection] = (),
     training: VLPTraining | None = None,
     instructions: str | Path | None = None,
     encoder: str = "",
@@ -74,6 +75,8 @@ def train_vlp(
         out: weights file, ``*.safetensors``; one that is there is replaced at the end.
         tasks: trained on; default: all of the collection.
         excluded: never trained on; default: the test tasks of the VLP paper.
+        also: collections of the same tasks that were made otherwise: other starts, ends, levels.
+            Their pictures are of the same size and rhythm.
         training: how.
         instructions: file of `vlfeedback instructions write`; default: the shipped corpus.
         encoder: bundled name or path of weights whose frame encoder is taken; in place of stage 1.
@@ -102,12 +105,17 @@ def train_vlp(
         training, report = training or VLPTraining(), report or (lambda *_: None)
         names, excluded = choose_tasks(collection, tasks, excluded)
         torch.manual_seed(training.seed)
-        network = VLPNetwork(VLPArchitecture())
-        contents = digests_of_episodes(collection, names)
+        network = VLPNetwork(VLPArchitecture(success_width=64))
+        contents = {
+            f"{one.root.name}/{name}": digest
+            for one in (collection, *also)
+            for name, digest in digests_of_episodes(one, names).items()
+        }
         data = {
             "tasks": names,
             "architecture": asdict(network.architecture),
             "collection": dict(collection.settings),
+            "also": [dict(other.settings) for other in also],
             "share": share,
             CONTENTS: contents,
         }
@@ -132,6 +140,7 @@ def train_vlp(
                 collection,
                 names,
                 training,
+                also=also,
                 instructions=instructions,
                 encoder=encoder,
                 share=share,
@@ -142,6 +151,7 @@ def train_vlp(
             notes = {
                 "excluded": excluded,
                 "collection": data["collection"],
+                "also": data["also"],
                 "share": share,
                 **texts_and_encoder,
                 **asdict(training),
@@ -162,6 +172,7 @@ def _fit(
     tasks: Sequence[str],
     training: VLPTraining,
     *,
+    also: Sequence[Collection],
     instructions: Path | None,
     encoder: str,
     share: float,
@@ -172,7 +183,7 @@ def _fit(
     """Train all of the network; mean and deviation of its scores, and what pictures look like."""
     corpus = None if instructions is None else load_corpus(instructions)
     texts = Texts(tasks, max_words=network.architecture.max_words, corpus=corpus)
-    episodes = load_episodes(collection, tasks, share, report=report)
+    episodes = load_episodes(collection, tasks, share, also=also, report=report)
     scenes = load_scenes(collection, tasks, share)
     options: dict[str, Any] = {"device": device, "report": report}
     if encoder:
