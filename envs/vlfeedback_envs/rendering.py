@@ -23,6 +23,7 @@ from jaxtyping import Float64, UInt8
 
 from vlfeedback.errors import InvalidTypeError, RenderError, UnknownNameError
 from vlfeedback.optional import require
+from vlfeedback_envs.looks import Look
 
 if sys.platform == "linux" and not os.environ.get("DISPLAY") and "mujoco" not in sys.modules:
     os.environ.setdefault("MUJOCO_GL", "egl")  # MuJoCo's own default needs a screen
@@ -82,6 +83,7 @@ class SimulatorState:
     mocap_pos: Float64[np.ndarray, "m 3"]
     mocap_quat: Float64[np.ndarray, "m 4"]
     model_fields: tuple[np.ndarray, ...]  # shared between the states of an episode
+    look: Look | None = None  # of the pictures; None is the model's own
 
 
 class BoundToSimulator:
@@ -151,13 +153,13 @@ class SceneRenderer(BoundToSimulator):
         self._snapshot: tuple[np.ndarray, ...] = ()
         self._turned = False
 
-    def capture(self, data: Any) -> SimulatorState:
-        """Save the current state of the simulation, to be rendered now or later."""
+    def capture(self, data: Any, look: Look | None = None) -> SimulatorState:
+        """Save the current state of the simulation, to be rendered now or later, in this look."""
         fields = tuple(getattr(self._model, name) for name in self._edited)
         if not self._snapshot or not all(map(np.array_equal, fields, self._snapshot)):
             self._snapshot = tuple(field.copy() for field in fields)
         return SimulatorState(
-            data.qpos.copy(), data.mocap_pos.copy(), data.mocap_quat.copy(), self._snapshot
+            data.qpos.copy(), data.mocap_pos.copy(), data.mocap_quat.copy(), self._snapshot, look
         )
 
     def render(self, state: SimulatorState) -> UInt8[np.ndarray, "H W 3"]:
@@ -172,9 +174,12 @@ class SceneRenderer(BoundToSimulator):
         alpha = self._model.site_rgba[self._hidden_sites, 3].copy()
         self._write_fields(state.model_fields)
         self._model.site_rgba[self._hidden_sites, 3] = 0.0
+        own_look = None if state.look is None else state.look.put_on(self._model)
         try:
             return self._draw(state)
         finally:
+            if own_look is not None:
+                own_look.put_on(self._model)
             self._write_fields(live)
             self._model.site_rgba[self._hidden_sites, 3] = alpha
 

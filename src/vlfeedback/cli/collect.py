@@ -50,7 +50,11 @@ def collect(
         ),
     ] = None,
     levels: Annotated[
-        str, typer.Option(help="Comma-separated levels; default: all that the tasks have.")
+        str,
+        typer.Option(
+            help="Comma-separated levels; default: all that the tasks have but flawed and idle, "
+            "which Meta-World's have for the asking."
+        ),
     ] = "",
     episodes: Annotated[
         int | None, typer.Option(help="Trajectories a task and level, at most 1000; default: 32*.")
