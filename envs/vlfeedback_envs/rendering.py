@@ -23,7 +23,7 @@ from jaxtyping import Float64, UInt8
 
 from vlfeedback.errors import InvalidTypeError, RenderError, UnknownNameError
 from vlfeedback.optional import require
-from vlfeedback_envs.looks import Look
+from vlfeedback_envs.looks import Look, texture_of
 
 if sys.platform == "linux" and not os.environ.get("DISPLAY") and "mujoco" not in sys.modules:
     os.environ.setdefault("MUJOCO_GL", "egl")  # MuJoCo's own default needs a screen
@@ -152,6 +152,7 @@ class SceneRenderer(BoundToSimulator):
         self._thread: threading.Thread | None = None
         self._snapshot: tuple[np.ndarray, ...] = ()
         self._turned = False
+        self._painted: Look | None = None  # whose textures OpenGL has
 
     def capture(self, data: Any, look: Look | None = None) -> SimulatorState:
         """Save the current state of the simulation, to be rendered now or later, in this look."""
@@ -228,6 +229,8 @@ class SceneRenderer(BoundToSimulator):
             # Some cameras are mounted rolled by half a turn. Turning the picture puts it upright;
             # flipping its rows would mirror it, and "left" would mean right.
             self._turned = data.cam(self._camera).xmat[7] < -0.3  # world z of the camera's up axis
+        if state.look is not self._painted:
+            self._paint(self._renderer, state.look)
         self._renderer.update_scene(data, camera=self._camera, scene_option=self._option)
         if not self._quality.shadows_and_reflections:
             self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
@@ -237,6 +240,19 @@ class SceneRenderer(BoundToSimulator):
         if factor > 1:
             picture = _box_filter(picture, factor)
         return np.ascontiguousarray(np.rot90(picture, 2)) if self._turned else picture
+
+    def _paint(self, renderer: Any, look: Look | None) -> None:
+        """Give OpenGL the textures of a look, or the model's own."""
+        renderer._gl_context.make_current()
+        looks = (self._painted, look)
+        for number in {n for one in looks if one is not None for n in one.textures}:
+            texture = texture_of(self._model, number)
+            own = texture.copy()
+            if look is not None and number in look.textures:
+                texture[:] = look.textures[number].paint(own)
+            mujoco.mjr_uploadTexture(self._model, renderer._mjr_context, number)
+            texture[:] = own
+        self._painted = look
 
     def _start(self) -> _Renderer:
         global _has_rendered
