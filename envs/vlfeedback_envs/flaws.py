@@ -123,12 +123,12 @@ def _drops(actor: Actor) -> Plan:
             return _still(_OPEN)
         return actor.move(rehearsal.actions[step, :3], _OPEN)
 
-    return Plan(rehearsal.step_after_touch(actor.rng.uniform(0.2, 0.9)), act)
+    return Plan(rehearsal.step_after_touch(actor.rng.uniform(0.1, 0.7)), act)
 
 
 def _wanders_off(actor: Actor) -> Plan:
     """Has touched, lets go and leaves for somewhere else."""
-    since = actor.rehearsal.step_after_touch(actor.rng.uniform(0.0, 0.6))
+    since = actor.rehearsal.step_after_touch(actor.rng.uniform(0.0, 0.4))
     place = _far_from(actor.rehearsal.hands[since], actor.rng)
     return Plan(since, lambda _, seen: actor.move(_GAIN * (place - seen[HAND]), _OPEN))
 
@@ -149,7 +149,7 @@ def _hesitates(actor: Actor) -> Plan:
 def _trembles(actor: Actor) -> Plan:
     """An expert at first, drowned in noise then."""
     since = actor.rehearsal.step(actor.rng.uniform(0.2, 0.8))
-    noise = float(actor.rng.uniform(1.0, 4.0))
+    noise = float(actor.rng.uniform(2.0, 6.0))
     return Plan(since, lambda _, seen: actor.act(seen, noise))
 
 
