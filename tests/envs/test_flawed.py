@@ -210,7 +210,7 @@ def test_rewards_and_successes_are_those_of_the_environment(
         _, reward, _, _, info = drawer_open.step(action)
         rewards.append(reward)
         successes.append(info["success"])
-    np.testing.assert_array_equal(recorded.env_rewards, np.float32(rewards))
+    np.testing.assert_array_equal(recorded.env_rewards, np.asarray(rewards, np.float32))
     np.testing.assert_array_equal(recorded.successes, successes)
 
 

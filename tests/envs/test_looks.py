@@ -94,7 +94,7 @@ def test_a_geom_that_shows_its_material_goes_on_to_do_so(plain: MetaWorldView) -
     model = plain.simulation.model
     shows = (model.geom_matid >= 0) & np.all(model.geom_rgba == [0.5, 0.5, 0.5, 1.0], axis=1)
     assert shows.any()
-    assert np.all(look_of(plain).fields["geom_rgba"][shows] == np.float32([0.5, 0.5, 0.5, 1.0]))
+    assert np.all(look_of(plain).fields["geom_rgba"][shows] == [0.5, 0.5, 0.5, 1.0])
 
 
 def test_a_repainted_texture_keeps_its_structure(plain: MetaWorldView) -> None:
