@@ -90,7 +90,8 @@ def collect(
         list[str] | None,
         typer.Option(
             help="NAME=VALUE, a keyword argument of the environment, such as "
-            "hand_starts=jittered; policies are judged under the same. May be given again."
+            "hand_starts=jittered or looks=varied; policies are judged under the same. May be "
+            "given again."
         ),
     ] = None,
     protocol: Annotated[
