@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from cascade_blocks import CASCADE_BLOCKS
 from deformable_blocks import DEFORMABLE_BLOCKS
 from diagnosis_blocks import DIAGNOSIS_BLOCKS
+from episode_blocks import EPISODE_BLOCKS
 from exam_blocks import EXAM_BLOCKS
 from judge_blocks import JUDGE_BLOCKS
 from label_blocks import LABEL_BLOCKS
@@ -28,6 +29,7 @@ PAGES = (
     ROOT / "README.md",
     ROOT / "docs" / "cascade.md",
     ROOT / "docs" / "choose_a_source.md",
+    ROOT / "docs" / "collecting.md",
     ROOT / "docs" / "exam.md",
     ROOT / "docs" / "deformables.md",
     ROOT / "docs" / "offline.md",
@@ -48,6 +50,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     **SOURCE_BLOCKS,
     **DIAGNOSIS_BLOCKS,
     **EXAM_BLOCKS,
+    **EPISODE_BLOCKS,
     **JUDGE_BLOCKS,
     **PROGRESS_BLOCKS,
     **WORLD_BLOCKS,

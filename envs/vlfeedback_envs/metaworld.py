@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 from vlfeedback.errors import RenderError, UnknownNameError
 from vlfeedback.optional import require
 from vlfeedback.tasks import get_task
+from vlfeedback_envs.looks import Look, draw_look
 from vlfeedback_envs.rendering import BoundToSimulator, SceneRenderer, SimulatorState
 
-__all__ = ["HandStarts", "MetaWorldView", "stock_simulation"]
+__all__ = ["HandStarts", "Looks", "MetaWorldView", "stock_simulation"]
 
 HandStarts = Literal["task", "jittered"]
+Looks = Literal["plain", "varied"]
 
 # The observation leaves object slots unbounded. No object ever leaves the table's room, and
 # finite bounds are what checkers and normalisers expect. Metres, and unit quaternions.
@@ -57,13 +59,15 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
             environment (and, by its appendix A.1, in the VLP paper's).
         previous_hand: observe hand and gripper of one step earlier; CPL's environment leaves
             those four entries out.
+        looks: ``"plain"``: the task's camera, colours and lights; ``"varied"``: each episode's are
+            drawn around them, see `vlfeedback_envs.looks.draw_look`. Only pictures change.
 
     Attributes:
         script_observation: (39,) float32, the latest observation with nothing left out: what
             Meta-World's scripted policies read.
 
     Raises:
-        UnknownNameError: no such task, camera, quality or kind of start.
+        UnknownNameError: no such task, camera, quality, kind of start or looks.
         MissingExtraError: Meta-World is not installed.
         RenderError: another render mode, or no OpenGL driver at the first picture; see
             `SceneRenderer` for where pictures may be taken.
@@ -85,6 +89,7 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
         goal_observable: bool = True,
         hand_starts: HandStarts = "task",
         previous_hand: bool = True,
+        looks: Looks = "plain",
     ) -> None:
         self.task = get_task(task)
         if hand_starts not in get_args(HandStarts):
@@ -92,7 +97,14 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
                 f"hand_starts={hand_starts!r}; expected 'task', where the task puts the hand, or "
                 "'jittered', around there."
             )
+        if looks not in get_args(Looks):
+            raise UnknownNameError(
+                f"looks={looks!r}; expected 'plain', as the task has them, or 'varied'."
+            )
         self._jittered = hand_starts == "jittered"
+        self._varied = looks == "varied"
+        self._look: Look | None = None
+        self._look_rng = np.random.default_rng(0)  # an episode's is made of its seed
         if render_mode not in (None, "rgb_array"):
             raise RenderError(f"render_mode={render_mode!r}; this view renders 'rgb_array' only.")
         self.render_mode = render_mode
@@ -117,9 +129,10 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
         )
         self.script_observation = np.zeros(len(self._low), dtype=np.float32)
         self.action_space = gym.spaces.Box(-1.0, 1.0, (4,), np.float32)
+        self._camera = camera or self.task.camera
         self._renderer = SceneRenderer(
             self.simulation.model,
-            camera=camera or self.task.camera,
+            camera=self._camera,
             size=size,
             quality=quality,
             hide_goal=hide_goal,
@@ -132,8 +145,10 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Float32[np.ndarray, " D"], dict[str, Any]]:
-        """Start an episode; the same seed gives the same goal, objects, hand and rewards."""
+        """Start an episode; the same seed gives the same goal, objects, hand, rewards and look."""
         super().reset(seed=seed)
+        if self._varied:
+            self._draw_look(anew=seed is not None or self._look is None)
         self.simulation.seed(int(self.np_random.integers(2**31)))
         with _positions_up_to_date(self.simulation):
             observation, info = self.simulation.reset()
@@ -159,7 +174,7 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
 
     def capture_state(self) -> SimulatorState:
         """Save what the current picture depends on, to render it later or never."""
-        return self._renderer.capture(self.simulation.data)
+        return self._renderer.capture(self.simulation.data, self._look)
 
     def render_states(self, states: list[SimulatorState]) -> UInt8[np.ndarray, "F H W 3"]:
         """Pictures of saved states, bit-identical to what `render` gave at the time."""
@@ -173,6 +188,13 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
     def _observe(self, observation: NDArray[np.float64]) -> Float32[np.ndarray, " D"]:
         self.script_observation = np.clip(observation, self._low, self._high).astype(np.float32)
         return self.script_observation[self._entries]
+
+    def _draw_look(self, *, anew: bool) -> None:
+        """From a stream of chance of its own: how it looks changes nothing of what happens."""
+        if anew:
+            seed = self.np_random_seed  # chosen by Gymnasium where none was given
+            self._look_rng = np.random.default_rng([abs(seed), 2])
+        self._look = draw_look(self.simulation.model, self._camera, self._look_rng)
 
     def _move_hand(self, displacement: Float[np.ndarray, "3"]) -> None:
         """Let the arm follow to this far from where the task puts the hand; objects stay."""

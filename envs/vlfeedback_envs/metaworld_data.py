@@ -1,4 +1,4 @@
-"""Episodes of Meta-World's tasks as a collection holds them: three levels and scattered scenes."""
+"""Episodes of Meta-World's tasks as a collection holds them, of every level, and scenes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 
 from vlfeedback.tasks import TaskSpec
 from vlfeedback.types import SCATTERED, Trajectory
+from vlfeedback_envs.flawed import FLAWED, rollout_flawed
 from vlfeedback_envs.metaworld import MetaWorldView
 from vlfeedback_envs.scattered import scatter_scenes
 from vlfeedback_envs.scripted import rollout_level
@@ -29,7 +30,8 @@ def roll_out(
 
     Args:
         task: of Meta-World.
-        level: ``"expert"``, ``"medium"``, ``"random"`` or ``"scattered"``.
+        level: ``"expert"``, ``"medium"``, ``"random"``, ``"idle"``, ``"flawed"`` or
+            ``"scattered"``.
         seeds: of the episodes.
         settings: ``horizon``, ``frame_stride``, ``frame_size``, ``random_actions``, ``medium``
             and ``ends``, see `vlfeedback_envs.scripted.rollout_level`; and ``env_options`` of the
@@ -39,6 +41,7 @@ def roll_out(
         UnknownNameError: no such level, or no such kind of random actions.
     """
     size, options = settings["frame_size"], settings["env_options"]
+    common = {name: settings[name] for name in ("horizon", "frame_stride", "frame_size", "ends")}
     with closing(
         MetaWorldView(
             task.name, render_mode="rgb_array", size=size * max(1, LARGEST // size), **options
@@ -48,17 +51,17 @@ def roll_out(
             if level == SCATTERED:
                 yield scatter_scenes(view, seed=seed, frame_size=size)
                 continue
-            trajectory = rollout_level(
-                view,
-                level,  # type: ignore[arg-type]
-                seed=seed,
-                horizon=settings["horizon"],
-                frame_stride=settings["frame_stride"],
-                frame_size=size,
-                random_actions=settings["random_actions"],
-                medium=settings["medium"],
-                ends=settings["ends"],
-            )
+            if level == FLAWED:
+                trajectory = rollout_flawed(view, seed=seed, **common)
+            else:
+                trajectory = rollout_level(
+                    view,
+                    level,  # type: ignore[arg-type]
+                    seed=seed,
+                    random_actions=settings["random_actions"],
+                    medium=settings["medium"],
+                    **common,
+                )
             yield replace(trajectory, env_options=dict(options))
 
 

@@ -23,6 +23,7 @@ from jaxtyping import Float64, UInt8
 
 from vlfeedback.errors import InvalidTypeError, RenderError, UnknownNameError
 from vlfeedback.optional import require
+from vlfeedback_envs.looks import Look, texture_of
 
 if sys.platform == "linux" and not os.environ.get("DISPLAY") and "mujoco" not in sys.modules:
     os.environ.setdefault("MUJOCO_GL", "egl")  # MuJoCo's own default needs a screen
@@ -82,6 +83,7 @@ class SimulatorState:
     mocap_pos: Float64[np.ndarray, "m 3"]
     mocap_quat: Float64[np.ndarray, "m 4"]
     model_fields: tuple[np.ndarray, ...]  # shared between the states of an episode
+    look: Look | None = None  # of the pictures; None is the model's own
 
 
 class BoundToSimulator:
@@ -150,14 +152,15 @@ class SceneRenderer(BoundToSimulator):
         self._thread: threading.Thread | None = None
         self._snapshot: tuple[np.ndarray, ...] = ()
         self._turned = False
+        self._painted: Look | None = None  # whose textures OpenGL has
 
-    def capture(self, data: Any) -> SimulatorState:
-        """Save the current state of the simulation, to be rendered now or later."""
+    def capture(self, data: Any, look: Look | None = None) -> SimulatorState:
+        """Save the current state of the simulation, to be rendered now or later, in this look."""
         fields = tuple(getattr(self._model, name) for name in self._edited)
         if not self._snapshot or not all(map(np.array_equal, fields, self._snapshot)):
             self._snapshot = tuple(field.copy() for field in fields)
         return SimulatorState(
-            data.qpos.copy(), data.mocap_pos.copy(), data.mocap_quat.copy(), self._snapshot
+            data.qpos.copy(), data.mocap_pos.copy(), data.mocap_quat.copy(), self._snapshot, look
         )
 
     def render(self, state: SimulatorState) -> UInt8[np.ndarray, "H W 3"]:
@@ -172,9 +175,12 @@ class SceneRenderer(BoundToSimulator):
         alpha = self._model.site_rgba[self._hidden_sites, 3].copy()
         self._write_fields(state.model_fields)
         self._model.site_rgba[self._hidden_sites, 3] = 0.0
+        own_look = None if state.look is None else state.look.put_on(self._model)
         try:
             return self._draw(state)
         finally:
+            if own_look is not None:
+                own_look.put_on(self._model)
             self._write_fields(live)
             self._model.site_rgba[self._hidden_sites, 3] = alpha
 
@@ -223,6 +229,8 @@ class SceneRenderer(BoundToSimulator):
             # Some cameras are mounted rolled by half a turn. Turning the picture puts it upright;
             # flipping its rows would mirror it, and "left" would mean right.
             self._turned = data.cam(self._camera).xmat[7] < -0.3  # world z of the camera's up axis
+        if state.look is not self._painted:
+            self._paint(self._renderer, state.look)
         self._renderer.update_scene(data, camera=self._camera, scene_option=self._option)
         if not self._quality.shadows_and_reflections:
             self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
@@ -232,6 +240,19 @@ class SceneRenderer(BoundToSimulator):
         if factor > 1:
             picture = _box_filter(picture, factor)
         return np.ascontiguousarray(np.rot90(picture, 2)) if self._turned else picture
+
+    def _paint(self, renderer: Any, look: Look | None) -> None:
+        """Give OpenGL the textures of a look, or the model's own."""
+        renderer._gl_context.make_current()
+        looks = (self._painted, look)
+        for number in {n for one in looks if one is not None for n in one.textures}:
+            texture = texture_of(self._model, number)
+            own = texture.copy()
+            if look is not None and number in look.textures:
+                texture[:] = look.textures[number].paint(own)
+            mujoco.mjr_uploadTexture(self._model, renderer._mjr_context, number)
+            texture[:] = own
+        self._painted = look
 
     def _start(self) -> _Renderer:
         global _has_rendered

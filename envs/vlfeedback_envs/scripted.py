@@ -1,8 +1,9 @@
-"""Scripted rollouts of three optimality levels, as in the VLP paper's MTVLP dataset.
+"""Scripted rollouts of three optimality levels, as in the VLP paper's MTVLP dataset, and idle ones.
 
 Paper:   Liu et al. 2025, VLP, section 3.1 and appendix C
 Levels:  expert = scripted policy + N(0, 0.1); medium = scripted policy + N(0, 0.5), stopped
          half-way; random = actions from U[0, 1] as the appendix prints it, or the whole box.
+         idle, which is ours = nothing is done at all.
 Choices: the paper's 0.1 and 0.5 are read as standard deviations. Its half-way flag
          (`near_object`) never fires in 9 Meta-World v3 tasks and is continuous in 5, so medium
          is by default stopped at 35 to 65 % of the time the scripted policy needs *in that very
@@ -17,7 +18,8 @@ Choices: the paper's 0.1 and 0.5 are read as standard deviations. Its half-way f
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -30,25 +32,31 @@ from vlfeedback_envs.rendering import SimulatorState
 
 __all__ = [
     "LEVELS",
+    "Choose",
     "Ends",
     "Level",
     "Medium",
     "RandomActions",
+    "Stops",
+    "perform",
+    "quiet_scripts",
     "rollout_level",
     "scripted_actions",
     "shrink_pictures",
 ]
 
-Level = Literal["expert", "medium", "random"]
+Level = Literal["expert", "medium", "random", "idle"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 RandomActions = Literal["u01", "box"]
 Medium = Literal["half-way", "near-object"]
 Ends = Literal["rest", "run-on"]
 
-# Observation, whether the script has stopped: the action.
-_Choose = Callable[[Float32[np.ndarray, " o"], bool], Float32[np.ndarray, " a"]]
-# Steps done, info of the last one: whether the script stops there.
-_Stops = Callable[[int, dict[str, Any]], bool]
+Choose = Callable[[Float32[np.ndarray, " o"], bool], Float32[np.ndarray, " a"]]
+"""Observation, and whether the script has stopped: the action."""
+
+Stops = Callable[[int, dict[str, Any]], bool]
+"""Steps done, and info of the last one: whether the script stops there."""
+
 _NOISE = {"expert": 0.1, "medium": 0.5}
 _HALF_WAY = (0.35, 0.65)  # share of the scripted policy's own time to success
 
@@ -101,12 +109,55 @@ def rollout_level(
                 f"No {name!r} here; choose one of {', '.join(get_args(allowed))}."
             )
     rng = np.random.default_rng(seed)
+    with quiet_scripts():
+        return perform(
+            view,
+            _chooser(view, level, rng, random_actions),
+            _stops(view, level, rng, seed, horizon, medium, ends),
+            level=level,
+            seed=seed,
+            horizon=horizon,
+            frame_stride=frame_stride,
+            frame_size=frame_size,
+        )
+
+
+@contextmanager
+def quiet_scripts() -> Iterator[None]:
+    """Within it Meta-World's policies do not warn that they ask for more than an action may be."""
     with warnings.catch_warnings():
-        # The policies ask for more than the action space allows, on purpose; we clip.
+        # They do so on purpose; we clip.
         warnings.filterwarnings("ignore", r"Constant\(s\) may be too high")
-        stops = _stops(view, level, rng, seed, horizon, medium, ends)
-        choose = _chooser(view, level, rng, random_actions)
-        arrays, stop, times, states = _act(view, choose, stops, seed, horizon, frame_stride)
+        yield
+
+
+def perform(
+    view: MetaWorldView,
+    choose: Choose,
+    stops: Stops,
+    *,
+    level: str,
+    seed: int,
+    horizon: int,
+    frame_stride: int,
+    frame_size: int,
+) -> Trajectory:
+    """The episode of `seed` in which `choose` acts, with pictures; see `rollout_level`.
+
+    Args:
+        view: of the task.
+        choose: acts, and goes on to act, at rest, once it has stopped.
+        stops: says when that is.
+        level: what the episode is called.
+        seed: of the reset.
+        horizon: steps.
+        frame_stride: steps between pictures.
+        frame_size: side of the pictures, px.
+
+    Raises:
+        InvalidValueError: the view's picture size is no multiple of `frame_size`.
+    """
+    arrays, stop, times, states = _act(view, choose, stops, seed, horizon, frame_stride)
     frames = shrink_pictures(view.render_states(states), frame_size)
     return Trajectory(
         **arrays,
@@ -128,11 +179,11 @@ def _stops(
     horizon: int,
     medium: Medium,
     ends: Ends,
-) -> _Stops:
+) -> Stops:
     """When the actor of an episode stops for good."""
     if level == "random":
         return lambda _done, _info: False
-    half_way = horizon
+    half_way = 0 if level == "idle" else horizon
     if level == "medium" and medium == "half-way":
         half_way = int(_time_to_success(view, seed, horizon) * rng.uniform(*_HALF_WAY))
 
@@ -146,7 +197,7 @@ def _stops(
 
 def _chooser(
     view: MetaWorldView, level: Level, rng: np.random.Generator, random_actions: RandomActions
-) -> _Choose:
+) -> Choose:
     policy = scripted_actions(view)
     last = np.zeros(4, dtype=np.float32)
 
@@ -166,8 +217,8 @@ def _chooser(
 
 def _act(
     view: MetaWorldView,
-    choose: _Choose,
-    stops: _Stops,
+    choose: Choose,
+    stops: Stops,
     seed: int,
     horizon: int,
     frame_stride: int,

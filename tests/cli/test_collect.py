@@ -89,6 +89,31 @@ def test_scattered_scenes_come_with_it(collected: Path) -> None:
     assert scenes.frames.read([0]).shape == (1, 16, 16, 3)
 
 
+def test_flawed_and_idle_episodes_come_where_they_are_asked_for(
+    tmp_path: Path, collected: Path
+) -> None:
+    """And, as all others, the same from one worker or two, in any look."""
+    made = []
+    for name, options in (
+        ("one", ("--workers", "1")),
+        ("two", ("--workers", "2")),
+        ("varied", ("--workers", "1", "--env-option", "looks=varied")),
+    ):
+        done = run("--out", str(tmp_path / name), *SMALL, *options, "--levels", "flawed,idle")
+        assert done.returncode == 0, done.stderr
+        made.append(Collection.open(tmp_path / name).load("reach"))
+    one, two, varied = made
+    assert [t.level for t in one] == ["flawed", "idle"]
+    assert one[0].info.keys() == {"flaw", "since"}
+    assert [t.env_options for t in varied] == [{"looks": "varied"}] * 2
+    for plain, same, other in zip(one, two, varied, strict=True):
+        np.testing.assert_array_equal(plain.actions, same.actions)
+        np.testing.assert_array_equal(plain.observations, other.observations)
+        frames = [t.frames.read([0, 8]) for t in (plain, same, other) if t.frames is not None]
+        np.testing.assert_array_equal(frames[0], frames[1])
+        assert np.any(frames[0] != frames[2])
+
+
 def test_seeds_belong_to_names_so_that_a_subset_repeats_the_whole(collected: Path) -> None:
     """The forty-first task of the alphabet; three levels a task, a thousand seeds a level.
 

@@ -108,6 +108,7 @@ def test_two_tasks_of_ones_own_may_share_a_folder(walk: TaskSpec, tmp_path: Path
     [
         ({"levels": ["expart"], "policies": GO}, UnknownNameError, "Did you mean 'expert'"),
         ({"levels": ["expert"]}, UnknownNameError, "no level 'expert'.*It has random; give a pol"),
+        ({"levels": ["idle"]}, UnknownNameError, "no level 'idle'.*It has random; give a pol"),
         ({"policies": {"expert": "walk_world:run"}}, UnknownNameError, "no attribute 'run'"),
         ({"policies": {"expert": "no_such:act"}}, UnknownNameError, "No module named 'no_such'"),
         ({"settings": {"episode": 2}}, UnknownNameError, "Did you mean 'episodes'"),

@@ -24,10 +24,11 @@ def test_seeds_of_our_own_tasks_follow_one_another(
 def test_no_two_tasks_levels_or_settings_share_a_seed() -> None:
     tasks = [(t, k) for t in METAWORLD_TASKS for k in (*LEVELS, "scattered")]
     tasks += [(t, k) for t in ("cart-pole-balance", "dress-sleeve") for k in LEVELS]
+    tasks += [(t, k) for t in METAWORLD_TASKS for k in ("flawed", "idle")]
     tasks += [("dress-sleeve", "suboptimal")]
     tasks += [(t, k) for t in ("fold-towel", "walk") for k in LEVELS] + [("reach", "my-own")]
     firsts = [first_seed(t, k, s) for t, k in tasks for s in (0, 1)]
-    assert len(set(firsts)) == (50 * 4 + 6 + 1 + 6 + 1) * 2
+    assert len(set(firsts)) == (50 * 6 + 6 + 1 + 6 + 1) * 2
     assert all(first % MAX_EPISODES == 0 for first in firsts)
 
 

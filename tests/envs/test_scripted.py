@@ -118,6 +118,14 @@ def test_scripts_act_in_jittered_starts_on_all_that_they_need_to_see() -> None:
     view.close()
 
 
+def test_idle_does_nothing_at_all(view: MetaWorldView) -> None:
+    idle = roll(view, "idle")
+    assert np.all(idle.actions == 0) and idle.stopped_at == 0 and len(idle) == 150
+    hands = idle.observations[:, :3]
+    assert np.abs(hands - hands[0]).max() < 0.02  # m
+    assert idle.id == f"{view.task.name}/idle/11" and idle.level == "idle"
+
+
 def test_levels_rank_by_return(view: MetaWorldView) -> None:
     returns = {}
     for level in LEVELS:
@@ -190,7 +198,8 @@ def test_the_same_seed_gives_the_same_trajectory_whatever_came_before(view: Meta
         np.testing.assert_array_equal(pictures_of(one), pictures_of(other))
         assert one.facts() == other.facts() and one.id == other.id
         another = roll(view, level, seed=12, horizon=40)
-        assert np.any(one.actions != another.actions)
+        assert np.any(one.observations != another.observations)
+        assert np.any(one.actions != another.actions) or level == "idle"
 
 
 def test_a_trajectory_says_where_it_comes_from(reach: MetaWorldView) -> None:

@@ -50,7 +50,11 @@ def collect(
         ),
     ] = None,
     levels: Annotated[
-        str, typer.Option(help="Comma-separated levels; default: all that the tasks have.")
+        str,
+        typer.Option(
+            help="Comma-separated levels; default: all that the tasks have but flawed and idle, "
+            "which Meta-World's have for the asking."
+        ),
     ] = "",
     episodes: Annotated[
         int | None, typer.Option(help="Trajectories a task and level, at most 1000; default: 32*.")
@@ -86,7 +90,8 @@ def collect(
         list[str] | None,
         typer.Option(
             help="NAME=VALUE, a keyword argument of the environment, such as "
-            "hand_starts=jittered; policies are judged under the same. May be given again."
+            "hand_starts=jittered or looks=varied; policies are judged under the same. May be "
+            "given again."
         ),
     ] = None,
     protocol: Annotated[

@@ -52,7 +52,8 @@ def collect(
         tasks: names, or tasks such as those of `vlfeedback.own_task`.
         settings: see `vlfeedback.collecting.complete_settings`.
         workers: processes; 0 collects in this one.
-        levels: to collect; by default those of each task and of `policies`.
+        levels: to collect; by default those of each task and of `policies`, without its
+            `TaskSpec.more_levels`.
         policies: who acts in place of a task's own script, by level: ``"module:function"``; a
             folder of `vlfeedback train`, a ``.d3`` file of d3rlpy or a ``.zip`` of
             stable-baselines3; or what takes an observation and gives an action, which acts in
@@ -117,7 +118,7 @@ def collect(
 def levels_of(
     spec: TaskSpec, policies: Mapping[str, str | Policy] | None = None
 ) -> tuple[str, ...]:
-    """The levels a task has: those of its script, of these policies, and always random ones."""
+    """Levels that are collected by default: of a task's script, of policies, or random ones."""
     own = spec.levels or (_RANDOM,)
     return tuple(dict.fromkeys([*(policies or {}), *own]))
 
@@ -133,14 +134,14 @@ def collect_level(
 
     Args:
         task: whose episodes.
-        level: one of `levels_of`.
+        level: one of `levels_of`, or of `TaskSpec.more_levels`.
         path: of the file.
         settings: of `vlfeedback.collecting.complete_settings`.
         policy: who acts in place of the task's own script.
     """
     first = first_seed(task.name, level, settings["seed"])
     seeds = range(first, first + settings["episodes"])
-    if policy is not None or not task.rollout or level not in task.levels:
+    if policy is not None or level not in task.scripted_levels:
         episodes = rollout.roll_out(task, level, seeds, settings, policy=policy)
     else:
         script = load_target(task.rollout, what=f"The rollout of task {task.name!r}")
@@ -154,13 +155,14 @@ def _check_levels(
     """The levels to collect, each of which somebody acts out."""
     own_levels = levels_of(spec, policies)
     names = list(dict.fromkeys(own_levels if levels is None else levels))
+    own_levels = (*own_levels, *spec.more_levels)
     for level in names:
         if level not in (*own_levels, _RANDOM):
             raise UnknownNameError(
                 f"Task {spec.name!r} has no level {level!r}. {suggest(level, own_levels)}It has "
                 f"{', '.join(own_levels)}; give a policy for another."
             )
-        scripted = level not in policies and spec.rollout and level in spec.levels
+        scripted = level not in policies and level in spec.scripted_levels
         if not scripted:
             if not spec.env_id:
                 raise NeedsError(

@@ -12,7 +12,7 @@ __all__ = ["MAX_EPISODES", "first_seed"]
 MAX_EPISODES = 1000
 """So many seeds each task and level has to itself."""
 
-_LEVELS = ("expert", "medium", "random")
+_LEVELS = ("expert", "medium", "random")  # levels that came later are spread
 _WITH_SCENES = 50  # of our tasks, the first: those that have scattered scenes too
 _OTHERS = 1_000_000, 3_000_000  # shards of all other tasks: seeds from 10^9 on, below 2^32
 

@@ -124,6 +124,7 @@ OUR_TASKS = (
             source="vlp",  # whose models were trained on these tasks alone
             suite="metaworld",
             levels=("expert", "medium", "random", "scattered"),
+            more_levels=("flawed", "idle"),
             rollout="vlfeedback_envs.metaworld_data:roll_out",
             collecting=_EPISODES_OF_METAWORLD,
             retake="vlfeedback_envs.replay:retake_all",

@@ -72,6 +72,7 @@ class TaskSpec:
         retake: (task, trajectories, camera, frame_size) -> the same episodes seen by another
             camera.
         picture: (task) -> (H, W, 3) uint8, its scene; "": what a reset renders.
+        more_levels: what `rollout` acts out where it is asked for it by name, and not otherwise.
 
     Raises:
         InvalidValueError: a name that cannot be part of a file's, or an empty instruction.
@@ -91,6 +92,7 @@ class TaskSpec:
     collecting: CollectionDefaults = field(default_factory=CollectionDefaults)
     retake: str = ""
     picture: str = ""
+    more_levels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_name(self.name, what="A task's name")
@@ -98,6 +100,11 @@ class TaskSpec:
             raise InvalidValueError(
                 f"Task {self.name!r} has no instruction; say in a few words what is to be done."
             )
+
+    @property
+    def scripted_levels(self) -> tuple[str, ...]:
+        """All that `rollout` acts out."""
+        return (*self.levels, *self.more_levels) if self.rollout else ()
 
     @property
     def gym_name(self) -> str:
