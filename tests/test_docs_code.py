@@ -41,12 +41,6 @@ BEFORE = {
         import vlfeedback
         my_source = vlfeedback.make_reward_source("picture-energy")
     """,
-    "collecting.md": """
-        from vlfeedback.collecting import collect
-        for seed, level in enumerate(("expert", "flawed")):
-            settings = {"episodes": 1, "horizon": 20, "seed": seed}
-            collect(f"data/{level}", ["drawer-close"], settings=settings, levels=[level], workers=0)
-    """,
     "eval_labels.md": """
         from pathlib import Path
         import vlfeedback
