@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from vlfeedback.cli.evaluation_options import SourceSettings
 from vlfeedback.cli.output_options import file_to_write, folder_to_fill
 from vlfeedback.errors import InvalidValueError
 
@@ -43,14 +44,7 @@ def eval_bench(
             "preferences`. Repeat to compare."
         ),
     ],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="KEY=VALUE, a setting of the source; with several sources NAME.KEY=VALUE. VALUE "
-            "is JSON, else text. Repeat for more.",
-        ),
-    ] = None,
+    settings: SourceSettings = None,
     out: Annotated[
         list[Path] | None,
         typer.Option(

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from vlfeedback.cli.evaluation_options import FiguresFile, SourceSettings
 from vlfeedback.cli.output_options import file_to_write
 
 __all__ = ["eval_source"]
@@ -24,14 +25,7 @@ def eval_source(
     task: Annotated[
         str, typer.Option(help="See `vlfeedback list tasks`; or the task's folder in --data.")
     ] = "",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="KEY=VALUE, a setting of the source; with several sources NAME.KEY=VALUE. VALUE "
-            "is JSON, else text. Repeat for more.",
-        ),
-    ] = None,
+    settings: SourceSettings = None,
     episodes: Annotated[int, typer.Option(min=2, max=999, help="Episodes a level.")] = 8,
     horizon: Annotated[
         int | None, typer.Option(min=2, help="Steps of each; default: as the task is collected.")
@@ -59,12 +53,7 @@ def eval_source(
     clips: Annotated[
         Path | None, typer.Option(file_okay=False, help="Keep the episodes here, to use again.")
     ] = None,
-    json_path: Annotated[
-        Path | None,
-        typer.Option(
-            "--json", dir_okay=False, callback=file_to_write, help="Write all figures here."
-        ),
-    ] = None,
+    json_path: FiguresFile = None,
     page: Annotated[
         Path | None,
         typer.Option(

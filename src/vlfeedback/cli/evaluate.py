@@ -17,7 +17,8 @@ from vlfeedback.cli.evaluation_episodes import (
     load_fresh,
     say_instruction,
 )
-from vlfeedback.cli.output_options import file_to_write, folder_to_fill
+from vlfeedback.cli.evaluation_options import FiguresFile, SourceSettings
+from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.progress import one_bar
 
 __all__ = ["eval_app", "eval_labels"]
@@ -39,14 +40,7 @@ def eval_labels(
             "preferences`. Repeat to compare."
         ),
     ],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="KEY=VALUE, a setting of the source; with several sources NAME.KEY=VALUE. VALUE "
-            "is JSON, else text. Repeat for more.",
-        ),
-    ] = None,
+    settings: SourceSettings = None,
     split: Annotated[
         Split, typer.Option(help="Test tasks of the VLP paper, of ML45, or all 50 of Meta-World.")
     ] = "vlp",
@@ -73,12 +67,7 @@ def eval_labels(
     language: Annotated[
         bool, typer.Option("--language", help="Also unseen words, Table 6 of the VLP paper.")
     ] = False,
-    json_path: Annotated[
-        Path | None,
-        typer.Option(
-            "--json", dir_okay=False, callback=file_to_write, help="Write all figures here."
-        ),
-    ] = None,
+    json_path: FiguresFile = None,
     figures_folder: Annotated[
         Path | None,
         typer.Option(

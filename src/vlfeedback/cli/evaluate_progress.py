@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from vlfeedback.cli.evaluation_episodes import Split, choose_tasks, say_instruction
-from vlfeedback.cli.output_options import file_to_write
+from vlfeedback.cli.evaluation_options import FiguresFile, SourceSettings
 from vlfeedback.cli.progress import one_bar
 
 __all__ = ["eval_progress"]
@@ -24,14 +24,7 @@ def eval_progress(
             help="ID, or NAME=ID to call it so; see `vlfeedback list rewards`. Repeat to compare."
         ),
     ],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="KEY=VALUE, a setting of the source; with several sources NAME.KEY=VALUE. VALUE "
-            "is JSON, else text. Repeat for more.",
-        ),
-    ] = None,
+    settings: SourceSettings = None,
     split: Annotated[
         Split, typer.Option(help="Test tasks of the VLP paper, of ML45, or all 50 of Meta-World.")
     ] = "vlp",
@@ -66,12 +59,7 @@ def eval_progress(
     clips: Annotated[
         Path | None, typer.Option(file_okay=False, help="Keep the fresh ones here, to use again.")
     ] = None,
-    json_path: Annotated[
-        Path | None,
-        typer.Option(
-            "--json", dir_okay=False, callback=file_to_write, help="Write all figures here."
-        ),
-    ] = None,
+    json_path: FiguresFile = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     workers: Annotated[int, typer.Option(min=1, help="Processes that collect.")] = (
         os.cpu_count() or 1

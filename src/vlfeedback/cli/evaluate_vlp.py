@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from vlfeedback.cli.evaluation_episodes import Split, choose_tasks, collect_fresh, load_fresh
-from vlfeedback.cli.output_options import file_to_write, folder_to_fill
+from vlfeedback.cli.evaluation_options import FiguresFile
+from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.progress import one_bar
 from vlfeedback.errors import NeedsError
 
@@ -49,12 +50,7 @@ def eval_vlp(
             help="Also all of `eval progress`: along at most 8 episodes a level, and by protocol.",
         ),
     ] = False,
-    json_path: Annotated[
-        Path | None,
-        typer.Option(
-            "--json", dir_okay=False, callback=file_to_write, help="Write all figures here."
-        ),
-    ] = None,
+    json_path: FiguresFile = None,
     figures_folder: Annotated[
         Path | None,
         typer.Option(

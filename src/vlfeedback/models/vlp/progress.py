@@ -78,14 +78,7 @@ class SuccessHead(nn.Module):
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            nn.Linear(2 * FEATURES, hidden),
-            nn.GELU(),
-            nn.Dropout(0.2),
-            nn.Linear(hidden, hidden),
-            nn.GELU(),
-            nn.Linear(hidden, 1),
-        )
+        self.body = _of_each_picture(hidden)
 
     def forward(self, x: Float[Tensor, "N F 10"]) -> Float[Tensor, "N F"]:
         """Log-odds, from standardised features."""
@@ -99,14 +92,7 @@ class _Member(nn.Module):
 
     def __init__(self, n_frames: int, hidden: int) -> None:
         super().__init__()
-        self.picture = nn.Sequential(
-            nn.Linear(2 * FEATURES, hidden),
-            nn.GELU(),
-            nn.Dropout(0.2),
-            nn.Linear(hidden, hidden),
-            nn.GELU(),
-            nn.Linear(hidden, 1),
-        )
+        self.picture = _of_each_picture(hidden)
         self.order = nn.Sequential(
             nn.Linear(n_frames * FEATURES, hidden), nn.GELU(), nn.Dropout(0.3), nn.Linear(hidden, 1)
         )
@@ -116,6 +102,18 @@ class _Member(nn.Module):
         total: Tensor = 2.0 * self.picture(change).squeeze(-1).mean(dim=1)
         order: Tensor = self.order(x.flatten(1)).squeeze(-1)
         return total + order
+
+
+def _of_each_picture(hidden: int) -> nn.Sequential:
+    """A number for each picture, from its features and how they differ from the first one's."""
+    return nn.Sequential(
+        nn.Linear(2 * FEATURES, hidden),
+        nn.GELU(),
+        nn.Dropout(0.2),
+        nn.Linear(hidden, hidden),
+        nn.GELU(),
+        nn.Linear(hidden, 1),
+    )
 
 
 def _length(x: Tensor) -> Tensor:
