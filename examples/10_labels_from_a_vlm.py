@@ -17,7 +17,7 @@ from vlfeedback.data import sampling
 from vlfeedback.evaluation import labels as evaluation
 from vlfeedback.preferences import accuracy
 from vlfeedback.types import ArrayFrames
-from vlfeedback.vlms import strips
+from vlfeedback.vlms.judging import strips
 
 parser = ArgumentParser(description=__doc__)
 parser.add_argument("--pairs", type=int, default=30)

@@ -212,7 +212,14 @@ def program_of(page: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if blocks_of(page)], ids=lambda page: page.name
+    "page",
+    [
+        # Collects in seven ways.
+        pytest.param(page, marks=[pytest.mark.slow] if page.name == "progress.md" else [])
+        for page in PAGES
+        if blocks_of(page)
+    ],
+    ids=lambda page: page.name,
 )
 def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path) -> None:
     code = program_of(page)

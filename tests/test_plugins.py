@@ -195,7 +195,13 @@ raise Own
 }
 
 
-@pytest.mark.parametrize("way", BROKEN)
+@pytest.mark.parametrize(
+    "way",
+    [
+        way if way in ("error", "exit", "needs") else pytest.param(way, marks=pytest.mark.slow)
+        for way in BROKEN
+    ],
+)
 def test_a_plugin_that_fails_in_any_way_is_listed_with_its_problem_beside_the_others(
     fake: Callable[[str, str], Path], way: str
 ) -> None:

@@ -57,11 +57,13 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [answers[str(number)] for number in range(first, len(program) + 1)]
 
 
+@pytest.mark.slow
 def test_a_misspelt_name_is_an_error_to_a_users_type_checker(lines: list[str]) -> None:
     for line, name in zip(lines, MISSPELT, strict=False):
         assert re.match("error: (Module )?(.*) has no attribute", line), (name, line)
 
 
+@pytest.mark.slow
 def test_what_calls_return_is_known_to_a_users_type_checker(lines: list[str]) -> None:
     for line, (call, expected) in zip(lines[len(MISSPELT) :], TYPES.items(), strict=True):
         revealed = re.sub(r"(\w+\.)+", "", line)  # without modules

@@ -89,6 +89,7 @@ def test_scattered_scenes_come_with_it(collected: Path) -> None:
     assert scenes.frames.read([0]).shape == (1, 16, 16, 3)
 
 
+@pytest.mark.slow
 def test_flawed_and_idle_episodes_come_where_they_are_asked_for(
     tmp_path: Path, collected: Path
 ) -> None:

@@ -30,6 +30,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 observations=rng.normal(size=(21, 39)).astype(np.float32),
                 actions=np.zeros((20, 4), np.float32),
                 env_rewards=None if level == "scattered" else rng.uniform(size=20).astype("f4"),
+                successes=None if level == "scattered" else np.arange(20) >= 10,
                 frames=ArrayFrames(times, rng.integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)),
                 task=task,
                 id=f"{task}/{level}",

@@ -18,6 +18,7 @@ from tests.evaluation.bench.made_sets import (
 )
 from tests.evaluation.bench.test_answers import Brighter
 
+from vlfeedback.data.video import write_video
 from vlfeedback.errors import InvalidValueError, NeedsError, SourceAnswerError
 from vlfeedback.evaluation.bench import (
     ExamPair,
@@ -226,7 +227,7 @@ def test_a_clip_that_was_replaced_is_asked_about_again(tmp_path: Path) -> None:
     root = write_roboreward(tmp_path / "set")
     first, second = BrightnessReward(), BrightnessReward()
     take_exam(read_roborewardbench(root), {"mine": first}, answers=tmp_path / "answers")
-    write_roboreward(root, [*ROBOREWARD[:4], ("toy_b/5.mp4", "open it", 1, 30)])
+    write_video(root / "test" / "toy_b" / "5.mp4", ramp(30), fps=10.0)
     taken = take_exam(read_roborewardbench(root), {"mine": second}, answers=tmp_path / "answers")
     assert len(first.batch_sizes) == 5 and len(second.batch_sizes) == 1
     assert values(taken.results["sources"]["mine"])["preference_accuracy"] == 1.0

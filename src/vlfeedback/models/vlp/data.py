@@ -47,7 +47,7 @@ class EpisodeSet:
     states: Float32[np.ndarray, "C F 18"]  # standardised within each task
     reward: Float32[np.ndarray, "C F"]  # rank of a picture's step reward in its task, 0 to 1
     window_return: Float32[np.ndarray, "C F"]  # rank of a window's return in its task, 0 to 1
-    progress: Float32[np.ndarray, "C F"]  # 0 to 1, see `measure_progress`
+    progress: Float32[np.ndarray, "C F"]  # 0 to 1, see `measure_progress`; NaN where not asked for
 
     def window(self, ends: Int64[np.ndarray, "*B"], n_frames: int) -> Int64[np.ndarray, "*B n"]:
         """Indices of the pictures that windows with these last pictures show."""
@@ -99,6 +99,7 @@ def load_episodes(
     share: float = 1.0,
     *,
     also: Sequence[Collection] = (),
+    with_progress: bool = True,
     report: Report | None = None,
 ) -> EpisodeSet:
     """Read trajectories of these tasks into memory (83 MB a task at 112 px).
@@ -108,6 +109,7 @@ def load_episodes(
         tasks: which tasks.
         share: of each level's trajectories, the first ones.
         also: collections of the same tasks that were made otherwise; all levels they have.
+        with_progress: needs goals that are observed, and successes.
         report: called after each trajectory.
 
     Raises:
@@ -140,7 +142,12 @@ def load_episodes(
         states=np.concatenate([_standardise(group) for group in states]).astype(np.float32),
         reward=_ranks([group[:, np.maximum(times - 1, 0)] for group in rewards]),
         window_return=_ranks([_window_returns(group, times) for group in rewards]),
-        progress=np.stack([_progress(t)[times] for t in trajectories]),
+        progress=np.stack(
+            [
+                _progress(t)[times] if with_progress else np.full(len(times), np.nan, np.float32)
+                for t in trajectories
+            ]
+        ),
     )
 
 

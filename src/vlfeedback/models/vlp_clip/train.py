@@ -103,7 +103,7 @@ def train_vlp_clip(
         state.seconds()  # refuses other settings before hours of encoding
         torch.manual_seed(training.seed)
         network = VLPClipNetwork(architecture)
-        episodes = load_episodes(collection, names, report=report)
+        episodes = load_episodes(collection, names, with_progress=False, report=report)
         picture_tokens = cached_tokens(
             tokens or out.with_name("clip-tokens"),
             episodes,
