@@ -17,7 +17,7 @@ from vlfeedback.data import sampling
 from vlfeedback.evaluation import labels as evaluation
 from vlfeedback.preferences import accuracy
 from vlfeedback.types import ArrayFrames
-from vlfeedback.vlms.judging import strips
+from vlfeedback.vlms import judging
 
 parser = ArgumentParser(description=__doc__)
 parser.add_argument("--pairs", type=int, default=30)
@@ -91,6 +91,6 @@ print(f"and the same segment in both orders in {bias.consistency.mean:.0%} of th
 shown = sampling.gather_pairs(pairs[:1], goal, needs=labeller.needs)
 args.out.mkdir(parents=True, exist_ok=True)
 for place in ("first", "second"):
-    (strip,) = strips.strips_of(getattr(shown, place), 3)
+    (strip,) = judging.strips_of(getattr(shown, place), 3)
     Image.fromarray(strip).save(args.out / f"{place}.png")
 print(f"What it is shown of the first pair: {args.out}/first.png and second.png.")
