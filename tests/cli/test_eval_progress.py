@@ -79,7 +79,7 @@ def test_what_cannot_be_measured_is_refused(
 @pytest.mark.slow
 def test_fresh_clips_are_made_in_every_way_and_kept(tmp_path: Path) -> None:
     pytest.importorskip("metaworld")
-    small = ["--episodes", 2, "--horizon", 60, "--pairs", 8, "--workers", 1]
+    small = ["--episodes", 2, "--horizon", 100, "--pairs", 8, "--workers", 1]
     kept = ["--clips", tmp_path / "clips", "--json", tmp_path / "shape.json"]
     result = run("--source", "env", "--tasks", "drawer-close", *small, *kept)
     assert result.exit_code == 0, f"{result.output}{result.exception}"
