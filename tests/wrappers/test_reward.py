@@ -49,16 +49,6 @@ class Observer:
         return np.full((len(batch), batch.n_steps), 7, np.float32)
 
 
-class SeesSuccess(BrightnessReward):
-    """Takes the brightness of the last picture for the chance of success."""
-
-    tells_success = True
-
-    def rewards_and_success(self, batch: SegmentBatch) -> tuple[np.ndarray, np.ndarray]:
-        rewards = self.rewards(batch)
-        return rewards, rewards[:, -1]
-
-
 # Scores --------------------------------------------------------------------------------------
 
 
@@ -398,21 +388,3 @@ def test_rewards_of_a_wrong_shape_are_refused() -> None:
     env.reset()
     with pytest.raises(SourceAnswerError, match=r"shape \(1,\); expected \(1, 1\)"):
         env.step(FULL)
-
-
-def test_a_source_that_tells_success_is_heard_in_info_after_each_look() -> None:
-    env = RewardFromSource(world(), SeesSuccess(BrightnessConfig(frame_stride=3)))
-    _, info = env.reset(seed=0)
-    assert np.isnan(info["source_success"])
-    told = [env.step(FULL)[4]["source_success"] for _ in range(5)]
-    np.testing.assert_allclose(told, [0.2, 0.2, 0.2, 0.8, 1.0], rtol=1e-6)
-    assert np.isnan(env.reset()[1]["source_success"])
-
-
-def test_a_source_that_does_not_tell_is_not_made_to() -> None:
-    silent = SeesSuccess()
-    silent.tells_success = False
-    for source in (silent, BrightnessReward()):
-        env = RewardFromSource(world(), source)
-        assert "source_success" not in env.reset(seed=0)[1]
-        assert "source_success" not in env.step(FULL)[4]

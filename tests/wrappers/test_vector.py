@@ -210,28 +210,6 @@ def test_pictures_do_not_reach_the_user(autoreset: AutoresetMode) -> None:
     assert all("success" in infos for infos in seen)
 
 
-class SeesSuccess(BrightnessReward):
-    """Takes the brightness of the last picture for the chance of success."""
-
-    tells_success = True
-
-    def rewards_and_success(self, batch: SegmentBatch) -> tuple[np.ndarray, np.ndarray]:
-        rewards = self.rewards(batch)
-        return rewards, rewards[:, -1]
-
-
-@pytest.mark.parametrize("autoreset", list(AutoresetMode))
-def test_what_a_source_says_of_success_is_that_of_the_step_whose_reward_is_returned(
-    autoreset: AutoresetMode,
-) -> None:
-    env = VectorRewardFromSource(worlds(autoreset), SeesSuccess())
-    _, infos = env.reset(seed=0)
-    assert np.isnan(infos["source_success"]).all() and infos["_source_success"].all()
-    for _ in range(3):
-        _, _, _, _, infos = env.step(ones())
-    np.testing.assert_allclose(infos["source_success"], [1.0, 0.6, 0.6], rtol=1e-6)
-
-
 def test_raw_scores_are_those_of_the_last_step() -> None:
     env = VectorRewardFromSource(worlds(AutoresetMode.SAME_STEP), BrightnessReward(), scale=9.0)
     env.reset()
