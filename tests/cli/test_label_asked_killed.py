@@ -9,33 +9,25 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.vlms.test_faults import FAULTS as EVERY_FAULT
 
 from vlfeedback.data.preference_files import read_rows
 from vlfeedback.data.trajectories import write_trajectories
-from vlfeedback.testing.chat_server import ChatServer, Fault, Faults, Reply, question_in
+from vlfeedback.testing.chat_server import ChatServer, Fault, Reply, question_in
 from vlfeedback.types import ArrayFrames, Trajectory
 from vlfeedback.vlms.ledger.store import AnswerStore
 
 N_PAIRS = 2000
 N_KILLS = 3
-FAULTS = Faults(
-    {
-        Fault.BUSY: 0.05,
-        Fault.BUSY_SILENT: 0.03,
-        Fault.ERROR: 0.05,
-        Fault.SLOW: 0.05,
-        Fault.DROPPED: 0.05,
-        Fault.TRUNCATED: 0.05,
-        Fault.PROSE: 0.05,
-        Fault.REFUSAL: 0.05,
-        Fault.THOUGHT: 0.05,
-    },
-    seed=3,
+# Of a lost question nothing is kept: it is asked again.
+FAULTS = replace(
+    EVERY_FAULT, rates={f: rate for f, rate in EVERY_FAULT.rates.items() if f is not Fault.LOST}
 )
 
 

@@ -11,13 +11,12 @@ from typing import Annotated
 import typer
 
 from vlfeedback.cli.evaluation_episodes import (
-    Split,
     choose_tasks,
     collect_fresh,
     load_fresh,
     say_instruction,
 )
-from vlfeedback.cli.evaluation_options import FiguresFile, SourceSettings
+from vlfeedback.cli.evaluation_options import FiguresFile, SourceSettings, SplitName, TasksInPlace
 from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.progress import one_bar
 
@@ -41,12 +40,8 @@ def eval_labels(
         ),
     ],
     settings: SourceSettings = None,
-    split: Annotated[
-        Split, typer.Option(help="Test tasks of the VLP paper, of ML45, or all 50 of Meta-World.")
-    ] = "vlp",
-    tasks: Annotated[
-        str, typer.Option(help="Comma-separated, in place of a split; with --data: of those there.")
-    ] = "",
+    split: SplitName = "vlp",
+    tasks: TasksInPlace = "",
     data: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Take episodes of a collection in place of fresh ones."),

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from vlfeedback.cli.evaluation_episodes import Split, choose_tasks, say_instruction
-from vlfeedback.cli.evaluation_options import FiguresFile, SourceSettings
+from vlfeedback.cli.evaluation_episodes import choose_tasks, say_instruction
+from vlfeedback.cli.evaluation_options import FiguresFile, SourceSettings, SplitName, TasksInPlace
 from vlfeedback.cli.progress import one_bar
 
 __all__ = ["eval_progress"]
@@ -25,12 +25,8 @@ def eval_progress(
         ),
     ],
     settings: SourceSettings = None,
-    split: Annotated[
-        Split, typer.Option(help="Test tasks of the VLP paper, of ML45, or all 50 of Meta-World.")
-    ] = "vlp",
-    tasks: Annotated[
-        str, typer.Option(help="Comma-separated, in place of a split; with --data: of those there.")
-    ] = "",
+    split: SplitName = "vlp",
+    tasks: TasksInPlace = "",
     data: Annotated[
         Path | None,
         typer.Option(

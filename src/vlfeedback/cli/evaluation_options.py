@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from vlfeedback.cli.evaluation_episodes import Split
 from vlfeedback.cli.output_options import file_to_write
 
-__all__ = ["FiguresFile", "SourceSettings"]
+__all__ = ["FiguresFile", "SourceSettings", "SplitName", "TasksInPlace"]
 
 SourceSettings = Annotated[
     list[str] | None,
@@ -23,4 +24,12 @@ SourceSettings = Annotated[
 FiguresFile = Annotated[
     Path | None,
     typer.Option("--json", dir_okay=False, callback=file_to_write, help="Write all figures here."),
+]
+
+SplitName = Annotated[
+    Split, typer.Option(help="Test tasks of the VLP paper, of ML45, or all 50 of Meta-World.")
+]
+
+TasksInPlace = Annotated[
+    str, typer.Option(help="Comma-separated, in place of a split; with --data: of those there.")
 ]
