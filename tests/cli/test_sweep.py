@@ -14,6 +14,7 @@ import pytest
 from vlfeedback.cli import main
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.trajectories import write_trajectories
+from vlfeedback.offline.training_state import load_state
 
 COMMAND = [sys.executable, "-c", "from vlfeedback.cli import main; main()"]
 SWEEP = """
@@ -202,6 +203,32 @@ def test_a_killed_worker_is_replaced_and_a_killed_sweep_goes_on(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 of 4 runs are finished" in done.stdout
     assert not list(out.rglob("*.partial")) and not list(out.rglob("*.progress"))
+
+
+@pytest.mark.slow
+def test_a_group_of_a_killed_sweep_goes_on_from_its_last_evaluation(
+    file: Path, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    sweep = SWEEP.replace("steps = 20", "steps = 200", 1).replace("seeds = [0]", "seeds = [0, 1]")
+    file.write_text(sweep, encoding="utf-8")
+    arguments = ["sweep", str(file), "--out", str(out), "--data", str(data), "--workers", "1"]
+    command = [*COMMAND, *arguments, "--batched", "4"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        while not (states := list(out.glob("unfinished/*/training/state.safetensors"))):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    kept = load_state(states[0])
+    name = states[0].parent.parent.name
+    assert kept is not None and not out.joinpath("runs", f"{name}.json").exists()
+    done = run(*arguments, "--batched", "4")
+    assert done.returncode == 0, done.stdout + done.stderr
+    finished = row(out, name)
+    assert finished["trained_together"] > 1 and finished["cpu_seconds"] > kept["cpu_seconds"]
+    (steps, found) = kept["evaluations"][0][:2]
+    assert finished["steps"][0] == steps and finished["successes"][0] == found.tolist()
+    assert not list(out.glob("unfinished/*"))
 
 
 def wait_for_worker(process: subprocess.Popen[str], but: int = 0) -> int:

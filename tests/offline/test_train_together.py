@@ -12,6 +12,7 @@ import torch
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.errors import FileFormatError, InvalidValueError, NeedsError, ShapeError
 from vlfeedback.offline import (
+    PolicyEvaluation,
     PolicyEvaluator,
     PolicyRun,
     TrainedPolicy,
@@ -19,6 +20,7 @@ from vlfeedback.offline import (
     train_policies,
     train_policy,
 )
+from vlfeedback.offline.evaluation import Policy
 from vlfeedback.testing import PointReachEnv
 from vlfeedback.types import PreferenceLabels, Trajectory
 
@@ -107,8 +109,12 @@ def test_a_run_among_others_ends_as_it_does_alone(learner: str) -> None:
             torch.testing.assert_close(found[name], tensor, rtol=1e-5, atol=1e-5, msg=name)
 
 
+def dot() -> PointReachEnv:
+    return PointReachEnv(steps=5)
+
+
 def evaluator() -> PolicyEvaluator:
-    return PolicyEvaluator(lambda: PointReachEnv(steps=5), seeds=(0, 1), horizon=8)
+    return PolicyEvaluator(dot, seeds=(0, 1), horizon=8)
 
 
 @pytest.fixture
@@ -172,6 +178,84 @@ def test_a_policy_that_was_trained_with_others_goes_on_alone(
     trained = together("bc", [dots(0), dots(1)])[1]
     assert trained.algo.grad_step == STEPS
     assert int(trained.algo.impl.modules.optimiser.steps) == STEPS
+
+
+class StoppedError(Exception):
+    pass
+
+
+class StoppingEvaluator(PolicyEvaluator):
+    """Judges so often, and then stops the training."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(dot, seeds=(0, 1), horizon=8)
+        self.left = n
+
+    def evaluate(self, policy: Policy) -> PolicyEvaluation:
+        if self.left == 0:
+            raise StoppedError
+        self.left -= 1
+        return super().evaluate(policy)
+
+
+def pairs_of_dots(run: PolicyRun) -> PolicyRun:
+    trajectories = list(run.trajectories or ())
+    segments = [trajectory.segment(0, 10) for trajectory in trajectories]
+    pairs = list(zip(segments[::2], segments[1::2], strict=True))
+    labels = PreferenceLabels(np.array([0, 1], np.float32), np.ones(2, dtype=np.bool_))
+    return replace(run, preferences=PreferenceDataset(pairs, labels))
+
+
+@pytest.mark.parametrize("learner", SETTINGS)
+def test_runs_that_were_stopped_go_on_together_and_end_as_if_they_never_were(
+    learner: str, dots: Callable[[int], PolicyRun], tmp_path: Path
+) -> None:
+    runs = [pairs_of_dots(dots(seed)) for seed in range(3)]
+    options: dict[str, Any] = {"eval_every": 5} | ({"length": 7} if learner == "cpl-bc" else {})
+    unbroken = together(learner, runs, **options)
+    kept = [replace(run, out=tmp_path / str(run.seed)) for run in runs]
+    for n in (2, 1):  # evaluations until one of them stops all: after 10 steps, then after 15
+        stopping = replace(kept[1], evaluator=StoppingEvaluator(n))
+        with pytest.raises(StoppedError):
+            together(learner, [kept[0], stopping, kept[2]], **options)
+        torch.rand(7)  # what others draw meanwhile does not count
+    evaluator = StoppingEvaluator(2)  # after 20 and 24: no step is judged twice
+    resumed = together(
+        learner, [kept[0], replace(kept[1], evaluator=evaluator), kept[2]], **options
+    )
+    assert evaluator.left == 0
+    for before, after in zip(unbroken, resumed, strict=True):
+        assert after.curve.to_json() == before.curve.to_json()
+        assert after.curve.steps == (5, 10, 15, 20, 24)
+        for name, tensor in networks(before).items():
+            assert torch.equal(networks(after)[name], tensor), name
+    assert not list(tmp_path.glob("*/training"))
+
+
+def test_runs_that_are_not_equally_far_are_finished_apart(
+    dots: Callable[[int], PolicyRun], tmp_path: Path
+) -> None:
+    runs = [replace(dots(seed), out=tmp_path / str(seed)) for seed in range(3)]
+    with pytest.raises(StoppedError):  # two are 10 steps far, the third has not begun
+        together("iql", [runs[0], replace(runs[1], evaluator=StoppingEvaluator(1))])
+    for trained, run in zip(together("iql", runs), runs, strict=True):
+        single = alone("iql", replace(run, out=None))
+        assert trained.curve.steps == single.curve.steps == (10, 20, 24)
+        for name, tensor in networks(single).items():
+            torch.testing.assert_close(networks(trained)[name], tensor, rtol=1e-5, atol=1e-5)
+
+
+def test_what_was_stopped_among_others_goes_on_alone(
+    dots: Callable[[int], PolicyRun], tmp_path: Path
+) -> None:
+    run = replace(dots(0), out=tmp_path / "run")
+    with pytest.raises(StoppedError):
+        together("iql", [run, replace(dots(1), evaluator=StoppingEvaluator(1))])
+    told: list[int] = []
+    trained = alone("iql", run, report=lambda _stage, step, _total, _loss: told.append(step))
+    assert min(told) > 10
+    for name, tensor in networks(alone("iql", replace(run, out=None))).items():
+        torch.testing.assert_close(networks(trained)[name], tensor, rtol=1e-5, atol=1e-5)
 
 
 def test_what_cannot_be_trained_together_is_refused() -> None:

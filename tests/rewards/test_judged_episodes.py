@@ -8,7 +8,14 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from tests.rewards.judges import grey, gvl_judge, robometer_heads, rubric_judge, true_false_judge
+from tests.rewards.judges import (
+    grey,
+    gvl_judge,
+    levels_seen,
+    robometer_heads,
+    rubric_judge,
+    true_false_judge,
+)
 
 from vlfeedback import RewardFromSource, make_reward_source, relabel
 from vlfeedback.errors import NeedsError, SourceAnswerError
@@ -53,13 +60,13 @@ def episode(source: RewardSource) -> list[float]:
     return [float(env.step(ONE)[1]) for _ in range(STEPS)]
 
 
-def recorded(name: str = "episode-7") -> Trajectory:
-    positions = np.arange(STEPS + 1, dtype=np.float32)[:, None] / STEPS
+def recorded(name: str = "episode-7", steps: int = STEPS) -> Trajectory:
+    positions = np.arange(steps + 1, dtype=np.float32)[:, None] / STEPS
     frames = grey(*(round(255 * float(position)) for position in positions[:, 0]))
     return Trajectory(
         observations=positions,
-        actions=np.ones((STEPS, 1), np.float32),
-        frames=ArrayFrames(np.arange(STEPS + 1), frames),
+        actions=np.ones((steps, 1), np.float32),
+        frames=ArrayFrames(np.arange(steps + 1), frames),
         terminated=True,
         id=name,
     )
@@ -88,6 +95,32 @@ def test_relabelling_gives_the_rewards_of_the_wrapper(asked: Asked, settings: An
     (relabelled,) = relabel([recorded()], make(**settings), instruction=TEXT)
     assert relabelled.rewards is not None
     assert relabelled.rewards.tolist() == pytest.approx(episode(make(**settings)), rel=1e-5)
+
+
+def test_episodes_of_any_length_are_asked_about_at_once() -> None:
+    episodes = [recorded(str(steps), steps) for steps in range(4, STEPS)]
+    with ChatServer(otherwise=rubric_judge, latency_s=0.05) as chat:
+        source = make_reward_source("roboreward", base_url=chat.url, store="none", in_flight=8)
+        together = list(relabel(episodes, source, instruction=TEXT))
+        assert len(chat.requests) == len(episodes) and chat.most_in_flight == 8
+        alone = [next(iter(relabel([episode], source, instruction=TEXT))) for episode in episodes]
+    assert [t.rewards.tolist() for t in together if t.rewards is not None] == [
+        t.rewards.tolist() for t in alone if t.rewards is not None
+    ]
+    assert {float(t.rewards[-1]) for t in together if t.rewards is not None} == {0.25, 0.5, 0.75, 1}
+
+
+def test_of_episodes_that_were_asked_about_at_once_the_unanswered_one_is_named() -> None:
+    episodes = [recorded(f"of {steps} steps", steps) for steps in (5, 9, 13)]
+
+    def judge(request: Any) -> Reply:
+        return Reply("no idea" if len(levels_seen(request, 0)) == 3 else "ANSWER: 4")  # of 9 steps
+
+    with ChatServer(otherwise=judge) as chat:
+        source = make_reward_source("roboreward", base_url=chat.url, store="none", frame_stride=5)
+        expected = r"segment 1 of 3, .* It was asked for step 8 of trajectory 'of 9 steps'\."
+        with pytest.raises(SourceAnswerError, match=expected):
+            list(relabel(episodes, source, instruction=TEXT))
 
 
 def test_an_answer_that_is_none_is_reported_with_the_trajectory_it_was_asked_for() -> None:

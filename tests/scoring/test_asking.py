@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 from vlfeedback.errors import SourceAnswerError
 from vlfeedback.scoring import ask
-from vlfeedback.scoring.asking import ask_both
+from vlfeedback.scoring.asking import ask_all, ask_both
 from vlfeedback.types import SegmentBatch, SourceNeeds
 
 BATCH = SegmentBatch(actions=np.zeros((2, 3, 1), np.float32))
@@ -132,3 +133,40 @@ def test_the_rewards_beside_are_checked_as_ever() -> None:
     source.answer = np.zeros((2, 2))
     with pytest.raises(SourceAnswerError, match="returned shape"):
         ask_both(source, BATCH)
+
+
+class SeveralAnswers(Answers):
+    """Answers all batches at once with what it was made with, or raises it."""
+
+    def rewards_of(self, batches: Sequence[SegmentBatch]) -> Any:
+        if isinstance(self.answer, SourceAnswerError):
+            raise self.answer
+        return self.answer
+
+
+THREE = [SegmentBatch(actions=np.zeros((n, t, 1), np.float32)) for n, t in ((2, 3), (1, 5), (2, 4))]
+PLACES = [lambda row, step, batch=batch: f"{batch}, {row}, {step}" for batch in "abc"]
+
+
+def test_several_batches_are_asked_for_at_once_where_the_source_can() -> None:
+    zeros = [np.zeros((len(batch), batch.n_steps)) for batch in THREE]
+    asked = ask_all(SeveralAnswers(zeros), THREE, where=PLACES)
+    assert [answer.shape for answer in asked] == [(2, 3), (1, 5), (2, 4)]
+    assert {answer.dtype for answer in asked} == {np.dtype(np.float32)}
+    one = ask_all(Answers(zeros[0]), THREE[:1], where=PLACES[:1])
+    assert one[0].shape == (2, 3)
+
+
+def test_a_row_that_cannot_be_answered_is_counted_through_all_batches() -> None:
+    error = SourceAnswerError("Nothing.", row=3)
+    with pytest.raises(SourceAnswerError, match=r"Nothing\. It was asked for c, 0, 3\."):
+        ask_all(SeveralAnswers(error), THREE, where=PLACES)
+
+
+def test_each_of_several_answers_is_checked() -> None:
+    answers = [np.zeros((len(batch), batch.n_steps)) for batch in THREE]
+    with pytest.raises(SourceAnswerError, match="gave 2 answers to 3 batches"):
+        ask_all(SeveralAnswers(answers[:2]), THREE, where=PLACES)
+    answers[1][0, 4] = np.nan
+    with pytest.raises(SourceAnswerError, match="gave nan for b, 0, 4"):
+        ask_all(SeveralAnswers(answers), THREE, where=PLACES)

@@ -65,8 +65,8 @@ def sweep(
 
     Every finished run is a JSON file in the folder. A run whose process is killed is tried once
     more; one that fails is reported with its log, and the others go on. The same command again
-    does what is missing; with other seeds it adds them. Runs that are trained together begin anew
-    after a stop, as one that is trained alone does.
+    does what is missing, and goes on with what was under way from its last evaluation; with other
+    seeds it adds them.
 
     Example: vlfeedback sweep benchmarks/sweeps/smoke.toml --out outputs/smoke --data cartpole
     """

@@ -39,6 +39,7 @@ class FlatAdam(nn.Module):
         self._updated = (parameter,)  # in a tuple, since it is part of another module
         self._learning_rate, self._schedule = learning_rate, schedule
         self._held_rate: Tensor | None = None
+        self._steps_before = 0  # taken when the rate was first held
         for name in ("mean", "square"):
             self.register_buffer(name, torch.zeros_like(parameter.detach()))
         self.register_buffer("steps", torch.zeros((), device=parameter.device))
@@ -54,14 +55,18 @@ class FlatAdam(nn.Module):
         return self.rate_after(int(self.steps))
 
     def hold_rate(self, n_steps: int) -> None:
-        """Have steps read the rate from memory, where it is that of the step after `n_steps`.
+        """Have steps read the rate from memory: that of the step after `n_steps` more.
 
         So that a recorded step can be replayed at another rate, without asking the device how
         many it has taken.
+
+        Args:
+            n_steps: taken since this was first called.
         """
         if self._held_rate is None:
             self._held_rate = torch.zeros((), device=self.steps.device)
-        self._held_rate.fill_(self.rate_after(n_steps))
+            self._steps_before = int(self.steps)
+        self._held_rate.fill_(self.rate_after(self._steps_before + n_steps))
 
     @torch.no_grad()
     def step(self) -> None:

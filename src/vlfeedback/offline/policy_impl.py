@@ -102,6 +102,16 @@ class PolicyImpl(QLearningAlgoImplBase):  # type: ignore[misc]
             single._parts()[name].load_state_dict(state)
         single.generators[0].set_state(self.generators[run].get_state())
 
+    @torch.no_grad()
+    def copy_run_from(self, run: int, single: PolicyImpl) -> None:
+        """Take over, as one run, all that another impl has learnt."""
+        n_runs = len(self.generators)
+        for name, part in self._parts().items():
+            given = single._parts()[name].state_dict()
+            for key, tensor in part.state_dict().items():
+                (tensor.chunk(n_runs)[run] if tensor.ndim else tensor).copy_(given[key])
+        self.generators[run].set_state(single.generators[0].get_state())
+
     def _parts(self) -> dict[str, nn.Module]:
         names = [field.name for field in fields(self._modules)]
         return {name: getattr(self._modules, name) for name in names}

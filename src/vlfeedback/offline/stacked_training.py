@@ -32,38 +32,32 @@ class StackedTraining:
     device masks come from that device.
 
     Args:
-        trainings: as `Learner.prepare` gives them, not begun.
+        trainings: as `Learner.prepare` gives them, not begun or with a state loaded.
         recorded: take steps as `RecordedStep`s, where the learner has steps of that kind. None: on
             CUDA.
 
     Raises:
-        InvalidValueError: their learners are no `RunLearner`, or differ in a setting.
+        InvalidValueError: their learners are no `RunLearner`, or differ in a setting, or in the
+            steps that are done.
         ShapeError: their observations or actions differ in size.
     """
 
     def __init__(self, trainings: Sequence[Training], *, recorded: bool | None = None) -> None:
-        learners, buffers, self._trainings = [], [], []
-        for training in trainings:
-            if not isinstance(training, D3rlpyTraining) or not isinstance(
-                training.policy, RunLearner
-            ):
-                raise InvalidValueError(
-                    f"{type(training.policy).__name__} is not trained together with others; train "
-                    "each with train_policy."
-                )
-            if getattr(training.policy, "replay", None) is not None:
-                raise InvalidValueError(
-                    "IPL with a replay is not trained together with others; leave replay=True out, "
-                    "or train each with train_policy."
-                )
-            self._trainings.append(training)
-            learners.append(training.policy)
-            buffers.append(training.buffer)
+        self._trainings = [_checked(training) for training in trainings]
+        learners = [training.policy for training in self._trainings]
+        buffers = [training.buffer for training in self._trainings]
         _check_alike(learners)
+        steps = sorted({training.n_done for training in self._trainings})
+        if len(steps) > 1:
+            raise InvalidValueError(
+                "Runs that are trained together are equally far, and these have done "
+                f"{steps[0]} to {steps[-1]} steps. Train them apart."
+            )
         for learner, buffer in zip(learners, buffers, strict=True):  # as d3rlpy's `fit` begins
             with quiet_log():
                 build_scalers_with_transition_picker(learner, buffer)
-            learner.build_with_dataset(buffer)
+            if learner.impl is None:  # else with a state that was loaded
+                learner.build_with_dataset(buffer)
         shapes = [(x.impl.observation_shape, x.impl.action_size) for x in learners]
         for shape in shapes:
             if shape != shapes[0]:
@@ -75,6 +69,8 @@ class StackedTraining:
         seeds = [learner.config.seed for learner in learners]
         self.policies = learners
         self._impl = learners[0].build(*shapes[0], seeds)
+        for run, learner in enumerate(learners):
+            self._impl.copy_run_from(run, learner.impl)
         if recorded is None:
             recorded = torch.device(learners[0].impl.device).type == "cuda"
         recorded = recorded and self._impl.recordable
@@ -91,7 +87,7 @@ class StackedTraining:
         self, n_steps: int, every: int, judge: Callable[[int], None], report: Report | None
     ) -> None:
         """Train all for `n_steps`; see `Training.run`. `policies` are up to date for `judge`."""
-        done = 0
+        done = self._trainings[0].n_done
         while done < n_steps:
             size = min(every, n_steps - done)
             for batch in self._data.batches(size):
@@ -107,10 +103,26 @@ class StackedTraining:
 
     @torch.no_grad()
     def _hand_out(self, n_steps: int) -> None:
-        """Give each run's own learner what was learnt."""
-        for run, learner in enumerate(self.policies):
-            self._impl.copy_run_to(run, learner.impl)
-            learner.set_grad_step(n_steps)
+        """Give each run's own training what was learnt."""
+        for run, training in enumerate(self._trainings):
+            self._impl.copy_run_to(run, training.policy.impl)
+            training.policy.set_grad_step(n_steps)
+            training.n_done = n_steps
+
+
+def _checked(training: Training) -> D3rlpyTraining:
+    """The training, if it is of a kind that is trained with others."""
+    if not isinstance(training, D3rlpyTraining) or not isinstance(training.policy, RunLearner):
+        raise InvalidValueError(
+            f"{type(training.policy).__name__} is not trained together with others; train each "
+            "with train_policy."
+        )
+    if getattr(training.policy, "replay", None) is not None:
+        raise InvalidValueError(
+            "IPL with a replay is not trained together with others; leave replay=True out, or "
+            "train each with train_policy."
+        )
+    return training
 
 
 def _check_alike(learners: Sequence[Any]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,30 +14,26 @@ import numpy as np
 
 from vlfeedback.arguments import on_device
 from vlfeedback.data.contents import CONTENTS, digest_of_pairs
-from vlfeedback.data.locks import locked
 from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.data.store import ResumableFolder, as_json
-from vlfeedback.data.whole_files import is_partial
+from vlfeedback.data.store import as_json
 from vlfeedback.errors import InvalidTypeError, InvalidValueError
 from vlfeedback.offline.curve import EvaluationCurve
 from vlfeedback.offline.evaluation import Policy, PolicyEvaluation
 from vlfeedback.offline.learners import LEARNERS, Learner, LearnerInputs, get_learner
 from vlfeedback.offline.presets import get_preset
-from vlfeedback.offline.trained_policy import Files, TrainedPolicy, read_trained, save_trained
-from vlfeedback.offline.training_loop import ResumableTraining
+from vlfeedback.offline.trained_policy import Files, TrainedPolicy
+from vlfeedback.offline.training_folder import Progress, Stopwatch, TrainingFolder
+from vlfeedback.offline.training_loop import Training
 from vlfeedback.types import Report, Trajectory
 
 __all__ = [
-    "FOLDER",
     "Evaluator",
+    "describe_policy",
     "describe_training",
     "reproducible",
     "settings_of",
     "train_policy",
 ]
-
-FOLDER = "training"  # folder in `out`, until the training is finished
-_SETTINGS, _STATE = "settings.json", "state.safetensors"  # files there
 
 
 @runtime_checkable
@@ -129,23 +123,19 @@ def train_policy(
     if out is None:
         with reproducible(seed, n_threads), on_device(device):
             return _run(implementation, inputs, config, evaluator, None)[0]
-    out = Path(out)
-    evaluation = settings_of(evaluator)
-    if (finished := read_trained(out, config, evaluation, device=device)) is not None:
+    machine = {"n_threads": n_threads, "device": device}
+    folder = TrainingFolder(Path(out), config, settings_of(evaluator), machine)
+    if (finished := folder.finished()) is not None:
         return finished
     implementation.check(inputs)  # before there is a folder
-    folder = out / FOLDER
-    with locked(folder, what="trains into"):
-        if (finished := read_trained(out, config, evaluation, device=device)) is not None:
+    with folder.locked():
+        if (finished := folder.finished()) is not None:
             return finished  # by the process that was waited for
-        manifest = {**config, "evaluation": evaluation, "n_threads": n_threads, "device": device}
-        anew = not _has_parts(folder)
-        ResumableFolder.begin(folder, manifest, manifest=_SETTINGS, holds="training", anew=anew)
+        folder.begin()
         with reproducible(seed, n_threads), on_device(device):
-            inputs = replace(inputs, folder=folder)
-            policy, files = _run(implementation, inputs, config, evaluator, folder / _STATE)
-        save_trained(policy, files, evaluation, out)
-        shutil.rmtree(folder, ignore_errors=True)
+            inputs = replace(inputs, folder=folder.parts)
+            policy, files = _run(implementation, inputs, config, evaluator, folder)
+        folder.finish(policy, files)
     return policy
 
 
@@ -180,57 +170,42 @@ def describe_training(
     return config
 
 
-def _has_parts(folder: Path) -> bool:
-    names = (path.name for path in folder.iterdir() if not is_partial(path))
-    return any(name != _SETTINGS and not name.startswith(".") for name in names)
-
-
 def _run(
     learner: Learner,
     inputs: LearnerInputs,
     config: dict[str, Any],
     evaluator: Evaluator | None,
-    state_path: Path | None,
+    folder: TrainingFolder | None,
 ) -> tuple[TrainedPolicy, Files]:
     """Train from the beginning, or from the saved state of the same training."""
-    begun = time.monotonic()
-    evaluations: list[tuple[int, PolicyEvaluation]] = []
-    n_steps = config["n_steps"]
+    watch = Stopwatch()
     training = learner.prepare(inputs)
-    if state_path is not None and isinstance(training, ResumableTraining):
-        from vlfeedback.offline.training_state import load_state
-
-        state = load_state(state_path)
-        if state is not None:
-            training.load_state(state["training"])
-            evaluations = [(step, PolicyEvaluation(*rows)) for step, *rows in state["evaluations"]]
-            begun -= state["seconds"]
+    progress = Progress() if folder is None else folder.resume(training)
+    n_steps, evaluations = config["n_steps"], progress.evaluations
 
     def judge(step: int) -> None:
         if evaluator is not None:
             evaluations.append((step, evaluator.evaluate(training.policy)))
-        if state_path is not None and step < n_steps and isinstance(training, ResumableTraining):
-            _keep(state_path, training, evaluations, time.monotonic() - begun)
+        if folder is not None and step < n_steps:
+            folder.keep(training, watch.added_to(replace(progress, steps=step)))
 
     training.run(n_steps, config["eval_every"], judge, inputs.report)
-    curve = EvaluationCurve.from_evaluations(evaluations)
-    seconds, notes = time.monotonic() - begun, as_json(training.notes)
-    return TrainedPolicy(training.policy, curve, seconds, config, notes), training.files
+    trained = describe_policy(training, watch.added_to(progress), config)
+    return trained, training.files
 
 
-def _keep(
-    path: Path,
-    training: ResumableTraining,
-    evaluations: Sequence[tuple[int, PolicyEvaluation]],
-    seconds: float,
-) -> None:
-    from vlfeedback.offline.training_state import save_state
-
-    state = training.state()
-    if state is None:
-        return
-    rows = [(step, e.successes, e.returns, e.lengths) for step, e in evaluations]
-    save_state(path, {"training": state, "evaluations": rows, "seconds": seconds})
+def describe_policy(
+    training: Training, progress: Progress, config: dict[str, Any]
+) -> TrainedPolicy:
+    """What a finished training has come to."""
+    return TrainedPolicy(
+        training.policy,
+        EvaluationCurve.from_evaluations(progress.evaluations),
+        progress.seconds,
+        progress.cpu_seconds,
+        config,
+        as_json(training.notes),
+    )
 
 
 def settings_of(evaluator: Evaluator | None) -> dict[str, Any] | None:

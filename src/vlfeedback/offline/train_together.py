@@ -6,31 +6,27 @@ several runs, taken as one, wait less. Each run ends as it would alone, up to ro
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vlfeedback.arguments import on_device
-from vlfeedback.data.locks import locked
 from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.data.store import as_json
 from vlfeedback.errors import InvalidValueError
-from vlfeedback.offline.curve import EvaluationCurve
-from vlfeedback.offline.evaluation import PolicyEvaluation
 from vlfeedback.offline.learners import LEARNERS, Learner, LearnerInputs, get_learner
 from vlfeedback.offline.presets import get_preset
 from vlfeedback.offline.train import (
-    FOLDER,
     Evaluator,
+    describe_policy,
     describe_training,
     reproducible,
     settings_of,
 )
-from vlfeedback.offline.trained_policy import Files, TrainedPolicy, read_trained, save_trained
+from vlfeedback.offline.trained_policy import TrainedPolicy
+from vlfeedback.offline.training_folder import Progress, Stopwatch, TrainingFolder
+from vlfeedback.offline.training_loop import Training
 from vlfeedback.types import Report, Trajectory
 
 __all__ = ["PolicyRun", "train_policies"]
@@ -86,8 +82,8 @@ def train_policies(
 
     Returns:
         What `train_policy` returns and writes to `out`, one a run, in their order; of the wall time
-        each has an equal share. Where `out` holds a run that is finished, it is read. A training
-        that was stopped begins anew.
+        each has an equal share. Where `out` holds a run that is finished, it is read; one that was
+        stopped goes on from its last evaluation, with these runs or with others.
 
     Raises:
         InvalidValueError: this learner's runs are not trained together.
@@ -109,17 +105,23 @@ def train_policies(
         episodes = None if run.trajectories is None else list(run.trajectories)
         inputs = LearnerInputs(episodes, run.preferences, settings, run.seed, device, report)
         config = describe_training(name, preset, n_steps, eval_every, inputs)
-        begun.append(_Begun(run, inputs, config))
+        folder = None
+        if run.out is not None:
+            machine = {"n_threads": n_threads, "device": device}
+            folder = TrainingFolder(Path(run.out), config, settings_of(run.evaluator), machine)
+            inputs = replace(inputs, folder=folder.parts)
+        begun.append(_Begun(run, inputs, config, folder))
     with ExitStack() as stack:
         for one in begun:
-            if one.run.out is not None:
+            if one.folder is not None:
                 implementation.check(one.inputs)  # before there is a folder
-                folder = Path(one.run.out) / FOLDER
-                stack.enter_context(locked(folder, what="trains into"))
-        finished = [one.finished(device) for one in begun]
-        waiting = [one for one, done in zip(begun, finished, strict=True) if done is None]
-        trained = iter(_train(implementation, waiting, n_threads) if waiting else ())
-        return [next(trained) if done is None else done for done in finished]
+                stack.enter_context(one.folder.locked())
+        policies = [None if one.folder is None else one.folder.finished() for one in begun]
+        waiting = [i for i, policy in enumerate(policies) if policy is None]
+        trained = _train(implementation, [begun[i] for i in waiting], n_threads)
+        for i, policy in zip(waiting, trained, strict=True):
+            policies[i] = policy
+    return [policy for policy in policies if policy is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,45 +129,68 @@ class _Begun:
     run: PolicyRun
     inputs: LearnerInputs
     config: dict[str, Any]
+    folder: TrainingFolder | None
 
-    def finished(self, device: str) -> TrainedPolicy | None:
-        """The policy, where it was trained before."""
-        if self.run.out is None:
-            return None
-        evaluation = settings_of(self.run.evaluator)
-        return read_trained(Path(self.run.out), self.config, evaluation, device=device)
 
-    def save(self, trained: TrainedPolicy, files: Files) -> None:
-        if self.run.out is not None:
-            out = Path(self.run.out)
-            save_trained(trained, files, settings_of(self.run.evaluator), out)
-            shutil.rmtree(out / FOLDER, ignore_errors=True)
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A run, its training as far as it is, and what it came to until then."""
+
+    begun: _Begun
+    training: Training
+    progress: Progress
+
+    def judge(self, step: int) -> None:
+        evaluator = self.begun.run.evaluator
+        if evaluator is not None:
+            self.progress.evaluations.append((step, evaluator.evaluate(self.training.policy)))
+
+    def keep(self, step: int, watch: Stopwatch) -> None:
+        if self.begun.folder is not None:
+            progress = watch.added_to(replace(self.progress, steps=step))
+            self.begun.folder.keep(self.training, progress)
+
+    def finish(self, watch: Stopwatch) -> TrainedPolicy:
+        config, folder = self.begun.config, self.begun.folder
+        trained = describe_policy(self.training, watch.added_to(self.progress), config)
+        if folder is not None:
+            folder.finish(trained, self.training.files)
+        return trained
 
 
 def _train(learner: Learner, begun: Sequence[_Begun], n_threads: int) -> list[TrainedPolicy]:
+    prepared = []
+    for one in begun:
+        watch = Stopwatch()
+        if one.folder is not None:
+            one.folder.begin()
+        with reproducible(one.inputs.seed, n_threads), on_device(one.inputs.device):
+            training = learner.prepare(one.inputs)
+            progress = Progress() if one.folder is None else one.folder.resume(training)
+        prepared.append(_Prepared(one, training, watch.added_to(progress)))
+    trained: dict[int, TrainedPolicy] = {}
+    # One, unless the processes before were stopped while they wrote the states of all.
+    for steps in sorted({one.progress.steps for one in prepared}):
+        numbers = [i for i, one in enumerate(prepared) if one.progress.steps == steps]
+        policies = _train_alike([prepared[i] for i in numbers], n_threads)
+        trained |= dict(zip(numbers, policies, strict=True))
+    return [trained[i] for i in range(len(prepared))]
+
+
+def _train_alike(prepared: Sequence[_Prepared], n_threads: int) -> list[TrainedPolicy]:
+    """Finish runs that are equally far."""
     from vlfeedback.offline.stacked_training import StackedTraining
 
-    start = time.monotonic()
-    trainings = []
-    for one in begun:
-        with reproducible(one.inputs.seed, n_threads), on_device(one.inputs.device):
-            trainings.append(learner.prepare(one.inputs))
-    evaluations: list[list[tuple[int, PolicyEvaluation]]] = [[] for _ in begun]
+    watch, first = Stopwatch(len(prepared)), prepared[0].begun
+    n_steps, eval_every = first.config["n_steps"], first.config["eval_every"]
 
     def judge(step: int) -> None:
-        for one, training, of_run in zip(begun, trainings, evaluations, strict=True):
-            if one.run.evaluator is not None:
-                of_run.append((step, one.run.evaluator.evaluate(training.policy)))
+        for one in prepared:
+            one.judge(step)
+        for one in prepared if step < n_steps else ():
+            one.keep(step, watch)
 
-    first = begun[0]
     with reproducible(first.inputs.seed, n_threads), on_device(first.inputs.device):
-        stacked = StackedTraining(trainings)
-        n_steps, eval_every = first.config["n_steps"], first.config["eval_every"]
+        stacked = StackedTraining([one.training for one in prepared])
         stacked.run(n_steps, eval_every, judge, first.inputs.report)
-    seconds = (time.monotonic() - start) / len(begun)
-    policies = []
-    for one, training, of_run in zip(begun, trainings, evaluations, strict=True):
-        curve, notes = EvaluationCurve.from_evaluations(of_run), as_json(training.notes)
-        policies.append(TrainedPolicy(training.policy, curve, seconds, one.config, notes))
-        one.save(policies[-1], training.files)
-    return policies
+    return [one.finish(watch) for one in prepared]

@@ -37,7 +37,8 @@ class TrainedPolicy:
     Attributes:
         algo: a `Policy`: any d3rlpy algorithm, a `DiffusionPolicy`, or one that learns nothing.
         curve: empty without an evaluator.
-        seconds: wall time, evaluations included.
+        seconds: wall time, evaluations included; of runs that were trained together an equal share.
+        cpu_seconds: of the processes that trained it, likewise; NaN where its file does not say.
         config: JSON values: learner, settings, seed, steps and digests of the data.
         notes: on the reward model of P-IQL (``"reward_model"``), and of IQL, P-IQL and IPL what the
             policy's weights sit on (``"weights"``, see `vlfeedback.offline.weight_notes`).
@@ -46,6 +47,7 @@ class TrainedPolicy:
     algo: Any
     curve: EvaluationCurve
     seconds: float
+    cpu_seconds: float
     config: dict[str, Any]
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -80,6 +82,7 @@ def save_trained(
     result = {
         "config": trained.config,
         "seconds": trained.seconds,
+        "cpu_seconds": trained.cpu_seconds,
         "curve": trained.curve.to_json(),
         "notes": trained.notes,
         "evaluation": evaluation,
@@ -133,6 +136,7 @@ def _read(folder: Path, result: Mapping[str, Any], device: str) -> TrainedPolicy
         policy,
         EvaluationCurve.from_json(result["curve"]),
         result["seconds"],
+        result.get("cpu_seconds", float("nan")),  # not in files of the first release
         result["config"],
         result["notes"],
     )

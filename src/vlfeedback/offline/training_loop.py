@@ -74,7 +74,7 @@ class D3rlpyTraining:
             "policy.d3": lambda path: self.policy.save(str(path))
         }
         self.buffer: Any = buffer
-        self._done = 0
+        self.n_done = 0  # gradient steps
 
     def state(self) -> Mapping[str, Any] | None:
         """See `ResumableTraining.state`."""
@@ -84,7 +84,7 @@ class D3rlpyTraining:
         if buffers is None:
             return None
         orders = {name: buffer.order_state() for name, buffer in buffers.items()}
-        return {"done": self._done, "algorithm": algorithm_state(self.policy), "orders": orders}
+        return {"done": self.n_done, "algorithm": algorithm_state(self.policy), "orders": orders}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """See `ResumableTraining.load_state`."""
@@ -94,19 +94,19 @@ class D3rlpyTraining:
         load_algorithm_state(self.policy, state["algorithm"])
         for name, buffer in (self._buffers() or {}).items():  # after building, which draws
             buffer.load_order_state(state["orders"][name])
-        self._done = state["done"]
+        self.n_done = state["done"]
 
     def run(
         self, n_steps: int, every: int, judge: Callable[[int], None], report: Report | None
     ) -> None:
         """See `Training.run`."""
-        for n_done in range(self._done, n_steps, every):
+        for n_done in range(self.n_done, n_steps, every):
             # One `fit` for all would leave out what is no whole epoch.
             size = min(every, n_steps - n_done)
             with quiet_log():
                 self._fit(size, n_done, n_steps, report)
-            self._done = n_done + size
-            judge(self._done)
+            self.n_done = n_done + size
+            judge(self.n_done)
         self.note_weights()
 
     def note_weights(self) -> None:

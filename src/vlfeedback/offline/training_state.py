@@ -26,7 +26,7 @@ from vlfeedback.models.checkpoint import (
 __all__ = ["algorithm_state", "load_algorithm_state", "load_state", "save_state"]
 
 _FORMAT = CheckpointFormat(
-    "vlfeedback-policy-training", 2, model="training of a policy", made_by="vlfeedback train"
+    "vlfeedback-policy-training", 3, model="training of a policy", made_by="vlfeedback train"
 )
 
 

@@ -19,17 +19,24 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64
 
 from vlfeedback.errors import NeedsError
 from vlfeedback.types import SegmentBatch
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.judging.clips import Clip, Places, Scores, clip_needs, curves_of, last_scores
+from vlfeedback.vlms.judging.clips import (
+    Clip,
+    Places,
+    Scores,
+    clip_needs,
+    curves_of,
+    rewards_of_clips,
+)
 from vlfeedback.vlms.judging.judge import Judgement, JudgeSettings, is_spoken, model_of, settled
 from vlfeedback.vlms.questions import EncodedPicture, Part, Question, Turn, encode_picture
 
@@ -106,7 +113,15 @@ class GVLReward:
 
         What `VLM` raises is raised: a spent budget, a key that is not accepted.
         """
-        return last_scores(batch, self._judged(batch)[2])
+        return self.rewards_of([batch])[0]
+
+    def rewards_of(self, batches: Sequence[SegmentBatch]) -> list[Float32[np.ndarray, "N T"]]:
+        """What `rewards` gives of each batch; all questions are asked at once.
+
+        Raises:
+            NeedsError: see `rewards`, as all others.
+        """
+        return rewards_of_clips(batches, lambda clips: self._judged(clips)[1], source="gvl")
 
     def curve(self, batch: SegmentBatch) -> Float32[np.ndarray, "N F"]:
         """Progress in [0, 1] by each picture, from the questions that `rewards` asks.
@@ -116,27 +131,24 @@ class GVLReward:
         Raises:
             NeedsError: see `rewards`, as SourceAnswerError.
         """
-        clips, places, scores = self._judged(batch)
-        return curves_of(clips, places, scores)
-
-    def _judged(self, batch: SegmentBatch) -> tuple[list[Clip], Places, Scores]:
         clips = Clip.all_of(batch, source="gvl")
-        resets = batch.first_frames
-        if resets is None:
+        return curves_of(clips, *self._judged(clips))
+
+    def _judged(self, clips: list[Clip]) -> tuple[Places, Scores]:
+        if any(clip.first_frame is None for clip in clips):
             raise NeedsError(
                 "'gvl' shows the picture of the reset as 0 percent: give first_frames (N, H, W, 3)."
             )
         places = [clip.places(self.config.n_frames - 1) for clip in clips]
         judgements = self._vlm.run(
-            [self._judge(*shown) for shown in zip(clips, resets, places, strict=True)]
+            [self._judge(clip, shown) for clip, shown in zip(clips, places, strict=True)]
         )
         lengths = [len(shown) for shown in places]
-        return clips, places, settled(judgements, clips, lengths, self.config, source="gvl")
+        return places, settled(judgements, clips, lengths, self.config, source="gvl")
 
-    async def _judge(
-        self, clip: Clip, first_frame: UInt8[np.ndarray, "H W 3"], places: Int64[np.ndarray, " K"]
-    ) -> Judgement:
-        reset = encode_picture(first_frame)
+    async def _judge(self, clip: Clip, places: Int64[np.ndarray, " K"]) -> Judgement:
+        assert clip.first_frame is not None
+        reset = encode_picture(clip.first_frame)
         pictures = [encode_picture(frame) for frame in clip.frames[places]]
         order = _order(self.config.seed, clip.instruction, [reset, *pictures])
         question = Question(

@@ -18,6 +18,7 @@ Left out: its head for pairs: vLLM gives it at each picture, and it was trained 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -36,7 +37,7 @@ from vlfeedback.vlms.judging.clips import (
     check_clip_settings,
     clip_needs,
     curves_of,
-    last_scores,
+    rewards_of_clips,
 )
 from vlfeedback.vlms.pooling import PoolingClient, PoolingSettings
 from vlfeedback.vlms.questions import EncodedPicture, Part, Turn, encode_picture
@@ -114,8 +115,20 @@ class RobometerReward:
             ConnectionError: the server cannot be reached, refuses, or fails.
             SourceAnswerError: it answers with something else than a row for each picture.
         """
-        _, _, progress, success = self._judged(batch)
-        return last_scores(batch, success if self.config.output == "success" else progress)
+        return self.rewards_of([batch])[0]
+
+    def rewards_of(self, batches: Sequence[SegmentBatch]) -> list[Float32[np.ndarray, "N T"]]:
+        """What `rewards` gives of each batch; all questions are asked at once.
+
+        Raises:
+            NeedsError: see `rewards`, as all others.
+        """
+
+        def judge(clips: list[Clip]) -> Scores:
+            _, progress, success = self._judged(clips)
+            return success if self.config.output == "success" else progress
+
+        return rewards_of_clips(batches, judge, source="robometer")
 
     def curves(
         self, batch: SegmentBatch
@@ -127,11 +140,11 @@ class RobometerReward:
         Raises:
             NeedsError: see `rewards`, as all others.
         """
-        clips, places, progress, success = self._judged(batch)
+        clips = Clip.all_of(batch, source="robometer")
+        places, progress, success = self._judged(clips)
         return curves_of(clips, places, progress), curves_of(clips, places, success)
 
-    def _judged(self, batch: SegmentBatch) -> tuple[list[Clip], Places, Scores, Scores]:
-        clips = Clip.all_of(batch, source="robometer")
+    def _judged(self, clips: list[Clip]) -> tuple[Places, Scores, Scores]:
         places = [clip.places(self.config.n_frames) for clip in clips]
         turns = [self._turn(clip, shown) for clip, shown in zip(clips, places, strict=True)]
         progress, success = [], []
@@ -140,7 +153,7 @@ class RobometerReward:
             of_progress, of_success = read_logits(rows, len(shown))
             progress.append(of_progress)
             success.append(of_success)
-        return clips, places, progress, success
+        return places, progress, success
 
     def _turn(self, clip: Clip, places: Int64[np.ndarray, " K"]) -> Turn:
         parts: list[Part] = [_QUESTION.format(task=clip.instruction.removesuffix("."))]

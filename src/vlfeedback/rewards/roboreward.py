@@ -16,6 +16,7 @@ Differs:  a clip is a row of pictures, not a video of one a second, since simula
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ from jaxtyping import Float32
 
 from vlfeedback.types import SegmentBatch
 from vlfeedback.vlms.answers import Answer
-from vlfeedback.vlms.judging.clips import Clip, clip_needs, last_scores
+from vlfeedback.vlms.judging.clips import Clip, Scores, clip_needs, rewards_of_clips
 from vlfeedback.vlms.judging.judge import Judgement, JudgeSettings, is_spoken, model_of, settled
 from vlfeedback.vlms.questions import Question, Turn, encode_picture
 
@@ -100,12 +101,19 @@ class RoboReward:
 
         What `VLM` raises is raised: a spent budget, a key that is not accepted.
         """
-        clips = Clip.all_of(batch, source="roboreward")
+        return self.rewards_of([batch])[0]
+
+    def rewards_of(self, batches: Sequence[SegmentBatch]) -> list[Float32[np.ndarray, "N T"]]:
+        """What `rewards` gives of each batch; all questions are asked at once.
+
+        Raises:
+            NeedsError: see `rewards`, as all others.
+        """
+        return rewards_of_clips(batches, self._judged, source="roboreward")
+
+    def _judged(self, clips: list[Clip]) -> Scores:
         judgements = self._vlm.run([self._judge(clip) for clip in clips])
-        ones = [1] * len(clips)
-        return last_scores(
-            batch, settled(judgements, clips, ones, self.config, source="roboreward")
-        )
+        return settled(judgements, clips, [1] * len(clips), self.config, source="roboreward")
 
     async def _judge(self, clip: Clip) -> Judgement:
         places = clip.places(self.config.n_frames)

@@ -20,6 +20,7 @@ Differs:  chat completions put the model's chat template around every question; 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,14 @@ from jaxtyping import Float32
 from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.types import SegmentBatch
 from vlfeedback.vlms.answers import Answer, TokenScores
-from vlfeedback.vlms.judging.clips import Clip, Places, Scores, clip_needs, curves_of, last_scores
+from vlfeedback.vlms.judging.clips import (
+    Clip,
+    Places,
+    Scores,
+    clip_needs,
+    curves_of,
+    rewards_of_clips,
+)
 from vlfeedback.vlms.judging.judge import Judgement, JudgeSettings, is_spoken, model_of, settled
 from vlfeedback.vlms.questions import Question, Turn, encode_picture
 
@@ -102,9 +110,19 @@ class TOPReward:
 
         What `VLM` raises is raised: a spent budget, a key that is not accepted.
         """
-        clips = Clip.all_of(batch, source="topreward")
-        ends = [np.array([clip.end]) for clip in clips]
-        return last_scores(batch, self._judged(clips, ends))
+        return self.rewards_of([batch])[0]
+
+    def rewards_of(self, batches: Sequence[SegmentBatch]) -> list[Float32[np.ndarray, "N T"]]:
+        """What `rewards` gives of each batch; all questions are asked at once.
+
+        Raises:
+            NeedsError: see `rewards`, as all others.
+        """
+
+        def judge(clips: list[Clip]) -> Scores:
+            return self._judged(clips, [np.array([clip.end]) for clip in clips])
+
+        return rewards_of_clips(batches, judge, source="topreward")
 
     def curve(self, batch: SegmentBatch, *, normalise: bool = False) -> Float32[np.ndarray, "N F"]:
         """Log-probability of "True" after each picture, from `n_prefixes` questions a clip.

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
 from vlfeedback.errors import SourceAnswerError
-from vlfeedback.types import RewardSource, SegmentBatch, TellsSuccess
+from vlfeedback.types import AskedAtOnce, RewardSource, SegmentBatch, TellsSuccess
 
-__all__ = ["ask", "ask_both"]
+__all__ = ["ask", "ask_all", "ask_both"]
+
+Where = Callable[[int, int], str]
+"""What a row and a step of a batch are, in words."""
 
 
 def ask(
-    source: RewardSource, batch: SegmentBatch, *, where: Callable[[int, int], str] | None = None
+    source: RewardSource, batch: SegmentBatch, *, where: Where | None = None
 ) -> Float32[np.ndarray, "N T"]:
     """The rewards of a batch of segments, checked; the same for our sources and a plugin's.
 
@@ -30,7 +34,36 @@ def ask(
             infinite. What the source itself raises passes through, with the place of the segment
             where it names one.
     """
-    return _asked(source, source.rewards, batch, where)
+    with _naming([batch], [where]):
+        answer = source.rewards(batch)
+    return _checked(source, answer, batch, where)
+
+
+def ask_all(
+    source: RewardSource, batches: Sequence[SegmentBatch], *, where: Sequence[Where]
+) -> list[Float32[np.ndarray, "N T"]]:
+    """The rewards of several batches, checked; at once, where the source is `AskedAtOnce`.
+
+    Args:
+        source: any reward source.
+        batches: see `ask`.
+        where: see `ask`, of each batch.
+
+    Raises:
+        SourceAnswerError: see `ask`; or there are more or fewer answers than batches.
+    """
+    if not isinstance(source, AskedAtOnce):
+        return [
+            ask(source, batch, where=place) for batch, place in zip(batches, where, strict=True)
+        ]
+    with _naming(batches, where):
+        answers = source.rewards_of(batches)
+    if len(answers) != len(batches):
+        raise SourceAnswerError(
+            f"{type(source).__name__}.rewards_of gave {len(answers)} answers to {len(batches)} "
+            f"batches; expected one for each. {_ADVICE}"
+        )
+    return [_checked(source, *one) for one in zip(answers, batches, where, strict=True)]
 
 
 def ask_both(
@@ -45,15 +78,10 @@ def ask_both(
     Raises:
         SourceAnswerError: see `ask`; or the second are no N numbers in [0, 1].
     """
-    successes: list[Any] = []
-
-    def rewards(batch: SegmentBatch) -> Any:
-        answer, success = source.rewards_and_success(batch)
-        successes.append(success)
-        return answer
-
-    checked = _asked(source, rewards, batch, None)
-    success = np.asarray(successes[0])
+    with _naming([batch], [None]):
+        rewards, success = source.rewards_and_success(batch)
+    checked = _checked(source, rewards, batch, None)
+    success = np.asarray(success)
     if success.shape != (len(batch),) or not ((success >= 0) & (success <= 1)).all():
         raise SourceAnswerError(
             f"{type(source).__name__}.rewards_and_success gave {success.dtype} of shape "
@@ -63,20 +91,27 @@ def ask_both(
     return checked, success.astype(np.float32)
 
 
-def _asked(
-    source: RewardSource,
-    rewards_of: Callable[[SegmentBatch], Any],
-    batch: SegmentBatch,
-    where: Callable[[int, int], str] | None,
+@contextmanager
+def _naming(batches: Sequence[SegmentBatch], where: Sequence[Where | None]) -> Iterator[None]:
+    """Have an error of the source say which of the rows of all batches it is about."""
+    try:
+        yield
+    except SourceAnswerError as error:
+        row = error.row
+        for batch, place in zip(batches, where, strict=True):
+            if row is None or place is None:
+                break
+            if row < len(batch):
+                asked_for = place(row, int(batch.last_steps[row]))
+                raise SourceAnswerError(f"{error} It was asked for {asked_for}.") from error
+            row -= len(batch)
+        raise
+
+
+def _checked(
+    source: RewardSource, answer: Any, batch: SegmentBatch, where: Where | None
 ) -> Float32[np.ndarray, "N T"]:
     name = type(source).__name__
-    try:
-        answer = rewards_of(batch)
-    except SourceAnswerError as error:
-        if error.row is None or where is None:
-            raise
-        place = where(error.row, int(batch.last_steps[error.row]))
-        raise SourceAnswerError(f"{error} It was asked for {place}.") from error
     try:
         rewards = np.asarray(answer)
     except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors elsewhere

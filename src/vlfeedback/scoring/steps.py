@@ -9,14 +9,15 @@ from itertools import groupby
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from vlfeedback.scoring.asking import ask
-from vlfeedback.scoring.pictures import embeds_pictures, encode_states
+from vlfeedback.scoring.asking import ask_all
+from vlfeedback.scoring.pictures import EncodedStates, embeds_pictures, encode_states
 from vlfeedback.scoring.timing import states_back_from
 from vlfeedback.scoring.windows import join_windows, windows_ending_at
-from vlfeedback.types import RewardSource, SourceNeeds, Trajectory
+from vlfeedback.types import AskedAtOnce, RewardSource, SegmentBatch, SourceNeeds, Trajectory
 
 __all__ = ["ChosenSteps", "score_along", "score_steps"]
 
+_Rows = list[tuple[int, int]]  # which trajectory, and which of its chosen ends
 _PICTURES_AT_A_TIME = 1024  # or steps of arrays, along one episode
 
 
@@ -56,33 +57,15 @@ def score_steps(
     else:
         encoded = []
     scores = [np.full(len(steps.ends), np.nan, dtype=np.float32) for steps in chosen]
-    for rows in _calls(chosen, source.needs, batch_size):
-        pieces = [
-            (index, slice(piece[0][1], piece[-1][1] + 1))
-            for index, run in groupby(rows, key=lambda row: row[0])
-            if (piece := list(run))
-        ]
-        windows = join_windows(
-            [
-                windows_ending_at(
-                    chosen[i].trajectory,
-                    chosen[i].ends[cut],
-                    needs=source.needs,
-                    states=chosen[i].states[cut],
-                    encoded=encoded[i] if encoded else None,
-                )
-                for i, cut in pieces
-            ]
-        )
-        texts = [text for i, _ in rows if (text := chosen[i].instruction) is not None]
-        if len(texts) == len(rows):
-            windows = replace(windows, instructions=texts)
-        row_scores = ask(source, windows, where=_Places(chosen, rows))[:, -1]
-        start = 0
-        for i, cut in pieces:
-            n = cut.stop - cut.start
-            scores[i][cut] = row_scores[start : start + n]
-            start += n
+    for calls in _asked_at_once(chosen, source, batch_size):
+        windows = [_windows(chosen, rows, source.needs, encoded) for rows in calls]
+        places = [_Places(chosen, rows) for rows in calls]
+        for rows, rewards in zip(calls, ask_all(source, windows, where=places), strict=True):
+            start = 0
+            for i, cut in _pieces(rows):
+                n = cut.stop - cut.start
+                scores[i][cut] = rewards[start : start + n, -1]
+                start += n
     return scores
 
 
@@ -127,7 +110,7 @@ class _Places:
     """Names a row of a call for a message."""
 
     chosen: Sequence[ChosenSteps]
-    rows: Sequence[tuple[int, int]]
+    rows: _Rows
 
     def __call__(self, row: int, step: int) -> str:
         index, end = self.rows[row]
@@ -135,9 +118,54 @@ class _Places:
         return f"step {steps.ends[end]} of trajectory {steps.trajectory.id!r}"
 
 
-def _calls(
-    chosen: Sequence[ChosenSteps], needs: SourceNeeds, batch_size: int
-) -> Iterator[list[tuple[int, int]]]:
+def _windows(
+    chosen: Sequence[ChosenSteps], rows: _Rows, needs: SourceNeeds, encoded: Sequence[EncodedStates]
+) -> SegmentBatch:
+    """What the source reads for these rows."""
+    windows = join_windows(
+        [
+            windows_ending_at(
+                chosen[i].trajectory,
+                chosen[i].ends[cut],
+                needs=needs,
+                states=chosen[i].states[cut],
+                encoded=encoded[i] if encoded else None,
+            )
+            for i, cut in _pieces(rows)
+        ]
+    )
+    texts = [text for i, _ in rows if (text := chosen[i].instruction) is not None]
+    return replace(windows, instructions=texts) if len(texts) == len(rows) else windows
+
+
+def _pieces(rows: _Rows) -> list[tuple[int, slice]]:
+    """The same by trajectory: which one, and which of its ends."""
+    return [
+        (index, slice(piece[0][1], piece[-1][1] + 1))
+        for index, run in groupby(rows, key=lambda row: row[0])
+        if (piece := list(run))
+    ]
+
+
+def _asked_at_once(
+    chosen: Sequence[ChosenSteps], source: RewardSource, batch_size: int
+) -> Iterator[list[_Rows]]:
+    """Calls that are made together: one, or as many as are held at a time."""
+    at_once = isinstance(source, AskedAtOnce)
+    calls: list[_Rows] = []
+    room = batch_size
+    for rows in _calls(chosen, source.needs, batch_size):
+        size = len(rows) * max(1, chosen[rows[0][0]].states.shape[1])
+        if calls and not (at_once and size <= room):
+            yield calls
+            calls, room = [], batch_size
+        calls.append(rows)
+        room -= size
+    if calls:
+        yield calls
+
+
+def _calls(chosen: Sequence[ChosenSteps], needs: SourceNeeds, batch_size: int) -> Iterator[_Rows]:
     """What the source is asked at a time: equally long windows, as (trajectory, which end)."""
     whole = needs.granularity == "episode"
     rows_of_length: dict[int, list[tuple[int, int]]] = {}

@@ -1,12 +1,14 @@
 """The folder of a sweep: its specification, and one JSON file for each finished part.
 
 ``sweep.json`` is the sweep as it was last started, ``runs/<id>.json`` the row of a run,
-``feedback/<id>.json`` what is known of its labels, which lie beside in Parquet. Files are written
-beside their final names and renamed when whole, so a killed process leaves no half row.
+``feedback/<id>.json`` what is known of its labels, which lie beside in Parquet, and
+``unfinished/<id>`` a run that is under way. Files are written beside their final names and renamed
+when whole, so a killed process leaves no half row.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -124,6 +126,15 @@ class SweepFolder:
     def progress(self, name: str) -> Path:
         """The path of the file in which a running run writes its number of finished steps."""
         return path_inside(self.root, f"logs/{name}.progress", where="The name of a run")
+
+    def unfinished(self, name: str) -> Path:
+        """The path of the folder of a run that is under way."""
+        return path_inside(self.root, f"unfinished/{name}", where="The name of a run")
+
+    def finish(self, name: str, row: Mapping[str, Any]) -> None:
+        """Write the row of a run, and forget how far it was."""
+        self.write_row("runs", name, row)
+        shutil.rmtree(self.unfinished(name), ignore_errors=True)
 
     def note_failure(self, name: str, reason: str) -> None:
         """Keep why a run failed, for the report; an empty reason says that it did not."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -40,9 +39,9 @@ def describe_run(sweep: Sweep, run: Run, folder: SweepFolder) -> dict[str, Any]:
 def train(sweep: Sweep, runs: Sequence[Run], folder: SweepFolder) -> list[dict[str, Any]]:
     """Train and judge one policy, or several of one learner together; returns their rows.
 
-    Each has an equal share of the time that several took.
+    What was stopped goes on from its last evaluation. Each has an equal share of the time that
+    several took, in all processes.
     """
-    start = time.perf_counter(), time.process_time()
     descriptions = [describe_run(sweep, run, folder) for run in runs]  # first: of what is read
     learner = runs[0].learner
     progress = folder.progress(runs[0].id)
@@ -53,7 +52,14 @@ def train(sweep: Sweep, runs: Sequence[Run], folder: SweepFolder) -> list[dict[s
 
     progress.parent.mkdir(parents=True, exist_ok=True)
     evaluators = {run.task: evaluator_of(sweep, run.task) for run in runs}  # one for all of a task
-    data = [replace(data_of(sweep, run, folder), evaluator=evaluators[run.task]) for run in runs]
+    data = [
+        replace(
+            data_of(sweep, run, folder),
+            evaluator=evaluators[run.task],
+            out=folder.unfinished(run.id),
+        )
+        for run in runs
+    ]
     options = options_of(sweep, runs[0]) | {"n_threads": 1, "report": report}
     if len(runs) == 1:
         policies = [
@@ -63,20 +69,20 @@ def train(sweep: Sweep, runs: Sequence[Run], folder: SweepFolder) -> list[dict[s
                 preferences=data[0].preferences,
                 seed=data[0].seed,
                 evaluator=data[0].evaluator,
+                out=data[0].out,
                 **options,
             )
         ]
     else:
         policies = train_policies(learner.learner, data, **options)
-    wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
     return [
         description
         | {
             "same_labels_as": None,
             "trained_together": len(runs),
             **describe_machine(),
-            "wall_seconds": wall / len(runs),
-            "cpu_seconds": cpu / len(runs),
+            "wall_seconds": policy.seconds,
+            "cpu_seconds": policy.cpu_seconds,
             "training": policy.config,
             "notes": policy.notes,
             **policy.curve.to_json(),

@@ -39,7 +39,7 @@ def main(root: str, kind: str, *names: str) -> int:
             by_id = {run.id: run for run in runs}
             rows = train(sweep, [by_id[name] for name in names], folder)
             for name, row in zip(names, rows, strict=True):
-                folder.write_row("runs", name, row)
+                folder.finish(name, row)
     except Exception as error:
         traceback.print_exc()
         print(f"{type(error).__name__}: {error}".replace("\n", " "), file=sys.stderr)

@@ -28,6 +28,7 @@ from vlfeedback.errors import NeedsError
 from vlfeedback.scoring.labelling import label_pairs, records_of
 from vlfeedback.testing.segments import random_segment_pairs, random_segments, with_padding
 from vlfeedback.types import (
+    AskedAtOnce,
     DecidesTogether,
     EmbeddingSource,
     ExplainsLabels,
@@ -118,6 +119,19 @@ class RewardSourceContract(_SourceContract):
         batch = self.segments(source)
         alone = [source.rewards(batch.take([row])) for row in range(len(batch))]
         self.assert_close(source.rewards(batch), np.concatenate(alone))
+
+    def test_asked_about_several_batches_at_once_it_gives_the_same(
+        self, source: RewardSource
+    ) -> None:
+        if not isinstance(source, AskedAtOnce):
+            pytest.skip("is asked about one batch at a time")
+        batch = self.segments(source)
+        rows = list(range(len(batch)))
+        batches = [batch.take(rows[1:]), batch.take(rows[:1])]
+        given = source.rewards_of(batches)
+        assert len(given) == len(batches)
+        for answer, one in zip(given, batches, strict=True):
+            self.assert_close(answer, source.rewards(one))
 
     def test_padding_is_not_read_and_gets_zero(self, source: RewardSource) -> None:
         batch = self.segments(source)

@@ -12,6 +12,7 @@ from vlfeedback.types.forecasts import CostForecast
 from vlfeedback.types.labels import LabelRecord, Outcome, PreferenceLabels
 from vlfeedback.types.progress import Report
 from vlfeedback.types.sources import (
+    AskedAtOnce,
     Configured,
     DecidesTogether,
     EmbeddingSource,
@@ -46,6 +47,7 @@ from vlfeedback.types.trajectories import (
 __all__ = [
     "SCATTERED",
     "ArrayFrames",
+    "AskedAtOnce",
     "Configured",
     "CostForecast",
     "DecidesTogether",

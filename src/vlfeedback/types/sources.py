@@ -72,6 +72,21 @@ class TellsSuccess(RewardSource, Protocol):
 
 
 @runtime_checkable
+class AskedAtOnce(RewardSource, Protocol):
+    """A reward source that waits less where it is asked about several batches at once.
+
+    A model that is served, for one. Segments of one batch are equally long, and those of several
+    need not be.
+    """
+
+    def rewards_of(self, batches: Sequence[SegmentBatch]) -> Sequence[Float32[np.ndarray, "N T"]]:
+        """What `rewards` gives of each batch.
+
+        Where a `SourceAnswerError` names a row, it counts through all of them.
+        """
+
+
+@runtime_checkable
 class EmbeddingSource(RewardSource, Protocol):
     """A reward source that reads each picture once: wrappers keep embeddings, not pictures.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ __all__ = [
     "clip_needs",
     "curves_of",
     "last_scores",
+    "rewards_of_clips",
 ]
 
 Places = Sequence[Int64[np.ndarray, " _"]]
@@ -95,12 +96,14 @@ class Clip:
         frames: all pictures of the batch's row, (F, H, W, 3) uint8.
         start: the first that is shown.
         end: the last, of the segment's last real step.
+        first_frame: picture of the reset, (H, W, 3) uint8; None where the batch has none.
     """
 
     instruction: str
     frames: UInt8[np.ndarray, "F H W 3"]
     start: int
     end: int
+    first_frame: UInt8[np.ndarray, "H W 3"] | None = None
 
     def places(self, n: int, *, end: int | None = None) -> Int64[np.ndarray, " K"]:
         """Which of its pictures are shown: at most `n`, spread evenly, each once.
@@ -136,7 +139,8 @@ class Clip:
             if not text.strip():
                 raise NeedsError(f"{source!r} needs an instruction in words; got {text!r}.")
             frames = batch.frames[row]
-            clips.append(cls(text.strip(), frames, _first_change(frames, end), end))
+            first = None if batch.first_frames is None else batch.first_frames[row]
+            clips.append(cls(text.strip(), frames, _first_change(frames, end), end, first))
         return clips
 
 
@@ -146,6 +150,24 @@ def _first_change(frames: UInt8[np.ndarray, "F H W 3"], end: int) -> int:
         if not np.array_equal(frames[place], frames[place + 1]):
             return place
     return end
+
+
+def rewards_of_clips(
+    batches: Sequence[SegmentBatch], judge: Callable[[list[Clip]], Scores], *, source: str
+) -> list[Float32[np.ndarray, "N T"]]:
+    """The last score of each segment of several batches at its last real step, zeros before.
+
+    Args:
+        batches: with pictures and instructions.
+        judge: scores the clips of all of them at once.
+        source: id of the source, for messages.
+
+    Raises:
+        NeedsError: see `Clip.all_of`.
+    """
+    clips = [Clip.all_of(batch, source=source) for batch in batches]
+    scores = iter(judge([clip for of_batch in clips for clip in of_batch]))
+    return [last_scores(batch, [next(scores) for _ in range(len(batch))]) for batch in batches]
 
 
 def last_scores(batch: SegmentBatch, scores: Scores) -> Float32[np.ndarray, "N T"]:
