@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.evaluation.progress.bright_clips import bright_clips, scored
+from tests.evaluation.progress.bright_clips import bright_clips, episode, scored
 
 from vlfeedback.evaluation.diagnosis.metrics import NotApplicable
 from vlfeedback.evaluation.progress.returns import return_figures
@@ -47,6 +47,20 @@ def test_shares_are_not_defined_where_experts_are_paid_no_more_than_random_actio
     measured = figures(bright_clips(random=(250,) * 5))
     assert np.isnan(measured["idle_share"]) and np.isnan(measured["half_share"])
     assert measured["expert_over_random"] == 0.0
+
+
+def test_shares_are_not_defined_where_experts_are_paid_more_by_chance_alone() -> None:
+    clips = bright_clips()
+    one_is_dark = [episode((0, 0, 0, 0, 0), "random", 0, reward=0)]
+    one_is_bright = [episode((0, 50, 100, 150, 199), "random", 1, reward=0)]
+    experts = [t for t in clips.episodes if t.level == "expert"]
+    weak = episode((0, 0, 0, 10, 10), "expert", 1, reward=1, succeeds=True)
+    episodes = (experts[0], weak, *one_is_dark, *one_is_bright)
+    measured = return_figures(scored(replace(clips, episodes=episodes)), clips.bootstrap())
+    for name in ("idle_share", "half_share"):
+        figure = measured[name]
+        assert isinstance(figure, Resampled) and np.isnan(figure.value)
+        assert np.isnan(figure.estimate.low)
 
 
 def test_episodes_are_ordered_by_their_returns() -> None:

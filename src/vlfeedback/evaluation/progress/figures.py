@@ -66,7 +66,8 @@ _RETURNS: Mapping[str, MetricKind] = {
         None,
         "The mean pay of the reset's picture held all episode, as a share of the way from random "
         "actions (0) to experts (100). Above 100 a policy learns to do nothing. Not defined where "
-        "experts are paid no more than random actions.",
+        "experts are not paid more than random actions, beyond chance: a share of hardly any way "
+        "would be any number.",
     ),
     "half_share": MetricKind(
         "what half an expert earns",

@@ -42,27 +42,33 @@ def return_figures(
     half = np.array([_half_pay(scored, t) for t in clips.experts])
     weights = bootstrap.weights([t.id for t in clips.experts])
     random_weights = bootstrap.weights([t.id for t in clips.of_level("random")])
-    n = len(experts) + len(random)
-    ends = (resample_mean(random, random_weights), resample_mean(experts, weights))
+    of_random, of_experts = resample_mean(random, random_weights), resample_mean(experts, weights)
     between = np.where(np.isnan(half), np.nan, ((idle < half) & (half < experts)).astype(float))
     return figures | {
-        "idle_share": combine(_share, resample_mean(idle, weights), *ends, n=n),
-        "half_share": combine(_share, resample_mean(half, weights), *ends, n=n),
+        "idle_share": _share(resample_mean(idle, weights), of_random, of_experts),
+        "half_share": _share(resample_mean(half, weights), of_random, of_experts),
         "half_between": resample_mean(between, weights),
         "expert_over_rest": resample_mean(_above(experts - idle), weights),
         "expert_over_half": resample_mean(_above(experts - half), weights),
     }
 
 
-def _share(
-    paid: Float64[np.ndarray, " B"],
-    random: Float64[np.ndarray, " B"],
-    expert: Float64[np.ndarray, " B"],
-) -> Float64[np.ndarray, " B"]:
-    """Of the way from random to expert; NaN where the expert is paid no more."""
-    way = expert - random
-    shares = np.full_like(way, np.nan)
-    return np.asarray(np.divide(paid - random, way, out=shares, where=way > 0))
+def _share(paid: Resampled, random: Resampled, expert: Resampled) -> Resampled:
+    """Of the way from random to expert; NaN where the expert is not paid more, beyond chance."""
+    n = random.n + expert.n
+    way = combine(np.subtract, expert, random)
+    if not way.estimate.low > 0:
+        return Resampled(float("nan"), np.full_like(way.draws, np.nan), n)
+
+    def share(
+        paid: Float64[np.ndarray, " B"],
+        random: Float64[np.ndarray, " B"],
+        way: Float64[np.ndarray, " B"],
+    ) -> Float64[np.ndarray, " B"]:
+        shares = np.full_like(way, np.nan)
+        return np.asarray(np.divide(paid - random, way, out=shares, where=way > 0))
+
+    return combine(share, paid, random, way, n=n)
 
 
 def _half_pay(scored: ScoredClips, expert: Trajectory) -> float:
