@@ -71,10 +71,13 @@ class Repainting:
         """The other texture."""
         height, width, _ = texture.shape
         mean = texture.mean(axis=(0, 1), dtype=np.float32)
+        moved = 255.0 * self.recolouring(mean / 255.0) - self.contrast * mean
+        # In float32 and in place: scenes are repainted for every picture of scattered ones.
         rows, columns = (_interpolation(n, len(self.blotches)) for n in (height, width))
-        smooth = np.einsum("hk,klc,wl->hwc", rows, self.blotches, columns, optimize=True)
-        painted = self.contrast * (texture - mean) + 255.0 * self.recolouring(mean / 255.0) + smooth
-        return np.asarray(np.clip(painted, 0.0, 255.0).astype(np.uint8))
+        nodes = (self.blotches + moved).astype(np.float32)
+        painted = np.einsum("hk,klc,wl->hwc", rows, nodes, columns, optimize=True)
+        painted += np.multiply(texture, self.contrast, dtype=np.float32)
+        return np.asarray(np.clip(painted, 0.0, 255.0, out=painted).astype(np.uint8))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
