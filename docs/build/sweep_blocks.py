@@ -81,6 +81,8 @@ SWEEP_BLOCKS: Mapping[str, Callable[[], str]] = {
     "sweep-cartpole": partial(sweep_table, "sweep_cartpole"),
     "sweep-vlp-table-two": partial(sweep_table, "sweep_vlp_table_2"),
     "sweep-vlp-choices": partial(if_measured, sweep_table, "sweep_vlp_table_2_choices"),
+    "sweep-vlp-more-pairs": partial(if_measured, sweep_table, "sweep_vlp_table_2_more_pairs"),
+    "sweep-vlp-table-two-cpl": partial(if_measured, sweep_table, "sweep_vlp_table_2_cpl"),
     "sweep-anchors": partial(if_measured, sweep_table, "sweep_vlp_table_2_anchors"),
     "sweep-causes": partial(if_measured, sweep_table, "sweep_causes"),
     "sweep-cartpole-expert": partial(if_measured, sweep_table, "sweep_cartpole_expert"),
