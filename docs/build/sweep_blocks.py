@@ -98,5 +98,6 @@ SWEEP_BLOCKS: Mapping[str, Callable[[], str]] = {
     "sweep-judged-drawer-open": partial(if_measured, sweep_table, "sweep_judged_drawer_open"),
     "sweep-judged-plare": partial(if_measured, sweep_table, "sweep_judged_plare"),
     "sweep-judged-rope": partial(if_measured, sweep_table, "sweep_judged_rope"),
+    "sweep-soccer-iql": partial(if_measured, sweep_table, "sweep_soccer_iql"),
     "sweep-soccer": partial(if_measured, table_with_returns, "sweep_soccer"),
 }
