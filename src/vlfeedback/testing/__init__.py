@@ -8,6 +8,7 @@ The contracts need pytest, which is imported when one of them is asked for.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,8 @@ from vlfeedback.testing.point_reach import PointReachEnv
 from vlfeedback.testing.simulated_judge import SimulatedJudge, picture_of_value
 
 if TYPE_CHECKING:
-    from vlfeedback.testing.contracts import PreferenceSourceContract, RewardSourceContract
+    from vlfeedback.testing.preference_contract import PreferenceSourceContract
+    from vlfeedback.testing.reward_contract import RewardSourceContract
 
 __all__ = [
     "BrightnessConfig",
@@ -46,16 +48,21 @@ __all__ = [
     "picture_of_value",
 ]
 
+_CONTRACTS = {
+    "PreferenceSourceContract": "preference_contract",
+    "RewardSourceContract": "reward_contract",
+}
+
 
 if not TYPE_CHECKING:  # or a type checker would take any name for one of these
 
     def __getattr__(name: str) -> Any:
-        if name not in ("PreferenceSourceContract", "RewardSourceContract"):
+        if name not in _CONTRACTS:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        if f"{__name__}.contracts" not in sys.modules:
+        if f"{__name__}.source_contract" not in sys.modules:
             import pytest
 
-            pytest.register_assert_rewrite(f"{__name__}.contracts")  # failures then show values
-        from vlfeedback.testing import contracts
-
-        return getattr(contracts, name)
+            modules = ("source_contract", *_CONTRACTS.values())
+            # Failures then show values.
+            pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in modules))
+        return getattr(importlib.import_module(f"{__name__}.{_CONTRACTS[name]}"), name)
