@@ -22,7 +22,7 @@ from vlfeedback.offline.evaluation import Policy, PolicyEvaluation
 from vlfeedback.offline.learners import LEARNERS, Learner, LearnerInputs, get_learner
 from vlfeedback.offline.presets import get_preset
 from vlfeedback.offline.trained_policy import Files, TrainedPolicy
-from vlfeedback.offline.training_folder import Progress, Stopwatch, TrainingFolder
+from vlfeedback.offline.training_folder import Stopwatch, TrainingFolder, TrainingProgress
 from vlfeedback.offline.training_loop import Training
 from vlfeedback.types import Report, Trajectory
 
@@ -180,7 +180,7 @@ def _run(
     """Train from the beginning, or from the saved state of the same training."""
     watch = Stopwatch()
     training = learner.prepare(inputs)
-    progress = Progress() if folder is None else folder.resume(training)
+    progress = TrainingProgress() if folder is None else folder.resume(training)
     n_steps, evaluations = config["n_steps"], progress.evaluations
 
     def judge(step: int) -> None:
@@ -195,7 +195,7 @@ def _run(
 
 
 def describe_policy(
-    training: Training, progress: Progress, config: dict[str, Any]
+    training: Training, progress: TrainingProgress, config: dict[str, Any]
 ) -> TrainedPolicy:
     """What a finished training has come to."""
     return TrainedPolicy(

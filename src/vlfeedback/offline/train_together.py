@@ -25,7 +25,7 @@ from vlfeedback.offline.train import (
     settings_of,
 )
 from vlfeedback.offline.trained_policy import TrainedPolicy
-from vlfeedback.offline.training_folder import Progress, Stopwatch, TrainingFolder
+from vlfeedback.offline.training_folder import Stopwatch, TrainingFolder, TrainingProgress
 from vlfeedback.offline.training_loop import Training
 from vlfeedback.types import Report, Trajectory
 
@@ -138,7 +138,7 @@ class _Prepared:
 
     begun: _Begun
     training: Training
-    progress: Progress
+    progress: TrainingProgress
 
     def judge(self, step: int) -> None:
         evaluator = self.begun.run.evaluator
@@ -166,7 +166,7 @@ def _train(learner: Learner, begun: Sequence[_Begun], n_threads: int) -> list[Tr
             one.folder.begin()
         with reproducible(one.inputs.seed, n_threads), on_device(one.inputs.device):
             training = learner.prepare(one.inputs)
-            progress = Progress() if one.folder is None else one.folder.resume(training)
+            progress = TrainingProgress() if one.folder is None else one.folder.resume(training)
         prepared.append(_Prepared(one, training, watch.added_to(progress)))
     trained: dict[int, TrainedPolicy] = {}
     # One, unless the processes before were stopped while they wrote the states of all.

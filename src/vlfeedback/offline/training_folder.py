@@ -21,14 +21,14 @@ from vlfeedback.offline.evaluation import PolicyEvaluation
 from vlfeedback.offline.trained_policy import Files, TrainedPolicy, read_trained, save_trained
 from vlfeedback.offline.training_loop import ResumableTraining, Training
 
-__all__ = ["Progress", "Stopwatch", "TrainingFolder"]
+__all__ = ["Stopwatch", "TrainingFolder", "TrainingProgress"]
 
 _FOLDER = "training"
 _SETTINGS, _STATE = "settings.json", "state.safetensors"  # files there
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class TrainingProgress:
     """How far a training is.
 
     Attributes:
@@ -55,7 +55,7 @@ class Stopwatch:
         self._n_runs = n_runs
         self._wall, self._cpu = time.monotonic(), time.process_time()
 
-    def added_to(self, progress: Progress) -> Progress:
+    def added_to(self, progress: TrainingProgress) -> TrainingProgress:
         """The progress, with the time since this was made."""
         wall, cpu = time.monotonic() - self._wall, time.process_time() - self._cpu
         return replace(
@@ -114,20 +114,20 @@ class TrainingFolder:
         anew = not self._has_parts()
         ResumableFolder.begin(self.parts, manifest, manifest=_SETTINGS, holds="training", anew=anew)
 
-    def resume(self, training: Training) -> Progress:
+    def resume(self, training: Training) -> TrainingProgress:
         """Have the training go on from where it was stopped, if it was."""
         from vlfeedback.offline.training_state import load_state
 
         if not isinstance(training, ResumableTraining):
-            return Progress()
+            return TrainingProgress()
         state = load_state(self.parts / _STATE)
         if state is None:
-            return Progress()
+            return TrainingProgress()
         training.load_state(state["training"])
         evaluations = [(step, PolicyEvaluation(*rows)) for step, *rows in state["evaluations"]]
-        return Progress(state["steps"], evaluations, state["seconds"], state["cpu_seconds"])
+        return TrainingProgress(state["steps"], evaluations, state["seconds"], state["cpu_seconds"])
 
-    def keep(self, training: Training, progress: Progress) -> None:
+    def keep(self, training: Training, progress: TrainingProgress) -> None:
         """Write all that the next step depends on, where that can be kept."""
         from vlfeedback.offline.training_state import save_state
 
