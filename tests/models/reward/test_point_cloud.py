@@ -5,8 +5,6 @@ from vlfeedback.errors import ShapeError
 from vlfeedback.models.reward.point_cloud import (
     PointCloudNet,
     PointSetNet,
-    farthest_points,
-    nearest_in_ball,
 )
 
 
@@ -19,43 +17,6 @@ def small(n_features: int = 3) -> PointCloudNet:
     return PointCloudNet(
         n_features, n_centroids=(16, 4), radii=(0.5, 1.0), n_neighbours=(8, 4), width=8
     )
-
-
-def test_the_points_picked_lie_as_far_apart_as_can_be() -> None:
-    # The centre is 2.2: 6 is farthest, then 0, then 3 (3 from both), then 1 and 1 from 0.
-    assert farthest_points(line(0, 1, 1, 3, 6), 4).tolist() == [[4, 0, 3, 1]]
-
-
-def test_points_are_picked_as_by_comparing_all_with_all() -> None:
-    clouds = torch.rand(4, 60, 3, generator=torch.Generator().manual_seed(0))
-    picked = farthest_points(clouds, 20)
-    for cloud, positions in zip(clouds, picked.tolist(), strict=True):
-        expected = [int((cloud - cloud.mean(dim=0)).norm(dim=1).argmax())]
-        while len(expected) < 20:
-            nearest = [min(float((p - cloud[i]).norm()) for i in expected) for p in cloud]
-            expected.append(nearest.index(max(nearest)))
-        assert positions == expected
-
-
-def test_balls_hold_what_comparing_all_with_all_finds() -> None:
-    cloud = torch.rand(1, 80, 3, generator=torch.Generator().manual_seed(1))
-    centres = cloud[:, :9]
-    for radius, k in ((0.2, 4), (0.5, 12), (2.0, 80), (1e-3, 3)):
-        near = nearest_in_ball(cloud, centres, radius, k)
-        assert near.shape == (1, 9, k)
-        for centre, positions in zip(centres[0], near[0].tolist(), strict=True):
-            distance = [float((point - centre).norm()) for point in cloud[0]]
-            inside = sorted((d, i) for i, d in enumerate(distance) if d <= radius)
-            assert set(positions) == {i for _, i in inside[:k]}
-
-
-def test_a_cloud_of_fewer_points_is_taken_whole() -> None:
-    assert sorted(farthest_points(line(0, 1, 5), 8)[0].tolist()) == [0, 1, 2]
-
-
-def test_a_ball_holds_its_nearest_points_and_repeats_the_nearest() -> None:
-    near = nearest_in_ball(line(0, 0.1, 0.3, 5), line(0, 5), 0.2, 3)
-    assert near.tolist() == [[[0, 1, 0], [3, 3, 3]]]
 
 
 @torch.inference_mode()

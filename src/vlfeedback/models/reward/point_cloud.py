@@ -18,17 +18,16 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32
 from torch import Tensor, nn
 
 from vlfeedback.errors import ShapeError
+from vlfeedback.models.reward.point_sets import find_point_sets, take_points
 
 __all__ = [
     "SMALL_CLOUDS",
     "PointCloudNet",
     "PointSetNet",
-    "farthest_points",
-    "nearest_in_ball",
 ]
 
 
@@ -100,13 +99,11 @@ class PointSetNet(nn.Module):
             of_class = features[..., self.origin_class, None]
             n_points = of_class.sum(dim=1, keepdim=True).clamp(min=1.0)
             places = places - (places * of_class).sum(dim=1, keepdim=True) / n_points
-        for layers, n, radius, k in zip(
-            self.abstractions, self.n_centroids, self.radii, self.n_neighbours, strict=True
-        ):
-            centres = _take(places, farthest_points(places, n))
-            near = nearest_in_ball(places, centres, radius, k)
-            offsets = (_take(places, near) - centres[:, :, None]) / radius
-            activations = layers(torch.cat([offsets, _take(features, near)], dim=-1))
+        found = find_point_sets(places, self.n_centroids, self.radii, self.n_neighbours)
+        for layers, radius, sets in zip(self.abstractions, self.radii, found, strict=True):
+            centres = take_points(places, sets.centres)
+            offsets = (take_points(places, sets.near) - centres[:, :, None]) / radius
+            activations = layers(torch.cat([offsets, take_points(features, sets.near)], dim=-1))
             places, features = centres, activations.amax(dim=2)
         if self.origin_class is None:
             places = places - places.mean(dim=1, keepdim=True)
@@ -133,42 +130,6 @@ class PointCloudNet(PointSetNet):
     def forward(self, points: Float32[Tensor, "B P C"]) -> Tensor:
         """One number for each cloud, (B, 1)."""
         return self.head(super().forward(points))  # type: ignore[no-any-return]
-
-
-def farthest_points(places: Float32[Tensor, "B P 3"], n: int) -> Int64[Tensor, "B n"]:
-    """Positions of up to n points of each cloud, each as far as can be from those before it.
-
-    The first is the one farthest from the cloud's centre.
-
-    Source: Qi et al. 2017, section 3.2 (which starts anywhere).
-    """
-    gap = (places - places.mean(dim=1, keepdim=True)).square().sum(dim=-1)
-    positions = []
-    for step in range(min(n, places.shape[1])):
-        positions.append(gap.argmax(dim=1))
-        new = _take(places, positions[-1][:, None])
-        distance = (places - new).square().sum(dim=-1)
-        gap = distance if step == 0 else torch.minimum(gap, distance)
-    return torch.stack(positions, dim=1)
-
-
-def nearest_in_ball(
-    places: Float32[Tensor, "B P 3"], centres: Float32[Tensor, "B n 3"], radius: float, k: int
-) -> Int64[Tensor, "B n k"]:
-    """Positions of the k points nearest to each centre; the nearest again where a ball has fewer.
-
-    A maximum over them is one over the points within `radius`, since repeats change nothing.
-    """
-    # The matrix product that cdist takes by default is off by a millimetre or so.
-    gap = torch.cdist(centres, places, compute_mode="donot_use_mm_for_euclid_dist")
-    distance, near = gap.topk(min(k, places.shape[1]), dim=-1, largest=False)
-    return torch.where(distance <= radius, near, near[..., :1])
-
-
-def _take(values: Tensor, positions: Tensor) -> Tensor:
-    """Rows of each cloud's values: (B, P, C) at (B, ...) gives (B, ..., C)."""
-    clouds = torch.arange(len(values), device=values.device)
-    return values[clouds.reshape(-1, *[1] * (positions.ndim - 1)), positions]
 
 
 def _layers(*widths: int) -> nn.Sequential:
