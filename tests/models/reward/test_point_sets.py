@@ -12,7 +12,8 @@ from vlfeedback.models.reward.point_sets import (
     take_points,
 )
 
-SIZES = {"n_centroids": (6, 3), "radii": (0.5, 1.0), "n_neighbours": (4, 2)}
+SIZES = ((6, 3), (0.5, 1.0), (4, 2))  # centroids, radii, neighbours
+OTHER_BALLS = ((6, 3), (0.4, 1.0), (4, 2))
 
 
 def line(*x: float) -> torch.Tensor:
@@ -70,7 +71,7 @@ def test_a_ball_holds_its_nearest_points_and_repeats_the_nearest() -> None:
 
 def test_each_abstraction_reads_among_the_centres_of_the_one_before() -> None:
     places = clouds(3)
-    first, second = find_point_sets(places, **SIZES)
+    first, second = find_point_sets(places, *SIZES)
     assert torch.equal(first.centres, farthest_points(places, 6))
     centres = take_points(places, first.centres)
     assert torch.equal(first.near, nearest_in_ball(places, centres, 0.5, 4))
@@ -81,14 +82,14 @@ def test_each_abstraction_reads_among_the_centres_of_the_one_before() -> None:
 
 def test_a_small_cloud_has_fewer_of_all() -> None:
     for _ in range(2):  # found, then remembered
-        first, second = find_point_sets(clouds(2, n_points=2), **SIZES)
+        first, second = find_point_sets(clouds(2, n_points=2), *SIZES)
         assert first.centres.shape == (2, 2) and first.near.shape == (2, 2, 2)
         assert second.centres.shape == (2, 2) and second.near.shape == (2, 2, 2)
 
 
 def test_what_is_remembered_is_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
     places = clouds(5, seed=1)
-    expected = find_point_sets(places, **SIZES)
+    expected = find_point_sets(places, *SIZES)
     sought: list[int] = []
     find = point_sets._find
 
@@ -97,30 +98,29 @@ def test_what_is_remembered_is_what_was_found(monkeypatch: pytest.MonkeyPatch) -
         return find(places, *sizes)  # type: ignore[arg-type]
 
     monkeypatch.setattr(point_sets, "_find", counted)
-    assert equal(find_point_sets(places, **SIZES), expected)
+    assert equal(find_point_sets(places, *SIZES), expected)
     assert not sought
     mixed = torch.cat([places[3:], clouds(2, seed=2), places[:1]])
-    found = find_point_sets(mixed, **SIZES)
+    found = find_point_sets(mixed, *SIZES)
     assert sought == [2]
-    assert equal(found, find(mixed, *SIZES.values()))
-    find_point_sets(places, **{**SIZES, "radii": (0.4, 1.0)})  # of other balls nothing is known
+    assert equal(found, find(mixed, *SIZES))
+    find_point_sets(places, *OTHER_BALLS)  # of other balls nothing is known
     assert sought == [2, 5]
 
 
 def test_the_least_lately_used_are_forgotten_where_there_is_no_room() -> None:
     row = 4 * (6 + 6 * 4 + 3 + 3 * 2) + 20 * 3 * 4  # bytes
     seen = point_sets._SeenClouds(3 * row)
-    sizes = tuple(SIZES.values())
     old, new = clouds(3, seed=3), clouds(1, seed=4)
-    seen.find(old, sizes)  # type: ignore[arg-type]
-    seen.find(old[:1], sizes)  # type: ignore[arg-type]
-    seen.find(new, sizes)  # type: ignore[arg-type]
+    seen.find(old, SIZES)
+    seen.find(old[:1], SIZES)
+    seen.find(new, SIZES)
     kept = {places for _, places in seen._rows}
     assert kept == {cloud.numpy().tobytes() for cloud in (old[0], old[2], new[0])}
 
 
 def test_gradients_flow_through_what_is_taken() -> None:
     values = clouds(1, n_points=3).requires_grad_()
-    take_points(values, torch.tensor([[2, 2, 0]])).sum().backward()  # type: ignore[no-untyped-call]
+    take_points(values, torch.tensor([[2, 2, 0]])).sum().backward()
     assert values.grad is not None
     assert values.grad[0, :, 0].tolist() == [1.0, 0.0, 2.0]
