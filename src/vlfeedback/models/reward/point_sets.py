@@ -158,4 +158,5 @@ def nearest_in_ball(
 def take_points(values: Tensor, positions: Tensor) -> Tensor:
     """Rows of each cloud's values: (B, P, C) at (B, ...) gives (B, ..., C)."""
     rows = positions.flatten(1)[..., None].expand(-1, -1, values.shape[-1])
-    return values.gather(1, rows).unflatten(1, positions.shape[1:])
+    taken: Tensor = values.gather(1, rows).unflatten(1, positions.shape[1:])
+    return taken
