@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, UInt8
 
 from vlfeedback.errors import NeedsError
 from vlfeedback.types import SegmentBatch
@@ -135,20 +135,22 @@ class GVLReward:
         return curves_of(clips, *self._judged(clips))
 
     def _judged(self, clips: list[Clip]) -> tuple[Places, Scores]:
-        if any(clip.first_frame is None for clip in clips):
+        resets = [clip.first_frame for clip in clips if clip.first_frame is not None]
+        if len(resets) < len(clips):
             raise NeedsError(
                 "'gvl' shows the picture of the reset as 0 percent: give first_frames (N, H, W, 3)."
             )
         places = [clip.places(self.config.n_frames - 1) for clip in clips]
         judgements = self._vlm.run(
-            [self._judge(clip, shown) for clip, shown in zip(clips, places, strict=True)]
+            [self._judge(*shown) for shown in zip(clips, resets, places, strict=True)]
         )
         lengths = [len(shown) for shown in places]
         return places, settled(judgements, clips, lengths, self.config, source="gvl")
 
-    async def _judge(self, clip: Clip, places: Int64[np.ndarray, " K"]) -> Judgement:
-        assert clip.first_frame is not None
-        reset = encode_picture(clip.first_frame)
+    async def _judge(
+        self, clip: Clip, first_frame: UInt8[np.ndarray, "H W 3"], places: Int64[np.ndarray, " K"]
+    ) -> Judgement:
+        reset = encode_picture(first_frame)
         pictures = [encode_picture(frame) for frame in clip.frames[places]]
         order = _order(self.config.seed, clip.instruction, [reset, *pictures])
         question = Question(
