@@ -328,7 +328,11 @@ def test_an_environment_comes_with_its_instruction_and_a_task_without(
 def worker_of(process: subprocess.Popen[str]) -> int | None:
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     for child in children:
-        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+        try:
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):  # it has ended since it was listed
+            continue
+        if b"spawn_main" in command:
             return int(child)
     return None
 

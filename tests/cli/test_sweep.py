@@ -80,8 +80,15 @@ def row(out: Path, name: str) -> dict[str, Any]:
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
     """Processes that train policies."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    commands = {int(c): Path(f"/proc/{c}/cmdline").read_bytes().split(b"\0") for c in children}
-    return [pid for pid, words in commands.items() if b"runs" in words]
+    return [int(child) for child in children if b"runs" in words_of(child)]
+
+
+def words_of(pid: str) -> list[bytes]:
+    """The command line of a process; nothing of one that has ended since it was listed."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 @pytest.mark.slow
