@@ -1,0 +1,337 @@
+"""Claim: which settings of VLP's second stage hold on tasks that it does not train on.
+
+Ten tasks of the forty-five are held out; the five of the paper, on which figures are reported, are
+not looked at. One encoder is fitted, which all trials share; each trial then trains the rest with
+some settings changed, and is judged on the held-out tasks' clips of the first collection. A trial
+is a file, so that the same command goes on after a stop.
+
+    vlfeedback collect --out outputs/vlp2-a --frame-stride 7 --frame-size 112
+    python benchmarks/vlp_trials.py --data outputs/vlp2-a --trial "" --trial progress_share=0.3
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from measurement import publish
+from rich.console import Console
+from rich.table import Table
+from safetensors.torch import load_file, save_file
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from vlfeedback.data.collection import Collection
+from vlfeedback.data.whole_files import read_json, write_json
+from vlfeedback.models.vlp import VLPTraining
+from vlfeedback.models.vlp.data import EpisodeSet, SceneSet, load_episodes, load_scenes
+from vlfeedback.models.vlp.fit_encoder import encode_episodes, encode_scenes, fit_encoder
+from vlfeedback.models.vlp.fit_preferences import fit_preferences
+from vlfeedback.models.vlp.network import VLPArchitecture, VLPNetwork
+from vlfeedback.models.vlp.texts import Texts
+from vlfeedback.tasks import METAWORLD_TASKS, VLP_TEST_TASKS
+
+HELD_OUT = (
+    "door-open",
+    "window-close",
+    "plate-slide",
+    "button-press-topdown",
+    "handle-press-side",
+    "coffee-push",
+    "sweep-into",
+    "dial-turn",
+    "lever-pull",
+    "push-wall",
+)
+TRAINED = tuple(t for t in METAWORLD_TASKS if t not in (*HELD_OUT, *VLP_TEST_TASKS))
+FIGURES = {
+    "random_pairs": "accuracy on pairs of windows drawn at random, by the simulator's return",
+    "expert_pairs": "the same of two experts' windows",
+    "level_pairs": "the same of two levels",
+    "value_order": "Spearman's correlation of score and time along experts, up to success",
+    "idling": "what the reset's picture held earns, from random actions (0) to experts (1)",
+    "half_way": "what the last window of a medium episode earns, on the same scale",
+    "own_text": "how often an expert's window scores higher under its own text than another's",
+    "success_by_score": "area under the ROC curve: task done at the window's end, by score",
+    "success_by_head": "the same, by the network that tells success",
+}
+_PAIRS = 2000
+_RANDOM, _MEDIUM, _EXPERT = range(3)
+Score = Float32[np.ndarray, "C F"]
+
+
+class Material(NamedTuple):
+    """What all trials share."""
+
+    network: dict[str, Tensor]  # encoder and positions, fitted
+    episodes: EpisodeSet
+    tokens: Tensor
+    scenes: SceneSet
+    scene_tokens: Tensor
+    held_out: EpisodeSet
+    held_out_tokens: Tensor
+
+
+def prepare(args: argparse.Namespace, report: Callable[..., None]) -> Material:
+    """Read clips, fit the encoder unless it is there, and encode every picture once."""
+    collection, also = Collection.open(args.data), [Collection.open(path) for path in args.also]
+    episodes = load_episodes(collection, TRAINED, also=also, report=report)
+    scenes = load_scenes(collection, TRAINED)
+    torch.manual_seed(args.seed)
+    network = VLPNetwork(VLPArchitecture())
+    path = args.out / "encoder.safetensors"
+    if path.exists():
+        network.load_state_dict(load_file(path), strict=False)
+    else:
+        fit_encoder(network, episodes, scenes, VLPTraining(seed=args.seed), report=report)
+        fitted = {k: t.half() for k, t in network.state_dict().items() if is_of_stage_1(k)}
+        save_file(fitted, path)
+        network.load_state_dict(fitted, strict=False)
+    held_out = load_episodes(collection, HELD_OUT)
+    material = Material(
+        {k: t for k, t in network.state_dict().items() if is_of_stage_1(k)},
+        without_pictures(episodes),
+        encode_episodes(network, episodes, report=report),
+        replace(scenes, pictures=scenes.pictures[:, :1, :1]),
+        encode_scenes(network, scenes, report=report),
+        without_pictures(held_out),
+        encode_episodes(network, held_out, report=report),
+    )
+    errors = {
+        "trained": position_errors(network, material.episodes, material.tokens),
+        "held_out": position_errors(network, material.held_out, material.held_out_tokens),
+    }
+    write_json(args.out / "encoder.json", errors)
+    return material
+
+
+@torch.inference_mode()
+def position_errors(
+    network: VLPNetwork, episodes: EpisodeSet, tokens: Tensor
+) -> dict[str, dict[str, float]]:
+    """Median and mean distance of where hand and object are and where they are seen, cm."""
+    seen = torch.cat([network.positions(part.float()) for part in tokens.split(64)])
+    off = 100 * (seen - torch.from_numpy(episodes.positions))
+    parts = {"hand": slice(0, 3), "object": slice(4, 7), "object from hand": slice(7, 10)}
+    distance = {name: off[..., part].norm(dim=-1) for name, part in parts.items()}
+    return {n: {"median": float(d.median()), "mean": float(d.mean())} for n, d in distance.items()}
+
+
+def is_of_stage_1(name: str) -> bool:
+    return name.startswith(("encoder.", "positions."))
+
+
+def without_pictures(episodes: EpisodeSet) -> EpisodeSet:
+    """The same with pictures of one pixel, once they are encoded: they fill the memory."""
+    return replace(episodes, pictures=episodes.pictures[:, :, :1, :1].copy())
+
+
+def settings_of(text: str) -> tuple[VLPArchitecture, VLPTraining]:
+    """From "steps=1000,progress_share=0.3", settings of either kind."""
+    given = dict(part.split("=") for part in text.split(",") if part)
+    architecture, training = (_taken(kind, given) for kind in (VLPArchitecture, VLPTraining))
+    if given:
+        raise SystemExit(f"There are no settings {', '.join(given)}.")
+    return VLPArchitecture(**{"success_width": 64, **architecture}), VLPTraining(**training)
+
+
+def _taken(kind: type[VLPArchitecture | VLPTraining], given: dict[str, str]) -> dict[str, Any]:
+    """Settings of this kind, taken out of those given."""
+    default = kind()
+    names = [f.name for f in fields(kind) if f.name in given]
+    return {name: type(getattr(default, name))(given.pop(name)) for name in names}
+
+
+def run(trial: str, material: Material, seed: int) -> dict[str, Any]:
+    """Train one, and judge it."""
+    architecture, training = settings_of(trial)
+    torch.manual_seed(seed)
+    network = VLPNetwork(architecture)
+    network.load_state_dict(material.network, strict=False)
+    start = time.process_time()
+    fit_preferences(
+        network,
+        material.episodes,
+        material.tokens,
+        material.scenes,
+        material.scene_tokens,
+        Texts(TRAINED, max_words=architecture.max_words),
+        replace(training, seed=seed),
+        report=lambda *_: None,
+    )
+    seconds = time.process_time() - start
+    by_task = judge(network, material.held_out, material.held_out_tokens)
+    mean = {k: float(np.nanmean([figures[k] for figures in by_task.values()])) for k in FIGURES}
+    return {"trial": trial, "cpu_seconds": seconds, "mean": mean, "by_task": by_task}
+
+
+def judge(network: VLPNetwork, episodes: EpisodeSet, tokens: Tensor) -> dict[str, dict[str, float]]:
+    """All figures of each held-out task."""
+    network.eval()
+    score, success = scores(network, episodes, tokens, shift=0)
+    under_other, _ = scores(network, episodes, tokens, shift=3)
+    rng = np.random.default_rng(0)
+    return {
+        task: _judge_task(k, score, success, under_other, episodes, rng)
+        for k, task in enumerate(HELD_OUT)
+    }
+
+
+def _judge_task(
+    k: int,
+    score: Score,
+    success: Score,
+    under_other: Score,
+    episodes: EpisodeSet,
+    rng: np.random.Generator,
+) -> dict[str, float]:
+    of_task = episodes.task == k
+    level, ends = episodes.level, slice(1, None)
+    random, medium, expert = (np.flatnonzero(of_task & (level == x)) for x in range(3))
+    rows = np.flatnonzero(of_task)
+    returned = episodes.window_return
+    done = episodes.progress[rows][:, ends].ravel() >= 1
+    low, high = score[random][:, ends].mean(), score[expert][:, ends].mean()
+
+    def share(earned: float) -> float:
+        return float((earned - low) / (high - low))
+
+    return {
+        "random_pairs": accuracy(score, returned, pairs(rows, rows, score, rng)),
+        "expert_pairs": accuracy(score, returned, pairs(expert, expert, score, rng)),
+        "level_pairs": accuracy(
+            score, returned, pairs(rows, rows, score, rng, lambda a, b: level[a] != level[b])
+        ),
+        "value_order": _value_order(score[expert], episodes.progress[expert]),
+        "idling": share(score[rows, 0].mean()),
+        "half_way": share(score[medium, -1].mean()),
+        "own_text": float((score[expert][:, ends] > under_other[expert][:, ends]).mean()),
+        "success_by_score": float(roc_auc_score(done, score[rows][:, ends].ravel())),
+        "success_by_head": float(roc_auc_score(done, success[rows][:, ends].ravel())),
+    }
+
+
+def pairs(
+    a: np.ndarray,
+    b: np.ndarray,
+    score: Score,
+    rng: np.random.Generator,
+    is_wanted: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda a, _: np.full(len(a), True),
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Windows of episodes drawn from `a` and `b`: episode and end of each."""
+    first, second = rng.choice(a, _PAIRS), rng.choice(b, _PAIRS)
+    ends = rng.integers(1, score.shape[1], (2, _PAIRS))
+    wanted = is_wanted(first, second)
+    return first[wanted], ends[0][wanted], second[wanted], ends[1][wanted]
+
+
+def accuracy(score: Score, returned: Score, drawn: tuple[np.ndarray, ...]) -> float:
+    """How often the window of the higher return scores higher."""
+    a, i, b, j = drawn
+    differs = returned[a, i] != returned[b, j]
+    agrees = (score[a, i] > score[b, j]) == (returned[a, i] > returned[b, j])
+    return float(agrees[differs].mean())
+
+
+def _value_order(score: Score, progress: Score) -> float:
+    orders = []
+    for along, done in zip(score, progress >= 1, strict=True):
+        end = int(np.argmax(done)) if done.any() else len(done) - 1
+        if end >= 3:
+            orders.append(float(spearmanr(along[: end + 1], np.arange(end + 1)).statistic))
+    return float(np.nanmean(orders))
+
+
+@torch.inference_mode()
+def scores(
+    network: VLPNetwork, episodes: EpisodeSet, tokens: Tensor, *, shift: int
+) -> tuple[Score, Score]:
+    """Score and probability of success of the window that ends at each picture.
+
+    Args:
+        network: trained.
+        episodes: of the held-out tasks.
+        tokens: of their pictures.
+        shift: texts are those of the task so many places further.
+    """
+    texts = Texts(HELD_OUT, max_words=network.architecture.max_words)
+    count, length = tokens.shape[:2]
+    windows = torch.from_numpy(episodes.window(np.arange(length), network.architecture.n_frames))
+    score, success = (np.zeros((count, length), np.float32) for _ in range(2))
+    for row, task in enumerate(episodes.task.tolist()):
+        phrase = texts.draw(np.array([(task + shift) % len(HELD_OUT)]), np.random.default_rng(row))
+        text = network.read_text(*(torch.from_numpy(x[phrase]) for x in (texts.words, texts.mask)))
+        first = tokens[row, :1].float().expand(length, -1, -1)
+        segment = network.read_segment(tokens[row][windows].float(), first)
+        text = text.take(torch.zeros(length, dtype=torch.long))
+        score[row] = network.score(segment, text).numpy()
+        success[row] = network.score_success(segment, text).numpy()
+    return score, success
+
+
+def show(rows: list[Mapping[str, Any]]) -> None:
+    table = Table("trial", *FIGURES, title="Means of ten held-out tasks")
+    for row in rows:
+        table.add_row(row["trial"] or "as set", *(f"{row['mean'][k]:.3f}" for k in FIGURES))
+    Console(width=180).print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--data", type=Path, required=True, help="made by `vlfeedback collect`")
+    parser.add_argument("--also", type=Path, action="append", default=[], help="trained on, too")
+    parser.add_argument("--trial", action="append", default=[], help="NAME=VALUE,...; may repeat")
+    parser.add_argument("--out", type=Path, default=Path("outputs/vlp-trials"))
+    parser.add_argument("--result", default="vlp_trials", help="name of the result file")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    args.out.mkdir(parents=True, exist_ok=True)
+    files = {t: args.out / f"trial_{t.replace('=', '-') or 'as-set'}.json" for t in args.trial}
+    missing = [trial for trial, path in files.items() if not path.exists()]
+    console = Console()
+    if missing:
+        material = prepare(args, _Every(500, console))
+        for trial in missing:
+            row = run(trial, material, args.seed)
+            write_json(files[trial], row, indent=None)
+            show([row])
+    rows = [json.loads(path.read_text("utf-8")) for path in files.values()]
+    show(rows)
+    publish(
+        args.result,
+        claim="which settings of VLP's second stage hold on tasks that it does not train on",
+        seed=args.seed,
+        figures={
+            "what": FIGURES,
+            "held_out": list(HELD_OUT),
+            "position_errors_cm": read_json(args.out / "encoder.json", advice="Run a trial again."),
+            "trials": rows,
+        },
+        printed=False,
+    )
+
+
+class _Every:
+    """Reports each so many steps on a line of its own, for logs."""
+
+    def __init__(self, steps: int, console: Console) -> None:
+        self._steps, self._console = steps, console
+
+    def __call__(self, stage: str, done: int, total: int, loss: float) -> None:
+        if done % self._steps == 0 or done == total:
+            self._console.print(f"{stage}: {done} of {total}, loss {loss:.3f}")
+
+
+if __name__ == "__main__":
+    main()
