@@ -190,6 +190,20 @@ def test_a_rewound_window_runs_backwards_from_a_picture_on(
         assert after.tolist() in [before[[0, 1, 0, 1]].tolist(), before[[0, 1, 2, 1]].tolist()]
 
 
+def test_an_idle_window_shows_the_reset_alone(episodes: EpisodeSet, tokens: torch.Tensor) -> None:
+    batch = draw(episodes, tokens, replace(ALL, idle=1.0))
+    assert (shown_of(batch) == 0).all()
+    reset = episodes.reward[batch.tokens[:, 0, 0, 0].long(), 0]
+    np.testing.assert_array_equal(batch.worth, np.repeat(reset[:, None], 4, axis=1))
+
+
+def test_a_share_of_windows_is_idle(episodes: EpisodeSet, tokens: torch.Tensor) -> None:
+    given = replace(ALL, idle=0.25, windows=120)
+    batches = [draw(episodes, tokens, given, seed) for seed in range(5)]
+    found = np.mean([(shown_of(batch) == 0).all(axis=1).mean() for batch in batches])
+    assert 0.2 < found < 0.3
+
+
 def test_what_stops_or_turns_back_is_never_compared_by_level_and_never_rises(
     episodes: EpisodeSet, tokens: torch.Tensor
 ) -> None:

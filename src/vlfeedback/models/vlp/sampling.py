@@ -69,8 +69,7 @@ class WindowSampler:
         tasks = rng.permutation(len(self._members))[: training.batch]
         rows = np.array([self._rows(task, training) for task in tasks.tolist()])
         ends = rng.integers(1, episodes.pictures.shape[1], size=rows.shape)
-        shown, is_whole = self._shown(rows.shape, training)
-        pictures = np.take_along_axis(episodes.window(ends, self._n_frames), shown, axis=-1)
+        pictures, is_whole = self._change(episodes.window(ends, self._n_frames), training)
         level, share = episodes.level[rows], training.progress_share
         reward = episodes.reward[rows[..., None], pictures]
         progress = episodes.progress[rows[..., None], pictures]
@@ -103,20 +102,22 @@ class WindowSampler:
         turn = self._rng.permutation(np.arange(training.windows) % len(levels))
         return [int(only[k] if is_one[k] else self._rng.choice(levels[k])) for k in turn]
 
-    def _shown(
-        self, shape: tuple[int, ...], training: VLPTraining
+    def _change(
+        self, windows: Int64[np.ndarray, "K B n"], training: VLPTraining
     ) -> tuple[Int64[np.ndarray, "K B n"], Bool[np.ndarray, "K B"]]:
-        """Which pictures of each window are shown, in which order; and where that is all."""
+        """Let some windows stop, turn back or never begin; and say which are left as they were."""
         n, rng = self._n_frames, self._rng
+        shape = windows.shape[:-1]
         forward = np.arange(n)
         turn = rng.integers(1, n - 1, size=shape) if n > 2 else np.full(shape, n - 1)
         turn = turn[..., None]
-        what = rng.random(shape)
-        paused = (what < training.paused)[..., None]
-        rewound = ~paused & (what < training.paused + training.rewound)[..., None]
+        shares = np.cumsum([training.paused, training.rewound, training.idle])
+        what = np.searchsorted(shares, rng.random(shape), side="right")[..., None]
+        paused, rewound, idle = (what == kind for kind in range(3))
         shown = np.where(paused, np.minimum(forward, turn), forward)
-        backward = np.abs(turn - np.abs(forward - turn))
-        return np.where(rewound, backward, shown), ~(paused | rewound)[..., 0]
+        shown = np.where(rewound, np.abs(turn - np.abs(forward - turn)), shown)
+        pictures = np.take_along_axis(windows, shown, axis=-1)
+        return np.where(idle, 0, pictures), (what == len(shares))[..., 0]
 
 
 def _differences(x: np.ndarray) -> np.ndarray:

@@ -31,6 +31,7 @@ class VLPTraining:
         one_episode: share of the pairs of windows of a level that are of one episode.
         paused: share of windows that stand still from some picture on.
         rewound: share of windows that run backwards from some picture on.
+        idle: share of windows that show the picture of the reset alone, as if nothing were done.
         direction_weight: of: experts go forward, not backward.
         reward_weight: of: each picture's relevance is its worth.
         success_weight: of: whether the task is done after each picture.
@@ -64,6 +65,7 @@ class VLPTraining:
     one_episode: float = 0.5
     paused: float = 0.1
     rewound: float = 0.1
+    idle: float = 0.0
     direction_weight: float = 0.3
     reward_weight: float = 0.5
     success_weight: float = 0.5
