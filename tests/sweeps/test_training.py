@@ -98,3 +98,23 @@ def test_baselines_that_learn_nothing_are_rows_of_a_sweep(
     figures = results["cells"]["dot"]["nothing"]
     assert figures["best"]["mean"] == figures["last"]["mean"] == np.mean(runs["nothing"]["returns"])
     assert "| dot | random-u01 |" in markdown_table(results)
+
+
+def test_policies_may_be_judged_in_another_environment_than_that_of_their_data(
+    rows: Callable[..., dict[str, Any]],
+) -> None:
+    elsewhere = TABLE["evaluation"] | {"env_options": {"random_start": True}}
+    results = rows(evaluation=elsewhere, learners={"nothing": {}}, rewards={})
+    (row,) = results["runs"].values()
+    env = gym.make("Dot-v0", random_start=True)
+    starts = [float(env.reset(seed=seed)[0][0]) for seed in range(2)]
+    assert starts[0] != starts[1]
+    np.testing.assert_allclose(row["returns"][0], [5 * (start - 1) for start in starts], rtol=1e-6)
+    assert row["settings"]["evaluation"]["env_options"] == {"random_start": True}
+
+
+def test_rows_of_sweeps_that_judge_in_the_datas_environment_stay_valid(
+    rows: Callable[..., dict[str, Any]],
+) -> None:
+    (row,) = rows(learners={"nothing": {}}, rewards={})["runs"].values()
+    assert "env_options" not in row["settings"]["evaluation"]  # as earlier releases wrote them

@@ -62,6 +62,10 @@ class Run:
         if learner["levels"] is None:
             del learner["levels"]  # as rows of earlier releases have it
         feedback = self.feedback
+        evaluation = asdict(sweep.evaluation)
+        del evaluation["metric"]
+        if not evaluation["env_options"]:
+            del evaluation["env_options"]
         own = sweep.own_task(self.task)
         task_facts = {} if own is None else {"env_id": own.env_id, "success_key": own.success_key}
         return (
@@ -69,7 +73,7 @@ class Run:
             | task_facts
             | (feedback.settings(sweep, data) if feedback else {})
             | {"seed": self.seed, "learner": learner | {"steps": self.steps}}
-            | {"evaluation": {k: v for k, v in asdict(sweep.evaluation).items() if k != "metric"}}
+            | {"evaluation": evaluation}
         )
 
     @property

@@ -85,6 +85,9 @@ class Evaluation:
     episodes: int = 25  # the same seeds each time (VLP paper, section 5.1)
     horizon: int | None = None  # steps of an episode; None: the environment's own limit
     stop_at_success: bool = False  # an episode ends with its first success; saves time
+    # Keyword arguments of the environment, over those that the data were recorded with: where a
+    # policy is judged by another reward than its labeller knew, or on other starts.
+    env_options: Mapping[str, Any] = field(default_factory=dict)
     metric: Literal["success", "return"] = "success"  # what the report's table shows
 
 

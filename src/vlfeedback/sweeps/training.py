@@ -121,13 +121,14 @@ def data_of(sweep: Sweep, run: Run, folder: SweepFolder) -> PolicyRun:
 
 
 def evaluator_of(sweep: Sweep, task: str) -> PolicyEvaluator:
-    """Judges policies of a task, in the environment that its data were recorded in."""
+    """Judges policies of a task, in the environment that its data were recorded in, or as set."""
     spec, settings = sweep.task(task), sweep.evaluation
+    recorded = env_options_of(load_task(sweep, task), where=sweep.data)
     return PolicyEvaluator(
         spec.env_id,
         seeds=range(settings.episodes),
         horizon=settings.horizon,
         stop_at_success=settings.stop_at_success,
         success_key=spec.success_key,
-        env_options=env_options_of(load_task(sweep, task), where=sweep.data),
+        env_options={**recorded, **settings.env_options},
     )
