@@ -163,6 +163,17 @@ def test_standardised_rewards_have_mean_0_and_deviation_1() -> None:
     )
 
 
+def test_differences_pay_what_a_reward_has_grown_by_and_nothing_for_the_first() -> None:
+    scores = (np.array([3, 4, 4, 1], np.float32), np.array([7, 9], np.float32))
+    episodes = [episode(k, len(given), rewards=given) for k, given in enumerate(scores)]
+    buffer = TransitionBuffer(episodes, differences=True)
+    np.testing.assert_array_equal(buffer.rewards, np.array([0, 1, 0, -3, 0, 2], np.float32))
+    assert buffer.rewards.dtype == np.float32
+    deviation = np.concatenate(scores).std()
+    scaled = TransitionBuffer(episodes, differences=True, standardise=True).rewards
+    np.testing.assert_allclose(scaled, buffer.rewards / deviation, rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["rewards", "observations", "actions"])
 def test_numbers_that_are_not_finite_are_refused_with_their_place(name: str) -> None:
     bad = getattr(episode(2), name).copy()

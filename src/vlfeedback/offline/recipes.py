@@ -50,7 +50,7 @@ _OFFLINE = "vlfeedback.offline"
 _TRANSITIONS = "transition_buffer:TransitionBuffer"
 _REWARD_SCALES = {"standardised": True, "raw": False}  # whether `LearnedReward` normalises
 _LEARNS_FROM = ("trajectories", "segments")
-_OF_TRANSITIONS = ("standardise", "terminals", "trust_terminals")  # its settings
+_OF_TRANSITIONS = ("standardise", "differences", "terminals", "trust_terminals")  # its settings
 _OF_REWARDS = (*_OF_TRANSITIONS, "rewards")  # where the learner may choose whose rewards it reads
 _PAIRS = "preference_buffer:PreferenceBuffer"
 

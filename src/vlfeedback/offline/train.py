@@ -95,8 +95,8 @@ def train_policy(
             `RewardModelConfig` and `RewardTraining` (what is left out stays the preset's), and
             ``reward_scale``: ``"standardised"``, or ``"raw"`` as the reward model gives them, and
             ``learns_from``: ``"trajectories"``, or the answered pairs' own ``"segments"``; for
-            learners of trajectories also ``standardise``, ``terminals`` and ``trust_terminals``,
-            and for ``"iql"`` ``rewards="env"``, see `TransitionBuffer`.
+            learners of trajectories also ``standardise``, ``differences``, ``terminals`` and
+            ``trust_terminals``, and for ``"iql"`` ``rewards="env"``, see `TransitionBuffer`.
 
     Raises:
         UnknownNameError: there is no such learner, preset or setting.

@@ -53,6 +53,9 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
             environment's own; ``"none"`` gives zeros, for learners that read none.
         standardise: subtract the mean reward of all transitions and divide by the standard
             deviation; a constant reward is left as it is.
+        differences: pay by how much each reward is above the one before, and nothing for the first:
+            where a reward says how far a state has got. Paid at every step, it teaches to put off
+            the end of an episode, and with it what would end it well.
         terminals: False: no transition is terminal, and values are learnt through every end, as if
             all were time limits (CPL's code).
         trust_terminals: believe trajectories that all terminate at the same length.
@@ -78,6 +81,7 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
         *,
         rewards: str = "source",
         standardise: bool = False,
+        differences: bool = False,
         terminals: bool = True,
         trust_terminals: bool = False,
         channels: str | None = None,
@@ -104,6 +108,9 @@ class TransitionBuffer(ReplayBufferBase):  # type: ignore[misc]
         self._observations = _stack(episodes, observations, "observations")
         self._actions, self._action_space = _actions(episodes)
         self._rewards = _rewards(episodes, rewards, standardise)
+        if differences:
+            self._rewards = np.diff(self._rewards, axis=0, prepend=self._rewards[:1])
+            self._rewards[np.cumsum(lengths) - lengths] = 0.0  # the first of each trajectory
         self._terminals = np.zeros((len(self._rows), 1), dtype=np.float32)
         terminated = np.array([episode.terminated for episode in episodes])
         self._terminals[np.cumsum(lengths) - 1, 0] = terminated
