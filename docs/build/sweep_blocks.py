@@ -92,6 +92,7 @@ SWEEP_BLOCKS: Mapping[str, Callable[[], str]] = {
     "sweep-causes-one-start": partial(if_measured, sweep_table, "sweep_causes_one_start"),
     "sweep-causes-rest": partial(if_measured, sweep_table, "sweep_causes_rest"),
     "sweep-causes-weights": partial(if_measured, weights_table, "sweep_causes"),
+    "sweep-dressing-rewards": partial(if_measured, sweep_table, "sweep_dressing_rewards"),
     "sweep-drawer-open": partial(table_with_returns, "sweep_drawer_open"),
     "sweep-judged-cartpole": partial(if_measured, sweep_table, "sweep_judged_cartpole"),
     "sweep-judged-dressing": partial(if_measured, sweep_table, "sweep_judged_dressing"),
