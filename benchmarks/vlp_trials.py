@@ -30,6 +30,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
+from vlfeedback.data.calibration import expected_calibration_error, reliability_bins
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.whole_files import read_json, write_json
 from vlfeedback.models.vlp import VLPTraining
@@ -63,7 +64,7 @@ FIGURES = {
     "own_text": "how often an expert's window scores higher under its own text than another's",
     "success_by_score": "area under the ROC curve: task done at the window's end, by score",
     "success_by_head": "the same, by the network that tells success",
-    "success_error": "its calibration error: distance of probability and share, of ten bins",
+    "success_error": "its calibration error: mean gap of confidence and accuracy",
 }
 _PAIRS = 2000
 _RANDOM, _MEDIUM, _EXPERT = range(3)
@@ -218,7 +219,9 @@ def _judge_task(
         "own_text": float((score[expert][:, ends] > under_other[expert][:, ends]).mean()),
         "success_by_score": float(roc_auc_score(done, score[rows][:, ends].ravel())),
         "success_by_head": float(roc_auc_score(done, success[rows][:, ends].ravel())),
-        "success_error": calibration_error(success[rows][:, ends].ravel(), done),
+        "success_error": expected_calibration_error(
+            reliability_bins(success[rows][:, ends].ravel(), done.astype(np.float32))
+        ),
     }
 
 
@@ -242,16 +245,6 @@ def accuracy(score: Score, returned: Score, drawn: tuple[np.ndarray, ...]) -> fl
     differs = returned[a, i] != returned[b, j]
     agrees = (score[a, i] > score[b, j]) == (returned[a, i] > returned[b, j])
     return float(agrees[differs].mean())
-
-
-def calibration_error(probability: np.ndarray, done: np.ndarray) -> float:
-    """Mean distance of what is said and what is so, over ten bins of probability."""
-    bins = np.minimum((10 * probability).astype(int), 9)
-    gaps = [
-        (bins == k).mean() * abs(probability[bins == k].mean() - done[bins == k].mean())
-        for k in np.unique(bins)
-    ]
-    return float(np.sum(gaps))
 
 
 def _value_order(score: Score, progress: Score) -> float:
