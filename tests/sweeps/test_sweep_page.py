@@ -23,6 +23,21 @@ def test_the_table_names_seeds_protocols_and_the_paper(
     assert cells[4:7] == ["75.0 ± 35.4", "49.3 ± 4.2 (VLP, Table 2, P-IQL)", "75.0"]
 
 
+def test_small_returns_are_printed_with_two_decimals(folder: SweepFolder, write_row: Write) -> None:
+    write_row("drawer-close_teacher_p-iql_0", [4])
+    write_row("drawer-close_teacher_p-iql_1", [2])
+    results = summarise_sweep(folder)
+    cell = results["cells"]["drawer-close"]["teacher/p-iql"]["best"]
+    cell |= {"mean": 0.5678, "std": 0.0123, "iqm": 0.5432, "low": 0.512, "high": 0.599}
+    for other in results["cells"].values():
+        for name in other:
+            other[name]["best"] = cell
+    first = markdown_table(results | {"metric": "return"}).splitlines()[2]
+    assert "| 0.57 ± 0.01 | 0.54 [0.51, 0.60] |" in first
+    successes = markdown_table(results).splitlines()[2]  # in %
+    assert "| 0.6 ± 0.0 | 0.5 [0.5, 0.6] |" in successes
+
+
 def test_missing_runs_are_called_missing(folder: SweepFolder, write_row: Write) -> None:
     write_row("drawer-close_teacher_p-iql_0", [4])
     text = markdown_table(summarise_sweep(folder))

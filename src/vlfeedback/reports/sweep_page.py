@@ -15,6 +15,7 @@ __all__ = ["html_page", "markdown_table"]
 
 _EXAMPLES = 8  # missing runs that are named for each reason
 _NOT_BEATEN = "does not beat cloning"
+_SMALL = 10.0  # returns below this are printed with two decimals
 
 
 def markdown_table(results: Mapping[str, Any]) -> str:
@@ -83,17 +84,19 @@ def _why_missing(results: Mapping[str, Any]) -> str:
 
 
 def _table(results: Mapping[str, Any]) -> Iterator[list[str]]:
-    cloning = _cloning(results)
+    cloning, places = _cloning(results), _decimals(results)
     for task, cells in results["cells"].items():
         for compared, cell in cells.items():
             beaten = compared == cloning or _beats(cell, cells.get(cloning))
             yield [
                 f"mean of {cell['of_tasks']} tasks" if task == MEAN else task,
                 compared.replace("/", " / "),
-                _spread(cell["best"]) + _lacking(cell) + ("" if beaten else f", {_NOT_BEATEN}"),
-                _interval(cell["best"]),
-                _spread(cell["last"]),
-                _printed(cell["paper"]),
+                _spread(cell["best"], places)
+                + _lacking(cell)
+                + ("" if beaten else f", {_NOT_BEATEN}"),
+                _interval(cell["best"], places),
+                _spread(cell["last"], places),
+                _printed(cell["paper"], places),
                 "" if cell["label_accuracy"] is None else f"{100 * cell['label_accuracy']:.1f}",
                 f"{cell['cpu_hours']:.2f}" if cell["cpu_hours"] else "",
             ]
@@ -116,18 +119,26 @@ def _beats(cell: Mapping[str, Any], other: Mapping[str, Any] | None) -> bool:
     return None in means or means[0] > means[1]
 
 
-def _spread(figures: Mapping[str, Any]) -> str:
+def _decimals(results: Mapping[str, Any]) -> int:
+    """Of what is printed: one, or two where returns are so small that one would hide them."""
+    means = [c["best"]["mean"] for cells in results["cells"].values() for c in cells.values()]
+    is_small = max((abs(mean) for mean in means if mean is not None), default=0.0) < _SMALL
+    return 2 if results["metric"] == "return" and is_small else 1
+
+
+def _spread(figures: Mapping[str, Any], places: int) -> str:
     if figures["mean"] is None:
         return "missing"
-    spread = "" if figures["std"] is None else f" ± {figures['std']:.1f}"
-    return f"{figures['mean']:.1f}{spread}"
+    spread = "" if figures["std"] is None else f" ± {figures['std']:.{places}f}"
+    return f"{figures['mean']:.{places}f}{spread}"
 
 
-def _interval(figures: Mapping[str, Any]) -> str:
+def _interval(figures: Mapping[str, Any], places: int) -> str:
     if figures["iqm"] is None:
         return "missing"
-    edges = "" if figures["low"] is None else f" [{figures['low']:.1f}, {figures['high']:.1f}]"
-    return f"{figures['iqm']:.1f}{edges}"
+    low, high = figures["low"], figures["high"]
+    edges = "" if low is None else f" [{low:.{places}f}, {high:.{places}f}]"
+    return f"{figures['iqm']:.{places}f}{edges}"
 
 
 def _lacking(cell: Mapping[str, Any]) -> str:
@@ -139,11 +150,11 @@ def _lacking(cell: Mapping[str, Any]) -> str:
     return "" if n_present == n_expected else f" ({n_present} of {n_expected} {unit})"
 
 
-def _printed(paper: Mapping[str, Any] | None) -> str:
+def _printed(paper: Mapping[str, Any] | None, places: int) -> str:
     if paper is None:
         return ""
-    spread = "" if paper["std"] is None else f" ± {paper['std']:.1f}"
-    return f"{paper['mean']:.1f}{spread} ({paper['table']}, {paper['column']})"
+    spread = "" if paper["std"] is None else f" ± {paper['std']:.{places}f}"
+    return f"{paper['mean']:.{places}f}{spread} ({paper['table']}, {paper['column']})"
 
 
 def _notes(results: Mapping[str, Any]) -> Iterator[str]:
