@@ -66,6 +66,7 @@ FIGURES = {
     "success_by_head": "the same, by the network that tells success",
     "success_error": "its calibration error: mean gap of confidence and accuracy",
 }
+_OF_WORTH = ("random_pairs", "expert_pairs", "level_pairs", "value_order", "idling", "half_way")
 _PAIRS = 2000
 _RANDOM, _MEDIUM, _EXPERT = range(3)
 Score = Float32[np.ndarray, "C F"]
@@ -108,12 +109,30 @@ def prepare(args: argparse.Namespace, report: Callable[..., None]) -> Material:
         without_pictures(held_out),
         encode_episodes(network, held_out, report=report),
     )
+    write_json(args.out / "targets.json", judge_targets(held_out))
     errors = {
         "trained": position_errors(network, material.episodes, material.tokens),
         "held_out": position_errors(network, material.held_out, material.held_out_tokens),
     }
     write_json(args.out / "encoder.json", errors)
     return material
+
+
+def judge_targets(episodes: EpisodeSet) -> dict[str, dict[str, float]]:
+    """What the labels themselves would have, learnt without an error, by `progress_share`."""
+    windows = episodes.window(np.arange(episodes.progress.shape[1]), VLPArchitecture().n_frames)
+    achieved = episodes.progress[:, windows].mean(axis=-1)
+    figures = {}
+    for share in (0.0, 0.3, 0.5, 0.6, 0.7, 1.0):
+        worth = ((1 - share) * episodes.window_return + share * achieved).astype(np.float32)
+        rng = np.random.default_rng(0)
+        rows = [
+            _judge_task(k, worth, episodes.progress, worth, episodes, rng)
+            for k in range(len(HELD_OUT))
+        ]
+        figures[str(share)] = {k: float(np.mean([row[k] for row in rows])) for k in _OF_WORTH}
+        figures[str(share)]["most_idling"] = max(row["idling"] for row in rows)
+    return figures
 
 
 @torch.inference_mode()
@@ -321,6 +340,7 @@ def main() -> None:
             "what": FIGURES,
             "held_out": list(HELD_OUT),
             "position_errors_cm": read_json(args.out / "encoder.json", advice="Run a trial again."),
+            "targets": read_json(args.out / "targets.json", advice="Run a trial again."),
             "trials": rows,
         },
         printed=False,

@@ -137,10 +137,10 @@ def test_a_window_that_gains_less_does_not_rise(episodes: EpisodeSet, tokens: to
     assert not draw(replace(episodes, reward=reward), tokens, ALL).rising.any()
 
 
-def test_a_windows_worth_is_half_its_return_and_half_its_progress_on_average_and_at_its_end(
+def test_a_windows_worth_is_its_return_and_the_mean_of_its_progress_in_their_shares(
     episodes: EpisodeSet, tokens: torch.Tensor
 ) -> None:
-    given = replace(ALL, level_share=0.0, label_softness=0.5, progress_share=0.5)
+    given = replace(ALL, level_share=0.0, label_softness=0.5, progress_share=0.6)
     batch = draw(episodes, tokens, given)
     episode, end = drawn(batch)
     label = batch.prefer_second.numpy()
@@ -148,8 +148,7 @@ def test_a_windows_worth_is_half_its_return_and_half_its_progress_on_average_and
         worth = []
         for row, last in zip(episode[task], end[task], strict=True):
             shown = episodes.progress[row, np.maximum(np.arange(last - 3, last + 1), 0)]
-            achieved = (shown.mean() + shown[-1]) / 2
-            worth.append(0.5 * episodes.window_return[row, last] + 0.5 * achieved)
+            worth.append(0.4 * episodes.window_return[row, last] + 0.6 * shown.mean())
         expected = 1 / (1 + np.exp(-(worth[4] - worth[1]) / 0.5))
         assert label[task, 1, 4] == pytest.approx(expected, abs=1e-5)
 

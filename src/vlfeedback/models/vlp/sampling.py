@@ -62,8 +62,8 @@ class WindowSampler:
         """Windows of all levels of some tasks, some of which stop or turn back.
 
         The better of two is the one of the better level (VLP paper, section 3.1) or the one of
-        the higher worth, which also orders windows of one level and of one trajectory: half its
-        return, by rank, and half its progress, on average and at its end.
+        the higher worth, which also orders windows of one level and of one trajectory: its return,
+        by rank, and the mean of its progress.
         """
         rng, episodes = self._rng, self._episodes
         tasks = rng.permutation(len(self._members))[: training.batch]
@@ -74,8 +74,8 @@ class WindowSampler:
         reward = episodes.reward[rows[..., None], pictures]
         progress = episodes.progress[rows[..., None], pictures]
         returned = np.where(is_whole, episodes.window_return[rows, ends], reward.mean(axis=-1))
-        achieved = (progress.mean(axis=-1) + progress[..., -1]) / 2
-        gap = _differences((1 - share) * returned + share * achieved) / training.label_softness
+        of_window = (1 - share) * returned + share * progress.mean(axis=-1)
+        gap = _differences(of_window) / training.label_softness
         by_worth = 1.0 / (1.0 + np.exp(-gap))
         better = _differences(level)
         is_ranked = is_whole & (level >= 0)
