@@ -22,6 +22,7 @@ from results import ROOT, WEIGHTS
 from source_blocks import SOURCE_BLOCKS
 from speed_blocks import SPEED_BLOCKS
 from sweep_blocks import SWEEP_BLOCKS
+from trial_blocks import TRIAL_BLOCKS
 from vlm_blocks import VLM_BLOCKS
 from world_blocks import WORLD_BLOCKS
 
@@ -54,6 +55,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     **JUDGE_BLOCKS,
     **PROGRESS_BLOCKS,
     **WORLD_BLOCKS,
+    **TRIAL_BLOCKS,
     **VLM_BLOCKS,
     **DEFORMABLE_BLOCKS,
 }

@@ -1,0 +1,77 @@
+"""What the page on a reward's shape says of trials on held-out tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from results import is_there, load, machine, number, table
+
+__all__ = ["TRIAL_BLOCKS"]
+
+_HEADS = {
+    "random_pairs": "random pairs",
+    "expert_pairs": "pairs of experts",
+    "level_pairs": "pairs of two levels",
+    "value_order": "scores with time",
+    "idling": "what idling earns",
+    "half_way": "what half an expert earns",
+    "own_text": "own text",
+    "success_by_score": "success, by score",
+    "success_by_head": "success, by its head",
+    "success_error": "calibration error",
+}
+
+
+def trials() -> str:
+    """One line a trial: means over the held-out tasks."""
+    result = load("vlp_trials")
+    figures = result["figures"]
+    rows = [
+        [f"`{row['trial']}`" if row["trial"] else "as set", *_cells(row["mean"], _HEADS)]
+        for row in figures["trials"]
+    ]
+    errors = figures["position_errors_cm"]
+    seen = "; ".join(
+        f"{what} {errors['held_out'][what]['median']:.1f} ({errors['trained'][what]['median']:.1f})"
+        for what in errors["held_out"]
+    )
+    return "\n".join(
+        [
+            *table(["changed", *_HEADS.values()], rows),
+            "",
+            "; ".join(f"*{head}*: {figures['what'][name]}" for name, head in _HEADS.items()) + ".",
+            f"Positions are seen with a median error, in cm, on held-out tasks (on trained ones), "
+            f"of: {seen}. Held out: {', '.join(figures['held_out'])}. One seed. "
+            f"`{result['command']}`; {machine(result)}.",
+        ]
+    )
+
+
+def targets() -> str:
+    """What a model that made no error would have, by the share of progress in its labels."""
+    by_share: Mapping[str, dict[str, Any]] = load("vlp_trials")["figures"]["targets"]
+    names = [name for name in _HEADS if name in next(iter(by_share.values()))]
+    rows = [
+        [share, *_cells(figures, names), number(figures["most_idling"])]
+        for share, figures in by_share.items()
+    ]
+    heads = ["`progress_share`", *(_HEADS[name] for name in names), "what idling earns, at most"]
+    return "\n".join(table(heads, rows))
+
+
+def _cells(figures: Mapping[str, Any], names: Mapping[str, str] | list[str]) -> list[str]:
+    return [number(figures[name]) for name in names]
+
+
+def _if_measured(block: Callable[[], str]) -> Callable[[], str]:
+    def write() -> str:
+        return block() if is_there("vlp_trials") else "Not measured yet."
+
+    return write
+
+
+TRIAL_BLOCKS: Mapping[str, Callable[[], str]] = {
+    "vlp-trials": _if_measured(trials),
+    "vlp-targets": _if_measured(targets),
+}
