@@ -66,7 +66,6 @@ FIGURES = {
     "success_by_head": "the same, by the network that tells success",
     "success_error": "its calibration error: mean gap of confidence and accuracy",
 }
-_OF_WORTH = ("random_pairs", "expert_pairs", "level_pairs", "value_order", "idling", "half_way")
 _PAIRS = 2000
 _RANDOM, _MEDIUM, _EXPERT = range(3)
 Score = Float32[np.ndarray, "C F"]
@@ -109,30 +108,12 @@ def prepare(args: argparse.Namespace, report: Callable[..., None]) -> Material:
         without_pictures(held_out),
         encode_episodes(network, held_out, report=report),
     )
-    write_json(args.out / "targets.json", judge_targets(held_out))
     errors = {
         "trained": position_errors(network, material.episodes, material.tokens),
         "held_out": position_errors(network, material.held_out, material.held_out_tokens),
     }
     write_json(args.out / "encoder.json", errors)
     return material
-
-
-def judge_targets(episodes: EpisodeSet) -> dict[str, dict[str, float]]:
-    """What the labels themselves would have, learnt without an error, by `progress_share`."""
-    windows = episodes.window(np.arange(episodes.progress.shape[1]), VLPArchitecture().n_frames)
-    achieved = episodes.progress[:, windows].mean(axis=-1)
-    figures = {}
-    for share in (0.0, 0.3, 0.5, 0.6, 0.7, 1.0):
-        worth = ((1 - share) * episodes.window_return + share * achieved).astype(np.float32)
-        rng = np.random.default_rng(0)
-        rows = [
-            _judge_task(k, worth, episodes.progress, worth, episodes, rng)
-            for k in range(len(HELD_OUT))
-        ]
-        figures[str(share)] = {k: float(np.mean([row[k] for row in rows])) for k in _OF_WORTH}
-        figures[str(share)]["most_idling"] = max(row["idling"] for row in rows)
-    return figures
 
 
 @torch.inference_mode()
@@ -202,12 +183,12 @@ def judge(network: VLPNetwork, episodes: EpisodeSet, tokens: Tensor) -> dict[str
     under_other, _ = scores(network, episodes, tokens, shift=3)
     rng = np.random.default_rng(0)
     return {
-        task: _judge_task(k, score, success, under_other, episodes, rng)
+        task: judge_task(k, score, success, under_other, episodes, rng)
         for k, task in enumerate(HELD_OUT)
     }
 
 
-def _judge_task(
+def judge_task(
     k: int,
     score: Score,
     success: Score,
@@ -215,6 +196,7 @@ def _judge_task(
     episodes: EpisodeSet,
     rng: np.random.Generator,
 ) -> dict[str, float]:
+    """Figures of task `k`, from what windows score that end at each picture."""
     of_task = episodes.task == k
     level, ends = episodes.level, slice(1, None)
     random, medium, expert = (np.flatnonzero(of_task & (level == x)) for x in range(3))
@@ -281,6 +263,8 @@ def scores(
 ) -> tuple[Score, Score]:
     """Score and probability of success of the window that ends at each picture.
 
+    All episodes of a task are judged under one text of it.
+
     Args:
         network: trained.
         episodes: of the held-out tasks.
@@ -292,7 +276,7 @@ def scores(
     windows = torch.from_numpy(episodes.window(np.arange(length), network.architecture.n_frames))
     score, success = (np.zeros((count, length), np.float32) for _ in range(2))
     for row, task in enumerate(episodes.task.tolist()):
-        phrase = texts.draw(np.array([(task + shift) % len(HELD_OUT)]), np.random.default_rng(row))
+        phrase = texts.draw(np.array([(task + shift) % len(HELD_OUT)]), np.random.default_rng(task))
         text = network.read_text(*(torch.from_numpy(x[phrase]) for x in (texts.words, texts.mask)))
         first = tokens[row, :1].float().expand(length, -1, -1)
         segment = network.read_segment(tokens[row][windows].float(), first)
@@ -340,7 +324,6 @@ def main() -> None:
             "what": FIGURES,
             "held_out": list(HELD_OUT),
             "position_errors_cm": read_json(args.out / "encoder.json", advice="Run a trial again."),
-            "targets": read_json(args.out / "targets.json", advice="Run a trial again."),
             "trials": rows,
         },
         printed=False,

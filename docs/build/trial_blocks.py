@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from statistics import fmean
 from typing import Any
 
 from results import is_there, load, machine, number, table
@@ -50,28 +51,44 @@ def trials() -> str:
 
 def targets() -> str:
     """What a model that made no error would have, by the share of progress in its labels."""
-    by_share: Mapping[str, dict[str, Any]] = load("vlp_trials")["figures"]["targets"]
-    names = [name for name in _HEADS if name in next(iter(by_share.values()))]
-    rows = [
-        [share, *_cells(figures, names), number(figures["most_idling"])]
-        for share, figures in by_share.items()
-    ]
+    result = load("vlp_targets")
+    by_share: Mapping[str, Mapping[str, dict[str, float]]] = result["figures"]["held_out"]
+    names = list(next(iter(next(iter(by_share.values())).values())))
+    rows = []
+    for share, by_task in by_share.items():
+        means = {name: fmean(figures[name] for figures in by_task.values()) for name in names}
+        most = max(figures["idling"] for figures in by_task.values())
+        rows.append([share, *_cells(means, names), number(most)])
     heads = ["`progress_share`", *(_HEADS[name] for name in names), "what idling earns, at most"]
-    return "\n".join(table(heads, rows))
+    of = f"Means of {', '.join(next(iter(by_share.values())))}."
+    return "\n".join([*table(heads, rows), "", f"{of} `{result['command']}`; {machine(result)}."])
+
+
+def bounds() -> str:
+    """What progress alone, read without an error, would have on the paper's tasks."""
+    result = load("vlp_targets")
+    by_task: Mapping[str, dict[str, float]] = result["figures"]["unseen"]["1.0"]
+    names = list(next(iter(by_task.values())))
+    rows = [[task, *_cells(figures, names)] for task, figures in by_task.items()]
+    means = {name: fmean(figures[name] for figures in by_task.values()) for name in names}
+    rows.append(["mean", *_cells(means, names)])
+    heads = ["task (never trained on)", *(_HEADS[name] for name in names)]
+    return "\n".join([*table(heads, rows), "", f"`{result['command']}`; {machine(result)}."])
 
 
 def _cells(figures: Mapping[str, Any], names: Mapping[str, str] | list[str]) -> list[str]:
     return [number(figures[name]) for name in names]
 
 
-def _if_measured(block: Callable[[], str]) -> Callable[[], str]:
+def _if_measured(block: Callable[[], str], name: str) -> Callable[[], str]:
     def write() -> str:
-        return block() if is_there("vlp_trials") else "Not measured yet."
+        return block() if is_there(name) else "Not measured yet."
 
     return write
 
 
 TRIAL_BLOCKS: Mapping[str, Callable[[], str]] = {
-    "vlp-trials": _if_measured(trials),
-    "vlp-targets": _if_measured(targets),
+    "vlp-trials": _if_measured(trials, "vlp_trials"),
+    "vlp-targets": _if_measured(targets, "vlp_targets"),
+    "vlp-bounds": _if_measured(bounds, "vlp_targets"),
 }
