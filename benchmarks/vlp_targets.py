@@ -24,7 +24,7 @@ from vlfeedback.models.vlp.data import EpisodeSet, load_episodes
 from vlfeedback.models.vlp.network import VLPArchitecture
 from vlfeedback.tasks import VLP_TEST_TASKS
 
-GROUPS = {"held_out": HELD_OUT, "unseen": VLP_TEST_TASKS}
+GROUPS = {"held_out": HELD_OUT["strangers"], "unseen": VLP_TEST_TASKS}
 FIGURES = ("random_pairs", "expert_pairs", "level_pairs", "value_order", "idling", "half_way")
 SHARES = (0.0, 0.3, 0.5, 0.7, 1.0)
 

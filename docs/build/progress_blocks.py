@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from results import load, machine, percent, table
+from results import is_there, load, machine, percent, table
 
 from vlfeedback.evaluation.diagnosis.metrics import show_interval, show_value
 from vlfeedback.evaluation.progress.clips import PROTOCOLS
@@ -98,6 +98,26 @@ def progress_by_protocol() -> str:
     )
     head = ["pairing", "source", *(f"`{name}`" for name in names)]
     return "\n".join([*table(head, rows), "", f"{note} {_provenance(result)}"])
+
+
+def progress_all() -> str:
+    """The default weights on all tasks, which they were trained on: means, and the worst tasks."""
+    if not is_there("vlp_progress_all"):
+        return "Not measured yet."
+    result = load("vlp_progress_all")
+    of_model, legend = result["sources"]["vlp"], result["legend"]
+    rows = []
+    for key in ("value_order", "moment_tau", "idle_share", "half_share", "success_cut"):
+        by_task = {t: m["value"] for t, m in of_model["figures"][key].items() if "value" in m}
+        mean = _cell(of_model["figures"][key]["mean"], legend[key])
+        del by_task["mean"]
+        is_cost = GOALS.get(key, ("at least", 0))[0] == "at most"
+        worst = sorted(by_task, key=lambda task: by_task[task], reverse=is_cost)[:3]
+        shown = [f"{task} {show_value(by_task[task], legend[key]['unit'])}" for task in worst]
+        reached = percent(of_model["goals"].get(key))
+        rows.append([f"{legend[key]['title']}, {legend[key]['unit']}", mean, reached, *shown])
+    heads = ["figure", "mean of 50 tasks", "tasks at the goal, %", "worst", "next", "next"]
+    return "\n".join([*table(heads, rows), "", _provenance(result)])
 
 
 def _goal(name: str, unit: Any) -> str:

@@ -17,6 +17,7 @@ _HEADS = {
     "value_order": "scores with time",
     "idling": "what idling earns",
     "half_way": "what half an expert earns",
+    "reversed": "clips and their reversals",
     "own_text": "own text",
     "success_by_score": "success, by score",
     "success_by_head": "success, by its head",
@@ -24,9 +25,19 @@ _HEADS = {
 }
 
 
-def trials() -> str:
+def strangers() -> str:
+    """Of tasks whose objects no other task has."""
+    return _trials("vlp_trials_strangers")
+
+
+def relatives() -> str:
+    """Of tasks with relatives among those trained on, as the paper's have."""
+    return _trials("vlp_trials_relatives")
+
+
+def _trials(name: str) -> str:
     """One line a trial: means over the held-out tasks."""
-    result = load("vlp_trials")
+    result = load(name)
     figures = result["figures"]
     rows = [
         [f"`{row['trial']}`" if row["trial"] else "as set", *_cells(row["mean"], _HEADS)]
@@ -88,7 +99,8 @@ def _if_measured(block: Callable[[], str], name: str) -> Callable[[], str]:
 
 
 TRIAL_BLOCKS: Mapping[str, Callable[[], str]] = {
-    "vlp-trials": _if_measured(trials, "vlp_trials"),
+    "vlp-strangers": _if_measured(strangers, "vlp_trials_strangers"),
+    "vlp-relatives": _if_measured(relatives, "vlp_trials_relatives"),
     "vlp-targets": _if_measured(targets, "vlp_targets"),
     "vlp-bounds": _if_measured(bounds, "vlp_targets"),
 }

@@ -144,7 +144,18 @@ def fitted_vlp(folder: Path) -> Any:
         ("noisy", ("--seed", 1, "--token-noise", 0.1, "--ilp-weight", 0.3, "--exclude", "none")),
     ):
         out = folder / f"{name}.safetensors"
-        steps = ("--encoder-steps", 3, "--part-steps", 3, "--steps", 3, "--threads", 1)
+        steps = (
+            "--encoder-steps",
+            3,
+            "--part-steps",
+            3,
+            "--scene-steps",
+            3,
+            "--steps",
+            3,
+            "--threads",
+            1,
+        )
         command("fit", "vlp", "--data", meta_world(), "--out", out, *steps, *options)
         source = make_reward_source("vlp", weights=str(out))
         said[name] = {"weights": tensors(out), "rewards": source.rewards(noise_batch(source.needs))}

@@ -42,7 +42,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def fit(collected: Path, out: Path, options: str = "") -> str:
     """What the command says that trains as shortly as can be."""
-    steps = "--encoder-steps 1 --part-steps 1 --steps 1 --threads 1"
+    steps = "--encoder-steps 1 --part-steps 1 --scene-steps 1 --text-steps 1 --steps 1 --threads 1"
     command = f"fit vlp --data {collected} --out {out} {steps} {options}"
     run = CliRunner().invoke(app, command.split(), catch_exceptions=False)
     assert run.exit_code == 0, run.output
@@ -79,7 +79,7 @@ def tensors_of(weights: Path) -> dict[str, torch.Tensor]:
     return load_vlp(str(weights))[0].state_dict()
 
 
-STEPS = "--encoder-steps 3 --part-steps 2 --steps 2 --state-every 2"
+STEPS = "--encoder-steps 3 --part-steps 2 --scene-steps 2 --steps 2 --state-every 2"
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def unbroken(collected: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_killed_fit_goes_on_and_ends_with_the_same_weights(
     collected: Path, unbroken: Path, tmp_path: Path, kill: Kill, steps: tuple[int, ...]
 ) -> None:
-    # Of 3 steps of stage 1 and 4 of stage 2; each run counts its own.
+    # Of 3 steps of stage 1 and 6 of stage 2; each run counts its own.
     out = tmp_path / "vlp.mine.safetensors"
     options = f"fit vlp --data {collected} --out {out} --threads 1 {STEPS}"
     for step in steps:
@@ -146,15 +146,27 @@ def test_fit_takes_the_encoder_of_other_weights(
     for name, tensor in network.encoder.state_dict().items():
         assert torch.equal(tensor, begun.encoder.state_dict()[name]), name
     assert weights.training["encoder"] == str(fitted[0])
+    # Settings of stage 1 are those that the encoder was trained with, and no others.
+    assert weights.training["encoder_training"]["encoder_steps"] == 1
+    assert "encoder_steps" not in weights.training
     assert weights.tasks == ("door-close", "door-open", "drawer-open")
 
 
 def test_fit_writes_down_the_settings_that_were_asked_for(collected: Path, tmp_path: Path) -> None:
     out = tmp_path / "vlp.mine.safetensors"
-    fit(collected, out, "--token-noise 0.1 --ilp-weight 0.3")
+    fit(collected, out, "--token-noise 0.1 --ilp-weight 0.3 --encoder-batch 8")
     _, weights = load_vlp(str(out))
-    asked = {"token_noise": 0.1, "ilp_weight": 0.3}
+    asked = {"token_noise": 0.1, "ilp_weight": 0.3, "encoder_batch": 8}
     assert {name: weights.training[name] for name in asked} == asked
+
+
+def test_fit_for_trained_tasks_reads_progress_by_the_text(collected: Path, tmp_path: Path) -> None:
+    out = tmp_path / "vlp.mine.safetensors"
+    fit(collected, out, "--exclude none --instructed-width 8")
+    network, weights = load_vlp(str(out))
+    assert weights.architecture.instructed_width == 8
+    assert network.instructed is not None
+    assert network.instructed.picture[-1].weight.abs().sum() > 0.0
 
 
 def test_fit_on_a_single_task_is_refused(collected: Path, tmp_path: Path) -> None:

@@ -116,12 +116,20 @@ def test_larger_and_oblong_pictures_are_filtered_to_the_square_that_is_read(
     np.testing.assert_allclose(last(source, wider), score, rtol=1e-4)
 
 
-def test_without_the_picture_of_the_reset_the_clip_begins_with_it(source: VLPReward) -> None:
+def test_without_the_picture_of_the_reset_a_clip_is_judged_as_cut_out_of_its_episode(
+    source: VLPReward,
+) -> None:
     frames = clips(2)
+    own: dict[str, Any] = {"first_frames": frames[:, 0]}
     score = last(source, frames)
-    np.testing.assert_allclose(last(source, frames, first_frames=frames[:, 0]), score, rtol=1e-4)
+    not_shown = last(source, frames, **own, shows_reset=np.array([False, False]))
+    np.testing.assert_allclose(not_shown, score, rtol=1e-4)
+    begins_here = last(source, frames, **own)
+    assert not np.any(np.isclose(begins_here, score, rtol=1e-3))
+    of_each = last(source, frames, **own, shows_reset=np.array([True, False]))
+    np.testing.assert_allclose(of_each, [begins_here[0], score[1]], rtol=1e-4)
     other = last(source, frames, first_frames=clips(2, 1, seed=1)[:, 0])
-    assert not np.any(np.isclose(other, score, rtol=1e-3))
+    assert not np.any(np.isclose(other, begins_here, rtol=1e-3))
 
 
 def test_embeddings_may_come_without_that_of_the_reset_or_with_its_picture(

@@ -72,6 +72,28 @@ def test_a_reversed_clip_shows_its_pictures_backwards() -> None:
     assert SegmentScorer(FirstPicture()).scores(clips).tolist() == [10, 30]
 
 
+def test_a_clip_that_hides_its_reset_begins_with_itself_and_says_so() -> None:
+    class Resets:
+        needs = SourceNeeds(
+            frames=True, first_frame=True, granularity="window", context=15, frame_stride=7
+        )
+
+        def rewards(self, batch: SegmentBatch) -> np.ndarray:
+            assert batch.first_frames is not None
+            told = batch.first_frames[:, 0, 0, :1] + np.where(batch.has_reset, 100, 0)[:, None]
+            return np.pad(told.astype(np.float32), ((0, 0), (batch.n_steps - 1, 0)))
+
+    pictures = np.repeat(np.array([0, 10, 20, 30], np.uint8), 12).reshape(4, 2, 2, 3)
+    trajectory = Trajectory(
+        observations=np.zeros((17, 1), np.float32),
+        actions=np.zeros((16, 1), np.float32),
+        frames=ArrayFrames(np.array([0, 2, 9, 16]), pictures),
+    )
+    segment = trajectory.segment(1, 15)
+    shown = [ShownSegment(segment, ""), ShownSegment(segment, "", with_reset=False)]
+    assert SegmentScorer(Resets()).scores(shown).tolist() == [100, 10]
+
+
 def test_sources_without_pictures_are_scored_too(filmed: list[Trajectory]) -> None:
     segment = filmed[0].segment(0, 50)
     wanted = RandomReward().rewards(SegmentBatch(actions=filmed[0].actions[None])).sum(dtype=float)

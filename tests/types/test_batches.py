@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,18 @@ def test_pictures_of_resets_are_checked_like_others(
 def test_every_segment_has_an_embedding_of_its_reset() -> None:
     with pytest.raises(ShapeError, match="first_embeddings has 1 rows; expected 2, one per segme"):
         batch(2, first_embeddings=np.zeros((1, 8), np.float32))
+
+
+def test_a_reset_is_known_where_its_picture_is_given_and_shown() -> None:
+    assert not batch(2).has_reset.any()
+    given = batch(2, first_frames=np.zeros((2, 4, 4, 3), np.uint8))
+    assert given.has_reset.all()
+    assert batch(2, first_embeddings=np.zeros((2, 8), np.float32)).has_reset.all()
+    shows_reset = np.array([False, True])
+    assert not batch(2, shows_reset=shows_reset).has_reset.any()
+    assert replace(given, shows_reset=shows_reset).has_reset.tolist() == [False, True]
+    with pytest.raises(ShapeError, match="shows_reset has 2 rows; expected 3, one per segment"):
+        batch(3, shows_reset=shows_reset)
 
 
 def test_channels_first_pictures_are_refused() -> None:
@@ -174,6 +187,7 @@ def test_take_cuts_every_array_and_the_instructions() -> None:
         embeddings=np.arange(3, dtype=np.float32).reshape(3, 1, 1),
         first_frames=np.arange(9, dtype=np.uint8).reshape(3, 1, 1, 3),
         first_embeddings=np.arange(3, dtype=np.float32)[:, None],
+        shows_reset=np.array([False, True, True]),
         frame_steps=np.array([1]),
         mask=np.array([[True, False], [True, True], [True, True]]),
         instructions=["a", "b", "c"],
@@ -183,6 +197,7 @@ def test_take_cuts_every_array_and_the_instructions() -> None:
     assert taken.embeddings is not None and taken.embeddings[:, 0, 0].tolist() == [2, 0]
     assert taken.first_frames is not None and taken.first_frames[:, 0, 0, 0].tolist() == [6, 0]
     assert taken.first_embeddings is not None and taken.first_embeddings.tolist() == [[2], [0]]
+    assert taken.has_reset.tolist() == [True, False]
     assert taken.instructions == ["c", "a"]
     assert taken.last_steps.tolist() == [1, 0]
     assert taken.picture_steps.tolist() == [1]

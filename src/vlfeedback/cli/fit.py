@@ -41,10 +41,26 @@ def fit_vlp(
         str, typer.Option(help="Weights whose frame encoder is taken instead of stage 1.")
     ] = "",
     encoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage 1.")] = 5000,
+    encoder_batch: Annotated[
+        int, typer.Option(min=2, help="Pictures of a step of stage 1; a GPU has time for 256.")
+    ] = 64,
     part_steps: Annotated[
-        int, typer.Option(min=1, help="Steps of stage 2 on progress and scenes alone.")
-    ] = 500,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of stage 2 on everything.")] = 500,
+        int, typer.Option(min=1, help="Steps of stage 2 on progress, which are short.")
+    ] = 600,
+    scene_steps: Annotated[
+        int, typer.Option(min=1, help="Steps of stage 2 on scenes, which are shorter.")
+    ] = 3000,
+    text_steps: Annotated[
+        int, typer.Option(min=1, help="Steps of stage 2 on progress by the text, if it reads that.")
+    ] = 3000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of stage 2 on the whole score.")] = 500,
+    instructed_width: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Progress reads the text with so many units: for trained tasks alone; 0: not.",
+        ),
+    ] = 0,
     token_noise: Annotated[
         float, typer.Option(min=0, help="Noise on pictures; less where no new tasks are to come.")
     ] = 0.3,
@@ -53,7 +69,7 @@ def fit_vlp(
     ] = 0.3,
     progress_share: Annotated[
         float, typer.Option(min=0, max=1, help="Of a window's worth that is progress, not return.")
-    ] = 0.5,
+    ] = 0.7,
     ilp_weight: Annotated[float, typer.Option(min=0, help="Lambda 1 of the paper.")] = 0.1,
     ivp_weight: Annotated[float, typer.Option(min=0, help="Lambda 2 of the paper.")] = 0.5,
     share: Annotated[
@@ -73,7 +89,7 @@ def fit_vlp(
     Example: vlfeedback fit vlp --data mtvlp --out vlp.mine.safetensors
     """
     from vlfeedback.data.collection import Collection
-    from vlfeedback.models.vlp import VLPTraining, train_vlp
+    from vlfeedback.models.vlp import VLPArchitecture, VLPTraining, train_vlp
 
     with LossBars() as report:
         weights = train_vlp(
@@ -83,7 +99,10 @@ def fit_vlp(
             also=[Collection.open(folder) for folder in also or []],
             training=VLPTraining(
                 encoder_steps=encoder_steps,
+                encoder_batch=encoder_batch,
                 part_steps=part_steps,
+                scene_steps=scene_steps,
+                text_steps=text_steps,
                 steps=steps,
                 token_noise=token_noise,
                 token_dropout=token_dropout,
@@ -92,6 +111,7 @@ def fit_vlp(
                 ivp_weight=ivp_weight,
                 seed=seed,
             ),
+            architecture=VLPArchitecture(instructed_width=instructed_width),
             instructions=instructions,
             encoder=encoder,
             share=share,

@@ -56,9 +56,10 @@ class VLPReward:
 
     Pictures: a window of any length is read through 8 of them, spread evenly, first and last
     included (the paper: "uniformly sample 8 frames"). Fewer than 8 are stretched; one is a still
-    video. Windows without the picture of the reset are taken to begin with it. Pictures of
-    other sizes are filtered to squares of 112 px, so that oblong ones are distorted. Pictures that
-    show nothing, such as black ones, get a score like any other: finite, and without meaning.
+    video. Windows without the picture of the reset are judged by parts of their own, so that their
+    scores compare with each other's alone. Pictures of other sizes are filtered to squares of
+    112 px, so that oblong ones are distorted. Pictures that show nothing, such as black ones, get a
+    score like any other: finite, and without meaning.
 
     Instructions: English, one a window, and not necessarily the same. The first 24 tokens, about as
     many words, are read. Another language in Latin letters is read as the English pieces that its
@@ -178,7 +179,11 @@ class VLPReward:
         distinct = list(dict.fromkeys(texts))
         text = _join([self._read_text(instruction) for instruction in distinct])
         rows = torch.tensor([distinct.index(instruction) for instruction in texts])
-        segment = self._network.read_segment(tokens, self._first_tokens(batch, tokens))
+        segment = self._network.read_segment(
+            tokens,
+            self._first_tokens(batch, tokens),
+            torch.from_numpy(batch.has_reset).to(self.device),
+        )
         text = text.take(rows.to(self.device))
         score = self._network.score(segment, text).cpu().numpy()
         score = (score - self.weights.score_mean) / self.weights.score_std

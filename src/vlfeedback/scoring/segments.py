@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped
@@ -68,13 +69,16 @@ class SegmentScorer:
             return batch
         pictures = np.stack([self._pictures_of(shown) for shown in segments])
         steps = needs.picture_steps(batch.n_steps)
-        first = None
+        first = shows_reset = None
         if needs.first_frame:
+            shows_reset = np.array([shown.with_reset for shown in segments])
             pairs = zip(segments, pictures, strict=True)
             first = np.stack([self._first_of(*pair) for pair in pairs])
         if self._embedder is not None:
-            return replace(batch, embeddings=pictures, first_embeddings=first, frame_steps=steps)
-        return replace(batch, frames=pictures, first_frames=first, frame_steps=steps)
+            seen: dict[str, Any] = {"embeddings": pictures, "first_embeddings": first}
+        else:
+            seen = {"frames": pictures, "first_frames": first}
+        return replace(batch, **seen, shows_reset=shows_reset, frame_steps=steps)
 
     def _pictures_of(self, shown: ShownSegment) -> Shaped[np.ndarray, "F ..."]:
         states = shown.segment.frame_times(self._source.needs.frame_stride)

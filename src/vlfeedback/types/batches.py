@@ -18,7 +18,7 @@ Granularity = Literal["step", "window", "episode"]
 
 _PER_STEP = ("actions", "observations", "env_rewards", "successes", "mask")  # arrays (N, T, ...)
 _PER_PICTURE = ("frames", "embeddings")  # arrays (N, F, ...)
-_PER_SEGMENT = ("first_frames", "first_embeddings")  # arrays (N, ...)
+_PER_SEGMENT = ("first_frames", "first_embeddings", "shows_reset")  # arrays (N, ...)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,8 @@ class SegmentBatch:
         first_frames: (N, H, W, 3) uint8, the picture of the reset that each segment's episode
             began with, which may lie before the segment.
         first_embeddings: (N, ...) float32, embeddings of `first_frames` in place of them.
+        shows_reset: (N,) bool, False where the reset is unknown and `first_frames` has the
+            segment's own first picture; by default `first_frames` are of the reset.
         instructions: N texts.
         frame_steps: (F,) int64, ascending: after which steps of the segment the pictures were
             taken; by default after each, and then F is T.
@@ -140,6 +142,7 @@ class SegmentBatch:
     embeddings: Float32[np.ndarray, "N F ..."] | None = None
     first_frames: UInt8[np.ndarray, "N H W 3"] | None = None
     first_embeddings: Float32[np.ndarray, "N ..."] | None = None
+    shows_reset: Bool[np.ndarray, " N"] | None = None
     instructions: Sequence[str] | None = None
     frame_steps: Int64[np.ndarray, " F"] | None = None
     mask: Bool[np.ndarray, "N T"] | None = None
@@ -213,6 +216,13 @@ class SegmentBatch:
         if self.mask is None:
             return np.full(len(self), self.n_steps - 1, dtype=np.int64)
         return np.asarray(self.mask.sum(axis=1) - 1, dtype=np.int64)
+
+    @property
+    def has_reset(self) -> Bool[np.ndarray, " N"]:
+        """Whether it is known how the episode of each segment began."""
+        given = self.first_frames is not None or self.first_embeddings is not None
+        shown = np.full(len(self), given)
+        return shown if self.shows_reset is None else shown & self.shows_reset
 
     def newest_pictures(self) -> Int64[np.ndarray, " T"]:
         """Which picture is the newest at each step: between pictures the last one is held.

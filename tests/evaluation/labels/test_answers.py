@@ -102,6 +102,7 @@ def test_a_labeller_sees_each_segment_as_it_is_shown(trajectories: list[Trajecto
     assert seen.first.frames[:, :, 0, 0, 0].tolist() == [[0, 100, 200], [200, 100, 0]]
     # The reset; the segment's own first picture where its episode's is not shown.
     assert seen.second.first_frames[:, 0, 0, 0].tolist() == [0, 200]
+    assert seen.second.has_reset.tolist() == [True, False]
 
 
 def test_labellers_are_asked_batch_by_batch_and_after_they_have_measured_all_pairs(

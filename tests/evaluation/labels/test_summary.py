@@ -76,6 +76,16 @@ def test_language_keeps_its_tree_and_what_is_not_defined_is_none() -> None:
     json.dumps(figures, allow_nan=False)
 
 
+def test_language_has_the_figures_that_every_repeat_has() -> None:
+    # The clips of the first repeat lie in a folder that other tasks were collected into.
+    words = {"ours": {"seen": {"itp_loss": 0.8, "pool": {"ilp_loss": 0.7}, "all": {"x": 0.1}}}}
+    first = {task: TaskResult({"clustered": answers_of(8, 5)}, words) for task in ("a", "b")}
+    for repeats in ([first, repeat(9, 9)], [repeat(9, 9), first]):
+        row = summarise(repeats, source="ours")["language"]["seen"]
+        assert sorted(row) == ["itp_loss", "pool"]
+        assert row["itp_loss"]["mean"] == pytest.approx(0.85)
+
+
 def test_tidy_rounds_numbers_and_drops_nan() -> None:
     assert tidy({"a": [0.123456, math.nan], "b": (1, "x", True)}) == {
         "a": [0.1235, None],

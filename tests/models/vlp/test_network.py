@@ -5,8 +5,19 @@ import pytest
 import torch
 
 from vlfeedback.models.vlp.network import ReadSegment, ReadText, VLPArchitecture, VLPNetwork
+from vlfeedback.models.vlp.progress import FEATURES
 
-SMALL = VLPArchitecture(picture_size=64, width=32, n_heads=2, head=(16, 8), dropout=0.0, word_dim=6)
+SMALL = VLPArchitecture(
+    picture_size=64,
+    width=32,
+    n_heads=2,
+    head=(16, 8),
+    dropout=0.0,
+    word_dim=6,
+    progress_width=16,
+    success_width=0,
+)
+KNOWN = torch.ones(3, dtype=torch.bool)  # the reset of each segment is
 
 Inputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]  # tokens, first, words, mask
 
@@ -33,7 +44,16 @@ def score(
     words: torch.Tensor,
     mask: torch.Tensor,
 ) -> torch.Tensor:
-    return network.score(network.read_segment(tokens, first), network.read_text(words, mask))
+    has_reset = torch.ones(len(first), dtype=torch.bool)
+    segment = network.read_segment(tokens, first, has_reset)
+    return network.score(segment, network.read_text(words, mask))
+
+
+def read(scene: torch.Tensor) -> ReadSegment:
+    """A segment of this scene, of which nothing else is known."""
+    motion = torch.zeros(1, 8, FEATURES)
+    has_reset = torch.ones(1, dtype=torch.bool)
+    return ReadSegment(torch.zeros(1, 8, 32), has_reset, motion, torch.zeros(1), None, scene)
 
 
 def test_scores_are_one_number_a_segment(network: VLPNetwork, inputs: Inputs) -> None:
@@ -75,8 +95,10 @@ def test_progress_and_scene_are_read_before_any_instruction(
     network: VLPNetwork, inputs: Inputs
 ) -> None:
     tokens, first, _, _ = inputs
-    segment = network.read_segment(tokens, first)
-    assert segment.progress.shape == (4, 3)
+    segment = network.read_segment(tokens, first, KNOWN)
+    assert segment.motion.shape == (3, 8, FEATURES) and segment.success is None
+    by_member = network.progress(segment.motion, KNOWN)
+    torch.testing.assert_close(segment.progress, by_member.mean(dim=0))
     torch.testing.assert_close(segment.scene.norm(dim=1), torch.ones(3))
     torch.testing.assert_close(segment.scene, network.read_scene(first))
 
@@ -93,18 +115,44 @@ def test_the_score_is_the_match_and_what_was_done_as_far_as_it_matches(
     match: float, expected: float
 ) -> None:
     settings = replace(SMALL, relevance_weight=0.5, match_offset=6.0, stranger_share=0.25)
-    progress = torch.tensor([[1.0], [3.0]])  # of two members, whose mean counts
-    segment = ReadSegment(torch.zeros(1, 8, 32), progress, None, torch.zeros(1, 6))
-    combined = VLPNetwork(settings).combine(segment, torch.tensor([match]), torch.tensor([4.0]))
+    progress, relevance = torch.tensor([2.0]), torch.tensor([4.0])
+    combined = VLPNetwork(settings).combine(torch.tensor([match]), progress, relevance)
     torch.testing.assert_close(combined, torch.tensor([expected]))
 
 
 def test_a_score_is_combined_from_its_three_parts(network: VLPNetwork, inputs: Inputs) -> None:
     tokens, first, words, mask = inputs
-    segment, text = network.read_segment(tokens, first), network.read_text(words, mask)
+    segment, text = network.read_segment(tokens, first, KNOWN), network.read_text(words, mask)
     match, relevance = network.score_match(segment, text), network.score_relevance(segment, text)
-    expected = network.combine(segment, match, relevance)
+    expected = network.combine(match, segment.progress, relevance)
     torch.testing.assert_close(network.score(segment, text), expected)
+
+
+def test_a_clip_without_its_reset_is_judged_otherwise(network: VLPNetwork, inputs: Inputs) -> None:
+    tokens, _, _, _ = inputs
+    known, unknown = (
+        network.read_segment(tokens, tokens[:, 0], has_reset) for has_reset in (KNOWN, ~KNOWN)
+    )
+    torch.testing.assert_close(known.motion, unknown.motion)
+    assert not torch.allclose(known.progress, unknown.progress, atol=1e-3)
+
+
+def test_progress_is_corrected_by_the_text_where_the_network_reads_it(inputs: Inputs) -> None:
+    tokens, first, words, mask = inputs
+    torch.manual_seed(0)
+    network = VLPNetwork(replace(SMALL, instructed_width=8)).eval()
+    segment, text = network.read_segment(tokens, first, KNOWN), network.read_text(words, mask)
+    torch.testing.assert_close(network.score_progress(segment, text), segment.progress)  # untrained
+    assert network.instructed is not None
+    for last in (network.instructed.picture[-1], network.instructed.order[-1]):
+        torch.nn.init.normal_(last.weight)
+    corrected = network.score_progress(segment, text)
+    expected = segment.progress + network.instructed(segment.motion, text.meaning)
+    torch.testing.assert_close(corrected, expected)
+    other = network.score_progress(segment, text.take(torch.tensor([1, 2, 0])))
+    assert not torch.allclose(corrected, other, atol=1e-4)
+    clip = network.read_segment(tokens, first, ~KNOWN)  # motion since no reset: not what it learnt
+    torch.testing.assert_close(network.score_progress(clip, text), clip.progress)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +165,7 @@ def test_the_match_is_a_sigmoid_of_the_cosine_around_its_threshold(
     network = VLPNetwork(replace(SMALL, match_threshold=0.3, match_steepness=15.0))
     scene = torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
     meaning = torch.tensor([[cosine, math.sqrt(1 - cosine**2), 0.0, 0.0, 0.0, 0.0]])
-    segment = ReadSegment(torch.zeros(1, 8, 32), torch.zeros(4, 1), None, scene)
+    segment = read(scene)
     text = ReadText(torch.zeros(1, 1, 32), torch.ones(1, 1, dtype=torch.bool), meaning)
     assert network.score_match(segment, text).item() == pytest.approx(match, abs=1e-5)
 
@@ -126,7 +174,7 @@ def test_the_chance_of_success_is_that_after_the_last_picture_as_far_as_the_scen
     settings = replace(SMALL, match_threshold=0.3, match_steepness=15.0, success_width=8)
     log_odds = torch.tensor([[4.0] * 7 + [math.log(3.0)]])
     scene = torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
-    segment = ReadSegment(torch.zeros(1, 8, 32), torch.zeros(4, 1), log_odds, scene)
+    segment = read(scene)._replace(success=log_odds)
     meaning = torch.tensor([[0.3, math.sqrt(1 - 0.3**2), 0.0, 0.0, 0.0, 0.0]])
     text = ReadText(torch.zeros(1, 1, 32), torch.ones(1, 1, dtype=torch.bool), meaning)
     assert VLPNetwork(settings).score_success(segment, text).item() == pytest.approx(0.75 * 0.5)
@@ -134,7 +182,7 @@ def test_the_chance_of_success_is_that_after_the_last_picture_as_far_as_the_scen
 
 def test_a_network_that_does_not_tell_success_says_so(network: VLPNetwork, inputs: Inputs) -> None:
     tokens, first, words, mask = inputs
-    segment, text = network.read_segment(tokens, first), network.read_text(words, mask)
+    segment, text = network.read_segment(tokens, first, KNOWN), network.read_text(words, mask)
     assert segment.success is None
     with pytest.raises(TypeError, match="success_width is 0"):
         network.score_success(segment, text)
@@ -172,7 +220,7 @@ def test_texts_are_taken_by_position_for_as_many_segments(
     network: VLPNetwork, inputs: Inputs
 ) -> None:
     tokens, first, words, mask = inputs
-    segment, text = network.read_segment(tokens, first), network.read_text(words, mask)
+    segment, text = network.read_segment(tokens, first, KNOWN), network.read_text(words, mask)
     rows = torch.tensor([2, 0, 0])
     expected = score(network, tokens, first, words[rows], mask)
     torch.testing.assert_close(

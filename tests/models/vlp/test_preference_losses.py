@@ -1,5 +1,4 @@
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,11 +6,12 @@ import torch
 
 from vlfeedback.models.vlp.preference_losses import (
     TaskScores,
+    direction_loss,
+    order_loss,
     preference_loss,
-    progress_loss,
     success_loss,
 )
-from vlfeedback.models.vlp.sampling import WindowBatch
+from vlfeedback.models.vlp.sampling import Windows
 from vlfeedback.models.vlp.settings import VLPTraining
 
 LOG_2 = math.log(2.0)
@@ -22,22 +22,22 @@ def cost(margin: float) -> float:
     return math.log1p(math.exp(margin))
 
 
-def batch_of(prefer_second: list[list[list[float]]], rising: list[bool]) -> WindowBatch:
+def comparisons(prefer_second: list[list[list[float]]]) -> Windows:
     """Windows that were read already: only their comparisons are left."""
-    windows = len(rising)
-    return WindowBatch(
-        task=np.arange(len(prefer_second)),
-        tokens=torch.zeros(windows, 8, 1, 32),
-        first=torch.zeros(windows, 1, 32),
-        worth=torch.zeros(windows, 8),
-        done=torch.tensor([[False] * 7 + [True]] * windows),
+    tasks, windows = len(prefer_second), len(prefer_second[0])
+    return Windows(
+        task=np.arange(tasks),
+        episode=np.zeros((tasks, windows), np.int64),
+        picture=np.zeros((tasks, windows, 8), np.int64),
+        worth=torch.zeros(tasks * windows, 8),
+        done=torch.tensor([[False] * 7 + [True]] * (tasks * windows)),
         prefer_second=torch.tensor(prefer_second),
-        rising=torch.tensor(rising),
+        rising=torch.zeros(tasks * windows, dtype=torch.bool),
     )
 
 
 # Two windows of each of two tasks: the second is better in task 0, the first in task 1.
-COMPARED = batch_of([[[0.5, 1.0], [0.0, 0.5]], [[0.5, 0.0], [1.0, 0.5]]], [True, False] * 2)
+COMPARED = comparisons([[[0.5, 1.0], [0.0, 0.5]], [[0.5, 0.0], [1.0, 0.5]]])
 
 
 def test_the_loss_compares_windows_with_each_other_and_with_those_of_the_next_task() -> None:
@@ -62,25 +62,16 @@ def test_a_constant_score_costs_log_two_a_comparison() -> None:
     assert loss.item() == pytest.approx((1 + 0.1 + 2 * 0.5) * LOG_2)
 
 
-def test_a_constant_progress_costs_log_two_and_its_direction_as_much_by_weight() -> None:
-    progress = torch.full((4, 4), 0.7)  # by four members, of two windows of two tasks
-    loss = progress_loss(progress, progress, COMPARED, VLPTraining(direction_weight=0.3))
-    assert loss.item() == pytest.approx(1.3 * LOG_2)
+def test_each_judge_is_compared_by_itself() -> None:
+    judged = torch.tensor([[0.0, 1.0, 2.0, 4.0], [0.0, 0.0, 0.0, 3.0]])
+    expected = np.mean([cost(-1.0), cost(2.0), LOG_2, cost(3.0)])
+    assert order_loss(judged, COMPARED).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_each_member_is_compared_by_itself_and_rising_windows_with_their_reversals() -> None:
-    forward = torch.tensor([[0.0, 1.0, 2.0, 4.0], [0.0, 0.0, 0.0, 3.0]])
-    backward = torch.tensor([[1.0, 0.0, 5.0, 0.0], [0.0, 0.0, -2.0, 0.0]])
-    loss = progress_loss(forward, backward, COMPARED, VLPTraining(direction_weight=0.3))
-    itp = [cost(-1.0), cost(2.0), LOG_2, cost(3.0)]
-    rising = [cost(1.0 - 0.0), cost(5.0 - 2.0), LOG_2, cost(-2.0 - 0.0)]  # windows 0 and 2
-    assert loss.item() == pytest.approx(np.mean(itp) + 0.3 * np.mean(rising), rel=1e-5)
-
-
-def test_without_a_rising_window_the_direction_costs_nothing() -> None:
-    level = replace(COMPARED, rising=torch.zeros(4, dtype=torch.bool))
-    progress = torch.full((4, 4), 0.7)
-    assert progress_loss(progress, progress, level, VLPTraining()).item() == (pytest.approx(LOG_2))
+def test_a_window_that_rises_is_better_than_its_reversal() -> None:
+    forward, backward = torch.tensor([[0.0, 2.0], [0.0, -1.0]]), torch.tensor([[1.0, 5.0], [0, 0]])
+    expected = np.mean([cost(1.0), cost(3.0), LOG_2, cost(1.0)])
+    assert direction_loss(forward, backward).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_what_tells_success_pays_for_each_picture_that_it_misjudges() -> None:

@@ -87,11 +87,14 @@ def test_where_on_the_table_a_segment_plays_changes_nothing(
 ) -> None:
     positions, first = moves
     torch.manual_seed(0)
-    head = ProgressHead(n_frames=8, members=4).eval()
+    head = ProgressHead(n_frames=8, members=4, hidden=16).eval()
     motion = describe_motion(positions, first)
     moved = describe_motion(shift(positions, 0.2, -0.1, 0.0), shift(first, 0.2, -0.1, 0.0))
     torch.testing.assert_close(moved, motion, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(head(moved), head(motion), atol=1e-3, rtol=1e-3)
+    has_reset = torch.tensor([True, True, False, False])
+    torch.testing.assert_close(
+        head(moved, has_reset), head(motion, has_reset), atol=1e-3, rtol=1e-3
+    )
 
 
 def test_how_high_a_segment_plays_changes_the_height_of_the_hand_alone(
@@ -104,25 +107,37 @@ def test_how_high_a_segment_plays_changes_the_height_of_the_hand_alone(
     torch.testing.assert_close(change[..., 9], torch.full((4, 8), 0.5), atol=1e-4, rtol=0.0)
 
 
-def test_each_member_judges_for_itself() -> None:
+@pytest.fixture
+def head() -> ProgressHead:
     torch.manual_seed(0)
-    progress = ProgressHead(n_frames=8, members=3).eval()(torch.randn(5, 8, FEATURES))
+    return ProgressHead(n_frames=8, members=3, hidden=16).eval()
+
+
+def test_each_member_judges_for_itself(head: ProgressHead) -> None:
+    progress = head(torch.randn(5, 8, FEATURES), torch.ones(5, dtype=torch.bool))
     assert progress.shape == (3, 5)
     assert not torch.allclose(progress[0], progress[1], atol=1e-3)
 
 
-def test_motion_is_standardised_before_it_is_judged() -> None:
-    torch.manual_seed(0)
-    head = ProgressHead(n_frames=8, members=2).eval()
-    motion = torch.randn(5, 8, FEATURES)
-    plain = head(motion)
+def test_clips_without_their_reset_are_judged_by_members_of_their_own(head: ProgressHead) -> None:
+    x, has_reset = torch.randn(4, 8, FEATURES), torch.tensor([True, False, False, True])
+    progress = head(x, has_reset)
+    torch.testing.assert_close(
+        progress[:, has_reset], head.judge(x, head.since_reset)[:, has_reset]
+    )
+    torch.testing.assert_close(progress[:, ~has_reset], head.judge(x, head.cut_out)[:, ~has_reset])
+    assert not torch.allclose(progress, head(x, ~has_reset), atol=1e-3)
+
+
+def test_motion_is_standardised_and_cut_at_five_deviations(head: ProgressHead) -> None:
     head.mean += 3.0
     head.std *= 2.0
-    torch.testing.assert_close(head(3.0 + 2.0 * motion), plain, atol=1e-5, rtol=1e-4)
+    motion = torch.zeros(1, 8, FEATURES)
+    motion[0, 0], motion[0, 1], motion[0, 2] = 5.0, 1000.0, -1000.0
+    expected = torch.tensor([1.0, 5.0, -5.0, *[-1.5] * 5])
+    torch.testing.assert_close(head.standardise(motion)[0, :, 0], expected)
 
 
-def test_a_segment_played_backwards_has_another_progress() -> None:
-    torch.manual_seed(0)
-    head = ProgressHead(n_frames=8, members=2).eval()
-    motion = torch.randn(5, 8, FEATURES)
-    assert not torch.allclose(head(motion), head(motion.flip(1)), atol=1e-3)
+def test_a_segment_played_backwards_has_another_progress(head: ProgressHead) -> None:
+    x, has_reset = torch.randn(5, 8, FEATURES), torch.ones(5, dtype=torch.bool)
+    assert not torch.allclose(head(x, has_reset), head(x.flip(1), has_reset), atol=1e-3)

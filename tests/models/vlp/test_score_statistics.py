@@ -24,8 +24,8 @@ def silent(stage: str, step: int, steps: int, loss: float) -> None:
 def test_score_statistics_are_those_of_the_scores(episodes: EpisodeSet, texts: Texts) -> None:
     network = VLPNetwork(SMALL)
     for number in range(4):
-        fix(network, f"progress.members.{number}.picture.5", 0.5)
-        fix(network, f"progress.members.{number}.order.3", 1.0)
+        fix(network, f"progress.since_reset.{number}.picture.5", 0.5)
+        fix(network, f"progress.since_reset.{number}.order.3", 1.0)
     fix(network, "relevance.head.6", 1.0)
     tokens = encode_episodes(network, episodes, report=silent)
     mean, std = score_statistics(network, episodes, tokens, texts, seed=0, n_batches=2)

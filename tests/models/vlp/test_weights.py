@@ -63,8 +63,8 @@ def test_weights_of_another_model_are_refused_with_their_first_tensors(tmp_path:
 @pytest.mark.parametrize(
     ("version", "told"),
     [
-        (1, r"has version 1, this release reads 2; .*Train again with: vlfeedback fit vlp"),
-        (3, r"has version 3, this release reads 2; upgrade vlfeedback"),
+        (2, r"has version 2, this release reads 3; .*Train again with: vlfeedback fit vlp"),
+        (4, r"has version 4, this release reads 3; upgrade vlfeedback"),
     ],
 )
 def test_weights_of_another_version_are_refused_with_what_to_do(

@@ -260,11 +260,11 @@ def _batch(segments: Sequence[ShownSegment], needs: SourceNeeds) -> SegmentBatch
     frames = np.stack(
         [row[::-1] if s.reversed else row for s, row in zip(segments, batch.frames, strict=True)]
     )
-    first = batch.first_frames
-    if first is not None:
-        with_reset = np.array([s.with_reset for s in segments])[:, None, None, None]
-        first = np.where(with_reset, first, frames[:, 0])
-    return replace(batch, frames=frames, first_frames=first)
+    if batch.first_frames is None:
+        return replace(batch, frames=frames)
+    with_reset = np.array([s.with_reset for s in segments])
+    first = np.where(with_reset[:, None, None, None], batch.first_frames, frames[:, 0])
+    return replace(batch, frames=frames, first_frames=first, shows_reset=with_reset)
 
 
 def _mean(values: np.ndarray) -> float:

@@ -211,14 +211,20 @@ def _by_gap(repeats: Repeats, tasks: list[str], pairing: str, name: str) -> list
 
 
 def _language(repeats: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """Figures of Table 6: mean over tasks, its interval over repeats, and each task's mean."""
+    """Figures of Table 6: mean over tasks, its interval over repeats, and each task's mean.
+
+    Those that every repeat has: one whose folder of clips has more tasks compares with them too.
+    """
 
     def gather(path: tuple[str, ...]) -> Any:
         first: Any = repeats[0][tasks[0]]
         for key in path:
             first = first[key]
         if isinstance(first, Mapping):
-            return {key: gather((*path, key)) for key in first}
+            paths = [(*path, key) for key in first]
+            return {
+                p[-1]: gather(p) for p in paths if all(_has(r[t], p) for r in repeats for t in r)
+            }
         values = np.array([[_dig(r[t], path) for t in tasks] for r in repeats])
         estimate = mean_interval(_over_tasks(values))
         by_task = {t: mean_interval(values[:, k]).mean for k, t in enumerate(tasks)}
@@ -239,6 +245,14 @@ def _answered(result: TaskResult, pairing: str, source: str) -> bool:
 
 def _part(accuracy: Mapping[str, _Accuracies], of: Callable[[Estimate], Any]) -> dict[str, Any]:
     return {name: {key: of(e) for key, e in row.items()} for name, row in accuracy.items()}
+
+
+def _has(tree: Any, path: tuple[str, ...]) -> bool:
+    for key in path:
+        if key not in tree:
+            return False
+        tree = tree[key]
+    return True
 
 
 def _dig(tree: Any, path: tuple[str, ...]) -> float:

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vlfeedback.models.vlp.attention import read_attention
+    from vlfeedback.models.vlp.network import VLPArchitecture
     from vlfeedback.models.vlp.settings import VLPTraining
     from vlfeedback.models.vlp.train import train_vlp
 
-__all__ = ["VLPTraining", "read_attention", "train_vlp"]
+__all__ = ["VLPArchitecture", "VLPTraining", "read_attention", "train_vlp"]
 
-_MODULES = {"VLPTraining": "settings", "read_attention": "attention", "train_vlp": "train"}
+_MODULES = {
+    "VLPArchitecture": "network",
+    "VLPTraining": "settings",
+    "read_attention": "attention",
+    "train_vlp": "train",
+}
 
 
 if not TYPE_CHECKING:  # or a type checker would take any name for one of these

@@ -85,7 +85,8 @@ def read_attention(weights: str, segment: SegmentBatch) -> SegmentAttention:
     first_frame = segment.frames[:, 0] if segment.first_frames is None else segment.first_frames
     first = network.encoder(torch.from_numpy(np.ascontiguousarray(first_frame)))
     tokens = network.encoder(torch.from_numpy(segment.frames[0, positions]))
-    segment_features = network.read_segment(tokens[None], first)
+    has_reset = torch.from_numpy(segment.has_reset)
+    segment_features = network.read_segment(tokens[None], first, has_reset)
     text = network.read_text(torch.from_numpy(words), torch.from_numpy(mask))
     score = network.score(segment_features, text)
     for hook in hooks:

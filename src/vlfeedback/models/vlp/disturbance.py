@@ -60,14 +60,11 @@ class Disturbance:
         return noisy * visible.unsqueeze(-1)
 
     def places(
-        self,
-        positions: Float[Tensor, "N F 10"],
-        first: Float[Tensor, "N 10"],
-        last: Float[Tensor, "N 10"],
-    ) -> tuple[Float[Tensor, "N F 10"], Float[Tensor, "N 10"], Float[Tensor, "N 10"]]:
+        self, positions: Float[Tensor, "N F 10"], first: Float[Tensor, "N 10"]
+    ) -> tuple[Float[Tensor, "N F 10"], Float[Tensor, "N 10"]]:
         """Shift the object by one offset a segment: on unseen tasks its positions have errors."""
         spread = self._training.place_noise * 2.0 * torch.rand(len(first), 1)
         offset = torch.zeros_like(first)
         offset[:, 4:7] = (spread * torch.randn(len(first), 3)).to(first.device)
         offset[:, 7:] = offset[:, 4:7]
-        return positions + offset.unsqueeze(1), first + offset, last + offset
+        return positions + offset.unsqueeze(1), first + offset

@@ -55,12 +55,12 @@ def fit_encoder(
     heads = _StateHeads(network, episodes).to(device)
     parameters = [*encoder.parameters(), *positions.parameters(), *heads.parameters()]
     steps = training.encoder_steps
-    optimiser = Optimiser(parameters, training.encoder_learning_rate, steps, training)
+    optimiser = Optimiser(parameters, training)
     half = training.encoder_batch // 2
     state = state or TrainingState()
     modules = nn.ModuleDict({"encoder": encoder, "positions": positions, "heads": heads})
     begin = state.resume(modules, optimiser.adam, [rng, *torch_generators(device)])
-    optimiser.begin(steps, begin)
+    optimiser.begin(steps, training.encoder_learning_rate, begin)
     for step in range(begin, steps):
         episode = rng.integers(len(episodes.pictures), size=training.encoder_batch - half)
         picture = rng.integers(episodes.pictures.shape[1], size=len(episode))
@@ -70,7 +70,7 @@ def fit_encoder(
         target = torch.from_numpy(places).to(device) - positions.mean
         target = target.clamp(-_ROOM, _ROOM) / positions.scale
         with torch.autocast(device, torch.bfloat16):
-            tokens = encoder(torch.from_numpy(_jitter(pictures, rng)).to(device))
+            tokens = encoder(_jitter(torch.from_numpy(pictures).to(device), rng))
             estimate = positions.standardised(tokens)
             state_loss = heads(tokens[: len(episode)], episodes, episode, picture)
         loss = functional.smooth_l1_loss(estimate.float(), target, beta=0.3) + state_loss
@@ -120,27 +120,25 @@ def encode_scenes(
     return _encode(network, scenes.pictures, device, report)
 
 
-@torch.inference_mode()
 def _encode(
     network: VLPNetwork, pictures: UInt8[np.ndarray, "B H W 3"], device: str, report: Report
 ) -> Float[Tensor, "B P D"]:
-    network.to(device).eval()
+    network.to(device).eval()  # not in inference mode, where no buffer could be changed later
     parts = []
     for start in range(0, len(pictures), _CHUNK):
         batch = torch.from_numpy(pictures[start : start + _CHUNK]).to(device)
-        with torch.autocast(device, torch.bfloat16):
+        with torch.inference_mode(), torch.autocast(device, torch.bfloat16):
             parts.append(network.encoder(batch).half().cpu())
         report("encoding pictures", start + len(batch), len(pictures), float("nan"))
     return torch.cat(parts)
 
 
 def _jitter(
-    pictures: UInt8[np.ndarray, "B H W 3"], rng: np.random.Generator
-) -> UInt8[np.ndarray, "B H W 3"]:
+    pictures: UInt8[Tensor, "B H W 3"], rng: np.random.Generator
+) -> UInt8[Tensor, "B H W 3"]:
     """Change brightness and contrast of each colour: render settings must not matter."""
     gain = rng.uniform(0.8, 1.2, size=(len(pictures), 1, 1, 3)).astype(np.float32)
     shift = rng.uniform(-25.0, 25.0, size=(len(pictures), 1, 1, 1)).astype(np.float32)
-    jittered: UInt8[np.ndarray, "B H W 3"] = np.clip(pictures * gain + shift, 0, 255).astype(
-        np.uint8
-    )
+    factor, offset = (torch.from_numpy(x).to(pictures.device) for x in (gain, shift))
+    jittered: UInt8[Tensor, "B H W 3"] = (pictures * factor + offset).clamp(0, 255).to(torch.uint8)
     return jittered

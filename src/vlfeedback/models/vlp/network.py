@@ -8,7 +8,8 @@ Computes: P[second preferred | text] = sigmoid(f(second | text) - f(first | text
 Recipe:   1 each picture becomes a grid of tokens, once, which shows positions of hand and object;
           2 match: does the scene fit the text? from the reset's tokens and the mean
           of the text's word vectors; 3 progress: how far has the segment got, from positions alone,
-          whatever the text; 4 relevance: the paper's cross-modal transformer on tokens and words.
+          whatever the text; for tasks that are trained on, corrected by what the text asks for;
+          4 relevance: the paper's cross-modal transformer on tokens and words.
 Differs:  the paper's frozen CLIP ViT-B/16 is replaced by a small convolutional encoder trained on
           simulator states and by static word vectors, so that the model ships in a few megabytes
           and scores in real time on one core. The paper's f is the cross-modal part alone. Without
@@ -29,6 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vlfeedback.models.vlp.encoder import FrameEncoder, Positions
+from vlfeedback.models.vlp.instructed import InstructedProgress
 from vlfeedback.models.vlp.progress import ProgressHead, SuccessHead, describe_motion
 from vlfeedback.models.vlp_clip.cross_modal import CrossModal
 
@@ -49,11 +51,13 @@ class VLPArchitecture:
     head: tuple[int, int] = (256, 128)  # paper: (512, 256)
     dropout: float = 0.1  # paper, Table 7
     progress_members: int = 4  # small networks whose mean is the progress
-    success_width: int = 0  # of the network that tells success; 0: there is none, as once
+    progress_width: int = 64  # of each of them
+    success_width: int = 64  # of the network that tells success; 0: there is none
+    instructed_width: int = 0  # of the progress read by the text, for trained tasks; 0: none
     # Chosen on training tasks that were held out:
-    relevance_weight: float = 1.0  # of the cross-modal part beside the progress
-    match_threshold: float = 0.3  # cosine of scene and text at which the match is one half
-    match_steepness: float = 15.0  # of the sigmoid of that cosine
+    relevance_weight: float = 0.25  # of the cross-modal part beside the progress
+    match_threshold: float = 0.25  # cosine of scene and text at which the match is one half
+    match_steepness: float = 8.0  # of the sigmoid of that cosine
     match_offset: float = 6.0  # what a match is worth, in log-odds of being preferred
     stranger_share: float = 0.25  # of progress and relevance that counts without a match
 
@@ -67,7 +71,9 @@ class ReadSegment(NamedTuple):
     """Encoding of N segments, independent of the instruction."""
 
     video: Float[Tensor, "N FP D"]
-    progress: Float[Tensor, "K N"]  # by each member
+    has_reset: Bool[Tensor, " N"]  # whether motion is since the reset
+    motion: Float[Tensor, "N F 10"]  # standardised
+    progress: Float[Tensor, " N"]
     success: Float[Tensor, "N F"] | None  # log-odds after each picture, whatever the text
     scene: Float[Tensor, "N E"]  # unit vectors, in the space of texts
 
@@ -93,8 +99,17 @@ class VLPNetwork(nn.Module):
         width, places = architecture.width, architecture.grid**2
         self.encoder = FrameEncoder(architecture.picture_size, width)
         self.positions = Positions(places, width)
-        self.progress = ProgressHead(architecture.n_frames, architecture.progress_members)
+        self.progress = ProgressHead(
+            architecture.n_frames, architecture.progress_members, architecture.progress_width
+        )
         self.success = SuccessHead(architecture.success_width) if self.tells_success else None
+        self.instructed = (
+            InstructedProgress(
+                architecture.n_frames, architecture.word_dim, architecture.instructed_width
+            )
+            if architecture.instructed_width
+            else None
+        )
         self.scene = nn.Sequential(
             nn.LayerNorm(places * width),
             nn.Dropout(0.3),
@@ -123,28 +138,34 @@ class VLPNetwork(nn.Module):
         return self.architecture.success_width > 0
 
     def read_segment(
-        self, tokens: Float[Tensor, "N F P D"], first: Float[Tensor, "N P D"]
+        self,
+        tokens: Float[Tensor, "N F P D"],
+        first: Float[Tensor, "N P D"],
+        has_reset: Bool[Tensor, " N"],
     ) -> ReadSegment:
         """Read segments once, for any number of instructions.
 
         Args:
             tokens: of the pictures of each segment.
-            first: of the picture of the reset each segment's episode began with.
+            first: of the picture of the reset each segment's episode began with; of the segment's
+                own first picture where the reset is unknown.
+            has_reset: whether it is known.
         """
-        motion = describe_motion(self.positions(tokens), self.positions(first))
+        motion = self.read_motion(self.positions(tokens), self.positions(first))
         return ReadSegment(
             self.relevance.read_video(tokens, first),
-            self.progress(motion),
-            self.read_success(motion),
+            has_reset,
+            motion,
+            self.progress(motion, has_reset).mean(dim=0),
+            None if self.success is None else self.success(motion),
             self.read_scene(first),
         )
 
-    def read_success(self, motion: Float[Tensor, "N F 10"]) -> Float[Tensor, "N F"] | None:
-        """Log-odds that the task is done after each picture; None where nothing tells."""
-        if self.success is None:
-            return None
-        log_odds: Tensor = self.success(self.progress.standardise(motion))
-        return log_odds
+    def read_motion(
+        self, positions: Float[Tensor, "N F 10"], first: Float[Tensor, "N 10"]
+    ) -> Float[Tensor, "N F 10"]:
+        """Standardised features of each picture, see `describe_motion`."""
+        return self.progress.standardise(describe_motion(positions, first))
 
     def read_scene(self, first: Float[Tensor, "N P D"]) -> Float[Tensor, "N E"]:
         """What a picture shows, as a unit vector in the space of texts."""
@@ -171,17 +192,29 @@ class VLPNetwork(nn.Module):
     def score(self, segment: ReadSegment, text: ReadText) -> Float[Tensor, " N"]:
         """f(segment | text) of N segments and as many texts."""
         return self.combine(
-            segment, self.score_match(segment, text), self.score_relevance(segment, text)
+            self.score_match(segment, text),
+            self.score_progress(segment, text),
+            self.score_relevance(segment, text),
         )
 
     def combine(
-        self, segment: ReadSegment, match: Float[Tensor, " N"], relevance: Float[Tensor, " N"]
+        self,
+        match: Float[Tensor, " N"],
+        progress: Float[Tensor, " N"],
+        relevance: Float[Tensor, " N"],
     ) -> Float[Tensor, " N"]:
         """Compute f from its parts, see the module's header."""
         settings = self.architecture
-        quality = segment.progress.mean(dim=0) + settings.relevance_weight * relevance
+        quality = progress + settings.relevance_weight * relevance
         share = settings.stranger_share + (1.0 - settings.stranger_share) * match
         return settings.match_offset * match + share * quality
+
+    def score_progress(self, segment: ReadSegment, text: ReadText) -> Float[Tensor, " N"]:
+        """How far each segment has got, by its motion; since a reset, by the text if it is read."""
+        if self.instructed is None:
+            return segment.progress
+        correction: Tensor = self.instructed(segment.motion, text.meaning)
+        return segment.progress + correction * segment.has_reset
 
     def score_success(self, segment: ReadSegment, text: ReadText) -> Float[Tensor, " N"]:
         """Probability that what the text asks for is done at the end of each segment.

@@ -17,20 +17,15 @@ class Optimiser:
 
     Args:
         parameters: what is trained.
-        learning_rate: after the warm-up.
-        steps: how many there will be.
         training: for weight decay and warm-up.
     """
 
     def __init__(
         self,
         parameters: list[nn.Parameter],
-        learning_rate: float,
-        steps: int,
         training: VLPTraining,
     ) -> None:
-        self._parameters = parameters
-        self._learning_rate, self._warmup = learning_rate, training.warmup
+        self._parameters, self._warmup = parameters, training.warmup
         groups = [
             {
                 "params": [p for p in parameters if p.ndim > 1],
@@ -38,12 +33,18 @@ class Optimiser:
             },
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        self.adam = torch.optim.AdamW(groups, lr=learning_rate)
-        self.begin(steps)
+        self.adam = torch.optim.AdamW(groups)
+        self._steps, self._done, self._learning_rate = 1, 0, 0.0
 
-    def begin(self, steps: int, n_done: int = 0) -> None:
-        """Begin with so many steps anew, or go on after the first `done` of them."""
-        self._steps, self._done = steps, n_done
+    def begin(self, steps: int, learning_rate: float, n_done: int = 0) -> None:
+        """Begin with so many steps anew, or go on after the first `n_done` of them.
+
+        Args:
+            steps: how many there will be.
+            learning_rate: after the warm-up.
+            n_done: of them.
+        """
+        self._steps, self._done, self._learning_rate = steps, n_done, learning_rate
         if n_done == 0:
             self.adam.state.clear()
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from vlfeedback.losses import bradley_terry, language_preferences
-from vlfeedback.models.vlp.sampling import WindowBatch
+from vlfeedback.models.vlp.sampling import Windows
 from vlfeedback.models.vlp.settings import VLPTraining
 
-__all__ = ["TaskScores", "preference_loss", "progress_loss", "success_loss"]
+__all__ = ["TaskScores", "direction_loss", "order_loss", "preference_loss", "success_loss"]
 
 
 class TaskScores(NamedTuple):
@@ -24,10 +24,10 @@ class TaskScores(NamedTuple):
 
 
 def preference_loss(
-    scores: TaskScores, batch: WindowBatch, training: VLPTraining
+    scores: TaskScores, windows: Windows, training: VLPTraining
 ) -> Float[Tensor, ""]:
     """Equation 4 over all pairs of windows of each task, against windows of the next task."""
-    first, second, label = _pairs(batch, scores.own.device)
+    first, second, label = _pairs(windows, scores.own.device)
     # The next task's windows were scored under this task's instruction.
     other_task = scores.other.roll(-1, dims=0)
     foreign = other_task.T.unsqueeze(-1).expand(-1, -1, len(first)).flatten(1)
@@ -43,34 +43,31 @@ def preference_loss(
     )
 
 
-def progress_loss(
-    forward: Float[Tensor, "M KB"],
-    backward: Float[Tensor, "M KB"],
-    batch: WindowBatch,
-    training: VLPTraining,
-) -> Float[Tensor, ""]:
-    """ITP of each member by itself; and that an expert's window is better than its reversal."""
-    first, second, label = _pairs(batch, forward.device)
-    by_task = forward.float().unflatten(1, batch.prefer_second.shape[:2])
-    itp = bradley_terry(
-        by_task[..., first], by_task[..., second], label.expand(len(forward), -1, -1)
+def order_loss(judged: Float[Tensor, "M KB"], windows: Windows) -> Float[Tensor, ""]:
+    """ITP of each of M judges by itself, over all pairs of windows of each task."""
+    first, second, label = _pairs(windows, judged.device)
+    by_task = judged.float().unflatten(1, windows.prefer_second.shape[:2])
+    return bradley_terry(
+        by_task[..., first], by_task[..., second], label.expand(len(judged), -1, -1)
     )
-    rising = batch.rising.to(forward.device)
-    if not rising.any():
-        return itp
-    margins = (forward - backward).float()[:, rising]
-    return itp + training.direction_weight * functional.softplus(-margins).mean()
 
 
-def success_loss(log_odds: Float[Tensor, "KB n"], batch: WindowBatch) -> Float[Tensor, ""]:
+def direction_loss(
+    forward: Float[Tensor, "M R"], backward: Float[Tensor, "M R"]
+) -> Float[Tensor, ""]:
+    """That each of R windows that rise, one or more, is better than its reversal."""
+    return functional.softplus((backward - forward).float()).mean()
+
+
+def success_loss(log_odds: Float[Tensor, "KB n"], windows: Windows) -> Float[Tensor, ""]:
     """Cross-entropy of whether the task is done, after each picture."""
-    done = batch.done.to(log_odds.device)
+    done = windows.done.to(log_odds.device)
     return functional.binary_cross_entropy_with_logits(log_odds.float(), done.float())
 
 
 def _pairs(
-    batch: WindowBatch, device: torch.device
+    windows: Windows, device: torch.device
 ) -> tuple[Int64[Tensor, " Q"], Int64[Tensor, " Q"], Float[Tensor, "K Q"]]:
-    windows = batch.prefer_second.shape[1]
-    first, second = torch.triu_indices(windows, windows, offset=1)
-    return first, second, batch.prefer_second[:, first, second].to(device)
+    n_windows = windows.prefer_second.shape[1]
+    first, second = torch.triu_indices(n_windows, n_windows, offset=1)
+    return first, second, windows.prefer_second[:, first, second].to(device)

@@ -11,6 +11,7 @@ from torch.nn import functional
 from vlfeedback.models.vlp.data import EpisodeSet, SceneSet
 from vlfeedback.models.vlp.disturbance import Disturbance
 from vlfeedback.models.vlp.network import VLPNetwork
+from vlfeedback.models.vlp.settings import VLPTraining
 from vlfeedback.models.vlp.texts import Texts
 
 __all__ = ["ScenePool", "scene_loss"]
@@ -39,15 +40,18 @@ def scene_loss(
     network: VLPNetwork,
     pool: ScenePool,
     texts: Texts,
+    training: VLPTraining,
     disturbance: Disturbance,
     rng: np.random.Generator,
     device: str,
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of scenes against the texts of all tasks; meanings of texts are fixed."""
+    """Cross-entropy of scenes against the texts of all tasks, and how unevenly they match."""
     scenes = disturbance.tokens(pool.draw(rng).to(device))
     tasks = len(scenes) // _SCENES
     words, mask = disturbance.words(texts, texts.draw(np.arange(tasks), rng))
     meaning = network.mean_text(words.to(device), mask.to(device))
     cosines = network.read_scene(scenes) @ meaning.T
     own = torch.arange(tasks, device=cosines.device).repeat_interleave(_SCENES)
-    return functional.cross_entropy(cosines.float() / _TEMPERATURE, own)
+    of_own = cosines.gather(1, own.unsqueeze(1)).view(tasks, _SCENES).float()
+    unevenness = training.steady_weight * of_own.var(dim=1).mean()
+    return functional.cross_entropy(cosines.float() / _TEMPERATURE, own) + unevenness

@@ -30,13 +30,16 @@ def score_statistics(
     """Mean and standard deviation of scores of training windows under their own instruction."""
     rng = np.random.default_rng(seed)
     network.to(device).eval()
-    sampler = WindowSampler(episodes, tokens, network.architecture.n_frames, rng)
+    sampler = WindowSampler(episodes, network.architecture.n_frames, rng)
+    training = VLPTraining()
     scores: list[Float32[Tensor, " N"]] = []
     for _ in range(n_batches):
-        batch = sampler.draw(VLPTraining())
-        rows = texts.draw(batch.task.repeat(VLPTraining().windows), rng)
+        windows = sampler.draw(training, n_tasks=training.batch, n_windows=training.windows)
+        rows = texts.draw(windows.task.repeat(training.windows), rng)
         words, mask = (torch.from_numpy(x[rows]).to(device) for x in (texts.words, texts.mask))
-        segment = network.read_segment(batch.tokens.to(device), batch.first.to(device))
+        first = windows.resets(tokens).to(device)
+        has_reset = torch.ones(len(first), dtype=torch.bool, device=device)
+        segment = network.read_segment(windows.shown(tokens).to(device), first, has_reset)
         scores.append(network.score(segment, network.read_text(words, mask)))
     all_scores = torch.cat(scores)
     return float(all_scores.mean()), float(all_scores.std())

@@ -56,6 +56,7 @@ def train_vlp(
     excluded: Sequence[str] = VLP_TEST_TASKS,
     also: Sequence[Collection] = (),
     training: VLPTraining | None = None,
+    architecture: VLPArchitecture | None = None,
     instructions: str | Path | None = None,
     encoder: str = "",
     share: float = 1.0,
@@ -78,6 +79,7 @@ def train_vlp(
         also: collections of the same tasks that were made otherwise: other starts, ends, levels.
             Their pictures are of the same size and rhythm.
         training: how.
+        architecture: of the network; with an `instructed_width`, for use on the training tasks.
         instructions: file of `vlfeedback instructions write`; default: the shipped corpus.
         encoder: bundled name or path of weights whose frame encoder is taken; in place of stage 1.
         share: of each level's trajectories, the first ones; in (0, 1].
@@ -105,7 +107,7 @@ def train_vlp(
         training, report = training or VLPTraining(), report or (lambda *_: None)
         names, excluded = choose_tasks(collection, tasks, excluded)
         torch.manual_seed(training.seed)
-        network = VLPNetwork(VLPArchitecture(success_width=64))
+        network = VLPNetwork(architecture or VLPArchitecture())
         contents = {
             f"{one.root.name}/{name}": digest
             for one in (collection, *also)
@@ -148,13 +150,17 @@ def train_vlp(
                 report=report,
                 stages=stages,
             )
+            settings = asdict(training)
+            if encoder:  # stage 1 was another training's, with settings of its own
+                settings = {k: v for k, v in settings.items() if not k.startswith("encoder_")}
+                settings["encoder_training"] = load_vlp(encoder)[1].training
             notes = {
                 "excluded": excluded,
                 "collection": data["collection"],
                 "also": data["also"],
                 "share": share,
                 **texts_and_encoder,
-                **asdict(training),
+                **settings,
                 "threads": torch.get_num_threads(),
                 **describe_training_machine(device),
                 "seconds": round(time.monotonic() - start + earlier_seconds),

@@ -24,7 +24,7 @@ from vlfeedback.models.vlp.network import VLPArchitecture, VLPNetwork
 __all__ = ["VLPWeights", "bundled_weights", "load_vlp", "save_vlp"]
 
 _FORMAT = CheckpointFormat(
-    "vlfeedback-vlp", version=2, model="VLP model", made_by="vlfeedback fit vlp"
+    "vlfeedback-vlp", version=3, model="VLP model", made_by="vlfeedback fit vlp"
 )
 
 
