@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from results import WEIGHTS, hardware, load, machine, number, percent, provenance, table
+from results import WEIGHTS, load, machine, number, percent, provenance, table
 
 from vlfeedback.reports.published import vlp_label_tables
 
@@ -145,14 +145,10 @@ def vlp_ablations() -> str:
 
 
 def model_size() -> str:
-    """One line on parameters, file size and throughput."""
+    """One line on parameters and file size."""
     result = load("vlp_label_accuracy")
     size = (WEIGHTS / "vlp.mt45.safetensors").stat().st_size
-    return (
-        f"{result['parameters'] / 1e6:.2f} million parameters, {size / 1e6:.1f} MB on disk, "
-        f"{result['segments_per_second']:.0f} segments of 8 pictures a second on one core "
-        f"({hardware(result)})."
-    )
+    return f"{result['parameters'] / 1e6:.2f} million parameters, {size / 1e6:.1f} MB on disk."
 
 
 LABEL_BLOCKS: Mapping[str, Callable[[], str]] = {
