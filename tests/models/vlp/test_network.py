@@ -145,6 +145,7 @@ def test_progress_is_corrected_by_the_text_where_the_network_reads_it(inputs: In
     torch.testing.assert_close(network.score_progress(segment, text), segment.progress)  # untrained
     assert network.instructed is not None
     for last in (network.instructed.picture[-1], network.instructed.order[-1]):
+        assert isinstance(last, torch.nn.Linear)
         torch.nn.init.normal_(last.weight)
     corrected = network.score_progress(segment, text)
     expected = segment.progress + network.instructed(segment.motion, text.meaning)

@@ -145,14 +145,16 @@ def of_all(windows: Windows) -> np.ndarray:
     return windows.picture.reshape(-1, 4)
 
 
-@pytest.mark.parametrize("changed", ["paused", "rewound"])
+@pytest.mark.parametrize(
+    "changed", [replace(BY_RETURN, paused=1.0), replace(BY_RETURN, rewound=1.0)]
+)
 def test_what_stops_or_turns_back_is_worth_what_its_pictures_are_and_never_rises(
-    episodes: EpisodeSet, changed: str
+    episodes: EpisodeSet, changed: VLPTraining
 ) -> None:
     alike = replace(episodes, reward=np.zeros_like(episodes.reward))
-    windows = draw(alike, replace(BY_RETURN, **{changed: 1.0}))
+    windows = draw(alike, changed)
     assert (windows.prefer_second == 0.5).all()  # whatever the returns of the whole windows
-    assert not draw(episodes, replace(BY_RETURN, **{changed: 1.0})).rising.any()
+    assert not draw(episodes, changed).rising.any()
 
 
 def test_episodes_of_other_levels_are_drawn_too(episodes: EpisodeSet) -> None:

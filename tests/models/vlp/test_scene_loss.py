@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from vlfeedback.models.vlp.scene_loss import ScenePool, scene_loss
 from vlfeedback.models.vlp.settings import VLPTraining
 from vlfeedback.models.vlp.texts import Texts
 
-CALM = {"word_dropout": 0.0, "word_noise": 0.0, "colour_share": 0.0, "token_noise": 0.0}
-STEADY, UNSTEADY = VLPTraining(**CALM, steady_weight=7.0), VLPTraining(**CALM, steady_weight=0.0)
+UNSTEADY = VLPTraining(
+    word_dropout=0.0, word_noise=0.0, colour_share=0.0, token_noise=0.0, steady_weight=0.0
+)
+STEADY = replace(UNSTEADY, steady_weight=7.0)
 
 
 @pytest.fixture
