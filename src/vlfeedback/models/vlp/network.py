@@ -39,27 +39,48 @@ __all__ = ["ReadSegment", "ReadText", "VLPArchitecture", "VLPNetwork"]
 
 @dataclass(frozen=True, slots=True)
 class VLPArchitecture:
-    """Everything needed to build an empty network."""
+    """Everything needed to build an empty network.
 
-    picture_size: int = 112  # px; pictures of other sizes are area-filtered to it
-    n_frames: int = 8  # pictures a score reads (paper, Table 7)
-    word_dim: int = 64  # of the static word vectors
-    max_words: int = 24  # tokens of an instruction that are read
-    width: int = 128  # of tokens; the paper's CLIP has 768
-    n_heads: int = 4  # paper: 16, at six times the width
-    self_layers: int = 2  # paper, Table 7
-    head: tuple[int, int] = (256, 128)  # paper: (512, 256)
-    dropout: float = 0.1  # paper, Table 7
-    progress_members: int = 4  # small networks whose mean is the progress
-    progress_width: int = 64  # of each of them
-    success_width: int = 64  # of the network that tells success; 0: there is none
-    instructed_width: int = 0  # of the progress read by the text, for trained tasks; 0: none
+    Attributes:
+        picture_size: px; pictures of other sizes are area-filtered to it.
+        n_frames: pictures a score reads (paper, Table 7).
+        word_dim: of the static word vectors.
+        max_words: tokens of an instruction that are read.
+        width: of tokens; the paper's CLIP has 768.
+        n_heads: paper: 16, at six times the width.
+        self_layers: paper, Table 7.
+        head: widths; paper: (512, 256).
+        dropout: paper, Table 7.
+        progress_members: small networks whose mean is the progress.
+        progress_width: of each of them.
+        success_width: of the network that tells success; 0: there is none.
+        instructed_width: of the progress that reads the text, for trained tasks; 0: there is none.
+        relevance_weight: of the cross-modal part beside the progress.
+        match_threshold: cosine of scene and text at which the match is one half.
+        match_steepness: of the sigmoid of that cosine.
+        match_offset: what a match is worth, in log-odds of being preferred.
+        stranger_share: of progress and relevance that counts without a match.
+    """
+
+    picture_size: int = 112
+    n_frames: int = 8
+    word_dim: int = 64
+    max_words: int = 24
+    width: int = 128
+    n_heads: int = 4
+    self_layers: int = 2
+    head: tuple[int, int] = (256, 128)
+    dropout: float = 0.1
+    progress_members: int = 4
+    progress_width: int = 64
+    success_width: int = 64
+    instructed_width: int = 0
     # Chosen on training tasks that were held out:
-    relevance_weight: float = 0.25  # of the cross-modal part beside the progress
-    match_threshold: float = 0.25  # cosine of scene and text at which the match is one half
-    match_steepness: float = 8.0  # of the sigmoid of that cosine
-    match_offset: float = 6.0  # what a match is worth, in log-odds of being preferred
-    stranger_share: float = 0.25  # of progress and relevance that counts without a match
+    relevance_weight: float = 0.25
+    match_threshold: float = 0.25
+    match_steepness: float = 8.0
+    match_offset: float = 6.0
+    stranger_share: float = 0.25
 
     @property
     def grid(self) -> int:
