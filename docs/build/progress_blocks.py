@@ -117,7 +117,8 @@ def progress_all() -> str:
         reached = percent(of_model["goals"].get(key))
         rows.append([f"{legend[key]['title']}, {legend[key]['unit']}", mean, reached, *shown])
     heads = ["figure", "mean of 50 tasks", "tasks at the goal, %", "worst", "next", "next"]
-    return "\n".join([*table(heads, rows), "", _provenance(result)])
+    note = f"`{result['command']}`; {machine(result)}."
+    return "\n".join([*table(heads, rows), "", note])
 
 
 def _goal(name: str, unit: Any) -> str:
@@ -159,5 +160,6 @@ PROGRESS_BLOCKS: Mapping[str, Callable[[], str]] = {
     "progress-means": progress_means,
     "progress-by-task": progress_by_task,
     "progress-by-protocol": progress_by_protocol,
+    "progress-all": progress_all,
 }
 """By the name that a page calls them."""
