@@ -79,7 +79,7 @@ def tensors_of(weights: Path) -> dict[str, torch.Tensor]:
     return load_vlp(str(weights))[0].state_dict()
 
 
-STEPS = "--encoder-steps 3 --part-steps 2 --scene-steps 2 --steps 2 --state-every 2"
+STEPS = "--encoder-steps 3 --part-steps 2 --scene-steps 2 --text-steps 1 --steps 2 --state-every 2"
 
 
 @pytest.fixture(scope="module")
