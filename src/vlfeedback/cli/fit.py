@@ -44,6 +44,15 @@ def fit_vlp(
     encoder_batch: Annotated[
         int, typer.Option(min=2, help="Pictures of a step of stage 1; a GPU has time for 256.")
     ] = 64,
+    folds: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Parts of the tasks, each read by an encoder that has not seen it, for progress on "
+            "unseen tasks; 0: none.",
+        ),
+    ] = 3,
+    fold_steps: Annotated[int, typer.Option(min=1, help="Steps of each such encoder.")] = 2500,
     part_steps: Annotated[
         int, typer.Option(min=1, help="Steps of stage 2 on progress, which are short.")
     ] = 600,
@@ -100,6 +109,8 @@ def fit_vlp(
             training=VLPTraining(
                 encoder_steps=encoder_steps,
                 encoder_batch=encoder_batch,
+                folds=folds,
+                fold_steps=fold_steps,
                 part_steps=part_steps,
                 scene_steps=scene_steps,
                 text_steps=text_steps,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,12 +15,19 @@ from torch import Tensor, nn
 from vlfeedback.encoders.bfloat16 import uses_bfloat16
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.losses import bradley_terry
-from vlfeedback.models.reward.inputs import SegmentSteps, needs_of
+from vlfeedback.models.reward.inputs import needs_of
 from vlfeedback.models.reward.model import RewardModel
 from vlfeedback.models.training_state import TrainingState
 from vlfeedback.types import Report
 
-__all__ = ["PairRows", "PassCurves", "RewardTrainer", "RewardTraining", "label_agreement"]
+__all__ = [
+    "PairRows",
+    "PassCurves",
+    "RewardTrainer",
+    "RewardTraining",
+    "StepsOfSegments",
+    "label_agreement",
+]
 
 _BATCH = {"cnn": 64, "resnet18": 32, "pointnet": 32}  # RL-VLM-F; clouds our choice, untested
 
@@ -99,21 +106,40 @@ class PassCurves:
         return len(self.validation) - 1 - int(np.argmin(self.validation))
 
 
+@runtime_checkable
+class StepsOfSegments(Protocol):
+    """Network inputs of segments, by their positions: `SegmentSteps`, for one."""
+
+    def take(self, rows: np.ndarray) -> Tensor:
+        """Inputs of these segments, (n, F, *shape)."""
+
+
 class RewardTrainer:
-    """One optimiser over all members, and the pairs in minibatches."""
+    """One optimiser over all members, and the pairs in minibatches.
+
+    It may be asked to `fit` again and again, on more pairs each time: the optimiser goes on.
+
+    Attributes:
+        optimiser: of all members.
+        orders: what shuffles the pairs, one for each member.
+    """
 
     def __init__(
         self,
         model: RewardModel,
         training: RewardTraining,
-        steps: SegmentSteps,
+        steps: StepsOfSegments,
         length: int,
         seed: int,
     ) -> None:
         self._model = model
         self._training = training
         self._steps = steps
-        self._seed = seed
+        networks = model.networks
+        self.optimiser = torch.optim.Adam(
+            networks.parameters(), lr=training.learning_rate, fused=True
+        )
+        self.orders = [np.random.default_rng([seed, 1, k]) for k in range(len(networks))]
         self._bfloat16 = uses_bfloat16(training.bf16, str(model.device))
         self._batch = training.batch_size or _BATCH.get(model.config.network, 128)
         # Steps that each reward counts for: until the next picture.
@@ -137,8 +163,7 @@ class RewardTrainer:
             state: what the training is kept in after each pass; one that was cut off goes on.
         """
         networks, training = self._model.networks, self._training
-        optimiser = torch.optim.Adam(networks.parameters(), lr=training.learning_rate, fused=True)
-        orders = [np.random.default_rng([self._seed, 1, k]) for k in range(len(networks))]
+        optimiser, orders = self.optimiser, self.orders
         # With patience the networks of the lowest validation loss are the outcome.
         best = copy.deepcopy(networks) if training.patience and len(held_out.first) else None
         state = state or TrainingState()

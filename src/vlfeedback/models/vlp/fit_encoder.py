@@ -7,6 +7,8 @@ it gave, from episodes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -36,6 +38,8 @@ def fit_encoder(
     device: str = "cpu",
     report: Report,
     state: TrainingState | None = None,
+    steps: int | None = None,
+    unseen: Sequence[int] = (),
 ) -> None:
     """Train `network.encoder` and `network.positions` in place.
 
@@ -47,14 +51,18 @@ def fit_encoder(
         device: where the network is trained.
         report: called after every step.
         state: what the training is kept in while it runs; one that was cut off goes on.
+        steps: default: `training.encoder_steps`.
+        unseen: tasks that are left out.
     """
     rng = np.random.default_rng(training.seed)
+    episode_rows = np.flatnonzero(~np.isin(episodes.task, unseen))
+    scene_rows = np.flatnonzero(~np.isin(scenes.task, unseen))
     torch.manual_seed(training.seed)  # the readouts' first weights
     encoder, positions = network.encoder.to(device).train(), network.positions.to(device).train()
-    positions.mean.copy_(torch.from_numpy(episodes.positions.mean(axis=(0, 1))))
+    positions.mean.copy_(torch.from_numpy(episodes.positions[episode_rows].mean(axis=(0, 1))))
     heads = _StateHeads(network, episodes).to(device)
     parameters = [*encoder.parameters(), *positions.parameters(), *heads.parameters()]
-    steps = training.encoder_steps
+    steps = training.encoder_steps if steps is None else steps
     optimiser = Optimiser(parameters, training)
     half = training.encoder_batch // 2
     state = state or TrainingState()
@@ -62,9 +70,10 @@ def fit_encoder(
     begin = state.resume(modules, optimiser.adam, [rng, *torch_generators(device)])
     optimiser.begin(steps, training.encoder_learning_rate, begin)
     for step in range(begin, steps):
-        episode = rng.integers(len(episodes.pictures), size=training.encoder_batch - half)
+        drawn = rng.integers(len(episode_rows), size=training.encoder_batch - half)
+        episode = episode_rows[drawn]
         picture = rng.integers(episodes.pictures.shape[1], size=len(episode))
-        scene = rng.integers(len(scenes.pictures), size=half)
+        scene = scene_rows[rng.integers(len(scene_rows), size=half)]
         pictures = np.concatenate([episodes.pictures[episode, picture], scenes.pictures[scene]])
         places = np.concatenate([episodes.positions[episode, picture], scenes.positions[scene]])
         target = torch.from_numpy(places).to(device) - positions.mean

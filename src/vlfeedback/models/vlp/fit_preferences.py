@@ -37,6 +37,7 @@ from vlfeedback.models.vlp.sampling import Windows, WindowSampler
 from vlfeedback.models.vlp.scene_loss import ScenePool, scene_loss
 from vlfeedback.models.vlp.settings import VLPTraining
 from vlfeedback.models.vlp.texts import Texts
+from vlfeedback.models.vlp.unseen import read_positions
 from vlfeedback.types import Report
 
 __all__ = ["fit_preferences"]
@@ -51,6 +52,7 @@ def fit_preferences(
     texts: Texts,
     training: VLPTraining,
     *,
+    unseen_positions: Float[Tensor, "C F 10"] | None = None,
     device: str = "cpu",
     report: Report,
     state: TrainingState | None = None,
@@ -65,6 +67,8 @@ def fit_preferences(
         scene_tokens: of their pictures, from `encode_scenes`.
         texts: of the same tasks.
         training: settings.
+        unseen_positions: what progress learns from, see `vlfeedback.models.vlp.unseen`; default:
+            what this network sees.
         device: where the network is trained.
         report: called after every step.
         state: what the training is kept in while it runs; one that was cut off goes on.
@@ -74,7 +78,17 @@ def fit_preferences(
     network.to(device).eval()
     deviation = float(tokens[:64].float().std())
     disturbance = Disturbance(training, deviation, network.architecture.max_words)
-    motion = MotionLosses(network, episodes, tokens, texts, disturbance, training, rng, device)
+    motion = MotionLosses(
+        network,
+        episodes,
+        read_positions(network, tokens),
+        unseen_positions,
+        texts,
+        disturbance,
+        training,
+        rng,
+        device,
+    )
     pool = ScenePool(episodes, tokens, scenes, scene_tokens)
     sampler = WindowSampler(episodes, network.architecture.n_frames, rng)
 

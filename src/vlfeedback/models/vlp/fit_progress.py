@@ -22,8 +22,6 @@ from vlfeedback.models.vlp.texts import Texts
 
 __all__ = ["MotionLosses"]
 
-_CHUNK = 256  # episodes whose positions are read at once
-
 
 class MotionLosses:
     """Losses of a step of what reads motion, each of windows that are drawn anew.
@@ -31,7 +29,9 @@ class MotionLosses:
     Args:
         network: its features of motion are standardised here.
         episodes: of the training tasks.
-        tokens: of their pictures.
+        positions: as the network sees them in their pictures.
+        unseen_positions: as they are seen by encoders that do not know their task: what progress
+            learns from, where it is for unseen tasks.
         texts: of the same tasks.
         disturbance: of positions and words.
         training: settings.
@@ -43,7 +43,8 @@ class MotionLosses:
         self,
         network: VLPNetwork,
         episodes: EpisodeSet,
-        tokens: Float[Tensor, "C F P D"],
+        positions: Float[Tensor, "C F 10"],
+        unseen_positions: Float[Tensor, "C F 10"] | None,
         texts: Texts,
         disturbance: Disturbance,
         training: VLPTraining,
@@ -55,13 +56,14 @@ class MotionLosses:
         frames = network.architecture.n_frames
         self._sampler = WindowSampler(episodes, frames, rng)
         self._n_tasks = int(episodes.task.max()) + 1
-        self._positions = self._read_positions(tokens)
+        self._positions = positions
+        self._for_progress = positions if unseen_positions is None else unseen_positions
         self._standardise(frames)
 
     def of_progress(self) -> Float[Tensor, ""]:
         """ITP of each judge by itself, the direction of clips, and success."""
         network, training = self._network, self._training
-        windows, positions, first = self._draw()
+        windows, positions, first = self._draw(self._for_progress)
         motion = network.read_motion(positions, first)
         of_clip = network.read_motion(positions, positions[:, 0])
         head = network.progress
@@ -82,7 +84,7 @@ class MotionLosses:
     def of_instructed_progress(self) -> Float[Tensor, ""]:
         """ITP of progress with its correction by a text of each task; see `instructed`."""
         network = self._network
-        windows, positions, first = self._draw()
+        windows, positions, first = self._draw(self._positions)
         motion = network.read_motion(positions, first)
         has_reset = torch.ones(len(first), dtype=torch.bool, device=first.device)
         rows = self._texts.draw(windows.task, self._rng)
@@ -94,23 +96,20 @@ class MotionLosses:
         judged = network.progress(motion, has_reset).mean(dim=0)
         return order_loss((judged + network.instructed(motion, meaning)).unsqueeze(0), windows)
 
-    def _draw(self) -> tuple[Windows, Float[Tensor, "N F 10"], Float[Tensor, "N 10"]]:
+    def _draw(
+        self, positions: Float[Tensor, "C F 10"]
+    ) -> tuple[Windows, Float[Tensor, "N n 10"], Float[Tensor, "N 10"]]:
         """Windows of all tasks, with positions that are disturbed."""
         windows = self._sampler.draw(
             self._training, n_tasks=self._n_tasks, n_windows=self._training.part_windows
         )
-        shown, reset = windows.shown(self._positions), windows.resets(self._positions)
-        positions, first = self._disturbance.places(shown, reset)
-        return windows, positions.to(self._device), first.to(self._device)
-
-    @torch.no_grad()
-    def _read_positions(self, tokens: Float[Tensor, "C F P D"]) -> Float[Tensor, "C F 10"]:
-        parts = (part.float().to(self._device) for part in tokens.split(_CHUNK))
-        return torch.cat([self._network.positions(part).cpu() for part in parts])
+        shown, reset = windows.shown(positions), windows.resets(positions)
+        disturbed, first = self._disturbance.places(shown, reset)
+        return windows, disturbed.to(self._device), first.to(self._device)
 
     @torch.no_grad()
     def _standardise(self, frames: int) -> None:
-        positions = self._positions
+        positions = self._for_progress
         windows = [
             positions[:, torch.arange(end - frames + 1, end + 1).clamp(min=0)]
             for end in range(1, positions.shape[1], 4)

@@ -15,6 +15,9 @@ class VLPTraining:
         encoder_steps: of the frame encoder, which comes first; 0 or more.
         encoder_batch: pictures, half of episodes and half of scattered scenes.
         encoder_learning_rate: of its optimiser.
+        folds: parts of the tasks, each of which is read by an encoder that has not seen it; what
+            progress learns from (`vlfeedback.models.vlp.unseen`); 0: from the encoder's own.
+        fold_steps: of each of those encoders.
         part_steps: of progress by itself.
         text_steps: of the progress that reads the text, where the network has it.
         part_windows: of each task in such a step, which has all tasks.
@@ -51,6 +54,8 @@ class VLPTraining:
     encoder_steps: int = 5000
     encoder_batch: int = 64
     encoder_learning_rate: float = 1e-3
+    folds: int = 3
+    fold_steps: int = 2500
     part_steps: int = 600
     text_steps: int = 3000
     scene_steps: int = 3000

@@ -31,6 +31,7 @@ from vlfeedback.models.vlp.network import VLPArchitecture, VLPNetwork
 from vlfeedback.models.vlp.score_statistics import score_statistics
 from vlfeedback.models.vlp.settings import VLPTraining
 from vlfeedback.models.vlp.texts import Texts
+from vlfeedback.models.vlp.unseen import read_unseen_positions
 from vlfeedback.models.vlp.weights import VLPWeights, load_vlp, save_vlp
 from vlfeedback.tasks import VLP_TEST_TASKS
 from vlfeedback.types import Report
@@ -46,6 +47,7 @@ _STAGE_1 = (
     "warmup",
     "seed",
 )
+_FOLDS = (*_STAGE_1, "folds", "fold_steps")
 
 
 def train_vlp(
@@ -127,7 +129,13 @@ def train_vlp(
         }
         others = digests_of_files({"instructions": str(instructions or ""), "encoder": encoder})
         stage_1 = {name: getattr(training, name) for name in _STAGE_1}
+        of_folds = {name: getattr(training, name) for name in _FOLDS}
+        folds = [
+            TrainingState(state_path(out, f"part{k}"), {**data, **of_folds}, every=state_every)
+            for k in range(min(training.folds, len(names)))
+        ]
         stages = (
+            *folds,
             TrainingState(state_path(out, "stage1"), {**data, **stage_1}, every=state_every),
             TrainingState(
                 state_path(out, "stage2"),
@@ -184,7 +192,7 @@ def _fit(
     share: float,
     device: str,
     report: Report,
-    stages: tuple[TrainingState, TrainingState],
+    stages: tuple[TrainingState, ...],
 ) -> tuple[float, float, PictureStatistics]:
     """Train all of the network; mean and deviation of its scores, and what pictures look like."""
     corpus = None if instructions is None else load_corpus(instructions)
@@ -192,12 +200,20 @@ def _fit(
     episodes = load_episodes(collection, tasks, share, also=also, report=report)
     scenes = load_scenes(collection, tasks, share)
     options: dict[str, Any] = {"device": device, "report": report}
+    *folds, first_stage, second_stage = stages
+    unseen_positions = (
+        read_unseen_positions(
+            network.architecture, episodes, scenes, training, **options, states=folds
+        )
+        if folds
+        else None
+    )
     if encoder:
         source, _ = load_vlp(encoder)
         network.encoder.load_state_dict(source.encoder.state_dict())
         network.positions.load_state_dict(source.positions.state_dict())
     else:
-        fit_encoder(network, episodes, scenes, training, **options, state=stages[0])
+        fit_encoder(network, episodes, scenes, training, **options, state=first_stage)
         _round(network)
     tokens = encode_episodes(network, episodes, **options)
     scene_tokens = encode_scenes(network, scenes, **options)
@@ -210,7 +226,8 @@ def _fit(
         texts,
         training,
         **options,
-        state=stages[1],
+        unseen_positions=unseen_positions,
+        state=second_stage,
     )
     mean, std = score_statistics(
         network, episodes, tokens, texts, seed=training.seed, device=device

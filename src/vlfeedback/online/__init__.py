@@ -1,0 +1,19 @@
+"""Policies that learn while their reward is learned from preferences, on stable-baselines3."""
+
+from vlfeedback.online.pebble import PEBBLE
+from vlfeedback.online.recording import RecordEpisodes
+from vlfeedback.online.replay_buffer import LearnedRewardBuffer
+from vlfeedback.online.rime import RIMEConfig, RIMEFilter
+from vlfeedback.online.settings import FeedbackConfig
+from vlfeedback.online.training import OnlineResult, train_online
+
+__all__ = [
+    "PEBBLE",
+    "FeedbackConfig",
+    "LearnedRewardBuffer",
+    "OnlineResult",
+    "RIMEConfig",
+    "RIMEFilter",
+    "RecordEpisodes",
+    "train_online",
+]

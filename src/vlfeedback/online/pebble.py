@@ -1,0 +1,348 @@
+"""PEBBLE: an agent that learns while its reward is learned from preferences.
+
+Paper:    Lee et al. 2021, "PEBBLE"; code read: rll-research/BPref, train_PEBBLE.py
+Recipe:   1 act at random; 2 explore, with the entropy of states as the reward; 3 ask about pairs
+          of segments of the latest episodes; 4 train an ensemble on all labels so far; 5 make the
+          rewards of the whole buffer anew; 6 the first time, begin the critic anew and catch up;
+          7 learn from the learned reward, and ask again every so many steps.
+Differs:  B-Pref asks about [0, T - S) and never the last segment, relabels only up to the ring's
+          write position, and counts ties as "first" in its accuracy. SAC is stable-baselines3's,
+          which updates its targets at every step and learns the temperature at one rate with the
+          rest.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+from stable_baselines3.common.callbacks import BaseCallback
+
+from vlfeedback.arguments import check_instruction, preference_source
+from vlfeedback.data.preferences import PreferenceDataset
+from vlfeedback.errors import (
+    BudgetSpentError,
+    NeedsError,
+    QuotaSpentError,
+    VLFeedbackError,
+)
+from vlfeedback.models.reward.networks import RewardModelConfig
+from vlfeedback.models.reward.training import RewardTraining
+from vlfeedback.online.asking import Asking
+from vlfeedback.online.critic import reset_critic
+from vlfeedback.online.entropy import StateEntropy
+from vlfeedback.online.health import Health, LearnedRewardWarning
+from vlfeedback.online.queries import QueryChooser
+from vlfeedback.online.recording import RecordEpisodes
+from vlfeedback.online.replay_buffer import LearnedRewardBuffer
+from vlfeedback.online.reward_learner import RewardLearner, SessionReport
+from vlfeedback.online.rime import RIMEFilter
+from vlfeedback.online.settings import FeedbackConfig
+from vlfeedback.types import PreferenceSource, Trajectory
+
+__all__ = ["PEBBLE"]
+
+_SPENT = (BudgetSpentError, QuotaSpentError)
+
+
+class PEBBLE(BaseCallback):
+    """Callback of any off-policy algorithm of stable-baselines3 that learns its reward.
+
+    The algorithm's buffer is a `LearnedRewardBuffer`, and its environments record their episodes
+    (`RecordEpisodes`); `vlfeedback.online.train_online` puts all of it together.
+
+    What goes on is told to the algorithm's logger: ``feedback/true_return`` and
+    ``feedback/learned_return`` of the latest episodes, ``feedback/success``, ``feedback/labels``,
+    and ``reward_model/accuracy``, ``reward_model/correlation`` with the environment's own reward
+    over the buffer.
+
+    Args:
+        labeller: a preference source, or the id of one: ``"teacher"``, ``"vlp"``, ``"human"``.
+        config: when to ask, and about what.
+        instruction: under which segments are compared; None: none.
+        reward: networks of the reward model, which read states, or states and actions.
+        training: of one session: `epochs` are passes at most; B-Pref's default of 200.
+        label_filter: for labels that may be wrong, see `vlfeedback.online.rime`.
+        seed: of weights, of what is asked, and of the order of labels.
+
+    Attributes:
+        learner: the reward model, once training has begun.
+        n_asked: pairs asked about.
+        sessions: what each brought.
+        on_labels: called with the answers of each session, before anything is learnt from them.
+
+    Raises:
+        InvalidTypeError: `labeller` is no preference source.
+
+    Example:
+        >>> from stable_baselines3 import SAC  # doctest: +SKIP
+        >>> model = SAC("MlpPolicy", env, replay_buffer_class=LearnedRewardBuffer)  # doctest: +SKIP
+        >>> model.learn(100_000, callback=PEBBLE("vlp", instruction="..."))  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        labeller: str | PreferenceSource,
+        config: FeedbackConfig | None = None,
+        *,
+        instruction: str | None = None,
+        reward: RewardModelConfig | None = None,
+        training: RewardTraining | None = None,
+        label_filter: RIMEFilter | None = None,
+        seed: int = 0,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(verbose)
+        check_instruction(instruction)
+        self.config = config or FeedbackConfig()
+        self._asking = Asking(
+            preference_source(labeller), instruction, asynchronous=self.config.asynchronous
+        )
+        self._reward, self._training = reward or RewardModelConfig(), training or RewardTraining()
+        self._filter, self._seed = label_filter, seed
+        self.chooser = QueryChooser(
+            self.config,
+            start_multiple=self._picture_stride,
+            rng=np.random.default_rng([seed, 2]),
+        )
+        self.entropy = StateEntropy(self.config.neighbours)
+        self.episodes: deque[Trajectory] = deque(maxlen=self.config.episodes_kept)
+        self.sessions: list[SessionReport] = []
+        self.n_asked, self.next_session = 0, self.config.first_session
+        self.on_labels: Callable[[PreferenceDataset], None] | None = None
+        self._health = Health()
+        self._learner: RewardLearner | None = None
+        self._spent = False
+
+    @property
+    def labeller(self) -> PreferenceSource:
+        """Whoever is asked."""
+        return self._asking.labeller
+
+    @property
+    def learner(self) -> RewardLearner:
+        """The reward model that pays, and relabels.
+
+        Raises:
+            NeedsError: training has not begun.
+        """
+        if self._learner is None:
+            raise NeedsError("There is no reward model before model.learn(callback=...).")
+        return self._learner
+
+    @property
+    def buffer(self) -> LearnedRewardBuffer:
+        """The algorithm's buffer.
+
+        Raises:
+            NeedsError: it is of another kind.
+        """
+        buffer = getattr(self.model, "replay_buffer", None)
+        if not isinstance(buffer, LearnedRewardBuffer):
+            raise NeedsError(
+                f"The replay buffer is {type(buffer).__name__}; make the algorithm with "
+                "replay_buffer_class=LearnedRewardBuffer, which keeps the learned reward."
+            )
+        return buffer
+
+    @property
+    def _picture_stride(self) -> int:
+        needs = self._asking.labeller.needs
+        return needs.frame_stride if needs.frames else 1
+
+    def state(self) -> tuple[dict[str, Any], list[Trajectory], np.ndarray]:
+        """Where it is: JSON values, the episodes they speak of, and features of pairs asked about.
+
+        Pairs that are with the labeller are asked about again by whoever goes on from there.
+        """
+        episodes = {id(trajectory): trajectory for trajectory in self.episodes}
+        waiting = self._asking.pairs if self._asking.is_waiting else []
+        for segment in (segment for pair in waiting for segment in pair):
+            episodes.setdefault(id(segment.trajectory), segment.trajectory)
+        place = {key: number for number, key in enumerate(episodes)}
+        notes = {
+            "n_asked": self.n_asked,
+            "next_session": self.next_session,
+            "n_episodes": len(self.episodes),
+            "waiting": [
+                [[place[id(s.trajectory)], s.start, s.length] for s in pair] for pair in waiting
+            ],
+            "rng": self.chooser.rng.bit_generator.state,
+            "entropy": [self.entropy.count, self.entropy.mean, self.entropy.squares],
+            "sessions": [asdict(session) for session in self.sessions],
+            "spent": self._spent,
+        }
+        return notes, list(episodes.values()), self.chooser.asked
+
+    def restore(
+        self, notes: dict[str, Any], episodes: Sequence[Trajectory], asked: np.ndarray
+    ) -> None:
+        """Go back to a `state`; the learner and the buffer are restored before."""
+        self.n_asked, self.next_session = int(notes["n_asked"]), int(notes["next_session"])
+        self.episodes.extend(episodes[: notes["n_episodes"]])
+        self.chooser.rng.bit_generator.state = notes["rng"]
+        self.chooser.asked = asked
+        self.entropy.count, self.entropy.mean, self.entropy.squares = notes["entropy"]
+        self.sessions = [SessionReport(**session) for session in notes["sessions"]]
+        self._spent = bool(notes["spent"])
+        if self.learner.version:
+            self.buffer.explore(None)
+            self.buffer.pay(self.learner, relabel=False)
+        if notes["waiting"]:
+            first, second = (
+                [episodes[k].segment(start, length) for k, start, length in side]
+                for side in zip(*notes["waiting"], strict=True)
+            )
+            self._asking.ask(list(zip(first, second, strict=True)))
+
+    def _init_callback(self) -> None:
+        buffer = self.buffer
+        if not all(self.training_env.env_is_wrapped(RecordEpisodes)):
+            raise NeedsError(
+                "The environments do not record their episodes; wrap each: "
+                "DummyVecEnv([lambda: RecordEpisodes(env, seed=0)])."
+            )
+        for spec in self.training_env.get_attr("spec"):
+            if spec is not None and spec.max_episode_steps is None:
+                raise NeedsError(
+                    f"{spec.id} has no time limit, and pairs are drawn from whole episodes; give "
+                    "it one: gym.make(..., max_episode_steps=500)."
+                )
+        if self._learner is None:
+            self._learner = RewardLearner(
+                self._reward,
+                self._training,
+                length=self.config.segment_length,
+                n_observation=int(np.prod(buffer.obs_shape)),
+                n_action=buffer.action_dim,
+                seed=self._seed,
+                label_filter=self._filter,
+                device=str(buffer.device),
+            )
+        if not self.learner.version and self.config.exploration_steps:
+            buffer.explore(self.entropy)
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        """After transitions are stored: what `_on_step` is called before."""
+        self._take_episodes()
+        answers = self._answers()
+        if answers is not None:
+            self._learn(answers)
+        if self._is_due():
+            self._ask()
+            if not self.config.asynchronous and (answers := self._answers()) is not None:
+                self._learn(answers)
+
+    def _on_training_end(self) -> None:
+        self._asking.close()
+
+    def _take_episodes(self) -> None:
+        finished, returns = self.buffer.take_finished(), self.buffer.take_learned_returns()
+        if not finished:
+            return
+        self.episodes.extend(finished)
+        true_returns = [float(_own_rewards(t).sum()) for t in finished]
+        succeeded = [t.first_success is not None for t in finished]
+        self.logger.record_mean("feedback/true_return", float(np.mean(true_returns)))
+        self.logger.record_mean("feedback/success", float(np.mean(succeeded)))
+        if self.learner.version:
+            self.logger.record_mean("feedback/learned_return", float(np.mean(returns)))
+            self._health.look_at_episodes(returns, succeeded)
+
+    def _is_due(self) -> bool:
+        if self._spent or self._asking.is_waiting or self.n_asked >= self.config.max_labels:
+            return False
+        if self.num_timesteps < self.next_session:
+            return False
+        return any(len(episode) >= self.config.segment_length for episode in self.episodes)
+
+    def _ask(self) -> None:
+        total = self.model._total_timesteps
+        n = self.config.n_queries(self.num_timesteps, total, self.n_asked)
+        self.next_session = self.num_timesteps + self.config.steps_between_sessions
+        if n:
+            self._asking.ask(self.chooser.choose(list(self.episodes), n, self.learner))
+            self.n_asked += n
+
+    def _answers(self) -> PreferenceDataset | None:
+        """Answers that have come; what goes wrong with a labeller is told, and survived."""
+        n = len(self._asking.pairs)
+        try:
+            return self._asking.take()
+        except VLFeedbackError as error:
+            if isinstance(error, _SPENT):
+                self._spent = True
+            self.n_asked -= n
+            if not self.learner.version and self._spent:
+                raise
+            what = "is not asked again" if self._spent else "is asked again later"
+            warnings.warn(
+                f"The labeller gave no answer about {n} pairs and {what}: {error} Training goes "
+                f"on with the {len(self.learner.prefer_second)} labels that are here.",
+                LearnedRewardWarning,
+                stacklevel=2,
+            )
+            return None
+
+    def _certain(self, answers: PreferenceDataset) -> Bool[np.ndarray, " N"] | None:
+        """Which answers a filter may not touch; none."""
+        return None
+
+    def _learn(self, answers: PreferenceDataset) -> None:
+        if self.on_labels is not None:
+            self.on_labels(answers)
+        self._health.look_at_labels(answers)
+        is_first = self.learner.version == 0
+        session = self.learner.learn(answers, self._certain(answers))
+        self.sessions.append(session)
+        if self.learner.version == 0:
+            return
+        buffer = self.buffer
+        buffer.explore(None)
+        buffer.pay(self.learner)
+        self._log(session)
+        if is_first:
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Forget the values of exploration, and catch up on those of the learned reward."""
+        if self.config.reset_critic:
+            reset_critic(self.model)
+        if self.config.catch_up_updates:
+            self.model.train(  # type: ignore[attr-defined]
+                gradient_steps=self.config.catch_up_updates,
+                batch_size=self.model.batch_size,  # type: ignore[attr-defined]
+            )
+
+    def _log(self, session: SessionReport) -> None:
+        n, buffer = self.buffer.n_rows, self.buffer
+        learned, own = buffer.rewards[:n].ravel(), buffer.env_rewards[:n].ravel()
+        if self.learner.model.config.output == "tanh":
+            self._health.look_at_rewards(learned)
+        correlation = np.nan
+        if learned.std() > 0 and own.std() > 0:
+            correlation = float(np.corrcoef(learned, own)[0, 1])
+        for name, value in (
+            ("feedback/labels", session.n_labels),
+            ("feedback/asked", self.n_asked),
+            ("reward_model/version", self.learner.version),
+            ("reward_model/accuracy", session.train_accuracy),
+            ("reward_model/passes", session.passes),
+            ("reward_model/trusted", session.trusted),
+            ("reward_model/flipped", session.flipped),
+            ("reward_model/correlation", correlation),
+        ):
+            self.logger.record(name, value)
+
+
+def _own_rewards(trajectory: Trajectory) -> np.ndarray:
+    rewards = trajectory.env_rewards
+    return np.zeros(0) if rewards is None else rewards

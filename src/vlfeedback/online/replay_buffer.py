@@ -1,0 +1,163 @@
+"""A replay buffer whose rewards are learned, and are made anew when what gives them learns more."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import gymnasium as gym
+import numpy as np
+import torch
+from jaxtyping import Float32
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.type_aliases import ReplayBufferSamples
+
+from vlfeedback.online.entropy import StateEntropy
+from vlfeedback.online.recording import TRAJECTORY_KEY
+from vlfeedback.types import Trajectory
+
+__all__ = ["LearnedRewardBuffer", "StepReward"]
+
+_STORED = (
+    "observations",
+    "next_observations",
+    "actions",
+    "rewards",
+    "dones",
+    "timeouts",
+    "env_rewards",
+)
+_ROWS = 4096  # transitions scored at once: inputs and layers stay in cache
+
+
+@runtime_checkable
+class StepReward(Protocol):
+    """What gives a transition its reward."""
+
+    def step_rewards(
+        self,
+        observations: Float32[np.ndarray, "B D"],
+        actions: Float32[np.ndarray, "B A"],
+    ) -> Float32[np.ndarray, " B"]:
+        """Rewards of steps: the observation before each, and the action as environments take it."""
+
+
+class LearnedRewardBuffer(ReplayBuffer):
+    """Keeps a learned reward beside the environment's own, which no algorithm sees.
+
+    For any off-policy algorithm of stable-baselines3, or of sbx:
+    ``SAC(..., replay_buffer_class=LearnedRewardBuffer)``. Until `pay` is called rewards are 0; with
+    `explore`, those that are sampled are the entropy of states.
+
+    Attributes:
+        env_rewards: (rows, environments) float32, the environment's own.
+        finished: episodes that ended since `take_finished` was called.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.env_rewards = np.zeros_like(self.rewards)
+        self.finished: list[Trajectory] = []
+        self._pays: StepReward | None = None
+        self._entropy: StateEntropy | None = None
+        self._learned_returns = np.zeros(self.n_envs)
+        self.learned_returns: list[float] = []
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that hold a transition of each environment."""
+        return self.buffer_size if self.full else self.pos
+
+    def explore(self, entropy: StateEntropy | None) -> None:
+        """Have samples carry the entropy of their states, or no longer."""
+        self._entropy = entropy
+
+    def pay(self, reward: StepReward, *, relabel: bool = True) -> None:
+        """Take rewards from `reward` from now on, and for all transitions that are here."""
+        self._pays = reward
+        if relabel:
+            self.relabel()
+
+    def relabel(self) -> None:
+        """Make the rewards of all valid rows anew, also those before the ring's write position."""
+        n = self.n_rows
+        if self._pays is None or not n:
+            return
+        observations = self.observations[:n].reshape(n * self.n_envs, -1)
+        actions = self.actions[:n].reshape(n * self.n_envs, -1)
+        rewards = self.rewards[:n].reshape(-1)
+        for start in range(0, len(rewards), _ROWS):
+            rows = slice(start, start + _ROWS)
+            rewards[rows] = self._reward(observations[rows], actions[rows])
+        self.rewards[:n] = rewards.reshape(n, self.n_envs)
+
+    def take_finished(self) -> list[Trajectory]:
+        """Episodes that ended since the last call."""
+        finished, self.finished = self.finished, []
+        return finished
+
+    def take_learned_returns(self) -> list[float]:
+        """Sums of learned rewards, as they were paid, of those episodes."""
+        returns, self.learned_returns = self.learned_returns, []
+        return returns
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """All transitions, and what is paid in the running episodes: arrays and JSON values."""
+        arrays = {name: getattr(self, name)[: self.n_rows] for name in _STORED}
+        return arrays, {"position": self.pos, "learned": self._learned_returns.tolist()}
+
+    def restore(self, arrays: dict[str, np.ndarray], notes: dict[str, Any]) -> None:
+        """Go back to a `state`."""
+        n = len(arrays["rewards"])
+        for name in _STORED:
+            getattr(self, name)[:n] = arrays[name]
+        self.pos, self.full = int(notes["position"]), n == self.buffer_size
+        self._learned_returns = np.array(notes["learned"])
+
+    def add(
+        self,
+        obs: np.ndarray,
+        next_obs: np.ndarray,
+        action: np.ndarray,
+        reward: np.ndarray,
+        done: np.ndarray,
+        infos: list[dict[str, Any]],
+    ) -> None:
+        """Store a transition of each environment, with the reward that is learned."""
+        row = self.pos
+        learned = np.zeros(self.n_envs, dtype=np.float32)
+        if self._pays is not None:
+            actions = action.reshape(self.n_envs, -1)
+            learned = self._reward(obs.reshape(self.n_envs, -1), actions)
+        super().add(obs, next_obs, action, learned, done, infos)
+        self.env_rewards[row] = reward
+        self._learned_returns += learned
+        for i, (ended, info) in enumerate(zip(done, infos, strict=True)):
+            if ended:
+                self.learned_returns.append(float(self._learned_returns[i]))
+                self._learned_returns[i] = 0.0
+            if TRAJECTORY_KEY in info:
+                self.finished.append(info[TRAJECTORY_KEY])
+
+    def _get_samples(self, batch_inds: np.ndarray, env: Any = None) -> ReplayBufferSamples:
+        samples = super()._get_samples(batch_inds, env)
+        if self._entropy is None:
+            return samples
+        seen = self.observations[: self.n_rows].reshape(self.n_rows * self.n_envs, -1)
+        states = samples.observations.flatten(1).float()
+        rewards = self._entropy.reward(states, torch.from_numpy(seen).to(states).float())
+        return samples._replace(rewards=rewards[:, None])
+
+    def _reward(self, observations: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        if self._pays is None:
+            return np.zeros(len(observations), dtype=np.float32)
+        return self._pays.step_rewards(
+            observations.astype(np.float32, copy=False), self._as_taken(actions)
+        )
+
+    def _as_taken(self, actions: np.ndarray) -> Float32[np.ndarray, "B A"]:
+        """Actions as environments take them: stable-baselines3 stores them scaled to [-1, 1]."""
+        space = self.action_space
+        if not isinstance(space, gym.spaces.Box):
+            return np.asarray(actions, dtype=np.float32)
+        low, high = space.low.reshape(-1), space.high.reshape(-1)
+        return np.asarray(low + 0.5 * (actions + 1.0) * (high - low), dtype=np.float32)

@@ -1,0 +1,238 @@
+"""A reward model that is trained in place, session after session, on all labels so far."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Float64
+from torch import Tensor
+
+from vlfeedback.data.preferences import PreferenceDataset
+from vlfeedback.data.sampling import SegmentPairList, gather_pairs
+from vlfeedback.errors import NeedsError
+from vlfeedback.models.reward.inputs import read_steps
+from vlfeedback.models.reward.model import RewardModel
+from vlfeedback.models.reward.networks import RewardModelConfig
+from vlfeedback.models.reward.training import (
+    PairRows,
+    RewardTrainer,
+    RewardTraining,
+)
+from vlfeedback.online.rime import RIMEFilter
+from vlfeedback.types import Report, SegmentPairs
+
+__all__ = ["RewardLearner", "SessionReport"]
+
+_NOTHING = PairRows(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReport:
+    """What a session brought.
+
+    Attributes:
+        n_labels: answered pairs that are trained on, of all sessions.
+        n_new: of those, how many are new.
+        train_accuracy: of the last pass, ties left out; NaN where nothing was trained.
+        passes: over the labels.
+        trusted: share of the labels that a filter left as they are in the last pass; 1 without.
+        flipped: share that it turned round.
+    """
+
+    n_labels: int
+    n_new: int
+    train_accuracy: float
+    passes: int
+    trusted: float = 1.0
+    flipped: float = 0.0
+
+
+class RewardLearner:
+    """An ensemble, its optimiser, and the inputs of every labelled pair.
+
+    Whoever pays rewards and whoever relabels hold this one object: `version` says how often it has
+    learnt.
+
+    Args:
+        config: of the networks; they read states, or states and actions.
+        training: its `epochs` and `target_accuracy` are those of one session.
+        length: steps of a segment.
+        n_observation: numbers of an observation.
+        n_action: numbers of an action.
+        seed: of first weights and of the order of pairs.
+        label_filter: which labels are trusted in each pass, and which are turned round; None:
+            all are trusted.
+        device: where it computes.
+
+    Raises:
+        NeedsError: the config reads something else.
+    """
+
+    def __init__(
+        self,
+        config: RewardModelConfig,
+        training: RewardTraining,
+        *,
+        length: int,
+        n_observation: int,
+        n_action: int,
+        seed: int,
+        label_filter: RIMEFilter | None = None,
+        device: str = "cpu",
+    ) -> None:
+        if config.inputs not in ("state", "state-action"):
+            raise NeedsError(
+                f"inputs={config.inputs!r}; a reward that is learned while the agent acts reads "
+                "'state' or 'state-action', of which the replay buffer has all."
+            )
+        width = n_observation + (n_action if config.inputs == "state-action" else 0)
+        self.model = RewardModel(config, (width,), seed=seed).to(device)
+        self.version = 0
+        self._filter, self._training = label_filter, replace(training, validation=0.0)
+        one_pass = self._training
+        if label_filter is not None:  # judges labels before each pass
+            one_pass = replace(self._training, epochs=1, target_accuracy=1.0)
+        self._inputs = _LabelledSteps()
+        self._certain = np.zeros(0, dtype=np.bool_)
+        self.prefer_second = np.zeros(0, dtype=np.float32)
+        self.trainer = RewardTrainer(self.model, one_pass, self._inputs, length, seed)
+
+    def learn(
+        self,
+        dataset: PreferenceDataset,
+        certain: Bool[np.ndarray, " N"] | None = None,
+        report: Report | None = None,
+    ) -> SessionReport:
+        """Add the answered pairs of a session, and train on all; ties are trained to 0.5.
+
+        With nothing new the model stays as it is.
+
+        Args:
+            dataset: of the session.
+            certain: labels that a filter may not touch, such as a person's; default: none.
+            report: called while it trains.
+        """
+        answered = dataset.answered()
+        if not len(answered):
+            return SessionReport(len(self.prefer_second), 0, math.nan, 0)
+        sure = np.zeros(len(dataset), np.bool_) if certain is None else certain
+        pairs = self.gather(answered.pairs)
+        config = self.model.config
+        self._inputs.append(read_steps(pairs.first, config), read_steps(pairs.second, config))
+        labels = answered.labels.prefer_second
+        self.prefer_second = np.concatenate([self.prefer_second, labels])
+        self._certain = np.concatenate([self._certain, sure[dataset.labels.answered]])
+        self.version += 1
+        if self._filter is not None:
+            return self._fit_filtered(self._filter, len(answered), report)
+        curves = self.trainer.fit(self._rows(), _NOTHING, report)
+        n = len(self.prefer_second)
+        return SessionReport(n, len(answered), curves.accuracy, len(curves.train))
+
+    def step_rewards(
+        self, observations: Float32[np.ndarray, "B D"], actions: Float32[np.ndarray, "B A"]
+    ) -> Float32[np.ndarray, " B"]:
+        """Mean over members of each step's reward, as it is: B-Pref standardises nothing."""
+        parts = [observations]
+        if self.model.config.inputs == "state-action":
+            parts.append(actions)
+        steps = torch.from_numpy(np.concatenate(parts, axis=1))
+        return np.asarray(self.model.score(steps).mean(axis=0))
+
+    def member_logits(self, pairs: SegmentPairList) -> Float64[np.ndarray, "K N"]:
+        """Logit of P(second preferred) of each member, for pairs without labels."""
+        return self.model.member_logits(self.gather(pairs))
+
+    def gather(self, pairs: SegmentPairList) -> SegmentPairs:
+        """What the model reads of these pairs."""
+        return gather_pairs(pairs, None, needs=self.model.needs)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that the next session depends on: tensors, and JSON values."""
+        tensors = {f"network.{k}": t for k, t in self.model.networks.state_dict().items()}
+        for index, state in self.trainer.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": t for name, t in state.items()}
+        tensors["inputs"] = self._inputs.all()
+        tensors["prefer_second"] = torch.from_numpy(self.prefer_second)
+        tensors["certain"] = torch.from_numpy(self._certain)
+        notes = {
+            "version": self.version,
+            "orders": [order.bit_generator.state for order in self.trainer.orders],
+            "filter": None if self._filter is None else self._filter.state(),
+        }
+        return tensors, notes
+
+    def restore(self, tensors: dict[str, Tensor], notes: dict[str, Any]) -> None:
+        """Go back to a `state`."""
+        prefix = "network."
+        networks = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+        self.model.networks.load_state_dict(networks)
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in tensors.items():
+            if key.startswith("optimiser."):
+                _, index, name = key.split(".", 2)
+                state.setdefault(int(index), {})[name] = tensor
+        optimiser = self.trainer.optimiser
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+        self._inputs.restore(tensors["inputs"])
+        self.prefer_second = tensors["prefer_second"].numpy().copy()
+        self._certain = tensors["certain"].numpy().copy()
+        self.version = int(notes["version"])
+        for order, saved in zip(self.trainer.orders, notes["orders"], strict=True):
+            order.bit_generator.state = saved
+        if self._filter is not None:
+            self._filter.restore(notes["filter"])
+
+    def _rows(self) -> PairRows:
+        first = 2 * np.arange(len(self.prefer_second), dtype=np.int64)
+        return PairRows(first, first + 1, self.prefer_second)
+
+    def _fit_filtered(
+        self, label_filter: RIMEFilter, n_new: int, report: Report | None
+    ) -> SessionReport:
+        rows, accuracy, n_passes = self._rows(), math.nan, 0
+        trusted, flipped = 1.0, 0.0
+        for n_passes in range(1, self._training.epochs + 1):
+            logits = self.trainer.gaps(rows)
+            trust = label_filter.begin_pass(logits, rows.prefer_second, self._certain)
+            trusted, flipped = float(trust.trusted.mean()), float(trust.flipped.mean())
+            kept = np.flatnonzero(~trust.uncertain)
+            if not len(kept):
+                continue
+            turned = np.where(trust.flipped, 1 - rows.prefer_second, rows.prefer_second)
+            of_pass = PairRows(rows.first[kept], rows.second[kept], turned[kept])
+            accuracy = self.trainer.fit(of_pass, _NOTHING, report).accuracy
+            enough = n_passes > label_filter.config.least_passes
+            if enough and accuracy > self._training.target_accuracy:
+                break
+        n = len(self.prefer_second)
+        return SessionReport(n, n_new, accuracy, n_passes, trusted, flipped)
+
+
+class _LabelledSteps:
+    """Inputs of both segments of each pair: the first at 2 i, the second at 2 i + 1."""
+
+    def __init__(self) -> None:
+        self._parts: list[Tensor] = []
+
+    def append(self, first: Tensor, second: Tensor) -> None:
+        """Add pairs, each side (n, T, D)."""
+        self._parts.append(torch.stack([first, second], dim=1).flatten(0, 1))
+
+    def all(self) -> Tensor:
+        """Those of all pairs, (2 N, T, D)."""
+        if len(self._parts) > 1:
+            self._parts = [torch.cat(self._parts)]
+        return self._parts[0] if self._parts else torch.zeros(0, 0, 0)
+
+    def restore(self, steps: Tensor) -> None:
+        """Have these, and no others."""
+        self._parts = [steps] if len(steps) else []
+
+    def take(self, rows: np.ndarray) -> Tensor:
+        """Inputs of these segments, (n, T, D)."""
+        return self.all()[torch.from_numpy(rows)]

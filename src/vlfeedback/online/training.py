@@ -1,0 +1,261 @@
+"""Training of a policy while its reward is learned: one call, and a folder to come back to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
+
+from vlfeedback.arguments import preference_source
+from vlfeedback.data.locks import locked
+from vlfeedback.errors import InvalidValueError, UnknownNameError
+from vlfeedback.models.reward.networks import RewardModelConfig, config_values
+from vlfeedback.models.reward.training import RewardTraining
+from vlfeedback.offline.curve import EvaluationCurve
+from vlfeedback.offline.evaluation import PolicyEvaluator
+from vlfeedback.online.checkpoint import latest_checkpoint, restore_checkpoint
+from vlfeedback.online.environments import make_environments
+from vlfeedback.online.milestones import Milestones
+from vlfeedback.online.pebble import PEBBLE
+from vlfeedback.online.replay_buffer import LearnedRewardBuffer
+from vlfeedback.online.reward_learner import SessionReport
+from vlfeedback.online.rime import RIMEConfig, RIMEFilter
+from vlfeedback.online.run_folder import RunFolder
+from vlfeedback.online.settings import FeedbackConfig
+from vlfeedback.registry import load_target
+from vlfeedback.tasks import TaskSpec, get_task
+from vlfeedback.types import PreferenceSource, Report, SourceNeeds, class_and_settings
+
+__all__ = ["ALGORITHMS", "OnlineResult", "train_online"]
+
+ALGORITHMS = {
+    "ddpg": "stable_baselines3:DDPG",
+    "sac": "stable_baselines3:SAC",
+    "td3": "stable_baselines3:TD3",
+}
+"""Off-policy algorithms by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineResult:
+    """What a training gave.
+
+    Attributes:
+        curve: evaluations on the environment's own reward; `steps` are of the environment.
+        sessions: what each session of labels brought.
+        n_asked: pairs asked about.
+        seconds: of the training, all runs of it together.
+        out: its folder; None where nothing was written.
+        model: the algorithm, trained.
+        pebble: its callback, which holds the reward model; None where none was learned.
+    """
+
+    curve: EvaluationCurve
+    sessions: tuple[SessionReport, ...]
+    n_asked: int
+    seconds: float
+    out: Path | None
+    model: Any
+    pebble: PEBBLE | None
+
+
+def train_online(
+    task: str | TaskSpec,
+    labeller: str | PreferenceSource | None,
+    *,
+    n_steps: int,
+    seed: int = 0,
+    config: FeedbackConfig | None = None,
+    reward: RewardModelConfig | None = None,
+    training: RewardTraining | None = None,
+    label_filter: RIMEConfig | None = None,
+    instruction: str | None = None,
+    algorithm: str = "sac",
+    algorithm_settings: Mapping[str, Any] | None = None,
+    n_envs: int = 1,
+    horizon: int | None = None,
+    env_options: Mapping[str, Any] | None = None,
+    eval_every: int = 10_000,
+    eval_episodes: int = 10,
+    checkpoint_every: int = 10_000,
+    device: str = "cpu",
+    out: str | Path | None = None,
+    report: Report | None = None,
+) -> OnlineResult:
+    """Train a policy with PEBBLE: its reward is learned from a labeller's preferences.
+
+    The same call goes on with a training that was killed, and ends with the weights of one that
+    was not, bit for bit on the same machine. (Not with ``asynchronous=True``: then it depends on
+    when answers come.)
+
+    Args:
+        task: a name of `vlfeedback.list_tasks`, or a task; of your own environment
+            ``vlfeedback.tasks.own_task(env_id, instruction)``.
+        labeller: a preference source or the id of one, such as ``"teacher"``, ``"vlp"``,
+            ``"human"``; None: no reward is learned, and the environment's own is paid, to compare
+            with.
+        n_steps: of the environments together.
+        seed: of weights, actions, episodes and what is asked.
+        config: when to ask, and about what.
+        reward: networks of the reward model.
+        training: of the reward model, of one session.
+        label_filter: RIME's, for labels that may be wrong; None: all labels are trusted.
+        instruction: default: the task's.
+        algorithm: of `ALGORITHMS`.
+        algorithm_settings: arguments of it, such as ``{"batch_size": 512, "policy_kwargs":
+            {"net_arch": [256, 256, 256]}}``, which B-Pref has; default: stable-baselines3's.
+        n_envs: environments that act together; with more than one, as many updates as steps.
+        horizon: steps of an episode; None: the environment's own limit.
+        env_options: keyword arguments of the environment.
+        eval_every: steps between evaluations on the environment's own reward (B-Pref).
+        eval_episodes: of each, with fixed seeds; 0: none.
+        checkpoint_every: steps between two checkpoints, beside those after each session.
+        device: where policy and reward model are trained.
+        out: folder for ``policy.zip``, ``reward_model.safetensors``, ``result.json`` and, under
+            ``labels/``, the answers of each session with the episodes they are about.
+        report: called with ("acting", steps, n_steps, nan) after each evaluation and checkpoint.
+
+    Raises:
+        UnknownNameError: there is no such task, labeller or algorithm.
+        InvalidValueError: the training is too short for a first session.
+        NeedsError: observations are a dict, actions no Box, or an episode has no end.
+        FileFormatError: `out` holds a training with other settings.
+        BusyError: another process trains into `out`.
+        WriteError: `out` cannot be written.
+
+    Example:
+        >>> train_online("cart-pole-balance", "teacher", n_steps=20_000)  # doctest: +SKIP
+    """
+    spec, config = get_task(task), config or FeedbackConfig()
+    if algorithm not in ALGORITHMS:
+        raise UnknownNameError(
+            f"No algorithm {algorithm!r}; expected one of {', '.join(ALGORITHMS)}. Another one of "
+            "stable-baselines3's learns with its own model.learn(callback=PEBBLE(...))."
+        )
+    if labeller is not None and n_steps <= config.first_session:
+        raise InvalidValueError(
+            f"n_steps={n_steps}, and the first pairs are asked about after {config.first_session} "
+            "steps; train for longer, or lower random_steps and exploration_steps."
+        )
+    source = None if labeller is None else preference_source(labeller)
+    reward, training = reward or RewardModelConfig(), training or RewardTraining()
+    folder = None
+    if out is not None:
+        settings = {
+            "task": spec.name,
+            "labeller": None if source is None else class_and_settings(source),
+            "n_steps": n_steps,
+            "seed": seed,
+            "config": asdict(config),
+            "reward": config_values(reward),
+            "training": asdict(training),
+            "label_filter": None if label_filter is None else asdict(label_filter),
+            "instruction": instruction,
+            "algorithm": [algorithm, dict(algorithm_settings or {})],
+            "environments": [n_envs, horizon, dict(env_options or {})],
+            "evaluation": [eval_every, eval_episodes],
+        }
+        folder = RunFolder(Path(out), settings)
+    with nullcontext() if folder is None else locked(folder.root, what="trains into"):
+        pebble = None
+        if source is not None:
+            pebble = PEBBLE(
+                source,
+                config,
+                instruction=spec.instruction if instruction is None else instruction,
+                reward=reward,
+                training=training,
+                label_filter=None if label_filter is None else RIMEFilter(label_filter),
+                seed=seed,
+            )
+        model = load_target(ALGORITHMS[algorithm], what="The algorithm")(
+            "MlpPolicy",
+            make_environments(
+                spec,
+                SourceNeeds() if source is None else source.needs,
+                seed=seed,
+                n_envs=n_envs,
+                horizon=horizon,
+                env_options=env_options,
+            ),
+            seed=seed,
+            device=device,
+            replay_buffer_class=None if pebble is None else LearnedRewardBuffer,
+            learning_starts=config.random_steps,
+            **{
+                "train_freq": 1,
+                "gradient_steps": 1 if n_envs == 1 else -1,  # as many as steps
+                **deepcopy(dict(algorithm_settings or {})),
+            },
+        )
+        evaluator = None
+        if eval_episodes:
+            evaluator = PolicyEvaluator(
+                spec.env_id,
+                seeds=range(eval_episodes),
+                horizon=horizon,
+                success_key=spec.success_key or "success",
+                env_options=env_options,
+            )
+        milestones = Milestones(
+            pebble,
+            evaluator,
+            eval_every=eval_every,
+            checkpoint_every=checkpoint_every,
+            n_steps=n_steps,
+            folder=folder,
+            report=report,
+        )
+        return _run(model, pebble, milestones, n_steps, folder)
+
+
+def _run(
+    model: Any,
+    pebble: PEBBLE | None,
+    milestones: Milestones,
+    n_steps: int,
+    folder: RunFolder | None,
+) -> OnlineResult:
+    """Train from wherever it was, and write what came of it."""
+    callbacks: list[BaseCallback] = [milestones]
+    if pebble is not None:
+        callbacks.insert(0, pebble)
+        if folder is not None:
+            keep = folder.keep_labels
+            pebble.on_labels = lambda answers: keep(answers, model.num_timesteps)
+            newest = latest_checkpoint(folder.checkpoints)
+            if newest is not None:
+                pebble.init_callback(model)
+                milestones.restore(restore_checkpoint(newest, pebble), model.num_timesteps)
+    try:
+        left = n_steps - model.num_timesteps
+        model.learn(left, CallbackList(callbacks), log_interval=4, reset_num_timesteps=False)
+        milestones.finish()
+    finally:
+        model.get_env().close()
+    result = OnlineResult(
+        curve=milestones.curve,
+        sessions=() if pebble is None else tuple(pebble.sessions),
+        n_asked=0 if pebble is None else pebble.n_asked,
+        seconds=milestones.seconds,
+        out=None if folder is None else folder.root,
+        model=model,
+        pebble=pebble,
+    )
+    if folder is not None:
+        folder.finish(
+            model,
+            None if pebble is None else pebble.learner.model,
+            {
+                "curve": result.curve.to_json(),
+                "sessions": [asdict(session) for session in result.sessions],
+                "n_asked": result.n_asked,
+                "seconds": round(result.seconds, 1),
+            },
+        )
+    return result
