@@ -147,6 +147,21 @@ BEFORE = {
         )
         train_policy("iql", trajectories=[episode], n_steps=2, seed=0, out="policy")
     """,
+    "people.md": """
+        import numpy as np
+        import vlfeedback
+        from vlfeedback.testing import picture_of_value
+        from vlfeedback.types import ArrayFrames
+        def episode(value):
+            return vlfeedback.Trajectory(
+                observations=np.zeros((16, 1), np.float32),
+                actions=np.zeros((15, 1), np.float32),
+                truncated=True,
+                frames=ArrayFrames(np.array([1, 8, 15]), np.stack([picture_of_value(value)] * 3)),
+                id=str(value),
+            )
+        pairs = [tuple(episode(value).segment(0, 15) for value in (0.2, 0.7))]
+    """,
     "sources.md": """
         import gymnasium as gym, numpy as np, vlfeedback
         from PIL import Image

@@ -205,6 +205,17 @@ def test_labels_come_from_a_stand_in_for_a_model(tmp_path: Path) -> None:
         assert width > 2 * height
 
 
+def test_people_label_on_a_page_here_played_by_a_program(tmp_path: Path) -> None:
+    pytest.importorskip("starlette")
+    more = ["--pairs", "5", "--queue", str(tmp_path / "queue")]
+    printed = run("11_labels_from_people", "--scripted", *more)
+    assert re.search(r"^Open http://127\.0\.0\.1:\d+/\?token=\S+$", printed, re.MULTILINE)
+    assert "PreferenceLabels(N=5, answered=5, ties=0)" in printed
+    assert "right by how much light was gained: 100%" in printed
+    assert "asked again: the same 5 answers" in printed
+    assert len(list((tmp_path / "queue" / "clips").glob("*.png"))) > 1
+
+
 @every_example
 def test_an_example_uses_public_names_only(script: Path) -> None:
     tree = ast.parse(script.read_text(encoding="utf-8"))

@@ -58,7 +58,13 @@ def test_the_wheel_holds_every_file_of_the_bundled_weights(wheel: zipfile.ZipFil
 
 
 @pytest.mark.parametrize(
-    "pattern", ["reports/templates/*.html.j2", "reports/*.toml", "vlms/ledger/*.toml"]
+    "pattern",
+    [
+        "reports/templates/*.html.j2",
+        "reports/*.toml",
+        "vlms/ledger/*.toml",
+        "labelling_page/templates/*",
+    ],
 )
 def test_the_wheel_holds_what_pages_are_made_of_and_prices(
     wheel: zipfile.ZipFile, pattern: str

@@ -38,7 +38,7 @@ def import_d3rlpy(*, needed_by: str) -> ModuleType:
 
 
 def hide_gym_notice() -> None:
-    """Keep the old `gym`, which d3rlpy imports, from printing that nobody maintains it."""
+    """Keep the old `gym`, which some libraries import, from saying that nobody maintains it."""
     try:
         from gym_notices import notices
     except ImportError:

@@ -147,6 +147,8 @@ def fitted_vlp(folder: Path) -> Any:
         steps = (
             "--encoder-steps",
             3,
+            "--folds",
+            0,
             "--part-steps",
             3,
             "--scene-steps",

@@ -33,7 +33,7 @@ COLLECT = (
     "--workers 2 --out data"
 )
 FIT = (
-    "fit vlp --data data --out vlp.safetensors --encoder-steps 6 --part-steps 4 "
+    "fit vlp --data data --out vlp.safetensors --encoder-steps 6 --fold-steps 2 --part-steps 4 "
     "--scene-steps 4 --steps 4 --state-every 1 --threads 1"
 )
 SWEEP = "sweep sweep.toml --data cartpole --out sweep --workers 2"

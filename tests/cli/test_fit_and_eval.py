@@ -42,7 +42,10 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def fit(collected: Path, out: Path, options: str = "") -> str:
     """What the command says that trains as shortly as can be."""
-    steps = "--encoder-steps 1 --part-steps 1 --scene-steps 1 --text-steps 1 --steps 1 --threads 1"
+    steps = (
+        "--encoder-steps 1 --folds 0 --part-steps 1 --scene-steps 1 --text-steps 1 --steps 1 "
+        "--threads 1"
+    )
     command = f"fit vlp --data {collected} --out {out} {steps} {options}"
     run = CliRunner().invoke(app, command.split(), catch_exceptions=False)
     assert run.exit_code == 0, run.output

@@ -31,8 +31,10 @@ from vlfeedback.cli import (
     listing,
     relabel,
     report,
+    serve,
     sweep,
     train,
+    train_online,
     weights,
 )
 from vlfeedback.cli.console import plain
@@ -41,12 +43,18 @@ from vlfeedback.errors import VLFeedbackError, VLFeedbackWarning
 
 __all__ = ["app", "main"]
 
-_RESUMABLE = ("collect", "label", "relabel", "train", "sweep")
+_RESUMABLE = ("collect", "label", "relabel", "serve", "train", "train-online", "sweep")
 _STOPPED = 130  # exit code of what Ctrl-C ended, as shells have it
 
 
 class _Commands(TyperGroup):
     """All commands; Ctrl-C ends each of them in one line."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        # Two trainings with hardly an option in common, and one name for both.
+        if args[0] == "train" and "--online" in args:
+            args = ["train-online", *(text for text in args[1:] if text != "--online")]
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -95,8 +103,10 @@ app.command("browse")(browse.browse)
 app.command("goals")(goals.goals)
 app.command("explain")(explain.explain)
 app.command("label")(label.label)
+app.command("serve")(serve.serve)
 app.command("relabel")(relabel.relabel)
 app.command("train")(train.train)
+app.command("train-online", hidden=True)(train_online.train_online)
 app.command("sweep")(sweep.sweep)
 app.command("report")(report.report)
 fit.fit_app.command("vlp-clip")(fit_clip.fit_vlp_clip)

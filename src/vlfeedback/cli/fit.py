@@ -48,7 +48,7 @@ def fit_vlp(
         int,
         typer.Option(
             min=0,
-            help="Parts of the tasks, each read by an encoder that has not seen it, for progress on "
+            help="Parts of the tasks, each read by an encoder without it: for progress on "
             "unseen tasks; 0: none.",
         ),
     ] = 3,

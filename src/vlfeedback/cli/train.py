@@ -106,6 +106,8 @@ def train(
 ) -> None:
     """Train a policy from fixed data, judge it on the way, and keep it in a folder.
 
+    A policy that acts while its reward is learned: `vlfeedback train --online --help`.
+
     After a stop, however sudden, the same command goes on from the last evaluation, and ends with
     the policy of a training that never stopped.
 

@@ -1,5 +1,12 @@
 """Policies that learn while their reward is learned from preferences, on stable-baselines3."""
 
+# ruff: noqa: E402  (what is imported first decides what is printed)
+
+from vlfeedback.optional import hide_gym_notice, require
+
+hide_gym_notice()  # stable-baselines3 imports the old gym where it is installed
+require("stable_baselines3", extra="online", needed_by="Online learning")
+
 from vlfeedback.online.pebble import PEBBLE
 from vlfeedback.online.recording import RecordEpisodes
 from vlfeedback.online.replay_buffer import LearnedRewardBuffer

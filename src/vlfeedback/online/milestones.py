@@ -20,6 +20,9 @@ from vlfeedback.types import Report
 __all__ = ["Milestones"]
 
 
+_TELL_EVERY = 10  # calls
+
+
 class Milestones(BaseCallback):
     """Evaluates the policy on the environment's own reward, and writes checkpoints.
 
@@ -32,7 +35,7 @@ class Milestones(BaseCallback):
         checkpoint_every: steps; after a session there is one in any case.
         n_steps: of the training.
         folder: None: no checkpoints.
-        report: called after each.
+        report: called every few steps.
     """
 
     def __init__(
@@ -86,6 +89,8 @@ class Milestones(BaseCallback):
         self._evaluate()
 
     def _on_step(self) -> bool:
+        if self.n_calls % _TELL_EVERY == 0:
+            self._tell()
         return True
 
     def _on_rollout_start(self) -> None:
@@ -106,14 +111,12 @@ class Milestones(BaseCallback):
         self._evaluations.append((step, evaluation))
         self.logger.record("eval/success", evaluation.success)
         self.logger.record("eval/true_return", float(evaluation.returns.mean()))
-        self._tell()
 
     def _keep(self) -> None:
         if self._folder is None or self._pebble is None:
             return
         save_checkpoint(self._folder.checkpoints, self._pebble, self.notes())
         self._kept = self.num_timesteps
-        self._tell()
 
     def _tell(self) -> None:
         if self._report is not None:

@@ -118,7 +118,7 @@ def train_online(
         device: where policy and reward model are trained.
         out: folder for ``policy.zip``, ``reward_model.safetensors``, ``result.json`` and, under
             ``labels/``, the answers of each session with the episodes they are about.
-        report: called with ("acting", steps, n_steps, nan) after each evaluation and checkpoint.
+        report: called with ("acting", steps, n_steps, nan) every few steps.
 
     Raises:
         UnknownNameError: there is no such task, labeller or algorithm.

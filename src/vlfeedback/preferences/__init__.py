@@ -51,6 +51,11 @@ PREFERENCE_SOURCES: Registry[type[PreferenceSource]] = Registry(
             ".skip, .myopic, .equal",
         ),
         Entry(
+            "human",
+            "vlfeedback.preferences.human:HumanLabeller",
+            "people, on a page in their browsers: human, with queue=FOLDER",
+        ),
+        Entry(
             "cascade",
             "vlfeedback.preferences.cascade:Cascade",
             "one labeller after another, each asked about what those before it are unsure of",

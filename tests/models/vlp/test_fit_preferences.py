@@ -222,3 +222,30 @@ def test_each_part_stays_as_it_was_learnt(
     for name in set(whole) - set(relevance):
         assert torch.equal(whole[name], longer[name]), name
     assert not torch.equal(whole["relevance.head.6.weight"], longer["relevance.head.6.weight"])
+
+
+def test_progress_learns_from_the_positions_it_is_given_and_progress_by_the_text_does_not(
+    episodes: EpisodeSet, scenes: SceneSet, texts: Texts
+) -> None:
+    def heads(unseen: bool) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        network = VLPNetwork(replace(SMALL, instructed_width=8))
+        tokens = encode_episodes(network, episodes, report=silent)
+        still = torch.zeros(episodes.positions.shape)  # nothing moves, as no encoder reads it
+        fit_preferences(
+            network,
+            episodes,
+            tokens,
+            scenes,
+            encode_scenes(network, scenes, report=silent),
+            texts,
+            replace(QUIET, part_steps=4, text_steps=4, scene_steps=1, steps=1),
+            unseen_positions=still if unseen else None,
+            report=silent,
+        )
+        assert network.instructed is not None
+        return [next(part.parameters()) for part in (network.progress, network.instructed.picture)]
+
+    own, given = heads(unseen=False), heads(unseen=True)
+    assert not torch.equal(own[0], given[0])
+    assert given[1].abs().sum() > 0

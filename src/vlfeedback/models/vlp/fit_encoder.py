@@ -113,11 +113,17 @@ class _StateHeads(nn.Module):
 
 
 def encode_episodes(
-    network: VLPNetwork, episodes: EpisodeSet, *, device: str = "cpu", report: Report
-) -> Float[Tensor, "C F P D"]:
-    """Tokens of every picture of every episode, in half precision."""
-    count, pictures = episodes.pictures.shape[:2]
-    flat = episodes.pictures.reshape(count * pictures, *episodes.pictures.shape[2:])
+    network: VLPNetwork,
+    episodes: EpisodeSet,
+    rows: slice | np.ndarray = slice(None),
+    *,
+    device: str = "cpu",
+    report: Report,
+) -> Float[Tensor, "R F P D"]:
+    """Tokens of every picture of these episodes, in half precision; default: of all."""
+    shown = episodes.pictures[rows]
+    count, pictures = shown.shape[:2]
+    flat = shown.reshape(count * pictures, *shown.shape[2:])
     tokens: Tensor = _encode(network, flat, device, report).unflatten(0, (count, pictures))
     return tokens
 

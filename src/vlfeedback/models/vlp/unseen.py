@@ -9,7 +9,6 @@ tasks are cut into parts, an encoder learns from all but one, and reads that one
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -74,8 +73,7 @@ def read_unseen_positions(
             unseen=part,
         )
         rows = np.flatnonzero(np.isin(episodes.task, part))
-        of_part = replace(episodes, pictures=episodes.pictures[rows])
-        tokens = encode_episodes(network, of_part, device=device, report=report)
+        tokens = encode_episodes(network, episodes, rows, device=device, report=report)
         positions[torch.from_numpy(rows)] = read_positions(network, tokens)
     return positions
 

@@ -1,0 +1,163 @@
+"""`vlfeedback train --online`: a policy that learns while its reward is learned from labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vlfeedback.cli.loss_bars import LossBars
+from vlfeedback.cli.one_task import parse_task
+from vlfeedback.cli.output_options import folder_to_fill
+from vlfeedback.cli.settings import check_no_argument, parse_settings
+
+if TYPE_CHECKING:
+    from vlfeedback.online import OnlineResult
+
+__all__ = ["train_online"]
+
+
+def train_online(
+    out: Annotated[
+        Path,
+        typer.Option(
+            file_okay=False,
+            callback=folder_to_fill,
+            help="Folder for policy, reward model and labels; run again to go on.",
+        ),
+    ],
+    labeller: Annotated[
+        str,
+        typer.Option(
+            help="Who compares segments: see `vlfeedback list preferences`; 'none' learns from "
+            "the environment's own reward, to compare with."
+        ),
+    ],
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the environment.")] = 100_000,
+    task: Annotated[str, typer.Option(help="Name of the task: see `vlfeedback list tasks`.")] = "",
+    env_id: Annotated[
+        str, typer.Option("--env-id", help="In place of --task: your own environment.")
+    ] = "",
+    instruction: Annotated[
+        str, typer.Option(help="What is to be done; default: the task's own words.")
+    ] = "",
+    label_settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set-labeller", help="Settings of --labeller: key=value, repeat for several."
+        ),
+    ] = None,
+    max_labels: Annotated[int, typer.Option(min=1, help="Pairs asked about in all.")] = 1000,
+    labels_per_session: Annotated[int, typer.Option(min=1, help="Pairs of a session.")] = 50,
+    steps_between_sessions: Annotated[
+        int, typer.Option(min=1, help="Steps from one session to the next.")
+    ] = 5000,
+    segment_length: Annotated[int, typer.Option(min=1, help="Steps of a segment.")] = 50,
+    sampler: Annotated[
+        str,
+        typer.Option(
+            help="Which pairs: uniform, disagreement, entropy, k-center, k-center-disagreement "
+            "or k-center-entropy."
+        ),
+    ] = "disagreement",
+    random_steps: Annotated[int, typer.Option(min=1, help="Of random actions, first.")] = 1000,
+    exploration_steps: Annotated[
+        int, typer.Option(min=0, help="Of exploring new states, after those.")
+    ] = 9000,
+    asynchronous: Annotated[
+        bool,
+        typer.Option(
+            "--asynchronous/--synchronous",
+            help="Act on while pairs are with the labeller, such as a person.",
+        ),
+    ] = False,
+    rime: Annotated[
+        bool,
+        typer.Option("--rime/--no-rime", help="Filter labels that may be wrong, as RIME does."),
+    ] = False,
+    algorithm: Annotated[str, typer.Option(help="sac, td3 or ddpg.")] = "sac",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Settings of the algorithm: key=value, repeat for several."),
+    ] = None,
+    n_envs: Annotated[int, typer.Option(min=1, help="Environments that act together.")] = 1,
+    horizon: Annotated[
+        int | None, typer.Option(min=1, help="Steps of an episode; default: the environment's.")
+    ] = None,
+    eval_every: Annotated[int, typer.Option(min=1, help="Steps between evaluations.")] = 10_000,
+    episodes: Annotated[int, typer.Option(min=0, help="Of an evaluation; 0: none.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same policy.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+) -> None:
+    """Train a policy while its reward is learned: PEBBLE, with any labeller.
+
+    After a stop, however sudden, the same command goes on, and ends with the policy of a training
+    that never stopped.
+
+    Example: vlfeedback train --online --task drawer-close --labeller vlp --out runs/drawer
+
+    Example: vlfeedback train --online --task window-open --labeller teacher --max-labels 100
+    --labels-per-session 5 --set-labeller mistake=0.1 --rime --out runs/window
+
+    Example: vlfeedback train --online --env-id Pendulum-v1 --instruction "swing the pendulum up"
+    --labeller human --set-labeller queue=questions --asynchronous --out runs/pendulum
+    """
+    from vlfeedback.online import FeedbackConfig, RIMEConfig
+    from vlfeedback.online import train_online as train
+    from vlfeedback.preferences import make_preference_source
+
+    spec = parse_task(task, env_id=env_id, instruction=instruction, data=None)
+    source = None
+    if labeller != "none":
+        config = parse_settings(label_settings or ())
+        config = dict(check_no_argument(config, make_preference_source, of="the labeller"))
+        source = make_preference_source(labeller, device=device, **config)
+    with LossBars() as report:
+        result = train(
+            spec,
+            source,
+            n_steps=steps,
+            seed=seed,
+            config=FeedbackConfig(
+                max_labels=max_labels,
+                labels_per_session=labels_per_session,
+                steps_between_sessions=steps_between_sessions,
+                segment_length=segment_length,
+                sampler=sampler,
+                random_steps=random_steps,
+                exploration_steps=exploration_steps,
+                asynchronous=asynchronous,
+            ),
+            label_filter=RIMEConfig() if rime else None,
+            algorithm=algorithm,
+            algorithm_settings=parse_settings(settings or ()),
+            n_envs=n_envs,
+            horizon=horizon,
+            eval_every=eval_every,
+            eval_episodes=episodes,
+            device=device,
+            out=out,
+            report=report,
+        )
+    _print(result)
+    typer.echo(
+        f"{out}: {result.n_asked} pairs asked about, {result.seconds / 60:.1f} min. Next: score "
+        "recordings with what was learned, in Python:\n\n"
+        "from vlfeedback import LearnedReward, RewardModel\n"
+        f"source = LearnedReward(RewardModel.load({str(out / 'reward_model.safetensors')!r}))"
+    )
+
+
+def _print(result: OnlineResult) -> None:
+    from rich.table import Table
+
+    from vlfeedback.cli.console import console
+
+    if not len(result.curve):
+        return
+    table = Table("steps", "success", "return", title="On the environment's own reward")
+    curve = result.curve
+    for step, success, gain in zip(curve.steps, curve.means(), curve.means("return"), strict=True):
+        table.add_row(f"{step:,}", f"{success:.0%}", f"{gain:.4g}")
+    console().print(table)
