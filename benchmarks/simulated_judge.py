@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from vlfeedback import make_preference_source
-from vlfeedback.evaluation.correlation import spearman
+from vlfeedback.data.correlation import spearman
 from vlfeedback.evaluation.labels import order_bias
 from vlfeedback.evaluation.statistics import Estimate, paired_difference, wilson_interval
 from vlfeedback.preferences.accuracy import agreement, label_accuracy

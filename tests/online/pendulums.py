@@ -52,5 +52,13 @@ def sac(n_envs: int = 1, **settings: Any) -> SAC:
 class PlantedReward:
     """-|angular speed| - action / 10, which a test computes for itself."""
 
-    def step_rewards(self, observations: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    picture_shape = None
+    picture_dtype = "uint8"
+
+    def encode(self, pictures: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def step_rewards(
+        self, observations: np.ndarray, actions: np.ndarray, pictures: np.ndarray | None = None
+    ) -> np.ndarray:
         return np.asarray(-np.abs(observations[:, 2]) - actions[:, 0] / 10, dtype=np.float32)

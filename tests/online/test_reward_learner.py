@@ -122,6 +122,6 @@ def test_a_filter_trusts_clean_labels_where_three_in_ten_are_wrong(many: list[Tr
     assert np.mean(~is_wrong[trust.trusted]) > 0.8
 
 
-def test_pictures_are_refused_with_what_is_read_instead() -> None:
-    with pytest.raises(NeedsError, match="inputs='frames'"):
-        learner(config={"inputs": "frames"})
+def test_clouds_of_points_are_refused() -> None:
+    with pytest.raises(NeedsError, match="inputs='points'"):
+        learner(config={"inputs": "points"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from vlfeedback.data.preferences import PreferenceDataset
@@ -19,6 +20,11 @@ class Asking:
         labeller: any preference source.
         instruction: under which pairs are compared; None: none.
         asynchronous: ask in a thread of its own, and do not wait.
+
+    Attributes:
+        pairs: asked about last.
+        then: what becomes of the answers, such as a question to somebody else, before `take` gives
+            them; called where the labeller is asked.
     """
 
     def __init__(
@@ -27,6 +33,7 @@ class Asking:
         self.labeller, self._instruction = labeller, instruction
         self._pool = ThreadPoolExecutor(1, "labelling") if asynchronous else None
         self._pending: Future[PreferenceDataset] | None = None
+        self.then: Callable[[PreferenceDataset], PreferenceDataset] = _as_they_are
         self.pairs: SegmentPairList = []
 
     @property
@@ -62,4 +69,8 @@ class Asking:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _label(self, pairs: SegmentPairList) -> PreferenceDataset:
-        return label_pairs(pairs, self.labeller, instruction=self._instruction)
+        return self.then(label_pairs(pairs, self.labeller, instruction=self._instruction))
+
+
+def _as_they_are(answers: PreferenceDataset) -> PreferenceDataset:
+    return answers

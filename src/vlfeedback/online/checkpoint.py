@@ -31,7 +31,8 @@ __all__ = ["latest_checkpoint", "restore_checkpoint", "save_checkpoint"]
 
 _NAME = re.compile(r"step-(\d+)")
 _ADVICE = "Delete this folder to go on from an earlier one, or all of them to begin anew."
-_ALGORITHM, _LEARNER, _BUFFER, _ACTIONS = "algorithm|", "reward_model|", "buffer|", "actions|"
+_ALGORITHM, _LEARNER, _PEBBLE = "algorithm|", "reward_model|", "pebble|"
+_BUFFER, _ACTIONS = "buffer|", "actions|"
 
 
 def latest_checkpoint(root: Path) -> Path | None:
@@ -62,7 +63,8 @@ def save_checkpoint(root: Path, pebble: PEBBLE, notes: Mapping[str, Any]) -> Non
     arrays, buffer_notes = pebble.buffer.state()
     arrays = _prefixed(_BUFFER, arrays)
     arrays |= {f"{_ACTIONS}{row}": actions for row, (_, actions) in enumerate(places)}
-    pebble_notes, episodes, asked = pebble.state()
+    pebble_notes, episodes, of_pebble = pebble.state()
+    arrays |= _prefixed(_PEBBLE, of_pebble)
     state = {
         "notes": dict(notes),
         "algorithm": algorithm_notes,
@@ -74,7 +76,7 @@ def save_checkpoint(root: Path, pebble: PEBBLE, notes: Mapping[str, Any]) -> Non
     root.mkdir(parents=True, exist_ok=True)
     with new_folder(path) as folder:
         save_file({name: _on_cpu(t) for name, t in tensors.items()}, folder / "tensors.safetensors")
-        np.savez(folder / "arrays.npz", asked=asked, **arrays)  # type: ignore[arg-type]
+        np.savez(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
         write_trajectories(folder / "episodes.h5", episodes)
         (folder / "state.json").write_text(json.dumps(state), "utf-8")
     for old in root.glob("step-*"):
@@ -105,7 +107,7 @@ def restore_checkpoint(path: Path, pebble: PEBBLE) -> dict[str, Any]:
         restore_algorithm(model, _under(_ALGORITHM, tensors), state["algorithm"])
         pebble.learner.restore(_under(_LEARNER, tensors), state["reward_model"])
         pebble.buffer.restore(_under(_BUFFER, arrays), state["buffer"])
-        pebble.restore(state["pebble"], episodes, arrays["asked"])
+        pebble.restore(state["pebble"], episodes, _under(_PEBBLE, arrays))
         env = pebble.training_env
         model._last_obs = np.stack(
             [

@@ -13,9 +13,10 @@ Differs:  B-Pref asks about [0, T - S) and never the last segment, relabels only
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -24,13 +25,16 @@ from jaxtyping import Bool
 from stable_baselines3.common.callbacks import BaseCallback
 
 from vlfeedback.arguments import check_instruction, preference_source
+from vlfeedback.data.correlation import pearson
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.errors import (
     BudgetSpentError,
     NeedsError,
     QuotaSpentError,
-    VLFeedbackError,
+    ServerError,
+    SourceAnswerError,
 )
+from vlfeedback.models.reward.inputs import needs_of
 from vlfeedback.models.reward.networks import RewardModelConfig
 from vlfeedback.models.reward.training import RewardTraining
 from vlfeedback.online.asking import Asking
@@ -43,11 +47,13 @@ from vlfeedback.online.replay_buffer import LearnedRewardBuffer
 from vlfeedback.online.reward_learner import RewardLearner, SessionReport
 from vlfeedback.online.rime import RIMEFilter
 from vlfeedback.online.settings import FeedbackConfig
-from vlfeedback.types import PreferenceSource, Trajectory
+from vlfeedback.scoring.joint_needs import joint_needs
+from vlfeedback.types import EmbeddingSource, PreferenceSource, SourceNeeds, Trajectory
 
 __all__ = ["PEBBLE"]
 
 _SPENT = (BudgetSpentError, QuotaSpentError)
+_SURVIVED = (*_SPENT, ServerError, SourceAnswerError)
 
 
 class PEBBLE(BaseCallback):
@@ -65,7 +71,8 @@ class PEBBLE(BaseCallback):
         labeller: a preference source, or the id of one: ``"teacher"``, ``"vlp"``, ``"human"``.
         config: when to ask, and about what.
         instruction: under which segments are compared; None: none.
-        reward: networks of the reward model, which read states, or states and actions.
+        reward: networks of the reward model.
+        encoder: what embeds pictures, for a reward model of embeddings.
         training: of one session: `epochs` are passes at most; B-Pref's default of 200.
         label_filter: for labels that may be wrong, see `vlfeedback.online.rime`.
         seed: of weights, of what is asked, and of the order of labels.
@@ -92,6 +99,7 @@ class PEBBLE(BaseCallback):
         *,
         instruction: str | None = None,
         reward: RewardModelConfig | None = None,
+        encoder: EmbeddingSource | None = None,
         training: RewardTraining | None = None,
         label_filter: RIMEFilter | None = None,
         seed: int = 0,
@@ -104,10 +112,10 @@ class PEBBLE(BaseCallback):
             preference_source(labeller), instruction, asynchronous=self.config.asynchronous
         )
         self._reward, self._training = reward or RewardModelConfig(), training or RewardTraining()
-        self._filter, self._seed = label_filter, seed
+        self._filter, self._encoder, self._seed = label_filter, encoder, seed
         self.chooser = QueryChooser(
             self.config,
-            start_multiple=self._picture_stride,
+            start_multiple=self.needs.frame_stride,
             rng=np.random.default_rng([seed, 2]),
         )
         self.entropy = StateEntropy(self.config.neighbours)
@@ -151,12 +159,12 @@ class PEBBLE(BaseCallback):
         return buffer
 
     @property
-    def _picture_stride(self) -> int:
-        needs = self._asking.labeller.needs
-        return needs.frame_stride if needs.frames else 1
+    def needs(self) -> SourceNeeds:
+        """What labeller and reward model read together."""
+        return joint_needs([self._asking.labeller.needs, needs_of(self._reward)])
 
-    def state(self) -> tuple[dict[str, Any], list[Trajectory], np.ndarray]:
-        """Where it is: JSON values, the episodes they speak of, and features of pairs asked about.
+    def state(self) -> tuple[dict[str, Any], list[Trajectory], dict[str, np.ndarray]]:
+        """Where it is: JSON values, the episodes they speak of, and arrays.
 
         Pairs that are with the labeller are asked about again by whoever goes on from there.
         """
@@ -177,16 +185,19 @@ class PEBBLE(BaseCallback):
             "sessions": [asdict(session) for session in self.sessions],
             "spent": self._spent,
         }
-        return notes, list(episodes.values()), self.chooser.asked
+        return notes, list(episodes.values()), {"asked": self.chooser.asked}
 
     def restore(
-        self, notes: dict[str, Any], episodes: Sequence[Trajectory], asked: np.ndarray
+        self,
+        notes: dict[str, Any],
+        episodes: Sequence[Trajectory],
+        arrays: Mapping[str, np.ndarray],
     ) -> None:
         """Go back to a `state`; the learner and the buffer are restored before."""
         self.n_asked, self.next_session = int(notes["n_asked"]), int(notes["next_session"])
         self.episodes.extend(episodes[: notes["n_episodes"]])
         self.chooser.rng.bit_generator.state = notes["rng"]
-        self.chooser.asked = asked
+        self.chooser.asked = arrays["asked"]
         self.entropy.count, self.entropy.mean, self.entropy.squares = notes["entropy"]
         self.sessions = [SessionReport(**session) for session in notes["sessions"]]
         self._spent = bool(notes["spent"])
@@ -221,9 +232,11 @@ class PEBBLE(BaseCallback):
                 n_observation=int(np.prod(buffer.obs_shape)),
                 n_action=buffer.action_dim,
                 seed=self._seed,
+                encoder=self._encoder,
                 label_filter=self._filter,
                 device=str(buffer.device),
             )
+            buffer.keep_pictures_for(self._learner)
         if not self.learner.version and self.config.exploration_steps:
             buffer.explore(self.entropy)
 
@@ -273,11 +286,11 @@ class PEBBLE(BaseCallback):
             self.n_asked += n
 
     def _answers(self) -> PreferenceDataset | None:
-        """Answers that have come; what goes wrong with a labeller is told, and survived."""
+        """Answers that have come; what a labeller's server does wrong is told, and survived."""
         n = len(self._asking.pairs)
         try:
             return self._asking.take()
-        except VLFeedbackError as error:
+        except _SURVIVED as error:
             if isinstance(error, _SPENT):
                 self._spent = True
             self.n_asked -= n
@@ -327,9 +340,9 @@ class PEBBLE(BaseCallback):
         learned, own = buffer.rewards[:n].ravel(), buffer.env_rewards[:n].ravel()
         if self.learner.model.config.output == "tanh":
             self._health.look_at_rewards(learned)
-        correlation = np.nan
-        if learned.std() > 0 and own.std() > 0:
-            correlation = float(np.corrcoef(learned, own)[0, 1])
+        correlation = pearson(
+            learned.astype(np.float64), own.astype(np.float64), if_constant=math.nan
+        )
         for name, value in (
             ("feedback/labels", session.n_labels),
             ("feedback/asked", self.n_asked),

@@ -7,13 +7,15 @@ from typing import Any, Protocol, runtime_checkable
 import gymnasium as gym
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, Shaped, UInt8
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
 
 from vlfeedback.online.entropy import StateEntropy
+from vlfeedback.online.memory import check_memory
 from vlfeedback.online.recording import TRAJECTORY_KEY
 from vlfeedback.types import Trajectory
+from vlfeedback.wrappers.frames import FRAME_KEY
 
 __all__ = ["LearnedRewardBuffer", "StepReward"]
 
@@ -37,8 +39,26 @@ class StepReward(Protocol):
         self,
         observations: Float32[np.ndarray, "B D"],
         actions: Float32[np.ndarray, "B A"],
+        pictures: Shaped[np.ndarray, "B ..."] | None,
     ) -> Float32[np.ndarray, " B"]:
-        """Rewards of steps: the observation before each, and the action as environments take it."""
+        """Rewards of steps.
+
+        Args:
+            observations: before each.
+            actions: as environments take them.
+            pictures: after each, as `encode` gives them; None where `picture_shape` is.
+        """
+
+    @property
+    def picture_shape(self) -> tuple[int, ...] | None:
+        """Of what is kept of the picture after each step; None where pictures are not read."""
+
+    @property
+    def picture_dtype(self) -> str:
+        """Of the same."""
+
+    def encode(self, pictures: UInt8[np.ndarray, "n H W 3"]) -> Shaped[np.ndarray, "n ..."]:
+        """What is kept of pictures."""
 
 
 class LearnedRewardBuffer(ReplayBuffer):
@@ -50,6 +70,7 @@ class LearnedRewardBuffer(ReplayBuffer):
 
     Attributes:
         env_rewards: (rows, environments) float32, the environment's own.
+        pictures: (rows, environments, ...), after each step; None where none are read.
         finished: episodes that ended since `take_finished` was called.
     """
 
@@ -57,6 +78,9 @@ class LearnedRewardBuffer(ReplayBuffer):
         super().__init__(*args, **kwargs)
         self.env_rewards = np.zeros_like(self.rewards)
         self.finished: list[Trajectory] = []
+        self.pictures: np.ndarray | None = None
+        self._seen: np.ndarray | None = None  # the latest picture of each environment
+        self._reads: StepReward | None = None
         self._pays: StepReward | None = None
         self._entropy: StateEntropy | None = None
         self._learned_returns = np.zeros(self.n_envs)
@@ -71,6 +95,27 @@ class LearnedRewardBuffer(ReplayBuffer):
         """Have samples carry the entropy of their states, or no longer."""
         self._entropy = entropy
 
+    def keep_pictures_for(self, reward: StepReward) -> None:
+        """Make room for what `reward` reads of pictures, if it reads any.
+
+        Raises:
+            NeedsError: there is not that much memory.
+        """
+        shape = reward.picture_shape
+        if shape is None:
+            return
+        dtype = np.dtype(reward.picture_dtype)
+        n_bytes = self.buffer_size * self.n_envs * int(np.prod(shape)) * dtype.itemsize
+        check_memory(
+            n_bytes,
+            what=f"{self.buffer_size * self.n_envs:,} transitions with {shape} of each picture",
+            advice="Give a smaller buffer_size or picture_size, or read embeddings of pictures: "
+            "RewardModelConfig(inputs='embeddings').",
+        )
+        self._reads = reward
+        self.pictures = np.zeros((self.buffer_size, self.n_envs, *shape), dtype)
+        self._seen = np.zeros((self.n_envs, *shape), dtype)
+
     def pay(self, reward: StepReward, *, relabel: bool = True) -> None:
         """Take rewards from `reward` from now on, and for all transitions that are here."""
         self._pays = reward
@@ -84,10 +129,14 @@ class LearnedRewardBuffer(ReplayBuffer):
             return
         observations = self.observations[:n].reshape(n * self.n_envs, -1)
         actions = self.actions[:n].reshape(n * self.n_envs, -1)
+        pictures = self.pictures
+        if pictures is not None:
+            pictures = pictures[:n].reshape(n * self.n_envs, *pictures.shape[2:])
         rewards = self.rewards[:n].reshape(-1)
         for start in range(0, len(rewards), _ROWS):
             rows = slice(start, start + _ROWS)
-            rewards[rows] = self._reward(observations[rows], actions[rows])
+            seen = None if pictures is None else pictures[rows]
+            rewards[rows] = self._reward(observations[rows], actions[rows], seen)
         self.rewards[:n] = rewards.reshape(n, self.n_envs)
 
     def take_finished(self) -> list[Trajectory]:
@@ -103,6 +152,8 @@ class LearnedRewardBuffer(ReplayBuffer):
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """All transitions, and what is paid in the running episodes: arrays and JSON values."""
         arrays = {name: getattr(self, name)[: self.n_rows] for name in _STORED}
+        if self.pictures is not None and self._seen is not None:
+            arrays |= {"pictures": self.pictures[: self.n_rows], "seen": self._seen}
         return arrays, {"position": self.pos, "learned": self._learned_returns.tolist()}
 
     def restore(self, arrays: dict[str, np.ndarray], notes: dict[str, Any]) -> None:
@@ -110,6 +161,8 @@ class LearnedRewardBuffer(ReplayBuffer):
         n = len(arrays["rewards"])
         for name in _STORED:
             getattr(self, name)[:n] = arrays[name]
+        if self.pictures is not None:
+            self.pictures[:n], self._seen = arrays["pictures"], arrays["seen"]
         self.pos, self.full = int(notes["position"]), n == self.buffer_size
         self._learned_returns = np.array(notes["learned"])
 
@@ -124,12 +177,15 @@ class LearnedRewardBuffer(ReplayBuffer):
     ) -> None:
         """Store a transition of each environment, with the reward that is learned."""
         row = self.pos
+        self._look(infos)
         learned = np.zeros(self.n_envs, dtype=np.float32)
         if self._pays is not None:
             actions = action.reshape(self.n_envs, -1)
-            learned = self._reward(obs.reshape(self.n_envs, -1), actions)
+            learned = self._reward(obs.reshape(self.n_envs, -1), actions, self._seen)
         super().add(obs, next_obs, action, learned, done, infos)
         self.env_rewards[row] = reward
+        if self.pictures is not None:
+            self.pictures[row] = self._seen
         self._learned_returns += learned
         for i, (ended, info) in enumerate(zip(done, infos, strict=True)):
             if ended:
@@ -147,11 +203,22 @@ class LearnedRewardBuffer(ReplayBuffer):
         rewards = self._entropy.reward(states, torch.from_numpy(seen).to(states).float())
         return samples._replace(rewards=rewards[:, None])
 
-    def _reward(self, observations: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    def _look(self, infos: list[dict[str, Any]]) -> None:
+        """Keep new pictures; between two of them the last one holds."""
+        if self._reads is None or self._seen is None:
+            return
+        rows = [row for row, info in enumerate(infos) if FRAME_KEY in info]
+        if rows:
+            pictures = np.stack([infos[row][FRAME_KEY] for row in rows])
+            self._seen[rows] = self._reads.encode(pictures)
+
+    def _reward(
+        self, observations: np.ndarray, actions: np.ndarray, pictures: np.ndarray | None
+    ) -> np.ndarray:
         if self._pays is None:
             return np.zeros(len(observations), dtype=np.float32)
         return self._pays.step_rewards(
-            observations.astype(np.float32, copy=False), self._as_taken(actions)
+            observations.astype(np.float32, copy=False), self._as_taken(actions), pictures
         )
 
     def _as_taken(self, actions: np.ndarray) -> Float32[np.ndarray, "B A"]:

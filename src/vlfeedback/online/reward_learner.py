@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float32, Float64, Shaped, UInt8
 from torch import Tensor
 
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.sampling import SegmentPairList, gather_pairs
 from vlfeedback.errors import NeedsError
-from vlfeedback.models.reward.inputs import read_steps
+from vlfeedback.models.reward.inputs import embed_frames, read_steps, with_encoder
 from vlfeedback.models.reward.model import RewardModel
 from vlfeedback.models.reward.networks import RewardModelConfig
 from vlfeedback.models.reward.training import (
@@ -23,7 +23,7 @@ from vlfeedback.models.reward.training import (
     RewardTraining,
 )
 from vlfeedback.online.rime import RIMEFilter
-from vlfeedback.types import Report, SegmentPairs
+from vlfeedback.types import EmbeddingSource, Report, SegmentBatch, SegmentPairs
 
 __all__ = ["RewardLearner", "SessionReport"]
 
@@ -58,18 +58,20 @@ class RewardLearner:
     learnt.
 
     Args:
-        config: of the networks; they read states, or states and actions.
+        config: of the networks. Pictures that they read are those after each step.
         training: its `epochs` and `target_accuracy` are those of one session.
         length: steps of a segment.
         n_observation: numbers of an observation.
         n_action: numbers of an action.
         seed: of first weights and of the order of pairs.
+        encoder: what embeds pictures, for ``inputs="embeddings"``.
         label_filter: which labels are trusted in each pass, and which are turned round; None:
             all are trusted.
         device: where it computes.
 
     Raises:
-        NeedsError: the config reads something else.
+        NeedsError: the config reads clouds of points, pictures of no given size, or embeddings
+            without an encoder.
     """
 
     def __init__(
@@ -81,16 +83,13 @@ class RewardLearner:
         n_observation: int,
         n_action: int,
         seed: int,
+        encoder: EmbeddingSource | None = None,
         label_filter: RIMEFilter | None = None,
         device: str = "cpu",
     ) -> None:
-        if config.inputs not in ("state", "state-action"):
-            raise NeedsError(
-                f"inputs={config.inputs!r}; a reward that is learned while the agent acts reads "
-                "'state' or 'state-action', of which the replay buffer has all."
-            )
-        width = n_observation + (n_action if config.inputs == "state-action" else 0)
-        self.model = RewardModel(config, (width,), seed=seed).to(device)
+        config, self._encoder = with_encoder(config, encoder), encoder
+        shape = self._shape(config, n_observation, n_action)
+        self.model = RewardModel(config, shape, seed=seed).to(device)
         self.version = 0
         self._filter, self._training = label_filter, replace(training, validation=0.0)
         one_pass = self._training
@@ -120,7 +119,7 @@ class RewardLearner:
         if not len(answered):
             return SessionReport(len(self.prefer_second), 0, math.nan, 0)
         sure = np.zeros(len(dataset), np.bool_) if certain is None else certain
-        pairs = self.gather(answered.pairs)
+        pairs = self._gather(answered.pairs)
         config = self.model.config
         self._inputs.append(read_steps(pairs.first, config), read_steps(pairs.second, config))
         labels = answered.labels.prefer_second
@@ -134,22 +133,48 @@ class RewardLearner:
         return SessionReport(n, len(answered), curves.accuracy, len(curves.train))
 
     def step_rewards(
-        self, observations: Float32[np.ndarray, "B D"], actions: Float32[np.ndarray, "B A"]
+        self,
+        observations: Float32[np.ndarray, "B D"],
+        actions: Float32[np.ndarray, "B A"],
+        pictures: Shaped[np.ndarray, "B ..."] | None = None,
     ) -> Float32[np.ndarray, " B"]:
-        """Mean over members of each step's reward, as it is: B-Pref standardises nothing."""
-        parts = [observations]
-        if self.model.config.inputs == "state-action":
-            parts.append(actions)
-        steps = torch.from_numpy(np.concatenate(parts, axis=1))
+        """Mean over members of each step's reward, as it is: B-Pref standardises nothing.
+
+        Args:
+            observations: before each step.
+            actions: as environments take them.
+            pictures: after each step, as `encode` gives them, where the model reads some.
+        """
+        if pictures is not None:
+            steps = torch.from_numpy(pictures)
+            steps = steps if self.model.config.inputs == "frames" else steps.float()
+        elif self.model.config.inputs == "state":
+            steps = torch.from_numpy(observations)
+        else:
+            steps = torch.from_numpy(np.concatenate([observations, actions], axis=1))
         return np.asarray(self.model.score(steps).mean(axis=0))
 
     def member_logits(self, pairs: SegmentPairList) -> Float64[np.ndarray, "K N"]:
         """Logit of P(second preferred) of each member, for pairs without labels."""
-        return self.model.member_logits(self.gather(pairs))
+        return self.model.member_logits(self._gather(pairs))
 
-    def gather(self, pairs: SegmentPairList) -> SegmentPairs:
-        """What the model reads of these pairs."""
-        return gather_pairs(pairs, None, needs=self.model.needs)
+    @property
+    def picture_shape(self) -> tuple[int, ...] | None:
+        """Of what is kept of each picture; None where the model reads none."""
+        return self.model.shape if self.model.needs.frames else None
+
+    @property
+    def picture_dtype(self) -> str:
+        """Pictures as they are, embeddings in half precision."""
+        return "uint8" if self.model.config.inputs == "frames" else "float16"
+
+    def encode(self, pictures: UInt8[np.ndarray, "n H W 3"]) -> Shaped[np.ndarray, "n ..."]:
+        """Pictures at the size that the model reads, or their embeddings."""
+        batch = SegmentBatch(frames=pictures[:, None])
+        if self._encoder is not None:
+            batch = embed_frames(batch, self._encoder)
+        steps = read_steps(batch, self.model.config)[:, 0].numpy()
+        return np.asarray(steps.astype(self.picture_dtype))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that the next session depends on: tensors, and JSON values."""
@@ -186,6 +211,34 @@ class RewardLearner:
             order.bit_generator.state = saved
         if self._filter is not None:
             self._filter.restore(notes["filter"])
+
+    def _gather(self, pairs: SegmentPairList) -> SegmentPairs:
+        """What the model reads of these pairs."""
+        read = gather_pairs(pairs, None, needs=self.model.needs)
+        if self._encoder is None:
+            return read
+        return SegmentPairs(*(embed_frames(x, self._encoder) for x in (read.first, read.second)))
+
+    def _shape(
+        self, config: RewardModelConfig, n_observation: int, n_action: int
+    ) -> tuple[int, ...]:
+        """Of what the networks read of one step."""
+        if config.inputs == "points":
+            raise NeedsError(
+                "inputs='points'; a reward that is learned while the agent acts reads states, "
+                "pictures or their embeddings."
+            )
+        if config.inputs == "frames":
+            if config.picture_size is None:
+                raise NeedsError(
+                    "picture_size=None: every transition keeps its picture, so that its size has "
+                    "to be known; pass RewardModelConfig(inputs='frames', picture_size=100)."
+                )
+            return config.picture_size, config.picture_size, 3
+        if self._encoder is not None:
+            black = np.zeros((1, 64, 64, 3), np.uint8)
+            return (int(np.prod(self._encoder.embed(black).shape[1:])),)
+        return (n_observation + (n_action if config.inputs == "state-action" else 0),)
 
     def _rows(self) -> PairRows:
         first = 2 * np.arange(len(self.prefer_second), dtype=np.int64)

@@ -29,7 +29,13 @@ from vlfeedback.online.run_folder import RunFolder
 from vlfeedback.online.settings import FeedbackConfig
 from vlfeedback.registry import load_target
 from vlfeedback.tasks import TaskSpec, get_task
-from vlfeedback.types import PreferenceSource, Report, SourceNeeds, class_and_settings
+from vlfeedback.types import (
+    EmbeddingSource,
+    PreferenceSource,
+    Report,
+    SourceNeeds,
+    class_and_settings,
+)
 
 __all__ = ["ALGORITHMS", "OnlineResult", "train_online"]
 
@@ -72,6 +78,7 @@ def train_online(
     seed: int = 0,
     config: FeedbackConfig | None = None,
     reward: RewardModelConfig | None = None,
+    encoder: EmbeddingSource | None = None,
     training: RewardTraining | None = None,
     label_filter: RIMEConfig | None = None,
     instruction: str | None = None,
@@ -103,6 +110,7 @@ def train_online(
         seed: of weights, actions, episodes and what is asked.
         config: when to ask, and about what.
         reward: networks of the reward model.
+        encoder: what embeds pictures, for a reward model of embeddings.
         training: of the reward model, of one session.
         label_filter: RIME's, for labels that may be wrong; None: all labels are trusted.
         instruction: default: the task's.
@@ -153,6 +161,7 @@ def train_online(
             "seed": seed,
             "config": asdict(config),
             "reward": config_values(reward),
+            "encoder": None if encoder is None else class_and_settings(encoder),
             "training": asdict(training),
             "label_filter": None if label_filter is None else asdict(label_filter),
             "instruction": instruction,
@@ -169,6 +178,7 @@ def train_online(
                 config,
                 instruction=spec.instruction if instruction is None else instruction,
                 reward=reward,
+                encoder=encoder,
                 training=training,
                 label_filter=None if label_filter is None else RIMEFilter(label_filter),
                 seed=seed,
@@ -177,7 +187,7 @@ def train_online(
             "MlpPolicy",
             make_environments(
                 spec,
-                SourceNeeds() if source is None else source.needs,
+                SourceNeeds() if pebble is None else pebble.needs,
                 seed=seed,
                 n_envs=n_envs,
                 horizon=horizon,

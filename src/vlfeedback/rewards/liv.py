@@ -102,6 +102,15 @@ class LIVReward:
             self._goal.check_same_view(frames)
         return self._encoder.pictures.embed(frames)
 
+    def embed_text(self, text: str) -> Float32[np.ndarray, " D"]:
+        """Features of a text, as the network gives them; each text is encoded once.
+
+        Raises:
+            NeedsError: the text is empty.
+            InvalidValueError: nothing is left of it once it is cleaned.
+        """
+        return self._texts(text)
+
     def rewards(self, batch: SegmentBatch) -> Float32[np.ndarray, "N T"]:
         """Closeness of the goal and the newest picture at each step; zero on padding.
 

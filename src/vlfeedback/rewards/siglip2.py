@@ -88,6 +88,15 @@ class SigLIP2Reward:
         """Features of each picture, of length 1."""
         return self._encoder.embed_pictures(frames)
 
+    def embed_text(self, text: str) -> Float32[np.ndarray, " D"]:
+        """Features of a text, of length 1; each text is encoded once.
+
+        Raises:
+            NeedsError: the text is empty.
+            InvalidValueError: nothing is left of it once it is cleaned.
+        """
+        return self._texts(text)
+
     def rewards(self, batch: SegmentBatch) -> Float32[np.ndarray, "N T"]:
         """Match of the instruction and the newest picture at each step; zero on padding.
 

@@ -25,6 +25,7 @@ from vlfeedback.testing.known_labellers import (
     KnownLabellerConfig,
 )
 from vlfeedback.testing.point_reach import PointReachEnv
+from vlfeedback.testing.shade_encoder import ShadeEncoder, ShadeEncoderConfig
 from vlfeedback.testing.simulated_judge import SimulatedJudge, picture_of_value
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ __all__ = [
     "PreferenceSourceContract",
     "Reply",
     "RewardSourceContract",
+    "ShadeEncoder",
+    "ShadeEncoderConfig",
     "SimulatedJudge",
     "picture_of_value",
 ]

@@ -26,6 +26,7 @@ __all__ = [
     "Configured",
     "DecidesTogether",
     "EmbeddingSource",
+    "EmbedsTexts",
     "ExplainsLabels",
     "ForeseesCost",
     "GivesLogOdds",
@@ -96,6 +97,17 @@ class EmbeddingSource(RewardSource, Protocol):
 
     def embed(self, frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B ..."]:
         """Encode pictures, independently of each other."""
+
+
+@runtime_checkable
+class EmbedsTexts(EmbeddingSource, Protocol):
+    """An `EmbeddingSource` whose pictures and texts lie in one space, where angles compare them.
+
+    Such as CLIP's. PrefVLM trains adapters on both sides of such a source.
+    """
+
+    def embed_text(self, text: str) -> Float32[np.ndarray, " D"]:
+        """Features of a text, of as many numbers as those of a picture; their length is free."""
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64
 
-from vlfeedback.evaluation.correlation import pearson, spearman
+from vlfeedback.data.correlation import pearson, spearman
 from vlfeedback.evaluation.diagnosis.episode_curves import until_success
 from vlfeedback.evaluation.diagnosis.episode_scores import steps_to_score
 from vlfeedback.evaluation.labels.pairings import picture_stride

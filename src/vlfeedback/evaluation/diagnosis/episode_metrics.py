@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from vlfeedback.evaluation.correlation import spearman
+from vlfeedback.data.correlation import spearman
 from vlfeedback.evaluation.diagnosis.episode_curves import until_success
 from vlfeedback.evaluation.diagnosis.episode_scores import episode_score, steps_to_score
 from vlfeedback.evaluation.diagnosis.metrics import MetricValue, NotApplicable

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Int64
 
+from vlfeedback.data.correlation import spearman
 from vlfeedback.errors import NeedsError
-from vlfeedback.evaluation.correlation import spearman
 from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs
 from vlfeedback.evaluation.diagnosis.metrics import MetricValue, NotApplicable
 from vlfeedback.evaluation.labels.answers import PairAnswers, ask_sources

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float64
 
+from vlfeedback.data.correlation import spearman
 from vlfeedback.data.pairings import ShownSegment
-from vlfeedback.evaluation.correlation import spearman
 from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs
 from vlfeedback.evaluation.diagnosis.metrics import MetricValue, NotApplicable
 from vlfeedback.evaluation.resampling import Bootstrap, estimate_statistic

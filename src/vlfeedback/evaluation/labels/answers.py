@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from vlfeedback.data.calibration import preference_probability
+from vlfeedback.data.correlation import pearson, spearman
 from vlfeedback.data.pairings import RankedPairs, ShownSegment
 from vlfeedback.errors import NeedsError
-from vlfeedback.evaluation.correlation import pearson, spearman
 from vlfeedback.evaluation.labels.pairings import picture_stride
 from vlfeedback.preferences.accuracy import agreement, sides
 from vlfeedback.scoring.labelling import ask_labeller

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
-from vlfeedback.evaluation.correlation import spearman
+from vlfeedback.data.correlation import spearman
 from vlfeedback.evaluation.diagnosis.episode_curves import until_success
 from vlfeedback.evaluation.diagnosis.episode_scores import played_backwards
 from vlfeedback.evaluation.diagnosis.metrics import NotApplicable

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +30,8 @@ from vlfeedback.data.calibration import (
 from vlfeedback.data.contents import CONTENTS, digest_of_pairs, digests_of_source
 from vlfeedback.data.locks import locked_output
 from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.errors import InvalidValueError, NeedsError
-from vlfeedback.models.reward.inputs import SegmentSteps, with_discrete
+from vlfeedback.errors import InvalidValueError
+from vlfeedback.models.reward.inputs import SegmentSteps, with_discrete, with_encoder
 from vlfeedback.models.reward.model import RewardModel
 from vlfeedback.models.reward.networks import RewardModelConfig, config_values
 from vlfeedback.models.reward.training import (
@@ -42,7 +42,7 @@ from vlfeedback.models.reward.training import (
     label_agreement,
 )
 from vlfeedback.models.training_state import TrainingState, state_path
-from vlfeedback.types import EmbeddingSource, Report, Segment, class_and_settings
+from vlfeedback.types import EmbeddingSource, Report, Segment
 
 __all__ = ["FitReport", "RewardTraining", "fit_reward_model"]
 
@@ -146,7 +146,7 @@ def _fit(
 ) -> tuple[RewardModel, FitReport]:
     begin = time.monotonic()
     config, training = config or RewardModelConfig(), training or RewardTraining()
-    config = _with_encoder(config, encoder)
+    config = with_encoder(config, encoder)
     dataset.check_trainable()
     root = int(rng.integers(2**63))
     state = _state(save_to, config, training, dataset, root, encoder)
@@ -225,19 +225,6 @@ def _state(
     state = TrainingState(state_path(save_to), settings, every=1)
     state.seconds()  # refuses what was begun otherwise, before anything is read
     return state
-
-
-def _with_encoder(config: RewardModelConfig, encoder: EmbeddingSource | None) -> RewardModelConfig:
-    """The config with the class and settings of the encoder."""
-    if (encoder is not None) != (config.inputs == "embeddings"):
-        raise NeedsError(
-            f"inputs={config.inputs!r} and encoder={encoder!r}: embeddings need an encoder, such "
-            "as encoder=make_reward_source('vlp'), and nothing else reads one."
-        )
-    if encoder is None:
-        return config
-    source, settings = class_and_settings(encoder)
-    return replace(config, encoder={"source": source, "config": settings})
 
 
 def _split(

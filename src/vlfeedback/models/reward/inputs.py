@@ -16,9 +16,23 @@ from vlfeedback.data.discrete import are_discrete, count_values
 from vlfeedback.errors import InvalidValueError, NeedsError, ShapeError
 from vlfeedback.models.reward.networks import RewardModelConfig
 from vlfeedback.scoring.pictures import embed_stack
-from vlfeedback.types import EmbeddingSource, Report, Segment, SegmentBatch, SourceNeeds
+from vlfeedback.types import (
+    EmbeddingSource,
+    Report,
+    Segment,
+    SegmentBatch,
+    SourceNeeds,
+    class_and_settings,
+)
 
-__all__ = ["SegmentSteps", "embed_frames", "needs_of", "read_steps", "with_discrete"]
+__all__ = [
+    "SegmentSteps",
+    "embed_frames",
+    "needs_of",
+    "read_steps",
+    "with_discrete",
+    "with_encoder",
+]
 
 _CACHE_BYTES = 2**30  # of what is read of segments; beyond that they are read again when needed
 _PICTURES = 64  # embedded at a time
@@ -84,6 +98,23 @@ def with_discrete(config: RewardModelConfig, segments: Iterable[Segment]) -> Rew
         if arrays and not getattr(config, key) and are_discrete(arrays):
             counts[key] = count_values(arrays, name)
     return replace(config, **counts) if counts else config
+
+
+def with_encoder(config: RewardModelConfig, encoder: EmbeddingSource | None) -> RewardModelConfig:
+    """The config with the class and settings of the encoder.
+
+    Raises:
+        NeedsError: it is missing, or not used.
+    """
+    if (encoder is not None) != (config.inputs == "embeddings"):
+        raise NeedsError(
+            f"inputs={config.inputs!r} and encoder={encoder!r}: embeddings need an encoder, such "
+            "as encoder=make_reward_source('vlp'), and nothing else reads one."
+        )
+    if encoder is None:
+        return config
+    source, settings = class_and_settings(encoder)
+    return replace(config, encoder={"source": source, "config": settings})
 
 
 def embed_frames(batch: SegmentBatch, encoder: EmbeddingSource) -> SegmentBatch:

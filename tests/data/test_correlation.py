@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from vlfeedback.evaluation.correlation import pearson, spearman
+from vlfeedback.data.correlation import pearson, spearman
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Adapters on the features of a frozen vision-language encoder."""
