@@ -194,6 +194,11 @@ BEFORE = {
 LESS_WORK = {
     "sample_segment_pairs(trajectories, 400,": "sample_segment_pairs(trajectories, 4,",
     "n_steps=20_000": "n_steps=2",
+    'n_steps=100_000, out="runs/drawer")': (
+        'n_steps=520, eval_episodes=1, horizon=120, config=__import__("vlfeedback.online")'
+        ".online.FeedbackConfig(max_labels=2, random_steps=500, exploration_steps=0))"
+    ),
+    "model.learn(50_000,": "model.learn(300,",
     "total_timesteps=100_000": "total_timesteps=25",
     "eval_freq=5_000": "eval_freq=20, n_eval_episodes=1",
     "HORIZON = 150": "HORIZON = 12",

@@ -1,0 +1,65 @@
+"""`vlfeedback train --online`, as it is typed."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from vlfeedback.cli.app import app
+from vlfeedback.errors import InvalidValueError, UnknownNameError
+
+BRIEF = (
+    "--env-id Pendulum-v1 --horizon 20 --steps 100 --max-labels 6 --labels-per-session 3 "
+    "--steps-between-sessions 30 --segment-length 5 --random-steps 40 --exploration-steps 0 "
+    "--episodes 1 --eval-every 50 --set batch_size=16"
+)
+
+
+def run(line: str) -> str:
+    words = [*line.split(), "--instruction", "swing the pendulum up"]
+    finished = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert finished.exit_code == 0, finished.output
+    return " ".join(finished.output.split())
+
+
+def test_a_policy_is_trained_from_a_teachers_labels_and_judged(tmp_path: Path) -> None:
+    said = run(f"train --online --labeller teacher --out {tmp_path / 'run'} {BRIEF}")
+    assert "6 pairs asked about" in said
+    assert "RewardModel.load" in said
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"policy.zip", "reward_model.safetensors", "result.json", "labels"} <= names
+
+
+def test_nobody_is_asked_where_there_is_no_labeller(tmp_path: Path) -> None:
+    said = run(f"train --online --labeller none --out {tmp_path / 'run'} {BRIEF}")
+    assert "0 pairs asked about" in said
+    assert not (tmp_path / "run" / "reward_model.safetensors").exists()
+
+
+def test_settings_of_the_labeller_and_a_filter_are_taken(tmp_path: Path) -> None:
+    line = f"--set-labeller mistake=0.3 --rime --algorithm td3 --out {tmp_path / 'run'} {BRIEF}"
+    assert "6 pairs asked about" in run(f"train --online --labeller teacher {line}")
+
+
+def test_the_help_of_training_from_data_names_this_one() -> None:
+    for line, said in (
+        ("train --help", "vlfeedback train --online --help"),
+        ("train --online --help", "Train a policy while its reward is learned"),
+    ):
+        shown = CliRunner().invoke(app, line.split(), env={"COLUMNS": "120"})
+        assert said in " ".join(shown.output.split())
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "said"),
+    [
+        ("--sampler luck", InvalidValueError, "sampler='luck'"),
+        ("--algorithm ppo", UnknownNameError, "No algorithm 'ppo'"),
+        ("--steps 30", InvalidValueError, "n_steps=30"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    tmp_path: Path, more: str, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        run(f"train --online --labeller teacher --out {tmp_path / 'run'} {BRIEF} {more}")
