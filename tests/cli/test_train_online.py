@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vlfeedback.cli.app import app
+from vlfeedback.data.whole_files import read_json
 from vlfeedback.errors import InvalidValueError, UnknownNameError
 
 BRIEF = (
@@ -39,6 +40,14 @@ def test_nobody_is_asked_where_there_is_no_labeller(tmp_path: Path) -> None:
 def test_settings_of_the_labeller_and_a_filter_are_taken(tmp_path: Path) -> None:
     line = f"--set-labeller mistake=0.3 --rime --algorithm td3 --out {tmp_path / 'run'} {BRIEF}"
     assert "6 pairs asked about" in run(f"train --online --labeller teacher {line}")
+
+
+def test_a_preset_gives_the_numbers_that_are_not_said(tmp_path: Path) -> None:
+    line = f"--preset few-labels-100 --labeller teacher --out {tmp_path / 'run'} {BRIEF}"
+    run(f"train --online {line}")
+    settings = read_json(tmp_path / "run" / "settings.json", advice="")
+    assert settings["config"]["max_labels"] == 6  # as it was said
+    assert settings["algorithm"][1]["policy_kwargs"] == {"net_arch": [256, 256, 256]}
 
 
 def test_the_help_of_training_from_data_names_this_one() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,7 +34,16 @@ def train_online(
             "the environment's own reward, to compare with."
         ),
     ],
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the environment.")] = 100_000,
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="Paper whose numbers are taken where nothing else is said, such as b-pref, "
+            "few-labels-100, rl-vlm-f-drawer-open."
+        ),
+    ] = "",
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Of the environment; default: 100,000.")
+    ] = None,
     task: Annotated[str, typer.Option(help="Name of the task: see `vlfeedback list tasks`.")] = "",
     env_id: Annotated[
         str, typer.Option("--env-id", help="In place of --task: your own environment.")
@@ -48,30 +57,38 @@ def train_online(
             "--set-labeller", help="Settings of --labeller: key=value, repeat for several."
         ),
     ] = None,
-    max_labels: Annotated[int, typer.Option(min=1, help="Pairs asked about in all.")] = 1000,
-    labels_per_session: Annotated[int, typer.Option(min=1, help="Pairs of a session.")] = 50,
+    max_labels: Annotated[
+        int | None, typer.Option(min=1, help="Pairs asked about in all; default: 1,000.")
+    ] = None,
+    labels_per_session: Annotated[
+        int | None, typer.Option(min=1, help="Pairs of a session; default: 50.")
+    ] = None,
     steps_between_sessions: Annotated[
-        int, typer.Option(min=1, help="Steps from one session to the next.")
-    ] = 5000,
-    segment_length: Annotated[int, typer.Option(min=1, help="Steps of a segment.")] = 50,
+        int | None, typer.Option(min=1, help="From one session to the next; default: 5,000.")
+    ] = None,
+    segment_length: Annotated[
+        int | None, typer.Option(min=1, help="Steps of a segment; default: 50.")
+    ] = None,
     sampler: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Which pairs: uniform, disagreement, entropy, k-center, k-center-disagreement "
-            "or k-center-entropy."
+            "or k-center-entropy; default: disagreement."
         ),
-    ] = "disagreement",
-    random_steps: Annotated[int, typer.Option(min=1, help="Of random actions, first.")] = 1000,
+    ] = None,
+    random_steps: Annotated[
+        int | None, typer.Option(min=1, help="Of random actions, first; default: 1,000.")
+    ] = None,
     exploration_steps: Annotated[
-        int, typer.Option(min=0, help="Of exploring new states, after those.")
-    ] = 9000,
+        int | None, typer.Option(min=0, help="Of seeking new states, then; default: 9,000.")
+    ] = None,
     asynchronous: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--asynchronous/--synchronous",
-            help="Act on while pairs are with the labeller, such as a person.",
+            help="Act on while pairs are with the labeller, such as a person; default: wait.",
         ),
-    ] = False,
+    ] = None,
     rime: Annotated[
         bool,
         typer.Option("--rime/--no-rime", help="Filter labels that may be wrong, as RIME does."),
@@ -100,13 +117,32 @@ def train_online(
     Example: vlfeedback train --online --task window-open --labeller teacher --max-labels 100
     --labels-per-session 5 --set-labeller mistake=0.1 --rime --out runs/window
 
+    Example: vlfeedback train --online --task rlvlmf-drawer-open --labeller rl-vlm-f
+    --set-labeller model=gpt-5-mini --preset rl-vlm-f-drawer-open --out runs/pictures
+
     Example: vlfeedback train --online --env-id Pendulum-v1 --instruction "swing the pendulum up"
     --labeller human --set-labeller queue=questions --asynchronous --out runs/pendulum
     """
-    from vlfeedback.online import FeedbackConfig, RIMEConfig
+    from dataclasses import replace
+
+    from vlfeedback.online import FeedbackConfig, OnlinePreset, RIMEConfig, get_online_preset
     from vlfeedback.online import train_online as train
     from vlfeedback.preferences import make_preference_source
 
+    numbers = OnlinePreset("", 100_000, FeedbackConfig(), algorithm_settings={})
+    if preset:
+        numbers = get_online_preset(preset)
+    given: dict[str, Any] = {
+        "max_labels": max_labels,
+        "labels_per_session": labels_per_session,
+        "steps_between_sessions": steps_between_sessions,
+        "segment_length": segment_length,
+        "sampler": sampler,
+        "random_steps": random_steps,
+        "exploration_steps": exploration_steps,
+        "asynchronous": asynchronous,
+    }
+    feedback = replace(numbers.config, **{k: v for k, v in given.items() if v is not None})
     spec = parse_task(task, env_id=env_id, instruction=instruction, data=None)
     source = None
     if labeller != "none":
@@ -117,21 +153,14 @@ def train_online(
         result = train(
             spec,
             source,
-            n_steps=steps,
+            n_steps=steps or numbers.n_steps,
             seed=seed,
-            config=FeedbackConfig(
-                max_labels=max_labels,
-                labels_per_session=labels_per_session,
-                steps_between_sessions=steps_between_sessions,
-                segment_length=segment_length,
-                sampler=sampler,
-                random_steps=random_steps,
-                exploration_steps=exploration_steps,
-                asynchronous=asynchronous,
-            ),
+            config=feedback,
+            reward=numbers.reward,
+            training=numbers.training,
             label_filter=RIMEConfig() if rime else None,
             algorithm=algorithm,
-            algorithm_settings=parse_settings(settings or ()),
+            algorithm_settings={**numbers.algorithm_settings, **parse_settings(settings or ())},
             n_envs=n_envs,
             horizon=horizon,
             eval_every=eval_every,
