@@ -34,12 +34,14 @@ from torch import Tensor
 from vlfeedback.data.calibration import expected_calibration_error, reliability_bins
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.whole_files import read_json, write_json
+from vlfeedback.models.training_state import TrainingState
 from vlfeedback.models.vlp import VLPTraining
 from vlfeedback.models.vlp.data import EpisodeSet, SceneSet, load_episodes, load_scenes
 from vlfeedback.models.vlp.fit_encoder import encode_episodes, encode_scenes, fit_encoder
 from vlfeedback.models.vlp.fit_preferences import fit_preferences
 from vlfeedback.models.vlp.network import VLPArchitecture, VLPNetwork
 from vlfeedback.models.vlp.texts import Texts
+from vlfeedback.models.vlp.unseen import read_unseen_positions
 from vlfeedback.tasks import METAWORLD_TASKS, VLP_TEST_TASKS
 
 HELD_OUT = {
@@ -96,6 +98,7 @@ class Material(NamedTuple):
     tokens: Tensor
     scenes: SceneSet
     scene_tokens: Tensor
+    unseen_positions: Tensor  # by encoders that do not know the task
     held_out: EpisodeSet
     held_out_tokens: Tensor
 
@@ -117,6 +120,7 @@ def prepare(args: argparse.Namespace, report: Callable[..., None]) -> Material:
         fitted = {k: t.half() for k, t in network.state_dict().items() if is_of_stage_1(k)}
         save_file(fitted, path)
         network.load_state_dict(fitted, strict=False)
+    unseen = read_unseen(args, network.architecture, episodes, scenes, report)
     held_out = load_episodes(collection, tasks)
     material = Material(
         trained,
@@ -126,6 +130,7 @@ def prepare(args: argparse.Namespace, report: Callable[..., None]) -> Material:
         encode_episodes(network, episodes, report=report),
         replace(scenes, pictures=scenes.pictures[:, :1, :1]),
         encode_scenes(network, scenes, report=report),
+        unseen,
         without_pictures(held_out),
         encode_episodes(network, held_out, report=report),
     )
@@ -135,6 +140,29 @@ def prepare(args: argparse.Namespace, report: Callable[..., None]) -> Material:
     }
     write_json(args.out / "encoder.json", errors)
     return material
+
+
+def read_unseen(
+    args: argparse.Namespace,
+    architecture: VLPArchitecture,
+    episodes: EpisodeSet,
+    scenes: SceneSet,
+    report: Callable[..., None],
+) -> Tensor:
+    """Positions that progress learns from, kept in a file: the encoders take half an hour."""
+    path = args.out / "unseen_positions.safetensors"
+    if not path.exists():
+        training = VLPTraining(seed=args.seed)
+        states = [
+            TrainingState(args.out / f"part{k}.training.safetensors") for k in range(training.folds)
+        ]
+        positions = read_unseen_positions(
+            architecture, episodes, scenes, training, report=report, states=states
+        )
+        save_file({"positions": positions}, path)
+        for state in states:
+            state.remove()
+    return load_file(path)["positions"]
 
 
 @torch.inference_mode()
@@ -189,6 +217,7 @@ def run(trial: str, material: Material, seed: int) -> dict[str, Any]:
         material.scene_tokens,
         Texts(material.trained_tasks, max_words=architecture.max_words),
         replace(training, seed=seed),
+        unseen_positions=material.unseen_positions if training.folds else None,
         report=lambda *_: None,
     )
     seconds = time.process_time() - start

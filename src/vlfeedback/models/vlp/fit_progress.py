@@ -57,13 +57,13 @@ class MotionLosses:
         self._sampler = WindowSampler(episodes, frames, rng)
         self._n_tasks = int(episodes.task.max()) + 1
         self._positions = positions
-        self._for_progress = positions if unseen_positions is None else unseen_positions
+        self._unseen = unseen_positions
         self._standardise(frames)
 
     def of_progress(self) -> Float[Tensor, ""]:
         """ITP of each judge by itself, the direction of clips, and success."""
         network, training = self._network, self._training
-        windows, positions, first = self._draw(self._for_progress)
+        windows, positions, first = self._draw(self._unseen)
         motion = network.read_motion(positions, first)
         of_clip = network.read_motion(positions, positions[:, 0])
         head = network.progress
@@ -84,7 +84,7 @@ class MotionLosses:
     def of_instructed_progress(self) -> Float[Tensor, ""]:
         """ITP of progress with its correction by a text of each task; see `instructed`."""
         network = self._network
-        windows, positions, first = self._draw(self._positions)
+        windows, positions, first = self._draw()
         motion = network.read_motion(positions, first)
         has_reset = torch.ones(len(first), dtype=torch.bool, device=first.device)
         rows = self._texts.draw(windows.task, self._rng)
@@ -97,19 +97,25 @@ class MotionLosses:
         return order_loss((judged + network.instructed(motion, meaning)).unsqueeze(0), windows)
 
     def _draw(
-        self, positions: Float[Tensor, "C F 10"]
+        self, unseen: Float[Tensor, "C F 10"] | None = None
     ) -> tuple[Windows, Float[Tensor, "N n 10"], Float[Tensor, "N 10"]]:
-        """Windows of all tasks, with positions that are disturbed."""
+        """Windows of all tasks, with positions that are disturbed; some as they are seen unseen."""
         windows = self._sampler.draw(
             self._training, n_tasks=self._n_tasks, n_windows=self._training.part_windows
         )
-        shown, reset = windows.shown(positions), windows.resets(positions)
+        shown, reset = windows.shown(self._positions), windows.resets(self._positions)
+        if unseen is not None:
+            is_unseen = torch.rand(len(reset)) < self._training.unseen_share
+            shown = torch.where(is_unseen[:, None, None], windows.shown(unseen), shown)
+            reset = torch.where(is_unseen[:, None], windows.resets(unseen), reset)
         disturbed, first = self._disturbance.places(shown, reset)
         return windows, disturbed.to(self._device), first.to(self._device)
 
     @torch.no_grad()
     def _standardise(self, frames: int) -> None:
-        positions = self._for_progress
+        positions = self._positions
+        if self._unseen is not None:
+            positions = torch.cat([positions, self._unseen])
         windows = [
             positions[:, torch.arange(end - frames + 1, end + 1).clamp(min=0)]
             for end in range(1, positions.shape[1], 4)

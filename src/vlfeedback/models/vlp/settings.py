@@ -18,6 +18,8 @@ class VLPTraining:
         folds: parts of the tasks, each of which is read by an encoder that has not seen it; what
             progress learns from (`vlfeedback.models.vlp.unseen`); 0: from the encoder's own.
         fold_steps: of each of those encoders.
+        unseen_share: of windows that progress learns from positions so read; it learns the others
+            from the encoder's own.
         part_steps: of progress by itself.
         text_steps: of the progress that reads the text, where the network has it.
         part_windows: of each task in such a step, which has all tasks.
@@ -56,6 +58,7 @@ class VLPTraining:
     encoder_learning_rate: float = 1e-3
     folds: int = 3
     fold_steps: int = 2500
+    unseen_share: float = 0.5
     part_steps: int = 600
     text_steps: int = 3000
     scene_steps: int = 3000
