@@ -1,3 +1,6 @@
+import subprocess
+import sys
+import textwrap
 from dataclasses import replace
 from typing import Any
 
@@ -208,3 +211,27 @@ def test_an_environment_without_an_end_is_refused() -> None:
     model = SAC("MlpPolicy", env, replay_buffer_class=LearnedRewardBuffer, **small())
     with pytest.raises(NeedsError, match="Pendulum-v1 has no time limit"):
         model.learn(10, callback=pebble())
+
+
+def test_segments_longer_than_an_episode_are_refused_after_the_first_one() -> None:
+    with pytest.raises(NeedsError, match="at most 20 steps and segments 25"):
+        sac().learn(60, callback=pebble(segment_length=25))
+
+
+def test_a_process_ends_while_a_person_still_thinks() -> None:
+    script = textwrap.dedent("""
+        import time
+        from tests.online.pendulums import sac
+        from tests.online.test_pebble import Fails, pebble
+
+        class Thinks(Fails):
+            def label(self, pairs):
+                time.sleep(3600)
+
+        sac().learn(70, callback=pebble(Thinks(0, OSError()), asynchronous=True))
+        print("done")
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from threading import Thread
 
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.sampling import SegmentPairList
@@ -31,7 +32,7 @@ class Asking:
         self, labeller: PreferenceSource, instruction: str | None, *, asynchronous: bool
     ) -> None:
         self.labeller, self._instruction = labeller, instruction
-        self._pool = ThreadPoolExecutor(1, "labelling") if asynchronous else None
+        self._asynchronous = asynchronous
         self._pending: Future[PreferenceDataset] | None = None
         self.then: Callable[[PreferenceDataset], PreferenceDataset] = _as_they_are
         self.pairs: SegmentPairList = []
@@ -44,14 +45,13 @@ class Asking:
     def ask(self, pairs: SegmentPairList) -> None:
         """Hand over pairs; without a thread, what the labeller raises comes from `take`."""
         self.pairs = pairs
-        if self._pool is not None:
-            self._pending = self._pool.submit(self._label, pairs)
-            return
         self._pending = Future()
-        try:
-            self._pending.set_result(self._label(pairs))
-        except Exception as error:  # as a thread's future does
-            self._pending.set_exception(error)
+        if self._asynchronous:
+            # A process may end while a person thinks, which a pool of threads would not let it.
+            arguments = (pairs, self._pending)
+            Thread(target=self._answer, args=arguments, name="labelling", daemon=True).start()
+        else:
+            self._answer(pairs, self._pending)
 
     def take(self) -> PreferenceDataset | None:
         """The answers, once they are all there; None before that.
@@ -63,13 +63,12 @@ class Asking:
         pending, self._pending = self._pending, None
         return pending.result()
 
-    def close(self) -> None:
-        """Wait for nobody any more."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _label(self, pairs: SegmentPairList) -> PreferenceDataset:
-        return self.then(label_pairs(pairs, self.labeller, instruction=self._instruction))
+    def _answer(self, pairs: SegmentPairList, pending: Future[PreferenceDataset]) -> None:
+        try:
+            labelled = label_pairs(pairs, self.labeller, instruction=self._instruction)
+            pending.set_result(self.then(labelled))
+        except Exception as error:  # whatever it is, `take` raises it where it is waited for
+            pending.set_exception(error)
 
 
 def _as_they_are(answers: PreferenceDataset) -> PreferenceDataset:

@@ -38,17 +38,22 @@ from vlfeedback.models.reward.inputs import needs_of
 from vlfeedback.models.reward.networks import RewardModelConfig
 from vlfeedback.models.reward.training import RewardTraining
 from vlfeedback.online.asking import Asking
+from vlfeedback.online.checks import check_environments, check_episode
 from vlfeedback.online.critic import reset_critic
 from vlfeedback.online.entropy import StateEntropy
 from vlfeedback.online.health import Health, LearnedRewardWarning
 from vlfeedback.online.queries import QueryChooser
-from vlfeedback.online.recording import RecordEpisodes
 from vlfeedback.online.replay_buffer import LearnedRewardBuffer
 from vlfeedback.online.reward_learner import RewardLearner, SessionReport
 from vlfeedback.online.rime import RIMEFilter
 from vlfeedback.online.settings import FeedbackConfig
 from vlfeedback.scoring.joint_needs import joint_needs
-from vlfeedback.types import EmbeddingSource, PreferenceSource, SourceNeeds, Trajectory
+from vlfeedback.types import (
+    EmbeddingSource,
+    PreferenceSource,
+    SourceNeeds,
+    Trajectory,
+)
 
 __all__ = ["PEBBLE"]
 
@@ -213,17 +218,7 @@ class PEBBLE(BaseCallback):
 
     def _init_callback(self) -> None:
         buffer = self.buffer
-        if not all(self.training_env.env_is_wrapped(RecordEpisodes)):
-            raise NeedsError(
-                "The environments do not record their episodes; wrap each: "
-                "DummyVecEnv([lambda: RecordEpisodes(env, seed=0)])."
-            )
-        for spec in self.training_env.get_attr("spec"):
-            if spec is not None and spec.max_episode_steps is None:
-                raise NeedsError(
-                    f"{spec.id} has no time limit, and pairs are drawn from whole episodes; give "
-                    "it one: gym.make(..., max_episode_steps=500)."
-                )
+        check_environments(self.training_env)
         if self._learner is None:
             self._learner = RewardLearner(
                 self._reward,
@@ -254,13 +249,12 @@ class PEBBLE(BaseCallback):
             if not self.config.asynchronous and (answers := self._answers()) is not None:
                 self._learn(answers)
 
-    def _on_training_end(self) -> None:
-        self._asking.close()
-
     def _take_episodes(self) -> None:
         finished, returns = self.buffer.take_finished(), self.buffer.take_learned_returns()
         if not finished:
             return
+        if not self.episodes:
+            check_episode(finished[0], self.config, self.training_env)
         self.episodes.extend(finished)
         true_returns = [float(_own_rewards(t).sum()) for t in finished]
         succeeded = [t.first_success is not None for t in finished]
