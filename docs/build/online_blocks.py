@@ -1,0 +1,73 @@
+"""What the page on online learning says: success with few labels, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from results import is_there, load, machine, table
+
+__all__ = ["ONLINE_BLOCKS"]
+
+_NAMES = {
+    "none": "the environment's own reward",
+    "teacher": "teacher",
+    "teacher-0.1": "teacher, 1 label of 10 wrong",
+    "teacher-0.3": "teacher, 3 of 10 wrong",
+    "rime-0.3": "the same, with RIME's filter",
+    "vlp": "`vlp`: no person",
+}
+
+
+def online_success() -> str:
+    """Success at some steps, of every labeller, beside the true reward at equal steps."""
+    if not is_there("online_pebble"):
+        return "*Not measured yet.*"
+    result = load("online_pebble")
+    runs = result["figures"]["runs"]
+    steps = runs[0]["curve"]["steps"]
+    shown = [k for k in range(len(steps)) if k % 2 == 1 or k == len(steps) - 1]
+    rows = []
+    for key in dict.fromkeys((run["task"], run["labeller"]) for run in runs):
+        of_key = [run for run in runs if (run["task"], run["labeller"]) == key]
+        success = np.array([np.mean(run["curve"]["successes"], axis=1) for run in of_key])
+        cells = [f"{100 * success[:, k].mean():.0f}" for k in shown]
+        asked = of_key[0]["n_asked"]
+        rows.append([key[0], _NAMES[key[1]], str(asked or "-"), str(len(of_key)), *cells])
+    head = ["task", "paid by labels of", "labels", "seeds"]
+    lines = table([*head, *(f"{steps[k] // 1000}k" for k in shown)], rows)
+    seconds = np.mean([run["cpu_seconds"] for run in runs if run["labeller"] != "none"])
+    lines += [
+        "",
+        "Success of the best actions in %, mean of ten episodes with fixed seeds and of the seeds. "
+        "stable-baselines3's SAC with its default network; the published budgets of these tasks, "
+        f"whose papers train for a million steps. A run took {seconds / 60:.0f} CPU-minutes. "
+        f"`{result['command']}`; {machine(result)}.",
+    ]
+    return "\n".join(lines)
+
+
+def online_speed() -> str:
+    """Steps of PEBBLE against those of plain SAC, and of the obvious loop."""
+    if not is_there("online_speed"):
+        return "*Not measured yet.*"
+    result = load("online_speed")
+    figures = result["figures"]
+    rate = {name: row["per_cpu_second"] for name, row in figures["steps"].items()}
+    rows = {name: row["per_cpu_second"] for name, row in figures["rows"].items()}
+    ratio = {name: figures[name]["per_cpu_second"] for name in figures if "/" in name}
+    return (
+        f"Between two sessions PEBBLE takes {rate['PEBBLE']:.0f} steps a CPU-second with an update "
+        f"each, plain SAC {rate['SAC']:.0f} ({ratio['PEBBLE / SAC']:.2f} times as many). With the "
+        f"labeller `vlp`, which looks at pictures, {rate['PEBBLE, labeller vlp']:.0f}; a loop that "
+        f"renders every step with default settings and scores it, {rate['every picture']:.1f}: "
+        f"{ratio['labeller vlp / every picture']:.0f} times fewer. A million rows are paid anew in "
+        f"{1e6 / rows['ours']:.1f} CPU-seconds, in blocks of 200 in "
+        f"{1e6 / rows['blocks of 200']:.1f} (`{result['command']}`; {machine(result)})."
+    )
+
+
+ONLINE_BLOCKS: Mapping[str, Callable[[], str]] = {
+    "online-success": online_success,
+    "online-speed": online_speed,
+}
