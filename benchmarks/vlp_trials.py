@@ -8,6 +8,9 @@ after a stop.
 
     vlfeedback collect --out outputs/vlp2-a --frame-stride 7 --frame-size 112
     python benchmarks/vlp_trials.py --data outputs/vlp2-a --trial "" --trial progress_share=0.3
+
+With ``--other`` progress learns ten of the thirty-five trained tasks from positions as the encoder
+of the other trials sees them, which does not know those ten: `unseen_share=1.0` of their windows.
 """
 
 from __future__ import annotations
@@ -34,14 +37,13 @@ from torch import Tensor
 from vlfeedback.data.calibration import expected_calibration_error, reliability_bins
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.whole_files import read_json, write_json
-from vlfeedback.models.training_state import TrainingState
 from vlfeedback.models.vlp import VLPTraining
 from vlfeedback.models.vlp.data import EpisodeSet, SceneSet, load_episodes, load_scenes
 from vlfeedback.models.vlp.fit_encoder import encode_episodes, encode_scenes, fit_encoder
 from vlfeedback.models.vlp.fit_preferences import fit_preferences
 from vlfeedback.models.vlp.network import VLPArchitecture, VLPNetwork
 from vlfeedback.models.vlp.texts import Texts
-from vlfeedback.models.vlp.unseen import read_unseen_positions
+from vlfeedback.models.vlp.unseen import read_positions
 from vlfeedback.tasks import METAWORLD_TASKS, VLP_TEST_TASKS
 
 HELD_OUT = {
@@ -98,7 +100,7 @@ class Material(NamedTuple):
     tokens: Tensor
     scenes: SceneSet
     scene_tokens: Tensor
-    unseen_positions: Tensor  # by encoders that do not know the task
+    unseen_positions: Tensor | None  # of some tasks, by an encoder that does not know them
     held_out: EpisodeSet
     held_out_tokens: Tensor
 
@@ -120,14 +122,15 @@ def prepare(args: argparse.Namespace, report: Callable[..., None]) -> Material:
         fitted = {k: t.half() for k, t in network.state_dict().items() if is_of_stage_1(k)}
         save_file(fitted, path)
         network.load_state_dict(fitted, strict=False)
-    unseen = read_unseen(args, network.architecture, episodes, scenes, report)
+    tokens = encode_episodes(network, episodes, report=report)
+    unseen = read_unseen(args, network, collection, trained, episodes, tokens)
     held_out = load_episodes(collection, tasks)
     material = Material(
         trained,
         tasks,
         {k: t for k, t in network.state_dict().items() if is_of_stage_1(k)},
         without_pictures(episodes),
-        encode_episodes(network, episodes, report=report),
+        tokens,
         replace(scenes, pictures=scenes.pictures[:, :1, :1]),
         encode_scenes(network, scenes, report=report),
         unseen,
@@ -144,25 +147,27 @@ def prepare(args: argparse.Namespace, report: Callable[..., None]) -> Material:
 
 def read_unseen(
     args: argparse.Namespace,
-    architecture: VLPArchitecture,
+    network: VLPNetwork,
+    collection: Collection,
+    trained: tuple[str, ...],
     episodes: EpisodeSet,
-    scenes: SceneSet,
-    report: Callable[..., None],
-) -> Tensor:
-    """Positions that progress learns from, kept in a file: the encoders take half an hour."""
-    path = args.out / "unseen_positions.safetensors"
-    if not path.exists():
-        training = VLPTraining(seed=args.seed)
-        states = [
-            TrainingState(args.out / f"part{k}.training.safetensors") for k in range(training.folds)
-        ]
-        positions = read_unseen_positions(
-            architecture, episodes, scenes, training, report=report, states=states
-        )
-        save_file({"positions": positions}, path)
-        for state in states:
-            state.remove()
-    return load_file(path)["positions"]
+    tokens: Tensor,
+) -> Tensor | None:
+    """Positions that progress learns from, of some trained tasks as an encoder without them sees.
+
+    It is the encoder of trials on the other ten; each of those tasks is trained on here.
+    """
+    if args.other is None:
+        return None
+    own = read_positions(network, tokens)
+    stranger = VLPNetwork(network.architecture)
+    stranger.load_state_dict(load_file(args.other / "encoder.safetensors"), strict=False)
+    (other,) = (tasks for name, tasks in HELD_OUT.items() if name != args.held_out)
+    for task in other:
+        of_task = load_episodes(collection, [task], with_progress=False)
+        seen = encode_episodes(stranger, of_task, report=lambda *_: None)
+        own[episodes.task == trained.index(task)] = read_positions(stranger, seen)
+    return own
 
 
 @torch.inference_mode()
@@ -375,6 +380,9 @@ def main() -> None:
     parser.add_argument("--also", type=Path, action="append", default=[], help="trained on, too")
     parser.add_argument("--trial", action="append", default=[], help="NAME=VALUE,...; may repeat")
     parser.add_argument("--out", type=Path, default=Path("outputs/vlp-trials"))
+    parser.add_argument(
+        "--other", type=Path, help="folder of trials on the other ten, whose encoder is taken"
+    )
     parser.add_argument("--held-out", choices=list(HELD_OUT), default="strangers")
     parser.add_argument(
         "--result", default="", help="name of the result file; default: by --held-out"

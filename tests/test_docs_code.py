@@ -198,6 +198,10 @@ LESS_WORK = {
         'n_steps=520, eval_episodes=1, horizon=120, config=__import__("vlfeedback.online")'
         ".online.FeedbackConfig(max_labels=2, random_steps=500, exploration_steps=0))"
     ),
+    'n_steps=100_000, out="runs/window")': (
+        'n_steps=520, eval_episodes=0, horizon=120, config=__import__("vlfeedback.online")'
+        ".online.FeedbackConfig(max_labels=2, random_steps=500, exploration_steps=0))"
+    ),
     "model.learn(50_000,": "model.learn(300,",
     "total_timesteps=100_000": "total_timesteps=25",
     "eval_freq=5_000": "eval_freq=20, n_eval_episodes=1",

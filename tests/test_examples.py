@@ -225,6 +225,18 @@ def test_an_agent_learns_from_a_teachers_labels(tmp_path: Path) -> None:
     assert (tmp_path / "reward_model.safetensors").is_file()
 
 
+def test_adapters_on_an_encoder_learn_from_a_person_who_is_rarely_asked(tmp_path: Path) -> None:
+    pytest.importorskip("stable_baselines3")
+    printed = run("13_prefvlm", "--steps", "700", "--out", str(tmp_path))
+    rows = re.findall(r"^ +(\d) +(\d+) +(\d+)% +(\d+)% +(\d+)%$", printed, re.MULTILINE)
+    assert [row[1] for row in rows] == ["40", "80", "120", "160"]
+    (asked,) = re.findall(r"asked about (\d+) of 160 pairs", printed)
+    assert 10 <= int(asked) <= 40
+    right = dict(re.findall(r"new pairs, (frozen|trained): (\d+)%", printed))
+    assert int(right["frozen"]) < 75 < int(right["trained"])
+    assert (tmp_path / "adapters.safetensors").is_file()
+
+
 @every_example
 def test_an_example_uses_public_names_only(script: Path) -> None:
     tree = ast.parse(script.read_text(encoding="utf-8"))

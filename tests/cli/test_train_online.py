@@ -50,6 +50,16 @@ def test_a_preset_gives_the_numbers_that_are_not_said(tmp_path: Path) -> None:
     assert settings["algorithm"][1]["policy_kwargs"] == {"net_arch": [256, 256, 256]}
 
 
+def test_a_person_is_asked_about_what_the_labeller_leaves_uncertain(tmp_path: Path) -> None:
+    more = (
+        "--set-labeller mistake=0.3 --person teacher --set-prefvlm human_budget=2 "
+        f"--set-prefvlm adapters=false --out {tmp_path / 'run'} {BRIEF}"
+    )
+    run(f"train --online --labeller teacher {more}")
+    result = read_json(tmp_path / "run" / "result.json", advice="")
+    assert 0 < result["n_human"] <= 2
+
+
 def test_the_help_of_training_from_data_names_this_one() -> None:
     for line, said in (
         ("train --help", "vlfeedback train --online --help"),

@@ -75,6 +75,14 @@ def test_a_saved_policy_acts_as_the_one_that_was_trained(tmp_path: Path) -> None
     np.testing.assert_allclose(policy.predict(observation, deterministic=True)[0], expected)
 
 
+def test_what_is_logged_is_kept_as_a_table(tmp_path: Path) -> None:
+    train(tmp_path / "run")
+    (table,) = (tmp_path / "run" / "log").glob("*.csv")
+    head = table.read_text("utf-8").splitlines()[0].split(",")
+    assert {"feedback/true_return", "feedback/learned_return", "eval/true_return"} <= set(head)
+    assert "reward_model/correlation" in head
+
+
 def test_without_a_labeller_the_environments_own_reward_is_paid() -> None:
     result = train(labeller=None)
     assert result.sessions == ()
@@ -124,7 +132,25 @@ SCRIPT = textwrap.dedent("""
 """)
 
 
-@pytest.mark.parametrize("n_envs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_training_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
+    tmp_path: Path,
+) -> None:
+    def stop(stage: str, step: int, steps: int, loss: float) -> None:
+        if step >= 110:
+            raise KeyboardInterrupt
+
+    train(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "stopped", report=stop)
+    result = train(tmp_path / "stopped")
+    tensors, others = (_tensors(tmp_path / name) for name in ("whole", "stopped"))
+    for name, tensor in tensors.items():
+        np.testing.assert_array_equal(tensor, others[name], err_msg=name)
+    assert result.curve.steps == (60, 120, 150)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_envs", [1, 2])
 def test_a_training_killed_three_times_ends_with_the_weights_of_one_that_was_not(
     tmp_path: Path, n_envs: int
 ) -> None:

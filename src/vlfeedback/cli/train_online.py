@@ -14,6 +14,7 @@ from vlfeedback.cli.settings import check_no_argument, parse_settings
 
 if TYPE_CHECKING:
     from vlfeedback.online import OnlineResult
+    from vlfeedback.types import PreferenceSource
 
 __all__ = ["train_online"]
 
@@ -93,6 +94,19 @@ def train_online(
         bool,
         typer.Option("--rime/--no-rime", help="Filter labels that may be wrong, as RIME does."),
     ] = False,
+    person: Annotated[
+        str,
+        typer.Option(
+            help="PrefVLM: who is asked about what --labeller leaves uncertain, such as human."
+        ),
+    ] = "",
+    person_settings: Annotated[
+        list[str] | None, typer.Option("--set-person", help="Settings of --person: key=value.")
+    ] = None,
+    prefvlm_settings: Annotated[
+        list[str] | None,
+        typer.Option("--set-prefvlm", help="Of PrefVLM: human_budget=200, adapters=false, ..."),
+    ] = None,
     algorithm: Annotated[str, typer.Option(help="sac, td3 or ddpg.")] = "sac",
     settings: Annotated[
         list[str] | None,
@@ -125,9 +139,15 @@ def train_online(
     """
     from dataclasses import replace
 
-    from vlfeedback.online import FeedbackConfig, OnlinePreset, RIMEConfig, get_online_preset
+    from vlfeedback.online import (
+        FeedbackConfig,
+        OnlinePreset,
+        PrefVLMConfig,
+        RIMEConfig,
+        get_online_preset,
+    )
     from vlfeedback.online import train_online as train
-    from vlfeedback.preferences import make_preference_source
+    from vlfeedback.setting_types import checked_settings
 
     numbers = OnlinePreset("", 100_000, FeedbackConfig(), algorithm_settings={})
     if preset:
@@ -146,9 +166,12 @@ def train_online(
     spec = parse_task(task, env_id=env_id, instruction=instruction, data=None)
     source = None
     if labeller != "none":
-        config = parse_settings(label_settings or ())
-        config = dict(check_no_argument(config, make_preference_source, of="the labeller"))
-        source = make_preference_source(labeller, device=device, **config)
+        source = _make(labeller, label_settings, device)
+    asked, prefvlm = None, None
+    if person:
+        asked = _make(person, person_settings, device)
+        chosen = parse_settings(prefvlm_settings or ())
+        prefvlm = PrefVLMConfig(**checked_settings(PrefVLMConfig, chosen, of="PrefVLM"))
     with LossBars() as report:
         result = train(
             spec,
@@ -159,6 +182,8 @@ def train_online(
             reward=numbers.reward,
             training=numbers.training,
             label_filter=RIMEConfig() if rime else None,
+            person=asked,
+            prefvlm=prefvlm,
             algorithm=algorithm,
             algorithm_settings={**numbers.algorithm_settings, **parse_settings(settings or ())},
             n_envs=n_envs,
@@ -176,6 +201,13 @@ def train_online(
         "from vlfeedback import LearnedReward, RewardModel\n"
         f"source = LearnedReward(RewardModel.load({str(out / 'reward_model.safetensors')!r}))"
     )
+
+
+def _make(name: str, settings: list[str] | None, device: str) -> PreferenceSource:
+    from vlfeedback.preferences import make_preference_source
+
+    given = check_no_argument(parse_settings(settings or ()), make_preference_source, of=name)
+    return make_preference_source(name, device=device, **given)
 
 
 def _print(result: OnlineResult) -> None:

@@ -7,7 +7,10 @@ from vlfeedback.optional import hide_gym_notice, require
 hide_gym_notice()  # stable-baselines3 imports the old gym where it is installed
 require("stable_baselines3", extra="online", needed_by="Online learning")
 
+from vlfeedback.models.adapters.training import AdapterTraining
 from vlfeedback.online.pebble import PEBBLE
+from vlfeedback.online.prefvlm import PrefVLM, PrefVLMConfig
+from vlfeedback.online.presets import PRESETS, OnlinePreset, get_online_preset
 from vlfeedback.online.recording import RecordEpisodes
 from vlfeedback.online.replay_buffer import LearnedRewardBuffer
 from vlfeedback.online.rime import RIMEConfig, RIMEFilter
@@ -16,11 +19,17 @@ from vlfeedback.online.training import OnlineResult, train_online
 
 __all__ = [
     "PEBBLE",
+    "PRESETS",
+    "AdapterTraining",
     "FeedbackConfig",
     "LearnedRewardBuffer",
+    "OnlinePreset",
     "OnlineResult",
+    "PrefVLM",
+    "PrefVLMConfig",
     "RIMEConfig",
     "RIMEFilter",
     "RecordEpisodes",
+    "get_online_preset",
     "train_online",
 ]

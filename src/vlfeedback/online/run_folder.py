@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from stable_baselines3.common.logger import Logger, make_output_format
 
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.store import as_json, check_same_settings
@@ -45,6 +48,14 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """Where checkpoints are."""
         return self.root / "checkpoints"
+
+    def logger(self, step: int) -> Logger:
+        """Writes a table under ``log/`` from this step on, and for TensorBoard if that is there."""
+        root = self.root / "log"
+        root.mkdir(parents=True, exist_ok=True)
+        kinds = ["csv"] + (["tensorboard"] if find_spec("tensorboard") else [])
+        formats = [make_output_format(kind, str(root), f"_{step:09d}") for kind in kinds]
+        return Logger(str(root), formats)
 
     def keep_labels(self, dataset: PreferenceDataset, step: int) -> None:
         """Write the answers of a session, and the episodes they are about.

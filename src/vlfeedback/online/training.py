@@ -22,6 +22,7 @@ from vlfeedback.online.checkpoint import latest_checkpoint, restore_checkpoint
 from vlfeedback.online.environments import make_environments
 from vlfeedback.online.milestones import Milestones
 from vlfeedback.online.pebble import PEBBLE
+from vlfeedback.online.prefvlm import PrefVLM, PrefVLMConfig
 from vlfeedback.online.replay_buffer import LearnedRewardBuffer
 from vlfeedback.online.reward_learner import SessionReport
 from vlfeedback.online.rime import RIMEConfig, RIMEFilter
@@ -81,6 +82,8 @@ def train_online(
     encoder: EmbeddingSource | None = None,
     training: RewardTraining | None = None,
     label_filter: RIMEConfig | None = None,
+    person: str | PreferenceSource | None = None,
+    prefvlm: PrefVLMConfig | None = None,
     instruction: str | None = None,
     algorithm: str = "sac",
     algorithm_settings: Mapping[str, Any] | None = None,
@@ -113,6 +116,10 @@ def train_online(
         encoder: what embeds pictures, for a reward model of embeddings.
         training: of the reward model, of one session.
         label_filter: RIME's, for labels that may be wrong; None: all labels are trusted.
+        person: a preference source or the id of one, such as ``"human"``, that is asked about what
+            the labeller leaves uncertain: PrefVLM, see `vlfeedback.online.PrefVLM`.
+        prefvlm: how much that person is asked, and what is learnt from it; it has a filter of its
+            own in place of `label_filter`.
         instruction: default: the task's.
         algorithm: of `ALGORITHMS`.
         algorithm_settings: arguments of it, such as ``{"batch_size": 512, "policy_kwargs":
@@ -124,14 +131,17 @@ def train_online(
         eval_episodes: of each, with fixed seeds; 0: none.
         checkpoint_every: steps between two checkpoints, beside those after each session.
         device: where policy and reward model are trained.
-        out: folder for ``policy.zip``, ``reward_model.safetensors``, ``result.json`` and, under
-            ``labels/``, the answers of each session with the episodes they are about.
+        out: folder for ``policy.zip``, ``reward_model.safetensors``, ``result.json``, PrefVLM's
+            ``adapters.safetensors``, under ``labels/`` the answers of each session with the
+            episodes they are about, and under ``log/`` what was told to the logger.
         report: called with ("acting", steps, n_steps, nan) every few steps.
 
     Raises:
         UnknownNameError: there is no such task, labeller or algorithm.
-        InvalidValueError: the training is too short for a first session.
-        NeedsError: observations are a dict, actions no Box, or an episode has no end.
+        InvalidValueError: the training is too short for a first session, or `prefvlm` is given
+            without a `person`, or a `person` without a labeller or with a `label_filter`.
+        NeedsError: observations are a dict, actions no Box, an episode has no end, or adapters
+            cannot sit on the labeller.
         FileFormatError: `out` holds a training with other settings.
         BusyError: another process trains into `out`.
         WriteError: `out` cannot be written.
@@ -151,6 +161,8 @@ def train_online(
             "steps; train for longer, or lower random_steps and exploration_steps."
         )
     source = None if labeller is None else preference_source(labeller)
+    person = None if person is None else preference_source(person)
+    _check_person(source, person, prefvlm, label_filter)
     reward, training = reward or RewardModelConfig(), training or RewardTraining()
     folder = None
     if out is not None:
@@ -164,6 +176,8 @@ def train_online(
             "encoder": None if encoder is None else class_and_settings(encoder),
             "training": asdict(training),
             "label_filter": None if label_filter is None else asdict(label_filter),
+            "person": None if person is None else class_and_settings(person),
+            "prefvlm": None if person is None else asdict(prefvlm or PrefVLMConfig()),
             "instruction": instruction,
             "algorithm": [algorithm, dict(algorithm_settings or {})],
             "environments": [n_envs, horizon, dict(env_options or {})],
@@ -173,16 +187,18 @@ def train_online(
     with nullcontext() if folder is None else locked(folder.root, what="trains into"):
         pebble = None
         if source is not None:
-            pebble = PEBBLE(
-                source,
-                config,
-                instruction=spec.instruction if instruction is None else instruction,
-                reward=reward,
-                encoder=encoder,
-                training=training,
-                label_filter=None if label_filter is None else RIMEFilter(label_filter),
-                seed=seed,
-            )
+            given: dict[str, Any] = {
+                "instruction": spec.instruction if instruction is None else instruction,
+                "reward": reward,
+                "encoder": encoder,
+                "training": training,
+                "seed": seed,
+            }
+            if person is None:
+                trusts = None if label_filter is None else RIMEFilter(label_filter)
+                pebble = PEBBLE(source, config, label_filter=trusts, **given)
+            else:
+                pebble = PrefVLM(source, person, config, prefvlm=prefvlm, **given)
         model = load_target(ALGORITHMS[algorithm], what="The algorithm")(
             "MlpPolicy",
             make_environments(
@@ -224,6 +240,28 @@ def train_online(
         return _run(model, pebble, milestones, n_steps, folder)
 
 
+def _check_person(
+    labeller: PreferenceSource | None,
+    person: PreferenceSource | None,
+    prefvlm: PrefVLMConfig | None,
+    label_filter: RIMEConfig | None,
+) -> None:
+    """Refuse settings that would have no effect."""
+    if person is None and prefvlm is not None:
+        raise InvalidValueError(
+            "prefvlm=... and nobody to ask; pass person='human', or leave prefvlm out."
+        )
+    if person is not None and labeller is None:
+        raise InvalidValueError(
+            "person=... and no labeller to have doubts; pass one, or have the person asked about "
+            "all pairs: labeller=person."
+        )
+    if person is not None and label_filter is not None:
+        raise InvalidValueError(
+            "label_filter=... beside person=...; pass prefvlm=PrefVLMConfig(label_filter=...)."
+        )
+
+
 def _run(
     model: Any,
     pebble: PEBBLE | None,
@@ -242,10 +280,13 @@ def _run(
             if newest is not None:
                 pebble.init_callback(model)
                 milestones.restore(restore_checkpoint(newest, pebble), model.num_timesteps)
+    if folder is not None:
+        model.set_logger(folder.logger(model.num_timesteps))
     try:
         left = n_steps - model.num_timesteps
         model.learn(left, CallbackList(callbacks), log_interval=4, reset_num_timesteps=False)
         milestones.finish()
+        model.logger.dump(model.num_timesteps)
     finally:
         model.get_env().close()
     result = OnlineResult(
@@ -258,6 +299,11 @@ def _run(
         pebble=pebble,
     )
     if folder is not None:
+        of_person = {}
+        if isinstance(pebble, PrefVLM):
+            of_person = {"n_human": pebble.n_human}
+            if pebble.adapters is not None:
+                pebble.adapters.save(folder.root / "adapters.safetensors")
         folder.finish(
             model,
             None if pebble is None else pebble.learner.model,
@@ -265,6 +311,7 @@ def _run(
                 "curve": result.curve.to_json(),
                 "sessions": [asdict(session) for session in result.sessions],
                 "n_asked": result.n_asked,
+                **of_person,
                 "seconds": round(result.seconds, 1),
             },
         )

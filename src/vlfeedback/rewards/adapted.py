@@ -30,7 +30,7 @@ from vlfeedback.types import (
     embedding_id,
 )
 
-__all__ = ["AdaptedConfig", "AdaptedReward"]
+__all__ = ["AdaptedConfig", "AdaptedReward", "encoder_of_texts"]
 
 _AT_ONCE = 4096  # pictures' features, so that memory is bounded
 
@@ -70,13 +70,7 @@ class AdaptedReward:
     """
 
     def __init__(self, source: RewardSource, adapters: EncoderAdapters) -> None:
-        if not isinstance(source, EmbedsTexts) or not source.needs.instruction:
-            name = class_and_settings(source)[0]
-            raise NeedsError(
-                f"{name} has no features of pictures and instructions in one space, so that "
-                "adapters cannot sit on them; take 'liv', 'clip' or 'siglip2', with an "
-                "instruction. PrefVLM works without: PrefVLMConfig(adapters=False)."
-            )
+        source = encoder_of_texts(source)
         self.source, self.adapters = source, adapters
         self.needs = source.needs
         name, settings = class_and_settings(source)
@@ -120,3 +114,18 @@ class AdaptedReward:
             for rows, words in zip(pictures.split(n), texts.split(n), strict=True)
         ]
         return hold_scores(np.asarray(torch.cat(scores).numpy()), batch)
+
+
+def encoder_of_texts(source: RewardSource) -> EmbedsTexts:
+    """The same source, if adapters can sit on its features.
+
+    Raises:
+        NeedsError: it embeds no texts, or reads no instruction.
+    """
+    if not isinstance(source, EmbedsTexts) or not source.needs.instruction:
+        raise NeedsError(
+            f"{class_and_settings(source)[0]} has no features of pictures and instructions in one "
+            "space, so that adapters cannot sit on them; take 'liv', 'clip' or 'siglip2', with an "
+            "instruction. PrefVLM works without them: PrefVLMConfig(adapters=False)."
+        )
+    return source

@@ -68,13 +68,15 @@ class ShadeEncoder:
         Raises:
             NeedsError: the batch has no pictures, or no instructions.
         """
-        if batch.instructions is None or (batch.frames is None and batch.embeddings is None):
-            raise NeedsError("'shade' reads pictures and instructions; the batch lacks one.")
-        pictures = batch.embeddings
-        if pictures is None and batch.frames is not None:
-            n, f = batch.frames.shape[:2]
-            pictures = self.embed(batch.frames.reshape(n * f, *batch.frames.shape[2:]))
-            pictures = pictures.reshape(n, f, 2)
+        if batch.instructions is None:
+            raise NeedsError("'shade' needs an instruction for every segment: instructions=[...].")
+        if batch.embeddings is not None:
+            pictures = batch.embeddings
+        elif batch.frames is not None:
+            n, f, *picture = batch.frames.shape
+            pictures = self.embed(batch.frames.reshape(n * f, *picture)).reshape(n, f, 2)
+        else:
+            raise NeedsError("'shade' reads pictures: give frames (N, F, H, W, 3), or embeddings.")
         texts = np.stack([self.embed_text(text) for text in batch.instructions])
         scores = np.einsum("nfd,nd->nf", pictures, texts)
         rewards = scores[:, batch.newest_pictures()]

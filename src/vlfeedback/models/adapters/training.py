@@ -17,20 +17,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from vlfeedback.errors import InvalidValueError
 from vlfeedback.losses import bradley_terry
 from vlfeedback.models.adapters.network import EncoderAdapters
+from vlfeedback.models.adapters.pictures import PicturedPairs, PicturedSteps
 
-__all__ = [
-    "AdapterReport",
-    "AdapterTrainer",
-    "AdapterTraining",
-    "PicturedPairs",
-    "PicturedSteps",
-]
+__all__ = ["AdapterReport", "AdapterTrainer", "AdapterTraining"]
 
 _HIDDEN = 256  # of the inverse dynamics; our choice, untested
 
@@ -72,46 +67,6 @@ class AdapterTraining:
             raise InvalidValueError(
                 f"dynamics_weight={self.dynamics_weight}; expected a number of at least 0."
             )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PicturedPairs:
-    """Pairs that a person compared, as the frozen encoder's features.
-
-    Attributes:
-        first: (N, F, D) float32, pictures of the first segments.
-        second: (N, F, D) float32, of the second ones.
-        texts: (N, D) float32, of the instructions.
-        prefer_second: (N,) float32 in [0, 1], the person's labels; 0.5 is a tie.
-        shares: (F,) float32, the share of a segment's steps that each picture stands for; sum 1.
-    """
-
-    first: Float32[np.ndarray, "N F D"]
-    second: Float32[np.ndarray, "N F D"]
-    texts: Float32[np.ndarray, "N D"]
-    prefer_second: Float32[np.ndarray, " N"]
-    shares: Float32[np.ndarray, " F"]
-
-    def __len__(self) -> int:
-        return len(self.prefer_second)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PicturedSteps:
-    """Pictures of episodes one after the other, and actions between some that are neighbours.
-
-    Attributes:
-        features: (P, D) float32, the frozen encoder's.
-        before: (B,) int64, rows of the pictures before an action; the one after is the next row.
-        actions: (B, A) float32, in [-1, 1].
-    """
-
-    features: Float32[np.ndarray, "P D"]
-    before: Int64[np.ndarray, " B"]
-    actions: Float32[np.ndarray, "B A"]
-
-    def __len__(self) -> int:
-        return len(self.before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,25 +133,25 @@ class AdapterTrainer:
             for row in (before, before + 1)
         )
         error = self.dynamics(torch.cat([z, after], dim=-1)) - self._tensor(steps.actions[rows])
-        return error.square().sum(dim=-1).mean()
+        loss: Tensor = error.square().sum(dim=-1).mean()
+        return loss
 
-    def fit(self, pairs: PicturedPairs, steps: PicturedSteps) -> AdapterReport:
+    def fit(self, pairs: PicturedPairs, steps: PicturedSteps | None) -> AdapterReport:
         """One session; without a person's pair nothing is trained, since nothing says what for.
 
         Args:
             pairs: of all sessions so far.
-            steps: of the latest episodes; may be none.
+            steps: of the latest episodes; None: without inverse dynamics.
         """
         training = self._training
         if not len(pairs):
             return AdapterReport(math.nan, math.nan, 0)
-        with_dynamics = training.dynamics_weight > 0 and len(steps) > 0
         losses = np.full((training.steps, 2), math.nan)
         for number in range(training.steps):
             n = min(training.pair_batch, len(pairs))
             loss = self.preference_loss(pairs, self._rng.choice(len(pairs), n, replace=False))
             losses[number, 0] = float(loss.detach())
-            if with_dynamics:
+            if steps is not None and training.dynamics_weight > 0:
                 rows = self._rng.integers(len(steps), size=training.step_batch)
                 of_actions = self.dynamics_loss(steps, rows)
                 losses[number, 1] = float(of_actions.detach())

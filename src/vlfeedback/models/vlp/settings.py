@@ -58,7 +58,7 @@ class VLPTraining:
     encoder_learning_rate: float = 1e-3
     folds: int = 3
     fold_steps: int = 2500
-    unseen_share: float = 0.5
+    unseen_share: float = 0.3
     part_steps: int = 600
     text_steps: int = 3000
     scene_steps: int = 3000
