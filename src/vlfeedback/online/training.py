@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
+from stable_baselines3.common.logger import Logger
 
 from vlfeedback.arguments import preference_source
 from vlfeedback.data.locks import locked
@@ -280,8 +281,8 @@ def _run(
             if newest is not None:
                 pebble.init_callback(model)
                 milestones.restore(restore_checkpoint(newest, pebble), model.num_timesteps)
-    if folder is not None:
-        model.set_logger(folder.logger(model.num_timesteps))
+    nowhere = Logger(None, [])
+    model.set_logger(nowhere if folder is None else folder.logger(model.num_timesteps))
     try:
         left = n_steps - model.num_timesteps
         model.learn(left, CallbackList(callbacks), log_interval=4, reset_num_timesteps=False)
@@ -289,6 +290,8 @@ def _run(
         model.logger.dump(model.num_timesteps)
     finally:
         model.get_env().close()
+        model.logger.close()
+        model.set_logger(nowhere)  # for whoever trains on
     result = OnlineResult(
         curve=milestones.curve,
         sessions=() if pebble is None else tuple(pebble.sessions),
