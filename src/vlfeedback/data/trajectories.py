@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +31,7 @@ from vlfeedback.data.trajectory_checks import (
 )
 from vlfeedback.data.video_frames import decode_pictures, encode_pictures, has_encoder
 from vlfeedback.errors import FileFormatError, ShapeError
-from vlfeedback.types import Trajectory, rows_of
+from vlfeedback.types import ArrayFrames, Trajectory, rows_of
 
 __all__ = [
     "HDF5Frames",
@@ -42,6 +42,7 @@ __all__ = [
     "iter_trajectories",
     "pictures_are",
     "read_trajectories",
+    "with_pictures_in_memory",
     "write_rewards",
     "write_trajectories",
 ]
@@ -183,6 +184,15 @@ def pictures_are(path: str | Path) -> PictureFormat:
 def is_trajectory_file(file: HDF5Group) -> bool:
     """Whether an opened file is one of these, sound or not."""
     return _format(file) == _FORMAT
+
+
+def with_pictures_in_memory(trajectory: Trajectory) -> Trajectory:
+    """The same episode, whose pictures need no file."""
+    frames = trajectory.frames
+    if frames is None:
+        return trajectory
+    times = np.asarray(frames.times)
+    return replace(trajectory, frames=ArrayFrames(times, frames.read(times)))
 
 
 def write_rewards(file: h5py.File, number: int, rewards: Float32[np.ndarray, " L"]) -> None:

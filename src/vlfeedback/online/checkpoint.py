@@ -11,7 +11,6 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vlfeedback.data.foreign_files import reading
-from vlfeedback.data.trajectories import read_trajectories, write_trajectories
+from vlfeedback.data.trajectories import (
+    read_trajectories,
+    with_pictures_in_memory,
+    write_trajectories,
+)
 from vlfeedback.data.whole_files import new_folder
 from vlfeedback.errors import CheckpointError
 from vlfeedback.online.algorithm_state import algorithm_state, restore_algorithm
 from vlfeedback.online.pebble import PEBBLE
-from vlfeedback.types import ArrayFrames, Trajectory
 
 __all__ = ["latest_checkpoint", "restore_checkpoint", "save_checkpoint"]
 
@@ -103,7 +105,7 @@ def restore_checkpoint(path: Path, pebble: PEBBLE) -> dict[str, Any]:
         tensors = load_file(path / "tensors.safetensors")
         with np.load(path / "arrays.npz", allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        episodes = [_in_memory(t) for t in read_trajectories(path / "episodes.h5")]
+        episodes = [with_pictures_in_memory(t) for t in read_trajectories(path / "episodes.h5")]
         restore_algorithm(model, _under(_ALGORITHM, tensors), state["algorithm"])
         pebble.learner.restore(_under(_LEARNER, tensors), state["reward_model"])
         pebble.buffer.restore(_under(_BUFFER, arrays), state["buffer"])
@@ -116,15 +118,6 @@ def restore_checkpoint(path: Path, pebble: PEBBLE) -> dict[str, Any]:
             ]
         )
     return dict(state["notes"])
-
-
-def _in_memory(trajectory: Trajectory) -> Trajectory:
-    """With its pictures read: the file goes with the checkpoint that it is of."""
-    frames = trajectory.frames
-    if frames is None:
-        return trajectory
-    times = np.asarray(frames.times)
-    return replace(trajectory, frames=ArrayFrames(times, frames.read(times)))
 
 
 def _on_cpu(tensor: Tensor) -> Tensor:

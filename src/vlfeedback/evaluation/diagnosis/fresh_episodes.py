@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from vlfeedback.collecting import collect, complete_settings
 from vlfeedback.data.collection import Collection
@@ -17,9 +14,9 @@ from vlfeedback.errors import NeedsError
 from vlfeedback.evaluation.diagnosis.inputs import LEVELS
 from vlfeedback.scoring.paced import PICTURE_EVERY
 from vlfeedback.tasks import TaskSpec, is_installed
-from vlfeedback.types import ArrayFrames, Report, SourceNeeds, Trajectory
+from vlfeedback.types import Report, SourceNeeds, Trajectory
 
-__all__ = ["collect_fresh", "fresh_settings", "with_pictures_in_memory"]
+__all__ = ["collect_fresh", "fresh_settings"]
 
 _FRESH = 20_000  # seeds begin here; collections use small ones, `eval vlp` those from 10,000
 
@@ -79,15 +76,6 @@ def collect_fresh(
     levels = [level for level in LEVELS if level in (*task.levels, "random")]
     collect(folder, [task], settings=settings, workers=workers, levels=levels, report=report)
     return Collection.open(folder).load(task.name, levels)
-
-
-def with_pictures_in_memory(trajectory: Trajectory) -> Trajectory:
-    """The same episode, whose pictures need no file."""
-    frames = trajectory.frames
-    if frames is None:
-        return trajectory
-    times = np.asarray(frames.times)
-    return replace(trajectory, frames=ArrayFrames(times, frames.read(times)))
 
 
 def _how_to_collect(task: TaskSpec) -> str:

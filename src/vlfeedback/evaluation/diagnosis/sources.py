@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from vlfeedback.data.provenance import describe_machine
+from vlfeedback.data.trajectories import with_pictures_in_memory
 from vlfeedback.evaluation.diagnosis.diagnose import Diagnosis, diagnose
 from vlfeedback.evaluation.diagnosis.episodes import choose_episodes
 from vlfeedback.evaluation.diagnosis.fresh_episodes import (
     collect_fresh,
     fresh_settings,
-    with_pictures_in_memory,
 )
 from vlfeedback.evaluation.diagnosis.inputs import DiagnosisInputs, prepare_diagnosis
 from vlfeedback.evaluation.diagnosis.other_camera import retake_probed
