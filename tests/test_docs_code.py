@@ -198,7 +198,7 @@ LESS_WORK = {
         'n_steps=520, eval_episodes=1, horizon=120, config=__import__("vlfeedback.online")'
         ".online.FeedbackConfig(max_labels=2, random_steps=500, exploration_steps=0))"
     ),
-    'n_steps=100_000, out="runs/window")': (
+    'n_steps=100_000,\n    out="runs/window",\n)': (
         'n_steps=520, eval_episodes=0, horizon=120, config=__import__("vlfeedback.online")'
         ".online.FeedbackConfig(max_labels=2, random_steps=500, exploration_steps=0))"
     ),
