@@ -26,7 +26,7 @@ args = parser.parse_args()
 
 settings = {"queue": args.queue} if args.labeller == "human" else {}
 labeller = make_preference_source(args.labeller, **settings)
-stretch = max(200, args.steps // 10)
+stretch = max(100, args.steps // 10)
 config = FeedbackConfig(
     max_labels=args.labels,
     labels_per_session=max(1, args.labels // 8),

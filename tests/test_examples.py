@@ -217,10 +217,10 @@ def test_people_label_on_a_page_here_played_by_a_program(tmp_path: Path) -> None
 
 
 def test_an_agent_learns_from_a_teachers_labels(tmp_path: Path) -> None:
-    more = ["--steps", "900", "--labels", "16", "--out", str(tmp_path)]
+    more = ["--steps", "450", "--labels", "16", "--out", str(tmp_path)]
     printed = run("12_learn_while_acting", *more)
     rows = re.findall(r"^ +([\d,]+) +(\d+)% +(-?\d+\.\d)$", printed, re.MULTILINE)
-    assert [row[0] for row in rows] == ["300", "600", "900"]
+    assert [row[0] for row in rows] == ["150", "300", "450"]
     assert "session 1: 2 labels" in printed
     assert (tmp_path / "reward_model.safetensors").is_file()
 

@@ -218,6 +218,7 @@ def test_segments_longer_than_an_episode_are_refused_after_the_first_one() -> No
         sac().learn(60, callback=pebble(segment_length=25))
 
 
+@pytest.mark.slow
 def test_a_process_ends_while_a_person_still_thinks() -> None:
     script = textwrap.dedent("""
         import time

@@ -328,6 +328,7 @@ class StopHereError(Exception):
     """Ends a training in the middle of it."""
 
 
+@pytest.mark.slow
 def test_a_training_that_was_stopped_ends_as_one_that_was_not(reach: Any, tmp_path: Path) -> None:
     def stop_at(step: int) -> Any:
         def report(_: str, now: int, *__: Any) -> None:

@@ -66,6 +66,7 @@ def serve(
     if token == "":
         raise InvalidValueError("--token is empty; give one, or say --no-token.")
     serve_page(queue, host=host, port=port, token="" if no_token else token, announce=_announce)
+    raise KeyboardInterrupt  # it returns where it was told to stop, and did so in good order
 
 
 def _announce(address: Address) -> None:

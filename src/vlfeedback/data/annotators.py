@@ -16,7 +16,7 @@ from vlfeedback.data.label_queue import LabelQueue
 from vlfeedback.data.queued_clips import QueuedClip
 from vlfeedback.errors import InvalidValueError
 
-__all__ = ["LEASE_S", "SAID", "Annotators", "Progress", "ShownPair"]
+__all__ = ["LEASE_S", "SAID", "Annotators", "QueueProgress", "ShownPair"]
 
 LEASE_S = 30.0
 """Seconds for which a pair stays with a person whose page is no longer heard of."""
@@ -63,7 +63,7 @@ class ShownPair:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class QueueProgress:
     """How far a queue is, as one person sees it.
 
     Attributes:
@@ -185,14 +185,14 @@ class Annotators:
             database.execute("DELETE FROM leases WHERE person = ?", (person,))
             return self._show(database, int(last[1]), person)
 
-    def progress(self, secret: str) -> Progress:
+    def progress(self, secret: str) -> QueueProgress:
         """How far the queue is."""
         with self.queue.file.transaction("BEGIN IMMEDIATE") as database:
             person = _person(database, secret)
             pairs, done, shared, agreed, yours = database.execute(
                 _PROGRESS, {"person": person}
             ).fetchone()
-        return Progress(pairs, done, yours, shared, agreed)
+        return QueueProgress(pairs, done, yours, shared, agreed)
 
     def _show(self, database: sqlite3.Connection, pair: int, person: int) -> ShownPair:
         database.execute(

@@ -82,6 +82,7 @@ class ChatServer:
         self.keys: list[str] = []
         self.asked: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
+        self._n_promised = 0  # answers on their way or sent: what a quota counts
         self.most_in_flight = 0
         self.dialect = CHAT_DIALECTS[dialect] if isinstance(dialect, str) else dialect
         self.latency_s = latency_s
@@ -134,9 +135,12 @@ class ChatServer:
 
     def _spoilt(self, request: Any, question: str, times: int) -> Reply:
         faults = self._faults
-        if faults.quota is not None and self.answered.total() >= faults.quota:
+        if faults.quota is not None and self._n_promised >= faults.quota:
             return faults.no_quota()
         reply = self._otherwise(request)
         for fault in (faults.lasting(question), faults.passing(question, times)):
             reply = reply if fault is None else faults.spoil(reply, fault)
+        if reply.is_answer:
+            with self._lock:
+                self._n_promised += 1
         return reply
