@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-NOT_A_BENCHMARK = {"__main__", "measurement", "online_pebble", "vlp_ablations"}
+NOT_A_BENCHMARK = {"__main__", "measurement", "online_pebble", "vlp_ablations", "vlp_trial_figures"}
 
 
 def main() -> None:

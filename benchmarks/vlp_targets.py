@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 from measurement import publish
-from vlp_trials import HELD_OUT, judge_task
+from vlp_trial_figures import judge_task
+from vlp_trials import HELD_OUT
 
 from vlfeedback.data.collection import Collection
 from vlfeedback.models.vlp.data import EpisodeSet, load_episodes
