@@ -50,7 +50,10 @@ def sac(n_envs: int = 1, **settings: Any) -> SAC:
 
 
 class PlantedReward:
-    """-|angular speed| - action / 10, which a test computes for itself."""
+    """-|angular speed| - action / 10, which a test computes for itself.
+
+    Two members disagree by a standard deviation of |cosine of the angle|.
+    """
 
     picture_shape = None
     picture_dtype = "uint8"
@@ -58,7 +61,9 @@ class PlantedReward:
     def encode(self, pictures: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
-    def step_rewards(
+    def member_rewards(
         self, observations: np.ndarray, actions: np.ndarray, pictures: np.ndarray | None = None
     ) -> np.ndarray:
-        return np.asarray(-np.abs(observations[:, 2]) - actions[:, 0] / 10, dtype=np.float32)
+        mean = -np.abs(observations[:, 2]) - actions[:, 0] / 10
+        doubt = np.abs(observations[:, 0])
+        return np.stack([mean - doubt, mean + doubt]).astype(np.float32)

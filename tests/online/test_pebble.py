@@ -60,7 +60,7 @@ def test_all_that_is_in_the_buffer_is_paid_by_the_latest_reward_model(n_envs: in
     n = buffer.n_rows * n_envs
     observations = buffer.observations[: buffer.n_rows].reshape(n, 3)
     actions = 2 * buffer.actions[: buffer.n_rows].reshape(n, 1)
-    expected = learns.learner.step_rewards(observations, actions)
+    expected = learns.learner.member_rewards(observations, actions).mean(axis=0)
     found = buffer.rewards[: buffer.n_rows].ravel()
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert found.std() > 0

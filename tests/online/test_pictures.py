@@ -95,7 +95,9 @@ def test_a_transition_is_paid_for_the_latest_picture_after_its_action(
             shade = np.uint8(np.round(255 * positions[newest, k]))
             picture = np.full((1, 48, 48, 3), shade)
             nothing = np.zeros((1, 1), np.float32)
-            expected = learner.step_rewards(nothing, nothing, learner.encode(picture))
+            expected = learner.member_rewards(nothing, nothing, learner.encode(picture)).mean(
+                axis=0
+            )
             assert buffer.rewards[row, k] == pytest.approx(float(expected[0]), abs=1e-5)
     assert buffer.rewards[:n].std() > 0
 

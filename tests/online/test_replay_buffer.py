@@ -88,9 +88,38 @@ def test_while_exploring_samples_carry_the_entropy_of_their_states() -> None:
     assert not stored.sample(16).rewards.any()
 
 
+@pytest.mark.parametrize("n_envs", [1, 3])
+def test_samples_carry_what_disagreement_is_worth_and_the_buffer_does_not(n_envs: int) -> None:
+    stored, worth = buffer(n_envs), 0.5
+    stored.seek_doubt(lambda: worth)
+    fill(stored, 4)
+    stored.pay(PlantedReward())
+    fill(stored, 4)
+    mean, doubt = expected(stored, 8), np.abs(stored.observations[:8, :, 0])
+    worths = {}
+    for worth in (0.5, 2.0):
+        samples = stored.sample(64)
+        by_observation = {
+            observation.tobytes(): reward
+            for observation, reward in zip(
+                stored.observations[:8].reshape(-1, 3),
+                (mean + worth * doubt).reshape(-1),
+                strict=True,
+            )
+        }
+        wanted = [by_observation[o.tobytes()] for o in samples.observations.numpy()]
+        np.testing.assert_allclose(samples.rewards[:, 0].numpy(), wanted, rtol=1e-5)
+        worths[worth] = wanted
+    assert np.std(worths[2.0]) > 0
+    np.testing.assert_allclose(stored.rewards[:8], mean, rtol=1e-5)
+    np.testing.assert_allclose(stored.doubts[:8], doubt, rtol=1e-5)  # type: ignore[index]
+
+
 def test_a_buffer_comes_back_with_all_that_it_held() -> None:
     for n_added in (4, ROWS + 3):
         stored, other = buffer(2), buffer(2)
+        for part in (stored, other):
+            part.seek_doubt(lambda: 1.0)
         stored.pay(PlantedReward())
         fill(stored, n_added)
         other.restore(*stored.state())
@@ -99,4 +128,5 @@ def test_a_buffer_comes_back_with_all_that_it_held() -> None:
             fill(part, 3, done=True)
         np.testing.assert_array_equal(stored.rewards, other.rewards)
         np.testing.assert_array_equal(stored.observations, other.observations)
+        np.testing.assert_array_equal(stored.doubts, other.doubts)  # type: ignore[arg-type]
         assert stored.take_learned_returns() == other.take_learned_returns()

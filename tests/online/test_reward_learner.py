@@ -66,7 +66,9 @@ def test_a_segments_score_is_the_sum_of_what_its_steps_are_paid(many: list[Traje
     dataset, _ = labelled(many, 20)
     reward.learn(dataset)
     sums = [
-        reward.step_rewards(segment.read("observations"), segment.read("actions")).sum()
+        reward.member_rewards(segment.read("observations"), segment.read("actions"))
+        .mean(axis=0)
+        .sum()
         for segment in dataset.pairs[3]
     ]
     expected = reward.member_logits(dataset.pairs).mean(axis=0)[3]

@@ -75,7 +75,7 @@ def test_a_judge_behind_http_teaches_a_reward_of_pictures_while_the_agent_acts(
     )
     nothing = np.zeros((1, 1), np.float32)
     rewards = [
-        float(learner.step_rewards(nothing, nothing, learner.encode(picture))[0])
+        float(learner.member_rewards(nothing, nothing, learner.encode(picture)).mean())
         for picture in (dark, bright)
     ]
     assert rewards[1] > rewards[0]

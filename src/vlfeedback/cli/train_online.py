@@ -94,6 +94,10 @@ def train_online(
         bool,
         typer.Option("--rime/--no-rime", help="Filter labels that may be wrong, as RIME does."),
     ] = False,
+    rune: Annotated[
+        bool,
+        typer.Option("--rune/--no-rune", help="Seek what the reward model is unsure of, as RUNE."),
+    ] = False,
     person: Annotated[
         str,
         typer.Option(
@@ -144,6 +148,7 @@ def train_online(
         OnlinePreset,
         PrefVLMConfig,
         RIMEConfig,
+        RUNEConfig,
         get_online_preset,
     )
     from vlfeedback.online import train_online as train
@@ -182,6 +187,7 @@ def train_online(
             reward=numbers.reward,
             training=numbers.training,
             label_filter=RIMEConfig() if rime else None,
+            rune=RUNEConfig() if rune else None,
             person=asked,
             prefvlm=prefvlm,
             algorithm=algorithm,

@@ -14,6 +14,7 @@ from vlfeedback.online.presets import PRESETS, OnlinePreset, get_online_preset
 from vlfeedback.online.recording import RecordEpisodes
 from vlfeedback.online.replay_buffer import LearnedRewardBuffer
 from vlfeedback.online.rime import RIMEConfig, RIMEFilter
+from vlfeedback.online.rune import RUNEConfig
 from vlfeedback.online.settings import FeedbackConfig
 from vlfeedback.online.training import OnlineResult, train_online
 
@@ -29,6 +30,7 @@ __all__ = [
     "PrefVLMConfig",
     "RIMEConfig",
     "RIMEFilter",
+    "RUNEConfig",
     "RecordEpisodes",
     "get_online_preset",
     "train_online",

@@ -46,6 +46,7 @@ from vlfeedback.online.queries import QueryChooser
 from vlfeedback.online.replay_buffer import LearnedRewardBuffer
 from vlfeedback.online.reward_learner import RewardLearner, SessionReport
 from vlfeedback.online.rime import RIMEFilter
+from vlfeedback.online.rune import RUNEConfig
 from vlfeedback.online.settings import FeedbackConfig
 from vlfeedback.scoring.joint_needs import joint_needs
 from vlfeedback.types import (
@@ -80,6 +81,7 @@ class PEBBLE(BaseCallback):
         encoder: what embeds pictures, for a reward model of embeddings.
         training: of one session: `epochs` are passes at most; B-Pref's default of 200.
         label_filter: for labels that may be wrong, see `vlfeedback.online.rime`.
+        rune: what the disagreement of the ensemble is worth to the agent; None: nothing.
         seed: of weights, of what is asked, and of the order of labels.
 
     Attributes:
@@ -107,6 +109,7 @@ class PEBBLE(BaseCallback):
         encoder: EmbeddingSource | None = None,
         training: RewardTraining | None = None,
         label_filter: RIMEFilter | None = None,
+        rune: RUNEConfig | None = None,
         seed: int = 0,
         verbose: int = 0,
     ) -> None:
@@ -118,6 +121,7 @@ class PEBBLE(BaseCallback):
         )
         self._reward, self._training = reward or RewardModelConfig(), training or RewardTraining()
         self._filter, self._encoder, self._seed = label_filter, encoder, seed
+        self._rune = rune
         self.chooser = QueryChooser(
             self.config,
             start_multiple=self.needs.frame_stride,
@@ -232,6 +236,9 @@ class PEBBLE(BaseCallback):
                 device=str(buffer.device),
             )
             buffer.keep_pictures_for(self._learner)
+            if self._rune is not None:
+                rune = self._rune
+                buffer.seek_doubt(lambda: rune.weight_at(self.num_timesteps))
         if not self.learner.version and self.config.exploration_steps:
             buffer.explore(self.entropy)
 

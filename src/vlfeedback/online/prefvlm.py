@@ -41,6 +41,7 @@ from vlfeedback.online.adapter_learner import AdapterLearner
 from vlfeedback.online.health import LearnedRewardWarning
 from vlfeedback.online.pebble import PEBBLE
 from vlfeedback.online.rime import RIMEConfig, RIMEFilter
+from vlfeedback.online.rune import RUNEConfig
 from vlfeedback.online.settings import FeedbackConfig
 from vlfeedback.preferences.from_reward import PreferenceFromReward
 from vlfeedback.rewards.adapted import AdaptedReward, encoder_of_texts
@@ -147,6 +148,7 @@ class PrefVLM(PEBBLE):
         reward: networks of the reward model.
         encoder: what embeds pictures, for a reward model of embeddings.
         training: of the reward model, of one session.
+        rune: what the disagreement of the ensemble is worth to the agent; None: nothing.
         seed: of weights, of what is asked, and of the order of labels.
 
     Attributes:
@@ -174,6 +176,7 @@ class PrefVLM(PEBBLE):
         reward: RewardModelConfig | None = None,
         encoder: EmbeddingSource | None = None,
         training: RewardTraining | None = None,
+        rune: RUNEConfig | None = None,
         seed: int = 0,
         verbose: int = 0,
     ) -> None:
@@ -199,6 +202,7 @@ class PrefVLM(PEBBLE):
             encoder=encoder,
             training=training,
             label_filter=self.label_filter,
+            rune=rune,
             seed=seed,
             verbose=verbose,
         )

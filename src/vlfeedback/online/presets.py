@@ -104,6 +104,14 @@ PRESETS: Mapping[str, OnlinePreset] = MappingProxyType(
             config=FeedbackConfig(max_labels=20_000, labels_per_session=100),
             training=RewardTraining(epochs=10, target_accuracy=0.98),
         ),
+        "rune": OnlinePreset(
+            paper="RUNE, door-open; code: rll-research/rune at 8b3c77a, scripts/; with rune=...",
+            n_steps=1_000_000,
+            config=FeedbackConfig(
+                max_labels=2000, labels_per_session=50, steps_between_sessions=10_000
+            ),
+            training=RewardTraining(epochs=10),
+        ),
         "few-labels-100": _few_labels(100, 5),  # window-open, button-press
         "few-labels-1000": _few_labels(1000, 10),  # drawer-open
         "few-labels-4000": _few_labels(4000, 20),  # sweep-into

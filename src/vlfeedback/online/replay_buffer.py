@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import gymnasium as gym
@@ -35,13 +36,13 @@ _ROWS = 4096  # transitions scored at once: inputs and layers stay in cache
 class StepReward(Protocol):
     """What gives a transition its reward."""
 
-    def step_rewards(
+    def member_rewards(
         self,
         observations: Float32[np.ndarray, "B D"],
         actions: Float32[np.ndarray, "B A"],
         pictures: Shaped[np.ndarray, "B ..."] | None,
-    ) -> Float32[np.ndarray, " B"]:
-        """Rewards of steps.
+    ) -> Float32[np.ndarray, "K B"]:
+        """Rewards of steps by each member of an ensemble; their mean is paid.
 
         Args:
             observations: before each.
@@ -70,6 +71,8 @@ class LearnedRewardBuffer(ReplayBuffer):
 
     Attributes:
         env_rewards: (rows, environments) float32, the environment's own.
+        doubts: (rows, environments) float32, standard deviation of the reward over members; None
+            where none is sought.
         pictures: (rows, environments, ...), after each step; None where none are read.
         finished: episodes that ended since `take_finished` was called.
     """
@@ -77,12 +80,14 @@ class LearnedRewardBuffer(ReplayBuffer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.env_rewards = np.zeros_like(self.rewards)
+        self.doubts: np.ndarray | None = None
         self.finished: list[Trajectory] = []
         self.pictures: np.ndarray | None = None
         self._seen: np.ndarray | None = None  # the latest picture of each environment
         self._reads: StepReward | None = None
         self._pays: StepReward | None = None
         self._entropy: StateEntropy | None = None
+        self._worth: Callable[[], float] | None = None
         self._learned_returns = np.zeros(self.n_envs)
         self.learned_returns: list[float] = []
 
@@ -94,6 +99,14 @@ class LearnedRewardBuffer(ReplayBuffer):
     def explore(self, entropy: StateEntropy | None) -> None:
         """Have samples carry the entropy of their states, or no longer."""
         self._entropy = entropy
+
+    def seek_doubt(self, worth: Callable[[], float]) -> None:
+        """Add to sampled rewards what the members' disagreement is worth.
+
+        Args:
+            worth: asked at every batch: what one standard deviation counts.
+        """
+        self._worth, self.doubts = worth, np.zeros_like(self.rewards)
 
     def keep_pictures_for(self, reward: StepReward) -> None:
         """Make room for what `reward` reads of pictures, if it reads any.
@@ -132,12 +145,15 @@ class LearnedRewardBuffer(ReplayBuffer):
         pictures = self.pictures
         if pictures is not None:
             pictures = pictures[:n].reshape(n * self.n_envs, *pictures.shape[2:])
-        rewards = self.rewards[:n].reshape(-1)
+        rewards, doubts = np.zeros((2, n * self.n_envs), dtype=np.float32)
         for start in range(0, len(rewards), _ROWS):
             rows = slice(start, start + _ROWS)
             seen = None if pictures is None else pictures[rows]
-            rewards[rows] = self._reward(observations[rows], actions[rows], seen)
+            paid = self._paid(self._pays, observations[rows], actions[rows], seen)
+            rewards[rows], doubts[rows] = paid
         self.rewards[:n] = rewards.reshape(n, self.n_envs)
+        if self.doubts is not None:
+            self.doubts[:n] = doubts.reshape(n, self.n_envs)
 
     def take_finished(self) -> list[Trajectory]:
         """Episodes that ended since the last call."""
@@ -152,6 +168,8 @@ class LearnedRewardBuffer(ReplayBuffer):
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """All transitions, and what is paid in the running episodes: arrays and JSON values."""
         arrays = {name: getattr(self, name)[: self.n_rows] for name in _STORED}
+        if self.doubts is not None:
+            arrays["doubts"] = self.doubts[: self.n_rows]
         if self.pictures is not None and self._seen is not None:
             arrays |= {"pictures": self.pictures[: self.n_rows], "seen": self._seen}
         return arrays, {"position": self.pos, "learned": self._learned_returns.tolist()}
@@ -161,6 +179,8 @@ class LearnedRewardBuffer(ReplayBuffer):
         n = len(arrays["rewards"])
         for name in _STORED:
             getattr(self, name)[:n] = arrays[name]
+        if self.doubts is not None:
+            self.doubts[:n] = arrays["doubts"]
         if self.pictures is not None:
             self.pictures[:n], self._seen = arrays["pictures"], arrays["seen"]
         self.pos, self.full = int(notes["position"]), n == self.buffer_size
@@ -178,12 +198,15 @@ class LearnedRewardBuffer(ReplayBuffer):
         """Store a transition of each environment, with the reward that is learned."""
         row = self.pos
         self._look(infos)
-        learned = np.zeros(self.n_envs, dtype=np.float32)
+        learned = doubts = np.zeros(self.n_envs, dtype=np.float32)
         if self._pays is not None:
             actions = action.reshape(self.n_envs, -1)
-            learned = self._reward(obs.reshape(self.n_envs, -1), actions, self._seen)
+            seen = self._seen
+            learned, doubts = self._paid(self._pays, obs.reshape(self.n_envs, -1), actions, seen)
         super().add(obs, next_obs, action, learned, done, infos)
         self.env_rewards[row] = reward
+        if self.doubts is not None:
+            self.doubts[row] = doubts
         if self.pictures is not None:
             self.pictures[row] = self._seen
         self._learned_returns += learned
@@ -195,13 +218,25 @@ class LearnedRewardBuffer(ReplayBuffer):
                 self.finished.append(info[TRAJECTORY_KEY])
 
     def _get_samples(self, batch_inds: np.ndarray, env: Any = None) -> ReplayBufferSamples:
-        samples = super()._get_samples(batch_inds, env)
         if self._entropy is None:
-            return samples
+            return self._samples_with_doubt(batch_inds, env)
+        samples = super()._get_samples(batch_inds, env)
         seen = self.observations[: self.n_rows].reshape(self.n_rows * self.n_envs, -1)
         states = samples.observations.flatten(1).float()
         rewards = self._entropy.reward(states, torch.from_numpy(seen).to(states).float())
         return samples._replace(rewards=rewards[:, None])
+
+    def _samples_with_doubt(self, batch_inds: np.ndarray, env: Any) -> ReplayBufferSamples:
+        if self.doubts is None or self._worth is None:
+            return super()._get_samples(batch_inds, env)
+        # Which environment's row is taken is drawn in there: rows change for that long.
+        rows = np.unique(batch_inds)
+        paid = self.rewards[rows]
+        self.rewards[rows] = paid + self._worth() * self.doubts[rows]
+        try:
+            return super()._get_samples(batch_inds, env)
+        finally:
+            self.rewards[rows] = paid
 
     def _look(self, infos: list[dict[str, Any]]) -> None:
         """Keep new pictures; between two of them the last one holds."""
@@ -212,14 +247,18 @@ class LearnedRewardBuffer(ReplayBuffer):
             pictures = np.stack([infos[row][FRAME_KEY] for row in rows])
             self._seen[rows] = self._reads.encode(pictures)
 
-    def _reward(
-        self, observations: np.ndarray, actions: np.ndarray, pictures: np.ndarray | None
-    ) -> np.ndarray:
-        if self._pays is None:
-            return np.zeros(len(observations), dtype=np.float32)
-        return self._pays.step_rewards(
+    def _paid(
+        self,
+        reward: StepReward,
+        observations: np.ndarray,
+        actions: np.ndarray,
+        pictures: np.ndarray | None,
+    ) -> tuple[Float32[np.ndarray, " B"], Float32[np.ndarray, " B"]]:
+        """Mean over members, and standard deviation."""
+        members = reward.member_rewards(
             observations.astype(np.float32, copy=False), self._as_taken(actions), pictures
         )
+        return members.mean(axis=0), members.std(axis=0)
 
     def _as_taken(self, actions: np.ndarray) -> Float32[np.ndarray, "B A"]:
         """Actions as environments take them: stable-baselines3 stores them scaled to [-1, 1]."""

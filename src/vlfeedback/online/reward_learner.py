@@ -132,13 +132,13 @@ class RewardLearner:
         n = len(self.prefer_second)
         return SessionReport(n, len(answered), curves.accuracy, len(curves.train))
 
-    def step_rewards(
+    def member_rewards(
         self,
         observations: Float32[np.ndarray, "B D"],
         actions: Float32[np.ndarray, "B A"],
         pictures: Shaped[np.ndarray, "B ..."] | None = None,
-    ) -> Float32[np.ndarray, " B"]:
-        """Mean over members of each step's reward, as it is: B-Pref standardises nothing.
+    ) -> Float32[np.ndarray, "K B"]:
+        """Reward of each step by each member, as it is: B-Pref standardises nothing.
 
         Args:
             observations: before each step.
@@ -152,7 +152,7 @@ class RewardLearner:
             steps = torch.from_numpy(observations)
         else:
             steps = torch.from_numpy(np.concatenate([observations, actions], axis=1))
-        return np.asarray(self.model.score(steps).mean(axis=0))
+        return np.asarray(self.model.score(steps))
 
     def member_logits(self, pairs: SegmentPairList) -> Float64[np.ndarray, "K N"]:
         """Logit of P(second preferred) of each member, for pairs without labels."""

@@ -28,6 +28,7 @@ from vlfeedback.online.replay_buffer import LearnedRewardBuffer
 from vlfeedback.online.reward_learner import SessionReport
 from vlfeedback.online.rime import RIMEConfig, RIMEFilter
 from vlfeedback.online.run_folder import RunFolder
+from vlfeedback.online.rune import RUNEConfig
 from vlfeedback.online.settings import FeedbackConfig
 from vlfeedback.registry import load_target
 from vlfeedback.tasks import TaskSpec, get_task
@@ -83,6 +84,7 @@ def train_online(
     encoder: EmbeddingSource | None = None,
     training: RewardTraining | None = None,
     label_filter: RIMEConfig | None = None,
+    rune: RUNEConfig | None = None,
     person: str | PreferenceSource | None = None,
     prefvlm: PrefVLMConfig | None = None,
     instruction: str | None = None,
@@ -117,6 +119,7 @@ def train_online(
         encoder: what embeds pictures, for a reward model of embeddings.
         training: of the reward model, of one session.
         label_filter: RIME's, for labels that may be wrong; None: all labels are trusted.
+        rune: what the reward model's disagreement with itself is worth to the agent; None: nothing.
         person: a preference source or the id of one, such as ``"human"``, that is asked about what
             the labeller leaves uncertain: PrefVLM, see `vlfeedback.online.PrefVLM`.
         prefvlm: how much that person is asked, and what is learnt from it; it has a filter of its
@@ -177,6 +180,7 @@ def train_online(
             "encoder": None if encoder is None else class_and_settings(encoder),
             "training": asdict(training),
             "label_filter": None if label_filter is None else asdict(label_filter),
+            **({} if rune is None else {"rune": asdict(rune)}),
             "person": None if person is None else class_and_settings(person),
             "prefvlm": None if person is None else asdict(prefvlm or PrefVLMConfig()),
             "instruction": instruction,
@@ -193,6 +197,7 @@ def train_online(
                 "reward": reward,
                 "encoder": encoder,
                 "training": training,
+                "rune": rune,
                 "seed": seed,
             }
             if person is None:
