@@ -128,5 +128,5 @@ def test_a_buffer_comes_back_with_all_that_it_held() -> None:
             fill(part, 3, done=True)
         np.testing.assert_array_equal(stored.rewards, other.rewards)
         np.testing.assert_array_equal(stored.observations, other.observations)
-        np.testing.assert_array_equal(stored.doubts, other.doubts)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(stored.doubts, other.doubts)
         assert stored.take_learned_returns() == other.take_learned_returns()

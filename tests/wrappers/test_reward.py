@@ -119,6 +119,7 @@ def test_the_raw_score_can_be_read() -> None:
     [
         (BrightnessConfig(), "replace", 5),  # after each of 5 steps, and not at the reset
         (BrightnessConfig(), "shape", 6),
+        (BrightnessConfig(), "progress", 6),
         (BrightnessConfig(frame_stride=3), "replace", 3),  # steps 0, 3 and the last
         (WINDOW, "replace", 4),  # the reset, steps 0, 2, 4
         (BrightnessConfig("window", context=5, frame_stride=5), "add", 2),  # steps 0 and 4
@@ -208,6 +209,18 @@ def test_replace_scales_the_score() -> None:
     np.testing.assert_allclose(rewards_of_an_episode(env), [-0.4, -0.8, -1.2, -1.6, -2.0])
 
 
+def test_progress_is_the_change_of_the_score_also_at_the_end() -> None:
+    env = RewardFromSource(world(), BrightnessReward(), mode="progress", scale=2.0)
+    np.testing.assert_allclose(rewards_of_an_episode(env), [0.4] * 5, atol=1e-6)
+
+
+def test_progress_pays_nothing_for_holding_a_score_that_is_high() -> None:
+    env = RewardFromSource(world(random_start=True), BrightnessReward(), mode="progress")
+    env.reset(seed=1)
+    assert env.source_score > 0
+    assert env.step(0.0 * FULL)[1] == 0.0
+
+
 def test_add_keeps_the_reward_of_the_environment() -> None:
     env = RewardFromSource(world(), BrightnessReward(), mode="add", scale=0.5)
     expected = [-0.8 + 0.1, -0.6 + 0.2, -0.4 + 0.3, -0.2 + 0.4, 0.0 + 0.5]
@@ -246,7 +259,7 @@ def test_shaping_changes_a_return_by_the_first_potential_alone() -> None:
     assert gain == pytest.approx(-start)
 
 
-@pytest.mark.parametrize("mode", ["replace", "add", "shape"])
+@pytest.mark.parametrize("mode", ["replace", "progress", "add", "shape"])
 def test_the_reward_of_the_environment_and_success_survive(mode: Any) -> None:
     env = RewardFromSource(world(), BrightnessReward(), mode=mode)
     env.reset()
@@ -333,9 +346,8 @@ def test_a_missing_instruction_is_refused(instruction: str | None) -> None:
 
 
 def test_an_unknown_mode_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(
-        ValueError, match=r"mode='mix'; choose one of \['replace', 'add', 'shape'\]"
-    ):
+    modes = r"\['replace', 'progress', 'add', 'shape'\]"
+    with pytest.raises(ValueError, match=f"mode='mix'; choose one of {modes}"):
         RewardMix("mix")
 
 
@@ -344,10 +356,11 @@ def test_a_discount_above_one_is_refused() -> None:
         RewardFromSource(world(), BrightnessReward(), mode="shape", discount=1.5)
 
 
-def test_shaping_by_a_source_of_episodes_is_refused() -> None:
+@pytest.mark.parametrize("mode", ["progress", "shape"])
+def test_changes_of_the_score_of_a_source_of_episodes_are_refused(mode: Any) -> None:
     source = BrightnessReward(BrightnessConfig("episode"))
-    with pytest.raises(ValueError, match="scores whole episodes"):
-        RewardFromSource(world(), source, mode="shape")
+    with pytest.raises(ValueError, match=f"mode='{mode}' needs .* scores whole episodes"):
+        RewardFromSource(world(), source, mode=mode)
 
 
 def test_a_class_in_place_of_a_source_is_refused() -> None:

@@ -59,11 +59,11 @@ def column_of_singles(
 
 @pytest.mark.parametrize("autoreset", list(AutoresetMode))
 @pytest.mark.parametrize("config", CONFIGS)
-@pytest.mark.parametrize("mode", ["replace", "add", "shape"])
+@pytest.mark.parametrize("mode", ["replace", "progress", "add", "shape"])
 def test_it_equals_the_loop_of_singles(
     mode: Any, config: BrightnessConfig, autoreset: AutoresetMode
 ) -> None:
-    if mode == "shape" and config.granularity == "episode":
+    if mode in ("progress", "shape") and config.granularity == "episode":
         pytest.skip("an episode has no potential")
 
     def make(steps: int) -> RewardFromSource:

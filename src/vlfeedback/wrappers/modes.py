@@ -13,7 +13,7 @@ from vlfeedback.types import RewardSource
 
 __all__ = ["RewardMix", "RewardMode"]
 
-RewardMode = Literal["replace", "add", "shape"]
+RewardMode = Literal["replace", "progress", "add", "shape"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,11 @@ class RewardMix:
     """Reward of a step from the environment's reward and the source's scores around it.
 
     - ``"replace"``: ``scale * score``
+    - ``"progress"``: ``scale * (score - score before)``: what the step changed. Where episodes are
+      not terminated the best policies are those of ``"replace"``, since discounted differences sum
+      to ``(1 - gamma)`` times the discounted scores and a constant; but holding a high score pays
+      nothing, zero is where nothing changes, and values are of the size of a score and not of
+      ``1 / (1 - gamma)`` scores.
     - ``"add"``: ``env_reward + scale * score``
     - ``"shape"``: ``env_reward + scale * (discount * phi(s') - phi(s))`` with the score as the
       potential phi. Ng, Harada and Russell 1999 (theorem 1): the optimal policies stay those of
@@ -41,16 +46,22 @@ class RewardMix:
         if not 0.0 <= self.discount <= 1.0:
             raise InvalidValueError(f"discount={self.discount}; expected a number in [0, 1].")
 
+    @property
+    def compares_steps(self) -> bool:
+        """Whether a reward reads the score before the step as well, also after a reset."""
+        return self.mode in ("progress", "shape")
+
     def check(self, source: RewardSource) -> None:
         """Refuse a source that cannot be used in this mode.
 
         Raises:
-            ValueError: shaping by a source that has no score before the end of an episode.
+            ValueError: a change of score is asked of a source that has none before the end of an
+                episode.
         """
-        if self.mode == "shape" and source.needs.granularity == "episode":
+        if self.compares_steps and source.needs.granularity == "episode":
             raise InvalidValueError(
-                f"mode='shape' needs a score at every step and {type(source).__name__} scores "
-                "whole episodes; use mode='add' or 'replace'."
+                f"mode={self.mode!r} needs a score at every step and {type(source).__name__} "
+                "scores whole episodes; use mode='add' or 'replace'."
             )
 
     def __call__(
@@ -63,6 +74,8 @@ class RewardMix:
         """Rewards of N environments that took one step."""
         if self.mode == "replace":
             return self.scale * scores
+        if self.mode == "progress":
+            return np.asarray(self.scale * (scores - scores_before))
         if self.mode == "add":
             return env_rewards + self.scale * scores
         potential = np.where(terminated, 0.0, scores)

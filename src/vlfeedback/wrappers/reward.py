@@ -61,7 +61,7 @@ class RewardFromSource(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
         env: any environment; with ``render_mode="rgb_array"`` if the source reads pictures.
         source: an id such as ``"vlp"``, or a source.
         instruction: what the source is told the task is.
-        mode: ``"replace"``, ``"add"`` or ``"shape"``; see `RewardMix` for the formulas.
+        mode: ``"replace"``, ``"progress"``, ``"add"`` or ``"shape"``; formulas: `RewardMix`.
         scale: reward units per unit of score.
         discount: the learner's, in [0, 1]; read by ``"shape"`` alone.
         device: where a source made from an id computes, such as ``"cuda"``.
@@ -130,7 +130,7 @@ class RewardFromSource(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
                 if self._worlds is None
                 else env.get_wrapper_attr("single_action_space")
             ),
-            score_reset=mode == "shape",
+            score_reset=self._mix.compares_steps,
         )
         self._env_return = 0.0
         self._succeeded = self._ended = False

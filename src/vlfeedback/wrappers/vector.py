@@ -66,7 +66,7 @@ class VectorRewardFromSource(_VectorWrapper):
             pictures, and then synchronous, or made with `CaptureFrames`.
         source: an id such as ``"vlp"``, or a source.
         instruction: what the source is told the task is; or a list of N, one for each environment.
-        mode: ``"replace"``, ``"add"`` or ``"shape"``; see `RewardMix` for the formulas.
+        mode: ``"replace"``, ``"progress"``, ``"add"`` or ``"shape"``; formulas: `RewardMix`.
         scale: reward units per unit of score.
         discount: the learner's, in [0, 1]; read by ``"shape"`` alone.
         device: where a source made from an id computes, such as ``"cuda"``.
@@ -112,7 +112,7 @@ class VectorRewardFromSource(_VectorWrapper):
             render_mode=env.render_mode or getattr(env.unwrapped, "render_mode", None),
             observation_space=env.single_observation_space,
             action_space=env.single_action_space,
-            score_reset=mode == "shape",
+            score_reset=self._mix.compares_steps,
         )
         if self.source.needs.frames:
             self._pictures = VectorPictures(
