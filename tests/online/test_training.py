@@ -1,5 +1,6 @@
 """`train_online` as a user calls it: a folder, evaluations, and trainings that are killed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -22,7 +23,8 @@ from vlfeedback.models.reward.model import RewardModel
 from vlfeedback.models.reward.networks import RewardModelConfig
 from vlfeedback.models.reward.training import RewardTraining
 from vlfeedback.online import FeedbackConfig, OnlineResult, train_online
-from vlfeedback.preferences import PreferenceFromReward
+from vlfeedback.online.health import LearnedRewardWarning
+from vlfeedback.preferences import PreferenceFromReward, make_preference_source
 from vlfeedback.tasks import own_task
 from vlfeedback.testing import BrightnessConfig, BrightnessReward, PointReachEnv
 
@@ -61,6 +63,15 @@ def test_a_folder_holds_policy_reward_model_labels_and_outcome(tmp_path: Path) -
     ]
     assert [len(dataset) for dataset in datasets] == [4, 4, 4]
     assert (tmp_path / "run" / "result.json").exists()
+
+
+def test_a_training_whose_labels_all_tie_ends_with_its_outcome_written(tmp_path: Path) -> None:
+    ties = make_preference_source("teacher", equal=1.0, margin=1e9)
+    with pytest.warns(LearnedRewardWarning, match="ties"):
+        result = train(tmp_path / "run", labeller=ties)
+    written = json.loads((tmp_path / "run" / "result.json").read_text("utf-8"))
+    assert [session["train_accuracy"] for session in written["sessions"]] == [None] * 3
+    assert result.n_asked == 12
 
 
 def test_a_saved_policy_acts_as_the_one_that_was_trained(tmp_path: Path) -> None:

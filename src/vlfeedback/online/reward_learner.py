@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,11 @@ class SessionReport:
     passes: int
     trusted: float = 1.0
     flipped: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for a file: no accuracy is null."""
+        accuracy = None if math.isnan(self.train_accuracy) else self.train_accuracy
+        return {**asdict(self), "train_accuracy": accuracy}
 
 
 class RewardLearner:

@@ -317,7 +317,7 @@ def _run(
             None if pebble is None else pebble.learner.model,
             {
                 "curve": result.curve.to_json(),
-                "sessions": [asdict(session) for session in result.sessions],
+                "sessions": [session.to_json() for session in result.sessions],
                 "n_asked": result.n_asked,
                 **of_person,
                 "seconds": round(result.seconds, 1),

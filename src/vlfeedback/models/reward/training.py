@@ -234,7 +234,8 @@ class RewardTrainer:
                 report("comparing segments", step, steps, total / n_compared)
         networks.eval()
         curves.train.append(total / (len(networks) * n_seen))
-        curves.accuracy = float(np.concatenate(agreements).mean())
+        agreed = np.concatenate(agreements)
+        curves.accuracy = float(agreed.mean()) if len(agreed) else math.nan  # all are ties
         if not math.isfinite(total):
             raise InvalidValueError(
                 f"The training diverged: the loss of pass {len(curves.train)} is {total}. Take a "
