@@ -17,6 +17,7 @@ from vlfeedback.online.rime import RIMEConfig, RIMEFilter
 from vlfeedback.online.rune import RUNEConfig
 from vlfeedback.online.settings import FeedbackConfig
 from vlfeedback.online.training import OnlineResult, train_online
+from vlfeedback.online.watching import WatchReward
 
 __all__ = [
     "PEBBLE",
@@ -32,6 +33,7 @@ __all__ = [
     "RIMEFilter",
     "RUNEConfig",
     "RecordEpisodes",
+    "WatchReward",
     "get_online_preset",
     "train_online",
 ]
