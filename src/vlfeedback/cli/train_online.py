@@ -94,6 +94,12 @@ def train_online(
         bool,
         typer.Option("--rime/--no-rime", help="Filter labels that may be wrong, as RIME does."),
     ] = False,
+    surf: Annotated[
+        bool,
+        typer.Option(
+            "--surf/--no-surf", help="Learn from pairs without labels and from crops, as SURF does."
+        ),
+    ] = False,
     person: Annotated[
         str,
         typer.Option(
@@ -144,6 +150,7 @@ def train_online(
         OnlinePreset,
         PrefVLMConfig,
         RIMEConfig,
+        SURFConfig,
         get_online_preset,
     )
     from vlfeedback.online import train_online as train
@@ -182,6 +189,7 @@ def train_online(
             reward=numbers.reward,
             training=numbers.training,
             label_filter=RIMEConfig() if rime else None,
+            surf=SURFConfig() if surf else None,
             person=asked,
             prefvlm=prefvlm,
             algorithm=algorithm,

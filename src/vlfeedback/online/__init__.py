@@ -15,6 +15,7 @@ from vlfeedback.online.recording import RecordEpisodes
 from vlfeedback.online.replay_buffer import LearnedRewardBuffer
 from vlfeedback.online.rime import RIMEConfig, RIMEFilter
 from vlfeedback.online.settings import FeedbackConfig
+from vlfeedback.online.surf import SURFConfig
 from vlfeedback.online.training import OnlineResult, train_online
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "RIMEConfig",
     "RIMEFilter",
     "RecordEpisodes",
+    "SURFConfig",
     "get_online_preset",
     "train_online",
 ]
