@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from results import is_there, load, machine, table
 
-__all__ = ["ONLINE_BLOCKS"]
+__all__ = ["NAMES", "ONLINE_BLOCKS"]
 
-_NAMES = {
+NAMES = {
     "none": "the environment's own reward",
     "teacher": "teacher",
     "teacher-0.1": "teacher, 1 label of 10 wrong",
@@ -31,20 +31,27 @@ def online_success() -> str:
     for key in dict.fromkeys((run["task"], run["labeller"]) for run in runs):
         of_key = [run for run in runs if (run["task"], run["labeller"]) == key]
         success = np.array([np.mean(run["curve"]["successes"], axis=1) for run in of_key])
-        cells = [f"{100 * success[:, k].mean():.0f}" for k in shown]
+        cells = [_mean_and_spread(100 * success[:, k]) for k in shown]
         asked = of_key[0]["n_asked"]
-        rows.append([key[0], _NAMES[key[1]], str(asked or "-"), str(len(of_key)), *cells])
+        rows.append([key[0], NAMES[key[1]], str(asked or "-"), str(len(of_key)), *cells])
     head = ["task", "paid by labels of", "labels", "seeds"]
     lines = table([*head, *(f"{steps[k] // 1000}k" for k in shown)], rows)
     seconds = np.mean([run["cpu_seconds"] for run in runs if run["labeller"] != "none"])
     lines += [
         "",
-        "Success of the best actions in %, mean of ten episodes with fixed seeds and of the seeds. "
+        "Success of the best actions in %: ten episodes with fixed seeds, mean over the seeds of "
+        "the training, in brackets the least and the most. "
         "stable-baselines3's SAC with its default network; the published budgets of these tasks, "
         f"whose papers train for a million steps. A run took {seconds / 60:.0f} CPU-minutes. "
         f"`{result['command']}`; {machine(result)}.",
     ]
     return "\n".join(lines)
+
+
+def _mean_and_spread(values: np.ndarray) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.0f}"
+    return f"{values.mean():.0f} [{values.min():.0f}, {values.max():.0f}]"
 
 
 def online_speed() -> str:

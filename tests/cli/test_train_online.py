@@ -42,6 +42,13 @@ def test_settings_of_the_labeller_and_a_filter_are_taken(tmp_path: Path) -> None
     assert "6 pairs asked about" in run(f"train --online --labeller teacher {line}")
 
 
+def test_pairs_without_labels_are_learnt_from(tmp_path: Path) -> None:
+    line = f"--out {tmp_path / 'run'} {BRIEF} --surf --segment-length 8"
+    assert "6 pairs asked about" in run(f"train --online --labeller teacher {line}")
+    settings = read_json(tmp_path / "run" / "settings.json", advice="")
+    assert settings["surf"]["threshold"] == 0.99
+
+
 def test_a_preset_gives_the_numbers_that_are_not_said(tmp_path: Path) -> None:
     line = f"--preset few-labels-100 --labeller teacher --out {tmp_path / 'run'} {BRIEF}"
     run(f"train --online {line}")
@@ -75,6 +82,8 @@ def test_the_help_of_training_from_data_names_this_one() -> None:
         ("--sampler luck", InvalidValueError, "sampler='luck'"),
         ("--algorithm ppo", UnknownNameError, "No algorithm 'ppo'"),
         ("--steps 30", InvalidValueError, "n_steps=30"),
+        ("--surf", InvalidValueError, "segment_length=5, and SURF crops up to 5"),
+        ("--surf --rime --segment-length 8", InvalidValueError, "SURF beside RIME's filter"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

@@ -1,7 +1,7 @@
 import pytest
 
 from vlfeedback.errors import UnknownNameError
-from vlfeedback.online import PRESETS, get_online_preset
+from vlfeedback.online import PRESETS, SURFConfig, get_online_preset
 
 # Task, labels of a session, passes, steps between sessions, budget, exploring, steps, reward's
 # learning rate, side of a picture: the table of RL-VLM-F's run.sh.
@@ -38,6 +38,18 @@ def test_the_smallest_published_budgets_are_there() -> None:
         "few-labels-1000": (1000, 10),
         "few-labels-4000": (4000, 20),
     }
+
+
+def test_the_preset_of_surf_has_the_numbers_of_its_readme() -> None:
+    preset, theirs = get_online_preset("surf"), SURFConfig()
+    config = preset.config
+    assert (preset.n_steps, preset.training.epochs) == (2_000_000, 20)
+    assert (config.max_labels, config.labels_per_session) == (10_000, 50)
+    assert (config.random_steps, config.exploration_steps) == (1000, 9000)
+    assert (config.steps_between_sessions, config.sampler) == (5000, "disagreement")
+    assert (preset.algorithm_settings["batch_size"], config.segment_length) == (512, 50)
+    assert (theirs.threshold, theirs.batch_ratio, theirs.unlabelled_ratio) == (0.99, 4, 10)
+    assert (theirs.weight, theirs.window, theirs.crop_range) == (1, 5, 5)
 
 
 def test_a_preset_that_is_not_there_is_refused_with_the_nearest() -> None:

@@ -3,7 +3,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.online.pendulums import pendulum
 
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.sampling import sample_segment_pairs
@@ -22,20 +21,6 @@ def learner(**given: Any) -> RewardLearner:
     training = given.pop("training", RewardTraining(epochs=60, learning_rate=1e-3))
     shapes = {"length": LENGTH, "n_observation": 3, "n_action": 1, "seed": 0}
     return RewardLearner(config, training, **{**shapes, **given})
-
-
-@pytest.fixture(scope="module")
-def many() -> list[Trajectory]:
-    env = pendulum()
-    env.action_space.seed(0)
-    found = []
-    for _ in range(40):
-        env.reset()
-        info: dict[str, Any] = {}
-        while "trajectory" not in info:
-            *_, info = env.step(env.action_space.sample())
-        found.append(info["trajectory"])
-    return found
 
 
 def labelled(

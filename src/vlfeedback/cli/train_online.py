@@ -98,6 +98,12 @@ def train_online(
         bool,
         typer.Option("--rune/--no-rune", help="Seek what the reward model is unsure of, as RUNE."),
     ] = False,
+    surf: Annotated[
+        bool,
+        typer.Option(
+            "--surf/--no-surf", help="Learn from pairs without labels and from crops, as SURF does."
+        ),
+    ] = False,
     person: Annotated[
         str,
         typer.Option(
@@ -149,6 +155,7 @@ def train_online(
         PrefVLMConfig,
         RIMEConfig,
         RUNEConfig,
+        SURFConfig,
         get_online_preset,
     )
     from vlfeedback.online import train_online as train
@@ -188,6 +195,7 @@ def train_online(
             training=numbers.training,
             label_filter=RIMEConfig() if rime else None,
             rune=RUNEConfig() if rune else None,
+            surf=SURFConfig() if surf else None,
             person=asked,
             prefvlm=prefvlm,
             algorithm=algorithm,

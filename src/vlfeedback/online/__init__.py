@@ -16,6 +16,7 @@ from vlfeedback.online.replay_buffer import LearnedRewardBuffer
 from vlfeedback.online.rime import RIMEConfig, RIMEFilter
 from vlfeedback.online.rune import RUNEConfig
 from vlfeedback.online.settings import FeedbackConfig
+from vlfeedback.online.surf import SURFConfig
 from vlfeedback.online.training import OnlineResult, train_online
 from vlfeedback.online.watching import WatchReward
 
@@ -33,6 +34,7 @@ __all__ = [
     "RIMEFilter",
     "RUNEConfig",
     "RecordEpisodes",
+    "SURFConfig",
     "WatchReward",
     "get_online_preset",
     "train_online",

@@ -32,8 +32,14 @@ def check_environments(env: VecEnv) -> None:
             )
 
 
-def check_episode(episode: Trajectory, config: FeedbackConfig, env: VecEnv) -> None:
+def check_episode(episode: Trajectory, config: FeedbackConfig, env: VecEnv, *, span: int) -> None:
     """Refuse what the first episode shows will not do.
+
+    Args:
+        episode: the first one.
+        config: of segments, and of how many episodes are kept.
+        env: what it is of.
+        span: steps of an episode that a segment takes, with those that SURF keeps around it.
 
     Raises:
         NeedsError: segments are longer than any episode, or there is no memory for the pictures of
@@ -43,6 +49,13 @@ def check_episode(episode: Trajectory, config: FeedbackConfig, env: VecEnv) -> N
         spec.max_episode_steps if spec is not None else None for spec in env.get_attr("spec")
     ]
     longest = max(steps or len(episode) for steps in horizons)
+    if longest < span > config.segment_length:
+        raise NeedsError(
+            f"Episodes have at most {longest} steps, and segments of {config.segment_length} with "
+            f"those that SURF keeps around them take {span}; pass a shorter "
+            "FeedbackConfig(segment_length=...), or a smaller SURFConfig(window=..., "
+            "crop_range=...)."
+        )
     if longest < config.segment_length:
         raise NeedsError(
             f"Episodes have at most {longest} steps and segments {config.segment_length}; pass "

@@ -27,6 +27,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from vlfeedback.arguments import check_instruction, preference_source
 from vlfeedback.data.correlation import pearson
 from vlfeedback.data.preferences import PreferenceDataset
+from vlfeedback.data.sampling import SegmentPairList
 from vlfeedback.errors import (
     BudgetSpentError,
     NeedsError,
@@ -48,6 +49,7 @@ from vlfeedback.online.reward_learner import RewardLearner, SessionReport
 from vlfeedback.online.rime import RIMEFilter
 from vlfeedback.online.rune import RUNEConfig
 from vlfeedback.online.settings import FeedbackConfig
+from vlfeedback.online.surf import SURFConfig
 from vlfeedback.scoring.joint_needs import joint_needs
 from vlfeedback.types import (
     EmbeddingSource,
@@ -82,6 +84,7 @@ class PEBBLE(BaseCallback):
         training: of one session: `epochs` are passes at most; B-Pref's default of 200.
         label_filter: for labels that may be wrong, see `vlfeedback.online.rime`.
         rune: what the disagreement of the ensemble is worth to the agent; None: nothing.
+        surf: pairs without labels, and crops, see `vlfeedback.online.surf`; not with a filter.
         seed: of weights, of what is asked, and of the order of labels.
 
     Attributes:
@@ -92,6 +95,7 @@ class PEBBLE(BaseCallback):
 
     Raises:
         InvalidTypeError: `labeller` is no preference source.
+        InvalidValueError: `surf` does not go with the rest.
 
     Example:
         >>> from stable_baselines3 import SAC  # doctest: +SKIP
@@ -110,6 +114,7 @@ class PEBBLE(BaseCallback):
         training: RewardTraining | None = None,
         label_filter: RIMEFilter | None = None,
         rune: RUNEConfig | None = None,
+        surf: SURFConfig | None = None,
         seed: int = 0,
         verbose: int = 0,
     ) -> None:
@@ -122,10 +127,14 @@ class PEBBLE(BaseCallback):
         self._reward, self._training = reward or RewardModelConfig(), training or RewardTraining()
         self._filter, self._encoder, self._seed = label_filter, encoder, seed
         self._rune = rune
+        self._surf = surf
+        if surf is not None:
+            surf.check(self.config, self._reward, is_filtered=label_filter is not None)
         self.chooser = QueryChooser(
             self.config,
             start_multiple=self.needs.frame_stride,
             rng=np.random.default_rng([seed, 2]),
+            margin=0 if surf is None else surf.window,
         )
         self.entropy = StateEntropy(self.config.neighbours)
         self.episodes: deque[Trajectory] = deque(maxlen=self.config.episodes_kept)
@@ -233,6 +242,7 @@ class PEBBLE(BaseCallback):
                 seed=self._seed,
                 encoder=self._encoder,
                 label_filter=self._filter,
+                surf=self._surf,
                 device=str(buffer.device),
             )
             buffer.keep_pictures_for(self._learner)
@@ -261,7 +271,7 @@ class PEBBLE(BaseCallback):
         if not finished:
             return
         if not self.episodes:
-            check_episode(finished[0], self.config, self.training_env)
+            check_episode(finished[0], self.config, self.training_env, span=self.chooser.span)
         self.episodes.extend(finished)
         true_returns = [float(_own_rewards(t).sum()) for t in finished]
         succeeded = [t.first_success is not None for t in finished]
@@ -276,7 +286,7 @@ class PEBBLE(BaseCallback):
             return False
         if self.num_timesteps < self.next_session:
             return False
-        return any(len(episode) >= self.config.segment_length for episode in self.episodes)
+        return self.chooser.can_draw(self.episodes)
 
     def _ask(self) -> None:
         total = self.model._total_timesteps
@@ -315,7 +325,9 @@ class PEBBLE(BaseCallback):
             self.on_labels(answers)
         self._health.look_at_labels(answers)
         is_first = self.learner.version == 0
-        session = self.learner.learn(answers, self._certain(answers))
+        session = self.learner.learn(
+            answers, self._certain(answers), unlabelled=self._unlabelled(len(answers))
+        )
         self.sessions.append(session)
         if self.learner.version == 0:
             return
@@ -325,6 +337,12 @@ class PEBBLE(BaseCallback):
         self._log(session)
         if is_first:
             self._begin_anew()
+
+    def _unlabelled(self, n_asked: int) -> SegmentPairList:
+        """Pairs that nobody is asked about, of a session with so many that somebody was."""
+        if self._surf is None or not self.chooser.can_draw(self.episodes):
+            return []
+        return self.chooser.draw(self.episodes, self._surf.unlabelled_ratio * n_asked)
 
     def _begin_anew(self) -> None:
         """Forget the values of exploration, and catch up on those of the learned reward."""
@@ -352,6 +370,7 @@ class PEBBLE(BaseCallback):
             ("reward_model/passes", session.passes),
             ("reward_model/trusted", session.trusted),
             ("reward_model/flipped", session.flipped),
+            ("reward_model/pseudo_labelled", session.pseudo_labelled),
             ("reward_model/correlation", correlation),
         ):
             self.logger.record(name, value)

@@ -112,6 +112,12 @@ PRESETS: Mapping[str, OnlinePreset] = MappingProxyType(
             ),
             training=RewardTraining(epochs=10),
         ),
+        "surf": OnlinePreset(
+            paper="SURF, hammer; code: alinlab/SURF at 866630a, README",
+            n_steps=2_000_000,
+            config=FeedbackConfig(max_labels=10_000, labels_per_session=50),
+            training=RewardTraining(epochs=20),
+        ),
         "few-labels-100": _few_labels(100, 5),  # window-open, button-press
         "few-labels-1000": _few_labels(1000, 10),  # drawer-open
         "few-labels-4000": _few_labels(4000, 20),  # sweep-into

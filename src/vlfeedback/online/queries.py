@@ -18,7 +18,8 @@ from vlfeedback.data.queries import (
 from vlfeedback.data.sampling import SegmentPairList, sample_segment_pairs
 from vlfeedback.online.reward_learner import RewardLearner
 from vlfeedback.online.settings import FeedbackConfig
-from vlfeedback.types import Trajectory
+from vlfeedback.online.surf import widened
+from vlfeedback.types import Segment, Trajectory
 
 __all__ = ["QueryChooser"]
 
@@ -30,13 +31,46 @@ class QueryChooser:
         config: of the sampler.
         start_multiple: segments start at multiples of it, where pictures are.
         rng: what draws.
+        margin: steps that episodes have before each segment, and after it; those that choose look
+            at them too. SURF's window.
     """
 
     def __init__(
-        self, config: FeedbackConfig, *, start_multiple: int, rng: np.random.Generator
+        self,
+        config: FeedbackConfig,
+        *,
+        start_multiple: int,
+        rng: np.random.Generator,
+        margin: int = 0,
     ) -> None:
         self._config, self._multiple, self.rng = config, start_multiple, rng
+        self._margin = margin
+        self._before = -(-margin // start_multiple) * start_multiple  # the first start there may be
         self.asked = np.zeros((0, 0))  # features of pairs before, for samplers that cover
+
+    @property
+    def span(self) -> int:
+        """Least steps of an episode that a segment is drawn from."""
+        return self._before + self._config.segment_length + self._margin
+
+    def can_draw(self, episodes: Sequence[Trajectory]) -> bool:
+        """Whether any episode is long enough."""
+        return any(len(episode) >= self.span for episode in episodes)
+
+    def draw(self, episodes: Sequence[Trajectory], n_pairs: int) -> SegmentPairList:
+        """Pairs drawn uniformly.
+
+        Raises:
+            ShapeError: no episode is as long as `span`.
+        """
+        drawn = sample_segment_pairs(
+            episodes, n_pairs, self.span, rng=self.rng, start_multiple=self._multiple
+        )
+        return [(self._within(first), self._within(second)) for first, second in drawn]
+
+    def _within(self, drawn: Segment) -> Segment:
+        start = drawn.start + self._before
+        return drawn.trajectory.segment(start, self._config.segment_length)
 
     def choose(
         self, episodes: Sequence[Trajectory], n_queries: int, learner: RewardLearner
@@ -44,25 +78,20 @@ class QueryChooser:
         """Pairs to ask about; uniformly drawn ones as long as the reward model knows nothing.
 
         Raises:
-            ShapeError: no episode is as long as a segment.
+            ShapeError: no episode is as long as `span`.
 
         Source: B-Pref, reward_model.py, its samplers.
         """
-        config, sampler = self._config, self._config.sampler
+        sampler = self._config.sampler
         is_plain = learner.version == 0 or sampler == "uniform"
-        n_candidates = n_queries * (1 if is_plain else config.pool_factor)
-        candidates = sample_segment_pairs(
-            episodes,
-            n_candidates,
-            config.segment_length,
-            rng=self.rng,
-            start_multiple=self._multiple,
-        )
+        n_candidates = n_queries * (1 if is_plain else self._config.pool_factor)
+        candidates = self.draw(episodes, n_candidates)
+        seen = widened(candidates, self._margin)
         covers = sampler.startswith("k-center")
-        features = pair_features(candidates) if covers else np.zeros((n_candidates, 0))
+        features = pair_features(seen) if covers else np.zeros((n_candidates, 0))
         rows = np.arange(n_queries)
         if not is_plain:
-            rows = self._select(candidates, features, n_queries, learner)
+            rows = self._select(seen, features, n_queries, learner)
         if covers:
             self.asked = np.concatenate([self.asked.reshape(-1, features.shape[1]), features[rows]])
         return [candidates[row] for row in rows]

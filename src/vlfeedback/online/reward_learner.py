@@ -23,10 +23,12 @@ from vlfeedback.models.reward.training import (
     RewardTraining,
 )
 from vlfeedback.online.rime import RIMEFilter
+from vlfeedback.online.surf import SURFConfig, SURFTrainer
 from vlfeedback.types import EmbeddingSource, Report, SegmentBatch, SegmentPairs
 
 __all__ = ["RewardLearner", "SessionReport"]
 
+_SURF = "surf."
 _NOTHING = PairRows(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
@@ -41,6 +43,7 @@ class SessionReport:
         passes: over the labels.
         trusted: share of the labels that a filter left as they are in the last pass; 1 without.
         flipped: share that it turned round.
+        pseudo_labelled: share of pairs without labels that the model was sure of, with SURF.
     """
 
     n_labels: int
@@ -49,6 +52,7 @@ class SessionReport:
     passes: int
     trusted: float = 1.0
     flipped: float = 0.0
+    pseudo_labelled: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """The same for a file: no accuracy is null."""
@@ -72,6 +76,7 @@ class RewardLearner:
         encoder: what embeds pictures, for ``inputs="embeddings"``.
         label_filter: which labels are trusted in each pass, and which are turned round; None:
             all are trusted.
+        surf: pairs without labels, and crops; None: neither. Not together with a filter.
         device: where it computes.
 
     Raises:
@@ -90,6 +95,7 @@ class RewardLearner:
         seed: int,
         encoder: EmbeddingSource | None = None,
         label_filter: RIMEFilter | None = None,
+        surf: SURFConfig | None = None,
         device: str = "cpu",
     ) -> None:
         config, self._encoder = with_encoder(config, encoder), encoder
@@ -103,13 +109,17 @@ class RewardLearner:
         self._inputs = _LabelledSteps()
         self._certain = np.zeros(0, dtype=np.bool_)
         self.prefer_second = np.zeros(0, dtype=np.float32)
-        self.trainer = RewardTrainer(self.model, one_pass, self._inputs, length, seed)
+        self._surf = None
+        if surf is not None:
+            self._surf = SURFTrainer(self.model, one_pass, length, seed, surf)
+        self.trainer = self._surf or RewardTrainer(self.model, one_pass, self._inputs, length, seed)
 
     def learn(
         self,
         dataset: PreferenceDataset,
         certain: Bool[np.ndarray, " N"] | None = None,
         report: Report | None = None,
+        unlabelled: SegmentPairList | None = None,
     ) -> SessionReport:
         """Add the answered pairs of a session, and train on all; ties are trained to 0.5.
 
@@ -119,14 +129,17 @@ class RewardLearner:
             dataset: of the session.
             certain: labels that a filter may not touch, such as a person's; default: none.
             report: called while it trains.
+            unlabelled: more pairs, for SURF; they are kept as those with labels are.
         """
         answered = dataset.answered()
         if not len(answered):
             return SessionReport(len(self.prefer_second), 0, math.nan, 0)
         sure = np.zeros(len(dataset), np.bool_) if certain is None else certain
-        pairs = self._gather(answered.pairs)
-        config = self.model.config
-        self._inputs.append(read_steps(pairs.first, config), read_steps(pairs.second, config))
+        if self._surf is not None:
+            self._surf.add(answered.pairs, unlabelled or [])
+        else:
+            pairs, config = self._gather(answered.pairs), self.model.config
+            self._inputs.append(read_steps(pairs.first, config), read_steps(pairs.second, config))
         labels = answered.labels.prefer_second
         self.prefer_second = np.concatenate([self.prefer_second, labels])
         self._certain = np.concatenate([self._certain, sure[dataset.labels.answered]])
@@ -134,8 +147,13 @@ class RewardLearner:
         if self._filter is not None:
             return self._fit_filtered(self._filter, len(answered), report)
         curves = self.trainer.fit(self._rows(), _NOTHING, report)
-        n = len(self.prefer_second)
-        return SessionReport(n, len(answered), curves.accuracy, len(curves.train))
+        return SessionReport(
+            len(self.prefer_second),
+            len(answered),
+            curves.accuracy,
+            len(curves.train),
+            pseudo_labelled=0.0 if self._surf is None else self._surf.pseudo_labelled,
+        )
 
     def member_rewards(
         self,
@@ -194,13 +212,14 @@ class RewardLearner:
             "orders": [order.bit_generator.state for order in self.trainer.orders],
             "filter": None if self._filter is None else self._filter.state(),
         }
+        if self._surf is not None:
+            kept, notes["surf"] = self._surf.state()
+            tensors |= {_SURF + name: tensor for name, tensor in kept.items()}
         return tensors, notes
 
     def restore(self, tensors: dict[str, Tensor], notes: dict[str, Any]) -> None:
         """Go back to a `state`."""
-        prefix = "network."
-        networks = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
-        self.model.networks.load_state_dict(networks)
+        self.model.networks.load_state_dict(_under("network.", tensors))
         state: dict[int, dict[str, Tensor]] = {}
         for key, tensor in tensors.items():
             if key.startswith("optimiser."):
@@ -216,6 +235,8 @@ class RewardLearner:
             order.bit_generator.state = saved
         if self._filter is not None:
             self._filter.restore(notes["filter"])
+        if self._surf is not None:
+            self._surf.restore(_under(_SURF, tensors), notes["surf"])
 
     def _gather(self, pairs: SegmentPairList) -> SegmentPairs:
         """What the model reads of these pairs."""
@@ -246,6 +267,8 @@ class RewardLearner:
         return (n_observation + (n_action if config.inputs == "state-action" else 0),)
 
     def _rows(self) -> PairRows:
+        if self._surf is not None:
+            return self._surf.rows(self.prefer_second)
         first = 2 * np.arange(len(self.prefer_second), dtype=np.int64)
         return PairRows(first, first + 1, self.prefer_second)
 
@@ -269,6 +292,10 @@ class RewardLearner:
                 break
         n = len(self.prefer_second)
         return SessionReport(n, n_new, accuracy, n_passes, trusted, flipped)
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
 
 
 class _LabelledSteps:

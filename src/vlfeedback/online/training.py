@@ -30,6 +30,7 @@ from vlfeedback.online.rime import RIMEConfig, RIMEFilter
 from vlfeedback.online.run_folder import RunFolder
 from vlfeedback.online.rune import RUNEConfig
 from vlfeedback.online.settings import FeedbackConfig
+from vlfeedback.online.surf import SURFConfig
 from vlfeedback.registry import load_target
 from vlfeedback.tasks import TaskSpec, get_task
 from vlfeedback.types import (
@@ -85,6 +86,7 @@ def train_online(
     training: RewardTraining | None = None,
     label_filter: RIMEConfig | None = None,
     rune: RUNEConfig | None = None,
+    surf: SURFConfig | None = None,
     person: str | PreferenceSource | None = None,
     prefvlm: PrefVLMConfig | None = None,
     instruction: str | None = None,
@@ -120,6 +122,7 @@ def train_online(
         training: of the reward model, of one session.
         label_filter: RIME's, for labels that may be wrong; None: all labels are trusted.
         rune: what the reward model's disagreement with itself is worth to the agent; None: nothing.
+        surf: SURF's, for few labels: pairs without labels, and crops; None: neither.
         person: a preference source or the id of one, such as ``"human"``, that is asked about what
             the labeller leaves uncertain: PrefVLM, see `vlfeedback.online.PrefVLM`.
         prefvlm: how much that person is asked, and what is learnt from it; it has a filter of its
@@ -143,7 +146,8 @@ def train_online(
     Raises:
         UnknownNameError: there is no such task, labeller or algorithm.
         InvalidValueError: the training is too short for a first session, or `prefvlm` is given
-            without a `person`, or a `person` without a labeller or with a `label_filter`.
+            without a `person`, or a `person` without a labeller or with a `label_filter`, or `surf`
+            with what it does not go with.
         NeedsError: observations are a dict, actions no Box, an episode has no end, or adapters
             cannot sit on the labeller.
         FileFormatError: `out` holds a training with other settings.
@@ -168,6 +172,9 @@ def train_online(
     person = None if person is None else preference_source(person)
     _check_person(source, person, prefvlm, label_filter)
     reward, training = reward or RewardModelConfig(), training or RewardTraining()
+    if surf is not None:
+        _check_surf(surf, source, person)
+        surf.check(config, reward, is_filtered=label_filter is not None)
     folder = None
     if out is not None:
         settings = {
@@ -181,6 +188,7 @@ def train_online(
             "training": asdict(training),
             "label_filter": None if label_filter is None else asdict(label_filter),
             **({} if rune is None else {"rune": asdict(rune)}),
+            **({} if surf is None else {"surf": asdict(surf)}),
             "person": None if person is None else class_and_settings(person),
             "prefvlm": None if person is None else asdict(prefvlm or PrefVLMConfig()),
             "instruction": instruction,
@@ -202,7 +210,7 @@ def train_online(
             }
             if person is None:
                 trusts = None if label_filter is None else RIMEFilter(label_filter)
-                pebble = PEBBLE(source, config, label_filter=trusts, **given)
+                pebble = PEBBLE(source, config, label_filter=trusts, surf=surf, **given)
             else:
                 pebble = PrefVLM(source, person, config, prefvlm=prefvlm, **given)
         model = load_target(ALGORITHMS[algorithm], what="The algorithm")(
@@ -265,6 +273,21 @@ def _check_person(
     if person is not None and label_filter is not None:
         raise InvalidValueError(
             "label_filter=... beside person=...; pass prefvlm=PrefVLMConfig(label_filter=...)."
+        )
+
+
+def _check_surf(
+    surf: SURFConfig, labeller: PreferenceSource | None, person: PreferenceSource | None
+) -> None:
+    if labeller is None:
+        raise InvalidValueError(
+            f"surf={surf} and no labeller, so that no reward is learned; pass one, or leave surf "
+            "out."
+        )
+    if person is not None:
+        raise InvalidValueError(
+            "surf=... beside person=...; PrefVLM filters labels and SURF adds some, and nobody has "
+            "tried them together. Leave one out."
         )
 
 

@@ -218,11 +218,9 @@ class RewardTrainer:
         n_seen = min(len(starts) * self._batch, len(pairs.first))
         for step, start in enumerate(starts, start=1 + n_done):
             optimiser.zero_grad()
-            for network, order in zip(networks, orders, strict=True):
+            for member, order in enumerate(orders):
                 rows = order[start : start + self._batch]
-                gap = self._gap(network, self._read(pairs, rows))
-                targets = self._targets(pairs.prefer_second[rows])
-                loss = bradley_terry(torch.zeros_like(gap), gap, targets)
+                loss, gap = self._member_loss(member, pairs, rows)
                 loss.backward()  # adds up over members, none of which sees another's
                 total += float(loss.detach()) * len(rows)
                 agreements.append(
@@ -247,14 +245,25 @@ class RewardTrainer:
         both = np.concatenate([pairs.first[rows], pairs.second[rows]])
         return self._steps.take(both).to(self._model.device)
 
-    def _gap(self, network: nn.Module, steps: Tensor) -> Float[Tensor, " n"]:
+    def _member_loss(
+        self, member: int, pairs: PairRows, rows: np.ndarray
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, " n"]]:
+        """What a member is trained to make small on these pairs, and the gaps of their scores."""
+        gap = self._gap(member, self._read(pairs, rows))
+        targets = self._targets(pairs.prefer_second[rows])
+        return bradley_terry(torch.zeros_like(gap), gap, targets), gap
+
+    def _gap(self, member: int, steps: Tensor) -> Float[Tensor, " n"]:
         """Score of each pair's second segment minus that of its first, for one member."""
-        device = self._model.device.type
+        first, second = torch.chunk(self._rewards(member, steps) @ self._durations, 2)
+        return torch.sub(second, first)
+
+    def _rewards(self, member: int, steps: Tensor) -> Float[Tensor, "n2 F"]:
+        """Rewards of one member in segments as `_read` gives them."""
+        device, network = self._model.device.type, self._model.networks[member]
         with torch.autocast(device, dtype=torch.bfloat16, enabled=self._bfloat16):
             rewards = network(steps.flatten(0, 1))
-        scores = rewards.float().reshape(len(steps), -1) @ self._durations
-        first, second = torch.chunk(scores, 2)
-        return torch.sub(second, first)
+        return torch.as_tensor(rewards).float().reshape(len(steps), -1)
 
     @torch.inference_mode()
     def gaps(self, pairs: PairRows) -> Float[np.ndarray, "K N"]:
@@ -264,8 +273,8 @@ class RewardTrainer:
         for start in range(0, len(rows), self._batch):
             chunk = rows[start : start + self._batch]
             steps = self._read(pairs, chunk)
-            for k, network in enumerate(self._model.networks):
-                gaps[k, chunk] = self._gap(network, steps).cpu().numpy()
+            for k in range(len(gaps)):
+                gaps[k, chunk] = self._gap(k, steps).cpu().numpy()
         return gaps
 
     def _loss(self, pairs: PairRows) -> float:
