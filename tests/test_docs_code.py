@@ -203,6 +203,7 @@ LESS_WORK = {
         ".online.FeedbackConfig(max_labels=2, random_steps=500, exploration_steps=0))"
     ),
     "model.learn(50_000,": "model.learn(300,",
+    "ppo.learn(50_000,": "ppo.learn(400,",
     "total_timesteps=100_000": "total_timesteps=25",
     "eval_freq=5_000": "eval_freq=20, n_eval_episodes=1",
     "HORIZON = 150": "HORIZON = 12",

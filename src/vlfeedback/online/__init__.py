@@ -8,7 +8,10 @@ hide_gym_notice()  # stable-baselines3 imports the old gym where it is installed
 require("stable_baselines3", extra="online", needed_by="Online learning")
 
 from vlfeedback.models.adapters.training import AdapterTraining
+from vlfeedback.online.feedback import FeedbackCallback
+from vlfeedback.online.paying_environments import PayingEnvironments
 from vlfeedback.online.pebble import PEBBLE
+from vlfeedback.online.prefppo import PrefPPO
 from vlfeedback.online.prefvlm import PrefVLM, PrefVLMConfig
 from vlfeedback.online.presets import PRESETS, OnlinePreset, get_online_preset
 from vlfeedback.online.recording import RecordEpisodes
@@ -24,10 +27,13 @@ __all__ = [
     "PEBBLE",
     "PRESETS",
     "AdapterTraining",
+    "FeedbackCallback",
     "FeedbackConfig",
     "LearnedRewardBuffer",
     "OnlinePreset",
     "OnlineResult",
+    "PayingEnvironments",
+    "PrefPPO",
     "PrefVLM",
     "PrefVLMConfig",
     "RIMEConfig",

@@ -13,89 +13,29 @@ Differs:  B-Pref asks about [0, T - S) and never the last segment, relabels only
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
-from stable_baselines3.common.callbacks import BaseCallback
 
-from vlfeedback.arguments import check_instruction, preference_source
-from vlfeedback.data.correlation import pearson
-from vlfeedback.data.preferences import PreferenceDataset
-from vlfeedback.data.sampling import SegmentPairList
-from vlfeedback.errors import (
-    BudgetSpentError,
-    NeedsError,
-    QuotaSpentError,
-    ServerError,
-    SourceAnswerError,
-)
-from vlfeedback.models.reward.inputs import needs_of
-from vlfeedback.models.reward.networks import RewardModelConfig
-from vlfeedback.models.reward.training import RewardTraining
-from vlfeedback.online.asking import Asking
-from vlfeedback.online.checks import check_environments, check_episode
+from vlfeedback.errors import NeedsError
 from vlfeedback.online.critic import reset_critic
-from vlfeedback.online.entropy import StateEntropy
-from vlfeedback.online.health import Health, LearnedRewardWarning
-from vlfeedback.online.queries import QueryChooser
+from vlfeedback.online.feedback import FeedbackCallback
 from vlfeedback.online.replay_buffer import LearnedRewardBuffer
-from vlfeedback.online.reward_learner import RewardLearner, SessionReport
-from vlfeedback.online.rime import RIMEFilter
-from vlfeedback.online.rune import RUNEConfig
-from vlfeedback.online.settings import FeedbackConfig
-from vlfeedback.online.surf import SURFConfig
-from vlfeedback.scoring.joint_needs import joint_needs
-from vlfeedback.types import (
-    EmbeddingSource,
-    PreferenceSource,
-    SourceNeeds,
-    Trajectory,
-)
+from vlfeedback.online.reward_learner import SessionReport
+from vlfeedback.types import Trajectory
 
 __all__ = ["PEBBLE"]
 
-_SPENT = (BudgetSpentError, QuotaSpentError)
-_SURVIVED = (*_SPENT, ServerError, SourceAnswerError)
 
-
-class PEBBLE(BaseCallback):
+class PEBBLE(FeedbackCallback):
     """Callback of any off-policy algorithm of stable-baselines3 that learns its reward.
 
     The algorithm's buffer is a `LearnedRewardBuffer`, and its environments record their episodes
     (`RecordEpisodes`); `vlfeedback.online.train_online` puts all of it together.
 
-    What goes on is told to the algorithm's logger: ``feedback/true_return`` and
-    ``feedback/learned_return`` of the latest episodes, ``feedback/success``, ``feedback/labels``,
-    and ``reward_model/accuracy``, ``reward_model/correlation`` with the environment's own reward
-    over the buffer.
-
-    Args:
-        labeller: a preference source, or the id of one: ``"teacher"``, ``"vlp"``, ``"human"``.
-        config: when to ask, and about what.
-        instruction: under which segments are compared; None: none.
-        reward: networks of the reward model.
-        encoder: what embeds pictures, for a reward model of embeddings.
-        training: of one session: `epochs` are passes at most; B-Pref's default of 200.
-        label_filter: for labels that may be wrong, see `vlfeedback.online.rime`.
-        rune: what the disagreement of the ensemble is worth to the agent; None: nothing.
-        surf: pairs without labels, and crops, see `vlfeedback.online.surf`; not with a filter.
-        seed: of weights, of what is asked, and of the order of labels.
-
-    Attributes:
-        learner: the reward model, once training has begun.
-        n_asked: pairs asked about.
-        sessions: what each brought.
-        on_labels: called with the answers of each session, before anything is learnt from them.
-
-    Raises:
-        InvalidTypeError: `labeller` is no preference source.
-        InvalidValueError: `surf` does not go with the rest.
+    Arguments, attributes and what is told to the logger: `vlfeedback.online.FeedbackCallback`.
 
     Example:
         >>> from stable_baselines3 import SAC  # doctest: +SKIP
@@ -103,63 +43,10 @@ class PEBBLE(BaseCallback):
         >>> model.learn(100_000, callback=PEBBLE("vlp", instruction="..."))  # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        labeller: str | PreferenceSource,
-        config: FeedbackConfig | None = None,
-        *,
-        instruction: str | None = None,
-        reward: RewardModelConfig | None = None,
-        encoder: EmbeddingSource | None = None,
-        training: RewardTraining | None = None,
-        label_filter: RIMEFilter | None = None,
-        rune: RUNEConfig | None = None,
-        surf: SURFConfig | None = None,
-        seed: int = 0,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(verbose)
-        check_instruction(instruction)
-        self.config = config or FeedbackConfig()
-        self._asking = Asking(
-            preference_source(labeller), instruction, asynchronous=self.config.asynchronous
-        )
-        self._reward, self._training = reward or RewardModelConfig(), training or RewardTraining()
-        self._filter, self._encoder, self._seed = label_filter, encoder, seed
-        self._rune = rune
-        self._surf = surf
-        if surf is not None:
-            surf.check(self.config, self._reward, is_filtered=label_filter is not None)
-        self.chooser = QueryChooser(
-            self.config,
-            start_multiple=self.needs.frame_stride,
-            rng=np.random.default_rng([seed, 2]),
-            margin=0 if surf is None else surf.window,
-        )
-        self.entropy = StateEntropy(self.config.neighbours)
-        self.episodes: deque[Trajectory] = deque(maxlen=self.config.episodes_kept)
-        self.sessions: list[SessionReport] = []
-        self.n_asked, self.next_session = 0, self.config.first_session
-        self.on_labels: Callable[[PreferenceDataset], None] | None = None
-        self._health = Health()
-        self._learner: RewardLearner | None = None
-        self._spent = False
-
     @property
-    def labeller(self) -> PreferenceSource:
-        """Whoever is asked."""
-        return self._asking.labeller
-
-    @property
-    def learner(self) -> RewardLearner:
-        """The reward model that pays, and relabels.
-
-        Raises:
-            NeedsError: training has not begun.
-        """
-        if self._learner is None:
-            raise NeedsError("There is no reward model before model.learn(callback=...).")
-        return self._learner
+    def payer(self) -> LearnedRewardBuffer:
+        """The buffer."""
+        return self.buffer
 
     @property
     def buffer(self) -> LearnedRewardBuffer:
@@ -175,11 +62,6 @@ class PEBBLE(BaseCallback):
                 "replay_buffer_class=LearnedRewardBuffer, which keeps the learned reward."
             )
         return buffer
-
-    @property
-    def needs(self) -> SourceNeeds:
-        """What labeller and reward model read together."""
-        return joint_needs([self._asking.labeller.needs, needs_of(self._reward)])
 
     def state(self) -> tuple[dict[str, Any], list[Trajectory], dict[str, np.ndarray]]:
         """Where it is: JSON values, the episodes they speak of, and arrays.
@@ -229,121 +111,6 @@ class PEBBLE(BaseCallback):
             )
             self._asking.ask(list(zip(first, second, strict=True)))
 
-    def _init_callback(self) -> None:
-        buffer = self.buffer
-        check_environments(self.training_env)
-        if self._learner is None:
-            self._learner = RewardLearner(
-                self._reward,
-                self._training,
-                length=self.config.segment_length,
-                n_observation=int(np.prod(buffer.obs_shape)),
-                n_action=buffer.action_dim,
-                seed=self._seed,
-                encoder=self._encoder,
-                label_filter=self._filter,
-                surf=self._surf,
-                device=str(buffer.device),
-            )
-            buffer.keep_pictures_for(self._learner)
-            if self._rune is not None:
-                rune = self._rune
-                buffer.seek_doubt(lambda: rune.weight_at(self.num_timesteps))
-        if not self.learner.version and self.config.exploration_steps:
-            buffer.explore(self.entropy)
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_rollout_end(self) -> None:
-        """After transitions are stored: what `_on_step` is called before."""
-        self._take_episodes()
-        answers = self._answers()
-        if answers is not None:
-            self._learn(answers)
-        if self._is_due():
-            self._ask()
-            if not self.config.asynchronous and (answers := self._answers()) is not None:
-                self._learn(answers)
-
-    def _take_episodes(self) -> None:
-        finished, returns = self.buffer.take_finished(), self.buffer.take_learned_returns()
-        if not finished:
-            return
-        if not self.episodes:
-            check_episode(finished[0], self.config, self.training_env, span=self.chooser.span)
-        self.episodes.extend(finished)
-        true_returns = [float(_own_rewards(t).sum()) for t in finished]
-        succeeded = [t.first_success is not None for t in finished]
-        self.logger.record_mean("feedback/true_return", float(np.mean(true_returns)))
-        self.logger.record_mean("feedback/success", float(np.mean(succeeded)))
-        if self.learner.version:
-            self.logger.record_mean("feedback/learned_return", float(np.mean(returns)))
-            self._health.look_at_episodes(returns, succeeded)
-
-    def _is_due(self) -> bool:
-        if self._spent or self._asking.is_waiting or self.n_asked >= self.config.max_labels:
-            return False
-        if self.num_timesteps < self.next_session:
-            return False
-        return self.chooser.can_draw(self.episodes)
-
-    def _ask(self) -> None:
-        total = self.model._total_timesteps
-        n = self.config.n_queries(self.num_timesteps, total, self.n_asked)
-        self.next_session = self.num_timesteps + self.config.steps_between_sessions
-        if n:
-            self._asking.ask(self.chooser.choose(list(self.episodes), n, self.learner))
-            self.n_asked += n
-
-    def _answers(self) -> PreferenceDataset | None:
-        """Answers that have come; what a labeller's server does wrong is told, and survived."""
-        n = len(self._asking.pairs)
-        try:
-            return self._asking.take()
-        except _SURVIVED as error:
-            if isinstance(error, _SPENT):
-                self._spent = True
-            self.n_asked -= n
-            if not self.learner.version and self._spent:
-                raise
-            what = "is not asked again" if self._spent else "is asked again later"
-            warnings.warn(
-                f"The labeller gave no answer about {n} pairs and {what}: {error} Training goes "
-                f"on with the {len(self.learner.prefer_second)} labels that are here.",
-                LearnedRewardWarning,
-                stacklevel=2,
-            )
-            return None
-
-    def _certain(self, answers: PreferenceDataset) -> Bool[np.ndarray, " N"] | None:
-        """Which answers a filter may not touch; none."""
-        return None
-
-    def _learn(self, answers: PreferenceDataset) -> None:
-        if self.on_labels is not None:
-            self.on_labels(answers)
-        self._health.look_at_labels(answers)
-        is_first = self.learner.version == 0
-        session = self.learner.learn(
-            answers, self._certain(answers), unlabelled=self._unlabelled(len(answers))
-        )
-        self.sessions.append(session)
-        if self.learner.version == 0:
-            return
-        buffer = self.buffer
-        buffer.explore(None)
-        buffer.pay(self.learner)
-        self._log(session)
-        if is_first:
-            self._begin_anew()
-
-    def _unlabelled(self, n_asked: int) -> SegmentPairList:
-        """Pairs that nobody is asked about, of a session with so many that somebody was."""
-        if self._surf is None or not self.chooser.can_draw(self.episodes):
-            return []
-        return self.chooser.draw(self.episodes, self._surf.unlabelled_ratio * n_asked)
-
     def _begin_anew(self) -> None:
         """Forget the values of exploration, and catch up on those of the learned reward."""
         if self.config.reset_critic:
@@ -353,29 +120,3 @@ class PEBBLE(BaseCallback):
                 gradient_steps=self.config.catch_up_updates,
                 batch_size=self.model.batch_size,  # type: ignore[attr-defined]
             )
-
-    def _log(self, session: SessionReport) -> None:
-        n, buffer = self.buffer.n_rows, self.buffer
-        learned, own = buffer.rewards[:n].ravel(), buffer.env_rewards[:n].ravel()
-        if self.learner.model.config.output == "tanh":
-            self._health.look_at_rewards(learned)
-        correlation = pearson(
-            learned.astype(np.float64), own.astype(np.float64), if_constant=math.nan
-        )
-        for name, value in (
-            ("feedback/labels", session.n_labels),
-            ("feedback/asked", self.n_asked),
-            ("reward_model/version", self.learner.version),
-            ("reward_model/accuracy", session.train_accuracy),
-            ("reward_model/passes", session.passes),
-            ("reward_model/trusted", session.trusted),
-            ("reward_model/flipped", session.flipped),
-            ("reward_model/pseudo_labelled", session.pseudo_labelled),
-            ("reward_model/correlation", correlation),
-        ):
-            self.logger.record(name, value)
-
-
-def _own_rewards(trajectory: Trajectory) -> np.ndarray:
-    rewards = trajectory.env_rewards
-    return np.zeros(0) if rewards is None else rewards

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
-from jaxtyping import Float32, Shaped, UInt8
+from jaxtyping import Float32
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
 
 from vlfeedback.online.entropy import StateEntropy
 from vlfeedback.online.memory import check_memory
-from vlfeedback.online.recording import TRAJECTORY_KEY
+from vlfeedback.online.paying import Ledger, StepReward
 from vlfeedback.types import Trajectory
-from vlfeedback.wrappers.frames import FRAME_KEY
 
-__all__ = ["LearnedRewardBuffer", "StepReward"]
+__all__ = ["LearnedRewardBuffer"]
 
 _STORED = (
     "observations",
@@ -30,36 +29,6 @@ _STORED = (
     "env_rewards",
 )
 _ROWS = 4096  # transitions scored at once: inputs and layers stay in cache
-
-
-@runtime_checkable
-class StepReward(Protocol):
-    """What gives a transition its reward."""
-
-    def member_rewards(
-        self,
-        observations: Float32[np.ndarray, "B D"],
-        actions: Float32[np.ndarray, "B A"],
-        pictures: Shaped[np.ndarray, "B ..."] | None,
-    ) -> Float32[np.ndarray, "K B"]:
-        """Rewards of steps by each member of an ensemble; their mean is paid.
-
-        Args:
-            observations: before each.
-            actions: as environments take them.
-            pictures: after each, as `encode` gives them; None where `picture_shape` is.
-        """
-
-    @property
-    def picture_shape(self) -> tuple[int, ...] | None:
-        """Of what is kept of the picture after each step; None where pictures are not read."""
-
-    @property
-    def picture_dtype(self) -> str:
-        """Of the same."""
-
-    def encode(self, pictures: UInt8[np.ndarray, "n H W 3"]) -> Shaped[np.ndarray, "n ..."]:
-        """What is kept of pictures."""
 
 
 class LearnedRewardBuffer(ReplayBuffer):
@@ -74,22 +43,16 @@ class LearnedRewardBuffer(ReplayBuffer):
         doubts: (rows, environments) float32, standard deviation of the reward over members; None
             where none is sought.
         pictures: (rows, environments, ...), after each step; None where none are read.
-        finished: episodes that ended since `take_finished` was called.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.env_rewards = np.zeros_like(self.rewards)
         self.doubts: np.ndarray | None = None
-        self.finished: list[Trajectory] = []
         self.pictures: np.ndarray | None = None
-        self._seen: np.ndarray | None = None  # the latest picture of each environment
-        self._reads: StepReward | None = None
-        self._pays: StepReward | None = None
+        self._ledger = Ledger(self.n_envs)
         self._entropy: StateEntropy | None = None
         self._worth: Callable[[], float] | None = None
-        self._learned_returns = np.zeros(self.n_envs)
-        self.learned_returns: list[float] = []
 
     @property
     def n_rows(self) -> int:
@@ -125,20 +88,19 @@ class LearnedRewardBuffer(ReplayBuffer):
             advice="Give a smaller buffer_size or picture_size, or read embeddings of pictures: "
             "RewardModelConfig(inputs='embeddings').",
         )
-        self._reads = reward
+        self._ledger.read_for(reward, shape)
         self.pictures = np.zeros((self.buffer_size, self.n_envs, *shape), dtype)
-        self._seen = np.zeros((self.n_envs, *shape), dtype)
 
     def pay(self, reward: StepReward, *, relabel: bool = True) -> None:
         """Take rewards from `reward` from now on, and for all transitions that are here."""
-        self._pays = reward
+        self._ledger.pays = reward
         if relabel:
             self.relabel()
 
     def relabel(self) -> None:
         """Make the rewards of all valid rows anew, also those before the ring's write position."""
         n = self.n_rows
-        if self._pays is None or not n:
+        if self._ledger.pays is None or not n:
             return
         observations = self.observations[:n].reshape(n * self.n_envs, -1)
         actions = self.actions[:n].reshape(n * self.n_envs, -1)
@@ -149,30 +111,33 @@ class LearnedRewardBuffer(ReplayBuffer):
         for start in range(0, len(rewards), _ROWS):
             rows = slice(start, start + _ROWS)
             seen = None if pictures is None else pictures[rows]
-            paid = self._paid(self._pays, observations[rows], actions[rows], seen)
-            rewards[rows], doubts[rows] = paid
+            taken = self._as_taken(actions[rows])
+            rewards[rows], doubts[rows] = self._ledger.rewards(observations[rows], taken, seen)
         self.rewards[:n] = rewards.reshape(n, self.n_envs)
         if self.doubts is not None:
             self.doubts[:n] = doubts.reshape(n, self.n_envs)
 
     def take_finished(self) -> list[Trajectory]:
         """Episodes that ended since the last call."""
-        finished, self.finished = self.finished, []
-        return finished
+        return self._ledger.take_finished()
 
     def take_learned_returns(self) -> list[float]:
         """Sums of learned rewards, as they were paid, of those episodes."""
-        returns, self.learned_returns = self.learned_returns, []
-        return returns
+        return self._ledger.take_returns()
+
+    def paid(self) -> tuple[Float32[np.ndarray, " B"], Float32[np.ndarray, " B"]]:
+        """Learned rewards of all valid rows, and the environment's own."""
+        n = self.n_rows
+        return self.rewards[:n].ravel(), self.env_rewards[:n].ravel()
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """All transitions, and what is paid in the running episodes: arrays and JSON values."""
         arrays = {name: getattr(self, name)[: self.n_rows] for name in _STORED}
         if self.doubts is not None:
             arrays["doubts"] = self.doubts[: self.n_rows]
-        if self.pictures is not None and self._seen is not None:
-            arrays |= {"pictures": self.pictures[: self.n_rows], "seen": self._seen}
-        return arrays, {"position": self.pos, "learned": self._learned_returns.tolist()}
+        if self.pictures is not None and self._ledger.seen is not None:
+            arrays |= {"pictures": self.pictures[: self.n_rows], "seen": self._ledger.seen}
+        return arrays, {"position": self.pos, "learned": self._ledger.earned.tolist()}
 
     def restore(self, arrays: dict[str, np.ndarray], notes: dict[str, Any]) -> None:
         """Go back to a `state`."""
@@ -182,9 +147,9 @@ class LearnedRewardBuffer(ReplayBuffer):
         if self.doubts is not None:
             self.doubts[:n] = arrays["doubts"]
         if self.pictures is not None:
-            self.pictures[:n], self._seen = arrays["pictures"], arrays["seen"]
+            self.pictures[:n], self._ledger.seen = arrays["pictures"], arrays["seen"]
         self.pos, self.full = int(notes["position"]), n == self.buffer_size
-        self._learned_returns = np.array(notes["learned"])
+        self._ledger.earned = np.array(notes["learned"])
 
     def add(
         self,
@@ -196,26 +161,17 @@ class LearnedRewardBuffer(ReplayBuffer):
         infos: list[dict[str, Any]],
     ) -> None:
         """Store a transition of each environment, with the reward that is learned."""
-        row = self.pos
-        self._look(infos)
-        learned = doubts = np.zeros(self.n_envs, dtype=np.float32)
-        if self._pays is not None:
-            actions = action.reshape(self.n_envs, -1)
-            seen = self._seen
-            learned, doubts = self._paid(self._pays, obs.reshape(self.n_envs, -1), actions, seen)
+        row, ledger = self.pos, self._ledger
+        ledger.look(infos)
+        taken = self._as_taken(action.reshape(self.n_envs, -1))
+        learned, doubts = ledger.rewards(obs, taken, ledger.seen)
         super().add(obs, next_obs, action, learned, done, infos)
         self.env_rewards[row] = reward
         if self.doubts is not None:
             self.doubts[row] = doubts
         if self.pictures is not None:
-            self.pictures[row] = self._seen
-        self._learned_returns += learned
-        for i, (ended, info) in enumerate(zip(done, infos, strict=True)):
-            if ended:
-                self.learned_returns.append(float(self._learned_returns[i]))
-                self._learned_returns[i] = 0.0
-            if TRAJECTORY_KEY in info:
-                self.finished.append(info[TRAJECTORY_KEY])
+            self.pictures[row] = ledger.seen
+        ledger.enter(learned, done, infos)
 
     def _get_samples(self, batch_inds: np.ndarray, env: Any = None) -> ReplayBufferSamples:
         if self._entropy is None:
@@ -237,28 +193,6 @@ class LearnedRewardBuffer(ReplayBuffer):
             return super()._get_samples(batch_inds, env)
         finally:
             self.rewards[rows] = paid
-
-    def _look(self, infos: list[dict[str, Any]]) -> None:
-        """Keep new pictures; between two of them the last one holds."""
-        if self._reads is None or self._seen is None:
-            return
-        rows = [row for row, info in enumerate(infos) if FRAME_KEY in info]
-        if rows:
-            pictures = np.stack([infos[row][FRAME_KEY] for row in rows])
-            self._seen[rows] = self._reads.encode(pictures)
-
-    def _paid(
-        self,
-        reward: StepReward,
-        observations: np.ndarray,
-        actions: np.ndarray,
-        pictures: np.ndarray | None,
-    ) -> tuple[Float32[np.ndarray, " B"], Float32[np.ndarray, " B"]]:
-        """Mean over members, and standard deviation."""
-        members = reward.member_rewards(
-            observations.astype(np.float32, copy=False), self._as_taken(actions), pictures
-        )
-        return members.mean(axis=0), members.std(axis=0)
 
     def _as_taken(self, actions: np.ndarray) -> Float32[np.ndarray, "B A"]:
         """Actions as environments take them: stable-baselines3 stores them scaled to [-1, 1]."""
