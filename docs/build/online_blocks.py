@@ -74,7 +74,61 @@ def online_speed() -> str:
     )
 
 
+def vlp_policies() -> str:
+    """Success of plain SAC on the bundled model's reward, beside the true one at equal steps."""
+    if not is_there("vlp_policies"):
+        return "*Not measured yet.*"
+    result = load("vlp_policies")
+    runs = result["figures"]["runs"]
+    rows = []
+    for task, reward in dict.fromkeys((run["task"], run["reward"]) for run in runs):
+        of_key = [run for run in runs if (run["task"], run["reward"]) == (task, reward)]
+        curves = [run["curve"] for run in of_key]
+        success = np.array([[np.mean(point["successes"]) for point in curve] for curve in curves])
+        returns = np.array([np.mean(curve[-1]["returns"]) for curve in curves])
+        learned = np.array([curve[-1]["learned_return"] for curve in curves])
+        steps = [point["steps"] for point in curves[0]]
+        solved = [
+            next((s for s, ok in zip(steps, row, strict=True) if ok >= 0.9), None)
+            for row in success
+        ]
+        rows.append(
+            [
+                task,
+                "`vlp`" if reward == "vlp" else "the environment's own",
+                str(len(of_key)),
+                _mean_and_spread(100 * success[:, -1]),
+                _mean_and_spread(100 * success.max(axis=1)),
+                ", ".join("-" if first is None else f"{first:,}" for first in solved),
+                _mean_and_spread(returns),
+                _mean_and_spread(learned) if reward == "vlp" else "",
+            ]
+        )
+    head = [
+        "task",
+        "reward",
+        "seeds",
+        "success, last, %",
+        "best",
+        "steps until 90 %",
+        "true return, last",
+        "learned return, last",
+    ]
+    steps, weights = result["figures"]["steps"], runs[0]["weights"] or "mt45"
+    return "\n".join(
+        [
+            *table(head, rows),
+            "",
+            f"{steps:,} steps; the reward is that of `vlp.{weights}`, which was trained on none of "
+            "these tasks. Ten episodes with fixed seeds at each evaluation; mean over the seeds of "
+            "the training, in brackets the least and the most. "
+            f"`{result['command']}`; {machine(result)}.",
+        ]
+    )
+
+
 ONLINE_BLOCKS: Mapping[str, Callable[[], str]] = {
     "online-success": online_success,
     "online-speed": online_speed,
+    "vlp-policies": vlp_policies,
 }

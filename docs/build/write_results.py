@@ -37,6 +37,7 @@ PAGES = (
     ROOT / "docs" / "offline.md",
     ROOT / "docs" / "online.md",
     ROOT / "docs" / "progress.md",
+    ROOT / "docs" / "sb3.md",
     ROOT / "docs" / "sources.md",
     ROOT / "docs" / "standing_still.md",
     ROOT / "docs" / "vlm_labellers.md",
