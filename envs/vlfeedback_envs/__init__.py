@@ -51,3 +51,8 @@ gym.register(
     entry_point="vlfeedback_envs.deformables.sleeve:DressSleeve",
     max_episode_steps=DRESSING_STEPS,
 )
+
+gym.register(
+    id="vlfeedback/SoftGym-v0",  # name="RopeFlatten", or another of SoftGym's; on FleX
+    entry_point="vlfeedback_envs.softgym:make_softgym",
+)

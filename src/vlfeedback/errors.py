@@ -40,7 +40,7 @@ class UnknownNameError(VLFeedbackError, LookupError):
 
 
 class MissingExtraError(VLFeedbackError, ImportError):
-    """An optional dependency is not installed; the message names the pip extra."""
+    """An optional dependency is not installed; the message names the pip extra, if it has one."""
 
 
 class BrokenPluginError(MissingExtraError):
@@ -116,7 +116,7 @@ class WriteError(VLFeedbackError, OSError):
 
 
 class BusyError(VLFeedbackError, BlockingIOError):
-    """Another process is at work on the same file or folder."""
+    """What one at a time may use is in use: a file or folder, a port, a simulator."""
 
 
 class ServerError(VLFeedbackError, ConnectionError):
