@@ -2,9 +2,10 @@
 
 stable-baselines3's SAC with its default network, on the environment's own reward ("none") and on
 one that is learned from labels: of the scripted teacher, which errs with a probability of 0, 0.1 or
-0.3 (with RIME's filter or without), and of the bundled model, which no person helps. Budgets are
-the smallest that are published for these tasks. Every run is a process and a folder, which goes on
-after a stop. A run of 100,000 steps takes about half an hour of a core.
+0.3 (with RIME's filter or without), of the bundled model, which no person helps, and of that model
+with the teacher for half of the pairs at most, those it is unsure of (PrefVLM without adapters).
+Budgets are the smallest that are published for these tasks. Every run is a process and a folder,
+which goes on after a stop. A run of 100,000 steps takes about half an hour of a core.
 
     python benchmarks/online_pebble.py --tasks window-open --labellers none,teacher,vlp
 """
@@ -26,7 +27,13 @@ from rich.console import Console
 
 from vlfeedback.data.provenance import describe_machine
 from vlfeedback.data.whole_files import write_json
-from vlfeedback.online import FeedbackConfig, RIMEConfig, train_online
+from vlfeedback.online import (
+    FeedbackConfig,
+    PrefVLM,
+    PrefVLMConfig,
+    RIMEConfig,
+    train_online,
+)
 from vlfeedback.preferences import make_preference_source
 from vlfeedback.sweeps.processes import Job, run_jobs
 
@@ -39,6 +46,7 @@ LABELLERS: dict[str, dict[str, Any]] = {
     "teacher-0.3": {"mistake": 0.3},
     "rime-0.3": {"mistake": 0.3},
     "vlp": {},
+    "prefvlm": {},
 }
 # The same Adam in fewer calls: an eighth less time a step.
 _SAC = {"policy_kwargs": {"optimizer_kwargs": {"fused": True}}}
@@ -52,7 +60,12 @@ def run(args: argparse.Namespace) -> None:
     max_labels, per_session = BUDGETS[task]
     labeller = None
     if name != "none":
-        labeller = make_preference_source("vlp" if name == "vlp" else "teacher", **LABELLERS[name])
+        which = "vlp" if name in ("vlp", "prefvlm") else "teacher"
+        labeller = make_preference_source(which, **LABELLERS[name])
+    person: dict[str, Any] = {}
+    if name == "prefvlm":
+        half = PrefVLMConfig(adapters=False, human_budget=max_labels // 2, human_share=0.5)
+        person = {"person": make_preference_source("teacher"), "prefvlm": half}
     wall, cpu = time.monotonic(), time.process_time()
     progress = args.out / f"{task}_{name}_{seed}.progress"
     result = train_online(
@@ -63,6 +76,7 @@ def run(args: argparse.Namespace) -> None:
         config=FeedbackConfig(max_labels=max_labels, labels_per_session=per_session),
         label_filter=RIMEConfig() if name.startswith("rime") else None,
         algorithm_settings=_SAC,
+        **person,
         eval_every=args.every,
         eval_episodes=_EPISODES,
         out=args.out / f"{task}_{name}_{seed}",
@@ -73,6 +87,7 @@ def run(args: argparse.Namespace) -> None:
         "labeller": name,
         "seed": int(seed),
         "n_asked": result.n_asked,
+        "n_human": result.pebble.n_human if isinstance(result.pebble, PrefVLM) else None,
         "curve": result.curve.to_json(),
         "accuracy": [session.train_accuracy for session in result.sessions],
         "wall_seconds": time.monotonic() - wall,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from results import is_there, load, machine, table
@@ -16,6 +17,7 @@ NAMES = {
     "teacher-0.3": "teacher, 3 of 10 wrong",
     "rime-0.3": "the same, with RIME's filter",
     "vlp": "`vlp`: no person",
+    "prefvlm": "`vlp`, and a teacher for its doubts",
 }
 
 
@@ -32,8 +34,7 @@ def online_success() -> str:
         of_key = [run for run in runs if (run["task"], run["labeller"]) == key]
         success = np.array([np.mean(run["curve"]["successes"], axis=1) for run in of_key])
         cells = [_mean_and_spread(100 * success[:, k]) for k in shown]
-        asked = of_key[0]["n_asked"]
-        rows.append([key[0], NAMES[key[1]], str(asked or "-"), str(len(of_key)), *cells])
+        rows.append([key[0], NAMES[key[1]], _labels(of_key[0]), str(len(of_key)), *cells])
     head = ["task", "paid by labels of", "labels", "seeds"]
     lines = table([*head, *(f"{steps[k] // 1000}k" for k in shown)], rows)
     seconds = np.mean([run["cpu_seconds"] for run in runs if run["labeller"] != "none"])
@@ -46,6 +47,12 @@ def online_success() -> str:
         f"`{result['command']}`; {machine(result)}.",
     ]
     return "\n".join(lines)
+
+
+def _labels(run: Mapping[str, Any]) -> str:
+    if run.get("n_human") is not None:
+        return f"{run['n_asked']}, {run['n_human']} of the teacher"
+    return str(run["n_asked"] or "-")
 
 
 def _mean_and_spread(values: np.ndarray) -> str:
