@@ -1,5 +1,6 @@
 """`vlfeedback train --online`, as it is typed."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,10 @@ def run(line: str) -> str:
 def test_a_policy_is_trained_from_a_teachers_labels_and_judged(tmp_path: Path) -> None:
     said = run(f"train --online --labeller teacher --out {tmp_path / 'run'} {BRIEF}")
     assert "6 pairs asked about" in said
+    assert re.search(
+        r"\d labels: \d+% of the new ones foreseen, \d+% of all learnt, disagree", said
+    )
+    assert "correlation with the true reward" in said
     assert "RewardModel.load" in said
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"policy.zip", "reward_model.safetensors", "result.json", "labels"} <= names

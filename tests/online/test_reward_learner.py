@@ -112,3 +112,16 @@ def test_a_filter_trusts_clean_labels_where_three_in_ten_are_wrong(many: list[Tr
 def test_clouds_of_points_are_refused() -> None:
     with pytest.raises(NeedsError, match="inputs='points'"):
         learner(config={"inputs": "points"})
+
+
+def test_new_labels_are_foreseen_or_not_before_they_are_learnt_from(many: list[Trajectory]) -> None:
+    reward = learner()
+    first, _ = labelled(many, 60)
+    session = reward.learn(first)
+    assert np.isnan([session.foreseen, session.disagreement]).all()  # it knew nothing
+    logits = reward.member_logits(first.pairs)
+    agreed = (logits.mean(axis=0) > 0) == (first.labels.prefer_second == 1)
+    again = reward.learn(first)
+    assert again.foreseen == pytest.approx(agreed.mean())
+    spread = (1 / (1 + np.exp(-logits))).std(axis=0).mean()
+    assert again.disagreement == pytest.approx(spread)

@@ -27,6 +27,10 @@ class LossBars:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
+    def say(self, line: str) -> None:
+        """Show a line above the bars, to stay."""
+        self._progress.console.print(line)
+
     def __call__(self, stage: str, step: int, steps: int, loss: float) -> None:
         """Show that `step` of `steps` are done, 0 if unknown; a loss of NaN is not shown."""
         bar, mean = self._bars.get(stage, (None, loss))

@@ -13,7 +13,7 @@ from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.settings import check_no_argument, parse_settings
 
 if TYPE_CHECKING:
-    from vlfeedback.online import OnlineResult
+    from vlfeedback.online import OnlineResult, SessionReport
     from vlfeedback.types import PreferenceSource
 
 __all__ = ["train_online"]
@@ -207,6 +207,7 @@ def train_online(
             device=device,
             out=out,
             report=report,
+            on_session=lambda session, correlation: report.say(_of_session(session, correlation)),
         )
     _print(result)
     typer.echo(
@@ -222,6 +223,22 @@ def _make(name: str, settings: list[str] | None, device: str) -> PreferenceSourc
 
     given = check_no_argument(parse_settings(settings or ()), make_preference_source, of=name)
     return make_preference_source(name, device=device, **given)
+
+
+def _of_session(session: SessionReport, correlation: float) -> str:
+    """How well the reward model does, in a line."""
+    parts = [
+        ("of the new ones foreseen", f"{session.foreseen:.0%}", session.foreseen),
+        ("of all learnt", f"{session.train_accuracy:.0%}", session.train_accuracy),
+        ("disagreement", f"{session.disagreement:.2f}", session.disagreement),
+        ("correlation with the true reward", f"{correlation:.2f}", correlation),
+    ]
+    told = [
+        f"{shown} {what}" if "%" in shown else f"{what} {shown}"
+        for what, shown, x in parts
+        if x == x
+    ]
+    return f"{session.n_labels:,} labels: {', '.join(told) or 'nothing could be learnt'}"
 
 
 def _print(result: OnlineResult) -> None:

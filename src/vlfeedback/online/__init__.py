@@ -16,6 +16,7 @@ from vlfeedback.online.prefvlm import PrefVLM, PrefVLMConfig
 from vlfeedback.online.presets import PRESETS, OnlinePreset, get_online_preset
 from vlfeedback.online.recording import RecordEpisodes
 from vlfeedback.online.replay_buffer import LearnedRewardBuffer
+from vlfeedback.online.reward_learner import SessionReport
 from vlfeedback.online.rime import RIMEConfig, RIMEFilter
 from vlfeedback.online.rune import RUNEConfig
 from vlfeedback.online.settings import FeedbackConfig
@@ -41,6 +42,7 @@ __all__ = [
     "RUNEConfig",
     "RecordEpisodes",
     "SURFConfig",
+    "SessionReport",
     "WatchReward",
     "get_online_preset",
     "train_online",

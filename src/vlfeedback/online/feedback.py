@@ -79,6 +79,8 @@ class FeedbackCallback(BaseCallback):
         n_asked: pairs asked about.
         sessions: what each brought.
         on_labels: called with the answers of each session, before anything is learnt from them.
+        on_session: called after each, with what it brought and the correlation of learned and own
+            rewards that are kept, NaN where either never changes.
 
     Raises:
         InvalidTypeError: `labeller` is no preference source.
@@ -123,6 +125,7 @@ class FeedbackCallback(BaseCallback):
         self.sessions: list[SessionReport] = []
         self.n_asked, self.next_session = 0, self.config.first_session
         self.on_labels: Callable[[PreferenceDataset], None] | None = None
+        self.on_session: Callable[[SessionReport, float], None] | None = None
         self._health = Health()
         self._learner: RewardLearner | None = None
         self._spent = False
@@ -287,6 +290,8 @@ class FeedbackCallback(BaseCallback):
             ("feedback/asked", self.n_asked),
             ("reward_model/version", self.learner.version),
             ("reward_model/accuracy", session.train_accuracy),
+            ("reward_model/foreseen", session.foreseen),
+            ("reward_model/disagreement", session.disagreement),
             ("reward_model/passes", session.passes),
             ("reward_model/trusted", session.trusted),
             ("reward_model/flipped", session.flipped),
@@ -294,6 +299,8 @@ class FeedbackCallback(BaseCallback):
             ("reward_model/correlation", correlation),
         ):
             self.logger.record(name, value)
+        if self.on_session is not None:
+            self.on_session(session, correlation)
 
 
 def _own_rewards(trajectory: Trajectory) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Float64, Shaped, UInt8
+from scipy.special import expit
 from torch import Tensor
 
 from vlfeedback.data.preferences import PreferenceDataset
@@ -21,6 +22,7 @@ from vlfeedback.models.reward.training import (
     PairRows,
     RewardTrainer,
     RewardTraining,
+    label_agreement,
 )
 from vlfeedback.online.rime import RIMEFilter
 from vlfeedback.online.surf import SURFConfig, SURFTrainer
@@ -44,6 +46,10 @@ class SessionReport:
         trusted: share of the labels that a filter left as they are in the last pass; 1 without.
         flipped: share that it turned round.
         pseudo_labelled: share of pairs without labels that the model was sure of, with SURF.
+        foreseen: share of the new labels, ties left out, that the model gave before it learnt from
+            them; NaN where it had learnt nothing yet, or all are ties.
+        disagreement: standard deviation over members of P(second preferred), mean over the new
+            pairs, before they were learnt from; NaN likewise.
     """
 
     n_labels: int
@@ -53,11 +59,12 @@ class SessionReport:
     trusted: float = 1.0
     flipped: float = 0.0
     pseudo_labelled: float = 0.0
+    foreseen: float = math.nan
+    disagreement: float = math.nan
 
     def to_json(self) -> dict[str, Any]:
-        """The same for a file: no accuracy is null."""
-        accuracy = None if math.isnan(self.train_accuracy) else self.train_accuracy
-        return {**asdict(self), "train_accuracy": accuracy}
+        """The same for a file: NaN is null."""
+        return {name: None if value != value else value for name, value in asdict(self).items()}
 
 
 class RewardLearner:
@@ -134,6 +141,7 @@ class RewardLearner:
         answered = dataset.answered()
         if not len(answered):
             return SessionReport(len(self.prefer_second), 0, math.nan, 0)
+        foreseen, disagreement = self._foresee(answered)
         sure = np.zeros(len(dataset), np.bool_) if certain is None else certain
         if self._surf is not None:
             self._surf.add(answered.pairs, unlabelled or [])
@@ -145,15 +153,26 @@ class RewardLearner:
         self._certain = np.concatenate([self._certain, sure[dataset.labels.answered]])
         self.version += 1
         if self._filter is not None:
-            return self._fit_filtered(self._filter, len(answered), report)
-        curves = self.trainer.fit(self._rows(), _NOTHING, report)
-        return SessionReport(
-            len(self.prefer_second),
-            len(answered),
-            curves.accuracy,
-            len(curves.train),
-            pseudo_labelled=0.0 if self._surf is None else self._surf.pseudo_labelled,
-        )
+            session = self._fit_filtered(self._filter, len(answered), report)
+        else:
+            curves = self.trainer.fit(self._rows(), _NOTHING, report)
+            session = SessionReport(
+                len(self.prefer_second),
+                len(answered),
+                curves.accuracy,
+                len(curves.train),
+                pseudo_labelled=0.0 if self._surf is None else self._surf.pseudo_labelled,
+            )
+        return replace(session, foreseen=foreseen, disagreement=disagreement)
+
+    def _foresee(self, answered: PreferenceDataset) -> tuple[float, float]:
+        """How right the model is about labels that it has not seen, and how far from one mind."""
+        if not self.version:
+            return math.nan, math.nan
+        logits = self.member_logits(answered.pairs)
+        agreed = label_agreement(logits.mean(axis=0), answered.labels.prefer_second)
+        foreseen = float(agreed.mean()) if len(agreed) else math.nan
+        return foreseen, float(expit(logits).std(axis=0).mean())
 
     def member_rewards(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -101,6 +101,7 @@ def train_online(
     device: str = "cpu",
     out: str | Path | None = None,
     report: Report | None = None,
+    on_session: Callable[[SessionReport, float], None] | None = None,
 ) -> OnlineResult:
     """Train a policy with PEBBLE: its reward is learned from a labeller's preferences.
 
@@ -142,6 +143,8 @@ def train_online(
             ``adapters.safetensors``, under ``labels/`` the answers of each session with the
             episodes they are about, and under ``log/`` what was told to the logger.
         report: called with ("acting", steps, n_steps, nan) every few steps.
+        on_session: called after each session of labels with what it brought, and the correlation of
+            learned and own rewards in the buffer; NaN where either never changes.
 
     Raises:
         UnknownNameError: there is no such task, labeller or algorithm.
@@ -213,6 +216,7 @@ def train_online(
                 pebble = PEBBLE(source, config, label_filter=trusts, surf=surf, **given)
             else:
                 pebble = PrefVLM(source, person, config, prefvlm=prefvlm, **given)
+            pebble.on_session = on_session
         model = load_target(ALGORITHMS[algorithm], what="The algorithm")(
             "MlpPolicy",
             make_environments(
