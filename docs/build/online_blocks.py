@@ -17,6 +17,7 @@ NAMES = {
     "teacher-0.3": "teacher, 3 of 10 wrong",
     "rime-0.3": "the same, with RIME's filter",
     "vlp": "`vlp`: no person",
+    "vlp-1000": "`vlp`: no person",
     "prefvlm": "`vlp`, and a teacher for its doubts",
 }
 
