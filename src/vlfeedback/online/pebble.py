@@ -62,7 +62,7 @@ _SURVIVED = (*_SPENT, ServerError, SourceAnswerError)
 
 
 class PEBBLE(BaseCallback):
-    """Callback of any off-policy algorithm of stable-baselines3 that learns its reward.
+    """Callback of any off-policy algorithm of stable-baselines3 or sbx that learns its reward.
 
     The algorithm's buffer is a `LearnedRewardBuffer`, and its environments record their episodes
     (`RecordEpisodes`); `vlfeedback.online.train_online` puts all of it together.
@@ -229,7 +229,7 @@ class PEBBLE(BaseCallback):
                 seed=self._seed,
                 encoder=self._encoder,
                 label_filter=self._filter,
-                device=str(buffer.device),
+                device=str(self.model.device),  # sbx keeps its buffer on the CPU
             )
             buffer.keep_pictures_for(self._learner)
         if not self.learner.version and self.config.exploration_steps:
