@@ -18,7 +18,13 @@ from tests.online.pendulums import BRIEF, HORIZON, small
 
 from vlfeedback.data.preferences import PreferenceDataset
 from vlfeedback.data.trajectories import read_trajectories
-from vlfeedback.errors import FileFormatError, InvalidValueError, NeedsError, UnknownNameError
+from vlfeedback.errors import (
+    FileFormatError,
+    InvalidValueError,
+    MissingExtraError,
+    NeedsError,
+    UnknownNameError,
+)
 from vlfeedback.models.reward.model import RewardModel
 from vlfeedback.models.reward.networks import RewardModelConfig
 from vlfeedback.models.reward.training import RewardTraining
@@ -109,6 +115,22 @@ def test_a_training_too_short_for_a_label_is_refused() -> None:
 def test_an_algorithm_that_is_not_there_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="No algorithm 'ppo'"):
         train(algorithm="ppo")
+
+
+def test_an_algorithm_whose_library_is_not_installed_names_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sbx", None)
+    with pytest.raises(MissingExtraError, match=r"'sbx-sac' needs sbx, .*vlfeedback\[sbx\]"):
+        train(tmp_path / "run", algorithm="sbx-sac")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_an_algorithm_of_torch_imports_no_jax() -> None:
+    code = "import sys, tests.online.test_training as t; t.train(); print('jax' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_discrete_actions_are_refused() -> None:

@@ -64,11 +64,13 @@ def load_policy(
         reading(path, "model of stable-baselines3", advice=_ADVICE, error=CheckpointError),
         zipfile.ZipFile(path) as archive,
     ):
-        contents = {name: _unpacked(archive, name) for name in ("data", "policy.pth")}
-        arguments = json.loads(contents["data"])
-        weights = torch.load(io.BytesIO(contents["policy.pth"]), "cpu", weights_only=True)
+        arguments = json.loads(_unpacked(archive, "data"))
         module = arguments["policy_class"]["__module__"]
         kwargs = _plain(arguments["policy_kwargs"] or {})
+        weights = {}
+        if module in _POLICIES:  # those of sbx have no weights beside their pickles
+            file = io.BytesIO(_unpacked(archive, "policy.pth"))
+            weights = torch.load(file, "cpu", weights_only=True)
     if module not in _POLICIES or kwargs is None:
         what = "settings that are pickled" if module in _POLICIES else f"a policy of {module}"
         raise CheckpointError(f"{path} has {what}, which is not read. {_ADVICE}")

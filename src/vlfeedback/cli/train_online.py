@@ -117,7 +117,12 @@ def train_online(
         list[str] | None,
         typer.Option("--set-prefvlm", help="Of PrefVLM: human_budget=200, adapters=false, ..."),
     ] = None,
-    algorithm: Annotated[str, typer.Option(help="sac, td3 or ddpg.")] = "sac",
+    algorithm: Annotated[
+        str,
+        typer.Option(
+            help="sac, td3 or ddpg; with JAX: sbx-sac, sbx-td3, sbx-ddpg, sbx-crossq, sbx-tqc."
+        ),
+    ] = "sac",
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Settings of the algorithm: key=value, repeat for several."),

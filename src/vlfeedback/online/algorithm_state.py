@@ -1,4 +1,7 @@
-"""What an off-policy algorithm of stable-baselines3 is at a moment: tensors and JSON values."""
+"""What an off-policy algorithm is at a moment: tensors and JSON values.
+
+It is of stable-baselines3, or of sbx, whose networks are in JAX.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,10 @@ def algorithm_state(model: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors |= {f"{name}/{index}/{key}": torch.as_tensor(t) for key, t in state.items()}
     for name in model._get_torch_save_params()[1]:  # single tensors, such as the temperature
         tensors[f"variable/{name}"] = recursive_getattr(model, name)
+    if _is_of_sbx(model):
+        from vlfeedback.online.sbx_state import sbx_tensors
+
+        tensors |= sbx_tensors(model)
     for k, generator in enumerate(torch_generators(str(model.device))):
         tensors[f"generator/{k}"] = generator.get_state()
     kind, keys, *rest = np.random.get_state(legacy=True)
@@ -63,6 +70,10 @@ def restore_algorithm(model: Any, tensors: Mapping[str, Tensor], notes: Mapping[
     model.set_parameters(parameters, device=model.device)
     for name in model._get_torch_save_params()[1]:
         recursive_getattr(model, name).data = tensors[f"variable/{name}"].to(model.device)
+    if _is_of_sbx(model):
+        from vlfeedback.online.sbx_state import restore_sbx
+
+        restore_sbx(model, tensors)
     for k, generator in enumerate(torch_generators(str(model.device))):
         generator.set_state(tensors[f"generator/{k}"])
     kind, keys, *rest = notes["numpy"]
@@ -70,3 +81,7 @@ def restore_algorithm(model: Any, tensors: Mapping[str, Tensor], notes: Mapping[
     model.action_space.np_random.bit_generator.state = notes["actions"]
     for name in _COUNTERS:
         setattr(model, name, notes[name])
+
+
+def _is_of_sbx(model: Any) -> bool:
+    return hasattr(model.policy, "actor_state")

@@ -174,7 +174,7 @@ class FeedbackCallback(BaseCallback):
                 encoder=self._encoder,
                 label_filter=self._filter,
                 surf=self._surf,
-                device=str(self.model.device),
+                device=str(self.model.device),  # sbx keeps its buffer on the CPU
             )
             payer.keep_pictures_for(self._learner)
             if self._rune is not None:

@@ -30,7 +30,7 @@ __all__ = ["PEBBLE"]
 
 
 class PEBBLE(FeedbackCallback):
-    """Callback of any off-policy algorithm of stable-baselines3 that learns its reward.
+    """Callback of any off-policy algorithm of stable-baselines3 or sbx that learns its reward.
 
     The algorithm's buffer is a `LearnedRewardBuffer`, and its environments record their episodes
     (`RecordEpisodes`); `vlfeedback.online.train_online` puts all of it together.

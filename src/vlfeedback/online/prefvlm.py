@@ -284,7 +284,7 @@ class PrefVLM(PEBBLE):
         if isinstance(space, gym.spaces.Box):  # others are refused where episodes are recorded
             self.adapter_learner = AdapterLearner(
                 self._encodes,
-                self.adapters.to(self.buffer.device),
+                self.adapters.to(self.model.device),
                 training,
                 actions=space,
                 length=self.config.segment_length,

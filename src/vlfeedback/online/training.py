@@ -11,6 +11,7 @@ from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.utils import get_device
 
 from vlfeedback.arguments import preference_source
 from vlfeedback.data.locks import locked
@@ -31,7 +32,7 @@ from vlfeedback.online.run_folder import RunFolder
 from vlfeedback.online.rune import RUNEConfig
 from vlfeedback.online.settings import FeedbackConfig
 from vlfeedback.online.surf import SURFConfig
-from vlfeedback.registry import load_target
+from vlfeedback.registry import Entry, imported
 from vlfeedback.tasks import TaskSpec, get_task
 from vlfeedback.types import (
     EmbeddingSource,
@@ -44,11 +45,19 @@ from vlfeedback.types import (
 __all__ = ["ALGORITHMS", "OnlineResult", "train_online"]
 
 ALGORITHMS = {
-    "ddpg": "stable_baselines3:DDPG",
-    "sac": "stable_baselines3:SAC",
-    "td3": "stable_baselines3:TD3",
+    entry.name: entry
+    for entry in (
+        Entry("ddpg", "stable_baselines3:DDPG", extra="online"),
+        Entry("sac", "stable_baselines3:SAC", extra="online"),
+        Entry("td3", "stable_baselines3:TD3", extra="online"),
+        Entry("sbx-crossq", "sbx:CrossQ", extra="sbx"),
+        Entry("sbx-ddpg", "sbx:DDPG", extra="sbx"),
+        Entry("sbx-sac", "sbx:SAC", extra="sbx"),
+        Entry("sbx-td3", "sbx:TD3", extra="sbx"),
+        Entry("sbx-tqc", "sbx:TQC", extra="sbx"),
+    )
 }
-"""Off-policy algorithms by name."""
+"""Off-policy algorithms by name; those of sbx compute in JAX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +140,15 @@ def train_online(
         instruction: default: the task's.
         algorithm: of `ALGORITHMS`.
         algorithm_settings: arguments of it, such as ``{"batch_size": 512, "policy_kwargs":
-            {"net_arch": [256, 256, 256]}}``, which B-Pref has; default: stable-baselines3's.
+            {"net_arch": [256, 256, 256]}}``, which B-Pref has; default: its library's.
         n_envs: environments that act together; with more than one, as many updates as steps.
         horizon: steps of an episode; None: the environment's own limit.
         env_options: keyword arguments of the environment.
         eval_every: steps between evaluations on the environment's own reward (B-Pref).
         eval_episodes: of each, with fixed seeds; 0: none.
         checkpoint_every: steps between two checkpoints, beside those after each session.
-        device: where policy and reward model are trained.
+        device: where policy and reward model are trained; the policy of sbx is where JAX
+            computes, see its ``JAX_PLATFORMS``.
         out: folder for ``policy.zip``, ``reward_model.safetensors``, ``result.json``, PrefVLM's
             ``adapters.safetensors``, under ``labels/`` the answers of each session with the
             episodes they are about, and under ``log/`` what was told to the logger.
@@ -148,6 +158,7 @@ def train_online(
 
     Raises:
         UnknownNameError: there is no such task, labeller or algorithm.
+        MissingExtraError: the algorithm's library is not installed.
         InvalidValueError: the training is too short for a first session, or `prefvlm` is given
             without a `person`, or a `person` without a labeller or with a `label_filter`, or `surf`
             with what it does not go with.
@@ -166,6 +177,7 @@ def train_online(
             f"No algorithm {algorithm!r}; expected one of {', '.join(ALGORITHMS)}. Another one of "
             "stable-baselines3's learns with its own model.learn(callback=PEBBLE(...))."
         )
+    algorithm_class = imported(ALGORITHMS[algorithm], "algorithm")
     if labeller is not None and n_steps <= config.first_session:
         raise InvalidValueError(
             f"n_steps={n_steps}, and the first pairs are asked about after {config.first_session} "
@@ -217,7 +229,7 @@ def train_online(
             else:
                 pebble = PrefVLM(source, person, config, prefvlm=prefvlm, **given)
             pebble.on_session = on_session
-        model = load_target(ALGORITHMS[algorithm], what="The algorithm")(
+        model = algorithm_class(
             "MlpPolicy",
             make_environments(
                 spec,
@@ -237,6 +249,7 @@ def train_online(
                 **deepcopy(dict(algorithm_settings or {})),
             },
         )
+        model.device = get_device(device)  # sbx forgets it, and the reward model goes by it
         evaluator = None
         if eval_episodes:
             evaluator = PolicyEvaluator(
