@@ -118,7 +118,7 @@ def test_new_labels_are_foreseen_or_not_before_they_are_learnt_from(many: list[T
     reward = learner()
     first, _ = labelled(many, 60)
     session = reward.learn(first)
-    assert np.isnan([session.foreseen, session.disagreement]).all()  # it knew nothing
+    assert (session.foreseen, session.disagreement) == (None, None)  # it knew nothing
     logits = reward.member_logits(first.pairs)
     agreed = (logits.mean(axis=0) > 0) == (first.labels.prefer_second == 1)
     again = reward.learn(first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -232,17 +233,15 @@ def _make(name: str, settings: list[str] | None, device: str) -> PreferenceSourc
 
 def _of_session(session: SessionReport, correlation: float) -> str:
     """How well the reward model does, in a line."""
-    parts = [
-        ("of the new ones foreseen", f"{session.foreseen:.0%}", session.foreseen),
-        ("of all learnt", f"{session.train_accuracy:.0%}", session.train_accuracy),
-        ("disagreement", f"{session.disagreement:.2f}", session.disagreement),
-        ("correlation with the true reward", f"{correlation:.2f}", correlation),
-    ]
-    told = [
-        f"{shown} {what}" if "%" in shown else f"{what} {shown}"
-        for what, shown, x in parts
-        if x == x
-    ]
+    told = []
+    if session.foreseen is not None:
+        told.append(f"{session.foreseen:.0%} of the new ones foreseen")
+    if not math.isnan(session.train_accuracy):
+        told.append(f"{session.train_accuracy:.0%} of all learnt")
+    if session.disagreement is not None:
+        told.append(f"disagreement {session.disagreement:.2f}")
+    if not math.isnan(correlation):
+        told.append(f"correlation with the true reward {correlation:.2f}")
     return f"{session.n_labels:,} labels: {', '.join(told) or 'nothing could be learnt'}"
 
 

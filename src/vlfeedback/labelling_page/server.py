@@ -98,11 +98,17 @@ def serve(
     token = token_of_queue(folder) if token is None else token
     app = make_app(folder, token=token)
     with _listen(host, port) as listening, serving(folder):
-        announce(Address(host, listening.getsockname()[1], token))
+        address = Address(host, listening.getsockname()[1], token)
+
+        class Announces(uvicorn.Server):
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                announce(address)  # not before Ctrl-C is the server's: until then it may be lost
+
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, timeout_graceful_shutdown=2
         )
-        uvicorn.Server(config).run(sockets=[listening])
+        Announces(config).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -298,7 +298,8 @@ class FeedbackCallback(BaseCallback):
             ("reward_model/pseudo_labelled", session.pseudo_labelled),
             ("reward_model/correlation", correlation),
         ):
-            self.logger.record(name, value)
+            if value is not None:
+                self.logger.record(name, value)
         if self.on_session is not None:
             self.on_session(session, correlation)
 

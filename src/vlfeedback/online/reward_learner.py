@@ -47,9 +47,9 @@ class SessionReport:
         flipped: share that it turned round.
         pseudo_labelled: share of pairs without labels that the model was sure of, with SURF.
         foreseen: share of the new labels, ties left out, that the model gave before it learnt from
-            them; NaN where it had learnt nothing yet, or all are ties.
+            them; None where it had learnt nothing yet, or all are ties.
         disagreement: standard deviation over members of P(second preferred), mean over the new
-            pairs, before they were learnt from; NaN likewise.
+            pairs, before they were learnt from; None where it had learnt nothing yet.
     """
 
     n_labels: int
@@ -59,8 +59,8 @@ class SessionReport:
     trusted: float = 1.0
     flipped: float = 0.0
     pseudo_labelled: float = 0.0
-    foreseen: float = math.nan
-    disagreement: float = math.nan
+    foreseen: float | None = None
+    disagreement: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The same for a file: NaN is null."""
@@ -165,13 +165,13 @@ class RewardLearner:
             )
         return replace(session, foreseen=foreseen, disagreement=disagreement)
 
-    def _foresee(self, answered: PreferenceDataset) -> tuple[float, float]:
+    def _foresee(self, answered: PreferenceDataset) -> tuple[float | None, float | None]:
         """How right the model is about labels that it has not seen, and how far from one mind."""
         if not self.version:
-            return math.nan, math.nan
+            return None, None
         logits = self.member_logits(answered.pairs)
         agreed = label_agreement(logits.mean(axis=0), answered.labels.prefer_second)
-        foreseen = float(agreed.mean()) if len(agreed) else math.nan
+        foreseen = float(agreed.mean()) if len(agreed) else None
         return foreseen, float(expit(logits).std(axis=0).mean())
 
     def member_rewards(
