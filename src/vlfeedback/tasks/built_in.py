@@ -188,7 +188,7 @@ OUR_TASKS = (
     ),
     TaskSpec(
         "straighten-rope-free",
-        "take the blue rope by its ends and pull it straight",
+        "straighten the blue rope",  # as the rope whose ends are held
         "vlfeedback_envs:vlfeedback/StraightenRopeFree-v0",
         camera="top",
         scene="A blue rope lies on a white table, seen straight from above.",
