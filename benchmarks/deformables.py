@@ -1,13 +1,15 @@
-"""Claim: on one core a rope takes 100 control steps a CPU-second and more, a sleeve 20 and more.
+"""Claim: on one core ropes take 100 control steps a CPU-second and more, sleeve and cloth 20.
 
 Also what a reset and a picture cost, what a gradient step of a policy on clouds of points costs,
-and what the episodes of each level are worth: returns, dressed ratios, lengths.
+what the episodes of each level are worth (returns, dressed ratios, lengths), how well scripts,
+random actions and none do the tasks, and how many of 100 random episodes break the simulation.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -21,34 +23,49 @@ from vlfeedback.tasks import get_task
 from vlfeedback.types import Trajectory
 from vlfeedback_envs.deformables.data import roll_out
 from vlfeedback_envs.deformables.environment import DeformableEnv
+from vlfeedback_envs.deformables.fold_diagonal import LARGEST, FoldClothDiagonal
+from vlfeedback_envs.deformables.fold_half import FoldClothHalf
+from vlfeedback_envs.deformables.free_rope import StraightenRopeFree
 from vlfeedback_envs.deformables.rope import StraightenRope
-from vlfeedback_envs.deformables.scripts import pull_straight, pull_up_the_arm
+from vlfeedback_envs.deformables.scripts import (
+    fold_diagonally,
+    fold_in_half,
+    grasp_and_pull,
+    pull_straight,
+    pull_up_the_arm,
+)
 from vlfeedback_envs.deformables.sleeve import DressSleeve
 
-STEPS = 40  # of an episode that is timed
+Script = Callable[[np.ndarray], np.ndarray]
+
+STEPS = 40  # of an episode that is timed, or as many as it has
 SETTINGS = {"horizon": 60, "frame_stride": 0, "frame_size": 240, "random_actions": "box"}
 TASKS = {
     "straighten-rope": (StraightenRope, pull_straight, 40),
     "dress-sleeve": (DressSleeve, pull_up_the_arm, 60),
+    "straighten-rope-free": (StraightenRopeFree, grasp_and_pull, 75),
+    "fold-cloth-diagonal": (FoldClothDiagonal, fold_diagonally, 1),
+    "fold-cloth-half": (FoldClothHalf, fold_in_half, 100),
 }
+MISSES = (0.01, 0.02, 0.04)  # m, standard deviation of the target of a diagonal fold
 
 
 def simulation_workloads(
-    env: DeformableEnv, script: Callable[[np.ndarray], np.ndarray], seed: int
+    env: DeformableEnv, script: Script, n_steps: int, seed: int
 ) -> dict[str, Callable[[], int]]:
     rng = np.random.default_rng(seed)
 
     def scripted() -> int:
         env.reset(seed=seed)
-        for _ in range(STEPS):
+        for _ in range(n_steps):
             env.step(script(env.state()))
-        return STEPS
+        return n_steps
 
     def random() -> int:
         env.reset(seed=seed)
-        for _ in range(STEPS):
+        for _ in range(n_steps):
             env.step(rng.uniform(-1, 1, env.action_space.shape).astype(np.float32))
-        return STEPS
+        return n_steps
 
     def resets() -> int:
         for k in range(10):
@@ -120,6 +137,68 @@ def describe_level(name: str, level: str, n_episodes: int, seed: int) -> dict[st
     return described
 
 
+def describe_policies(name: str, seed: int) -> dict[str, dict[str, float]]:
+    """What 20 episodes of a script and of no actions are worth, and 100 of random ones."""
+    make, script, horizon = TASKS[name]
+    with closing(make()) as env:
+        rng = np.random.default_rng(seed)
+        shape = env.action_space.shape or ()
+        policies: dict[str, tuple[int, Script]] = {
+            "script": (20, script),
+            "zero": (20, lambda _state: np.zeros(shape)),
+            "random": (100, lambda _state: rng.uniform(-1, 1, shape)),
+        }
+        first = 1_000_000 * (seed + 1)
+        return {
+            policy: describe_ends(
+                [last_info(env, act, first + k, horizon) for k in range(n_episodes)]
+            )
+            for policy, (n_episodes, act) in policies.items()
+        }
+
+
+def describe_misses(seed: int) -> dict[str, float]:
+    """What diagonal folds are worth in the mean whose target is off by so much, 40 each."""
+    rng = np.random.default_rng(seed)
+    with closing(FoldClothDiagonal()) as env:
+        return {
+            f"{100 * miss:.0f} cm": describe_ends(
+                [
+                    last_info(
+                        env,
+                        lambda s, off=miss: fold_diagonally(s) + rng.normal(0, off, 2) / LARGEST,
+                        seed,
+                        horizon=1,
+                    )
+                    for _ in range(40)
+                ]
+            )["normalized performance"]
+            for miss in MISSES
+        }
+
+
+def last_info(env: DeformableEnv, act: Script, seed: int, horizon: int) -> dict[str, Any]:
+    """`info` at the end of an episode."""
+    env.reset(seed=seed)
+    for _ in range(horizon):
+        _, _, terminated, truncated, info = env.step(act(env.state()))
+        if terminated or truncated:
+            break
+    return info
+
+
+def describe_ends(infos: list[dict[str, Any]]) -> dict[str, float]:
+    """Means over episodes, and how many of them broke the simulation."""
+    normalized = [info["normalized_performance"] for info in infos if not info["sim_error"]]
+    return {
+        "episodes": len(infos),
+        "normalized performance": float(np.mean(normalized)),
+        "standard deviation": float(np.std(normalized)),
+        "success": float(np.mean([info["success"] and not info["sim_error"] for info in infos])),
+        "broken": sum(info["sim_error"] for info in infos),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
@@ -129,8 +208,8 @@ def main() -> None:
     torch.set_num_threads(1)
 
     speed: dict[str, Any] = {}
-    for name, (make, script, _) in TASKS.items():
-        workloads = simulation_workloads(make(), script, args.seed)
+    for name, (make, script, horizon) in TASKS.items():
+        workloads = simulation_workloads(make(), script, min(STEPS, horizon), args.seed)
         workloads |= picture_workloads(make, args.seed)
         speed[name] = measure(workloads, repeats=args.repeats)
     clouds = list(
@@ -151,9 +230,15 @@ def main() -> None:
     }
     publish(
         "deformables",
-        claim="on one core a rope takes 100 control steps a CPU-second and more, a sleeve 20",
+        claim="on one core ropes take 100 control steps a CPU-second, sleeve and cloth 20",
         seed=args.seed,
-        figures={"speed": speed, "episodes of a level": args.episodes, "levels": levels},
+        figures={
+            "speed": speed,
+            "episodes of a level": args.episodes,
+            "levels": levels,
+            "policies": {name: describe_policies(name, args.seed) for name in TASKS},
+            "targets of diagonal folds off by": describe_misses(args.seed),
+        },
     )
 
 

@@ -1,4 +1,4 @@
-"""What the pages say of ropes and sleeves: speed, and what the episodes of each level are worth."""
+"""What the pages say of ropes, cloth and a sleeve: speed, and what scripts and levels are worth."""
 
 from __future__ import annotations
 
@@ -48,6 +48,35 @@ def deformables_levels() -> str:
     return "\n".join([*lines, "", f"{n_episodes} episodes each; `{result['command']}`."])
 
 
+def deformables_policies() -> str:
+    """How well scripts, random actions and none do the tasks."""
+    result = load("deformables")
+    rows = [
+        [
+            f"`{task}`",
+            policy,
+            f"{row['normalized performance']:.2f} ({row['standard deviation']:.2f})",
+            percent(row["success"]),
+            str(row["episodes"]),
+            str(row["broken"]),
+        ]
+        for task, policies in result["figures"]["policies"].items()
+        for policy, row in policies.items()
+    ]
+    head = ["task", "actions", "normalized performance at the end (sd)", "success at the end, %"]
+    lines = table([*head, "episodes", "simulations that failed"], rows)
+    misses = result["figures"]["targets of diagonal folds off by"]
+    off = ", ".join(f"{worth:.2f} at {miss}" for miss, worth in misses.items())
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Diagonal folds whose targets are off by N(0, miss) in x and in z: {off} (40 each). "
+            f"`{result['command']}`.",
+        ]
+    )
+
+
 def _rate(figures: Mapping[str, Any]) -> str:
     rate = figures["per_cpu_second"]
     return f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
@@ -56,5 +85,6 @@ def _rate(figures: Mapping[str, Any]) -> str:
 DEFORMABLE_BLOCKS: Mapping[str, Callable[[], str]] = {
     "deformables-speed": deformables_speed,
     "deformables-levels": deformables_levels,
+    "deformables-policies": deformables_policies,
 }
 """By the name that a page calls them."""

@@ -17,6 +17,9 @@ METAWORLD_STEPS = 500  # max_path_length of every Meta-World v3 task
 CARTPOLE_STEPS = 100  # RL-VLM-F's horizon
 ROPE_STEPS = 40  # RL-VLM-F's horizon
 DRESSING_STEPS = 60  # Offline RL-VLM-F, section V-B
+FREE_ROPE_STEPS = 75  # SoftGym's horizon
+DIAGONAL_FOLD_STEPS = 1  # RL-VLM-F's horizon: a step is a whole fold
+HALF_FOLD_STEPS = 100  # SoftGym's horizon
 
 for _name in METAWORLD_TASKS:
     gym.register(
@@ -55,4 +58,22 @@ gym.register(
 gym.register(
     id="vlfeedback/SoftGym-v0",  # name="RopeFlatten", or another of SoftGym's; on FleX
     entry_point="vlfeedback_envs.softgym:make_softgym",
+)
+
+gym.register(
+    id="vlfeedback/StraightenRopeFree-v0",
+    entry_point="vlfeedback_envs.deformables.free_rope:StraightenRopeFree",
+    max_episode_steps=FREE_ROPE_STEPS,
+)
+
+gym.register(
+    id="vlfeedback/FoldClothDiagonal-v0",
+    entry_point="vlfeedback_envs.deformables.fold_diagonal:FoldClothDiagonal",
+    max_episode_steps=DIAGONAL_FOLD_STEPS,
+)
+
+gym.register(
+    id="vlfeedback/FoldClothHalf-v0",
+    entry_point="vlfeedback_envs.deformables.fold_half:FoldClothHalf",
+    max_episode_steps=HALF_FOLD_STEPS,
 )

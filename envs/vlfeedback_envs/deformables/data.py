@@ -1,13 +1,16 @@
-"""Episodes of StraightenRope and DressSleeve as a collection holds them.
+"""Episodes of ropes, cloth and a sleeve as a collection holds them.
 
-Levels:  expert = script + N(0, 0.1); medium = a weaker script with more noise; random = uniform
-         actions; suboptimal (of the sleeve) = each episode is acted out in one of three ways.
+Levels:  expert = script + a little noise, N(0, 0.1) or less; medium = with more noise, of the rope
+         whose ends are held also weaker; random = uniform actions; suboptimal (of the sleeve) =
+         each episode is acted out in one of three ways.
 Choices: Offline RL-VLM-F collects its rope data with policies of reinforcement learning and states
          neither their returns nor how many episodes there are. Ours, untested, are scripts whose
          returns lie where its Table I has behaviour cloning (expert 20.54, medium 14.17). Its 485
          dressing trajectories are those of a policy from simulation on a real robot, failures
          among them; ours are noisy scripts, pulls straight ahead whatever the elbow does, which is
-         how its cloned policy fails, and random ones, in shares that are our choice.
+         how its cloned policy fails, and random ones, in shares that are our choice. Noise on
+         folds and on the rope that is free is our choice too: experts nearly always succeed,
+         medium ones less than half of the time.
 """
 
 from __future__ import annotations
@@ -26,8 +29,17 @@ from vlfeedback.errors import UnknownNameError
 from vlfeedback.tasks import TaskSpec
 from vlfeedback.types import ArrayFrames, Trajectory
 from vlfeedback_envs.deformables.environment import DeformableEnv
+from vlfeedback_envs.deformables.fold_diagonal import FoldClothDiagonal
+from vlfeedback_envs.deformables.fold_half import FoldClothHalf
+from vlfeedback_envs.deformables.free_rope import StraightenRopeFree
 from vlfeedback_envs.deformables.rope import StraightenRope
-from vlfeedback_envs.deformables.scripts import pull_straight, pull_up_the_arm
+from vlfeedback_envs.deformables.scripts import (
+    fold_diagonally,
+    fold_in_half,
+    grasp_and_pull,
+    pull_straight,
+    pull_up_the_arm,
+)
 from vlfeedback_envs.deformables.sleeve import DressSleeve
 
 __all__ = ["ACTORS", "SUBOPTIMAL", "Actor", "roll_out"]
@@ -50,7 +62,6 @@ class Actor:
     noise: float = 0.0
 
 
-# Mean returns are of 100 episodes each.
 ACTORS: Mapping[str, Mapping[str, Actor]] = MappingProxyType(
     {
         "straighten-rope": {
@@ -61,6 +72,21 @@ ACTORS: Mapping[str, Mapping[str, Actor]] = MappingProxyType(
         "dress-sleeve": {
             "expert": Actor("script", noise=0.1),
             "medium": Actor("script", noise=0.8),
+            "random": Actor("random"),
+        },
+        "straighten-rope-free": {
+            "expert": Actor("script", noise=0.1),
+            "medium": Actor("script", noise=0.6),
+            "random": Actor("random"),
+        },
+        "fold-cloth-diagonal": {
+            "expert": Actor("script", noise=0.03),
+            "medium": Actor("script", noise=0.25),
+            "random": Actor("random"),
+        },
+        "fold-cloth-half": {
+            "expert": Actor("script", noise=0.05),
+            "medium": Actor("script", noise=0.2),
             "random": Actor("random"),
         },
     }
@@ -75,6 +101,9 @@ _AHEAD = np.array([1.0, 0.0, 0.0], dtype=np.float32)
 _WORLDS: Mapping[str, tuple[type[DeformableEnv], Script]] = {
     "straighten-rope": (StraightenRope, pull_straight),
     "dress-sleeve": (DressSleeve, pull_up_the_arm),
+    "straighten-rope-free": (StraightenRopeFree, grasp_and_pull),
+    "fold-cloth-diagonal": (FoldClothDiagonal, fold_diagonally),
+    "fold-cloth-half": (FoldClothHalf, fold_in_half),
 }
 _LOWS = {"box": -1.0, "u01": 0.0}
 
@@ -89,7 +118,7 @@ def roll_out(
     steps; ``info["actor"]`` says who acted.
 
     Args:
-        task: ``"straighten-rope"`` or ``"dress-sleeve"``.
+        task: one of those in `ACTORS`.
         level: one of the task's.
         seeds: of the episodes.
         settings: ``horizon``, ``random_actions``, ``frame_stride``, 0 for no pictures,

@@ -13,14 +13,14 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Float64, UInt8
 from numpy.typing import NDArray
 
 from vlfeedback.errors import RenderError, UnknownNameError
 from vlfeedback.tasks import get_task
 from vlfeedback_envs.rendering import BoundToSimulator, SceneRenderer, SimulatorState, mujoco
 
-__all__ = ["KINDS", "DeformableEnv"]
+__all__ = ["KINDS", "DeformableEnv", "compiled", "softgym_axes"]
 
 KINDS = ("state", "image", "point_cloud", "flat_point_cloud")
 """What an environment may show: `DeformableEnv.state`, `DeformableEnv.point_cloud`, that cloud's
@@ -51,6 +51,9 @@ class DeformableEnv(BoundToSimulator, gym.Env[NDArray[Any], NDArray[np.float32]]
         InvalidTypeError: it is pickled or copied.
     """
 
+    failed_reward = 0.0
+    """Reward of a step whose simulation fails: no more than what doing nothing earns."""
+
     # Gymnasium declares it as an instance variable.
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012
 
@@ -73,7 +76,7 @@ class DeformableEnv(BoundToSimulator, gym.Env[NDArray[Any], NDArray[np.float32]]
             raise UnknownNameError(f"obs_mode={obs_mode!r}; expected one of {', '.join(KINDS)}.")
         self.task = get_task(task)
         self.render_mode, self.obs_mode = render_mode, obs_mode
-        self.model = mujoco.MjModel.from_xml_string(mjcf)
+        self.model = compiled(mjcf)
         self.data = mujoco.MjData(self.model)
         self._renderer = SceneRenderer(
             self.model,
@@ -140,14 +143,15 @@ class DeformableEnv(BoundToSimulator, gym.Env[NDArray[Any], NDArray[np.float32]]
         """Simulate one step.
 
         Where the simulation fails, ``info["sim_error"]`` is true, the episode is truncated, the
-        observation is that of before, and the reward 0.
+        observation is that of before, and the reward `failed_reward`.
         """
         clipped = np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0)
         with _unlogged_warnings():
             self.advance(clipped)
         reward, terminated, info = self.judge()
         if self._has_failed():
-            return self._latest.copy(), 0.0, False, True, {**info, "sim_error": True}
+            failed = {**info, "sim_error": True}
+            return self._latest.copy(), self.failed_reward, False, True, failed
         self._latest = self.observe()
         return self._latest.copy(), reward, terminated, False, {**info, "sim_error": False}
 
@@ -172,6 +176,20 @@ class DeformableEnv(BoundToSimulator, gym.Env[NDArray[Any], NDArray[np.float32]]
     def _has_failed(self) -> bool:
         warned = any(warning.number for warning in self.data.warning)
         return warned or not np.isfinite(self.data.qpos).all()
+
+
+def compiled(mjcf: str) -> Any:
+    """The model, the triangles of whose cloth do not bump into their own vertices."""
+    model = mujoco.MjModel.from_xml_string(mjcf)
+    if hasattr(model, "flex_internal"):  # what later releases of MuJoCo never do
+        model.flex_internal[:] = 0
+    return model
+
+
+def softgym_axes(places: Float64[np.ndarray, "P 3"]) -> Float32[np.ndarray, "P 3"]:
+    """From MuJoCo's (x, y, up) to SoftGym's (x, up, z)."""
+    x, y, up = places.T
+    return np.stack([x, up, -y], axis=1).astype(np.float32)
 
 
 @contextlib.contextmanager

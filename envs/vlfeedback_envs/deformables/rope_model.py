@@ -1,8 +1,9 @@
-"""The rope of StraightenRope as MuJoCo sees it: capsules on hinges, with two pickers at its ends.
+"""The rope as MuJoCo sees it: capsules on hinges, and two pickers.
 
-A picker is a mocap body, tied to its end of the rope by a soft `connect`: the end lags a fast
+A picker is a mocap body, tied to what it holds by a soft `connect`: the end of a rope lags a fast
 picker by two centimetres, where SoftGym's moves with it. A timestep of 10 ms is unstable, and so
-are joints damped less.
+are joints damped less. Pickers that may hold any node, and lift it, shake the chain until it
+breaks; their ties are softer, with which joints need a third of the damping.
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ _LINK = CONTOUR / N_LINKS
 _SURFACE = 'contype="{}" conaffinity="{}" condim="4" friction="0.8 0.005 0.0005"'
 
 
-def rope_mjcf() -> str:
+def rope_mjcf(*, held: bool = True) -> str:
     """The model: sites ``node_0`` to ``node_20``, bodies ``picker_0`` and ``picker_1``.
+
+    Where the ends are not held, the equalities ``tie_0`` and ``tie_1`` are for
+    `vlfeedback_envs.deformables.pickers.Pickers`.
 
     The rope is blue on a white table, as the instruction of RL-VLM-F says. Its pickers are in
     geom group 1, so that pictures can leave them out.
@@ -39,10 +43,15 @@ def rope_mjcf() -> str:
         f'<exclude body1="link_{i}" body2="link_{i + 2}"/>' for i in range(N_LINKS - 2)
     )
     pickers = "".join(_picker(i) for i in range(2))
-    ties = "".join(
-        f'<connect site1="grip_{i}" site2="node_{node}" solref="0.01 1"/>'
-        for i, node in enumerate((0, N_LINKS))
-    )
+    if held:
+        ends = [
+            f'site1="grip_{i}" site2="node_{node}" solref="0.01 1"'
+            for i, node in enumerate((0, N_LINKS))
+        ]
+    else:
+        free = 'body1="picker_{0}" body2="link_0" anchor="0 0 0" active="false" solref="0.02 1"'
+        ends = [f'name="tie_{i}" {free.format(i)}' for i in range(2)]
+    ties = "".join(f"<connect {end}/>" for end in ends)
     return f"""
     <mujoco model="rope">
       <option timestep="{TIMESTEP}" integrator="implicitfast" cone="elliptic" solver="Newton"
@@ -63,7 +72,7 @@ def rope_mjcf() -> str:
         <geom type="plane" size="0.6 0.6 0.05" material="table" {_SURFACE.format(1, 1)}/>
         <camera name="top" pos="0 0 0.85" xyaxes="1 0 0 0 1 0" fovy="45"/>
         {pickers}
-        {_links(0)}
+        {_links(0, damping=0.03 if held else 0.01)}
       </worldbody>
       <equality>{ties}</equality>
       <contact>{excluded}</contact>
@@ -71,7 +80,7 @@ def rope_mjcf() -> str:
     """
 
 
-def _links(first: int) -> str:
+def _links(first: int, *, damping: float) -> str:
     """This link and all that hang on it."""
     if first == N_LINKS:
         return f'<site name="node_{N_LINKS}" size="0.001" rgba="0 0 0 0"/>'
@@ -80,10 +89,10 @@ def _links(first: int) -> str:
         # Armature and damping are what keeps so light a chain stable.
         joints = "".join(
             f'<joint name="{name}_{first}" type="hinge" axis="{axis}" armature="1e-4" '
-            'damping="0.03"/>'
+            f'damping="{damping}"/>'
             for name, axis in (("yaw", "0 0 1"), ("pitch", "0 1 0"))
         )
-    rest = _links(first + 1)
+    rest = _links(first + 1, damping=damping)
     if first == N_LINKS - 1:  # the last node is a point of the last link
         rest = rest.replace("<site ", f'<site pos="{_LINK} 0 0" ')
     return (

@@ -114,8 +114,6 @@ class DressSleeve(DeformableEnv):
             hide_picker=hide_picker,
             edited=("geom_pos", "geom_size"),
         )
-        if hasattr(self.model, "flex_internal"):  # what later releases of MuJoCo never do
-            self.model.flex_internal[:] = 0  # triangles do not bump into their own vertices
         # Else MuJoCo takes the middle of a bone from its body, whatever `geom_pos` says.
         self.model.geom_sameframe[:] = mujoco.mjtSameFrame.mjSAMEFRAME_NONE
         ties = [i for i in range(self.model.neq) if self.model.equality(i).name[:5] == "held_"]

@@ -1,4 +1,4 @@
-"""Our own tasks: Meta-World's 50, CartPoleBalance, RL-VLM-F's variants, a rope and a sleeve."""
+"""Our own tasks: Meta-World's 50, CartPoleBalance, RL-VLM-F's variants, ropes, cloth."""
 
 from __future__ import annotations
 
@@ -112,6 +112,16 @@ _EPISODES_OF_ROPE = CollectionDefaults(
 _EPISODES_OF_DRESSING = CollectionDefaults(
     episodes=485, horizon=60, longest=60, random_actions="box", frame_stride=10, frame_size=240
 )
+# 15,000, 500 and 5,000 transitions a level, our choices: the last are simulated slowest.
+_EPISODES_OF_FREE_ROPE = CollectionDefaults(
+    episodes=200, horizon=75, longest=75, random_actions="box", frame_stride=5, frame_size=240
+)
+_EPISODES_OF_DIAGONAL_FOLDS = CollectionDefaults(
+    episodes=500, horizon=1, longest=1, random_actions="box", frame_stride=1, frame_size=240
+)
+_EPISODES_OF_HALF_FOLDS = CollectionDefaults(
+    episodes=50, horizon=100, longest=100, random_actions="box", frame_stride=5, frame_size=240
+)
 
 OUR_TASKS = (
     *(
@@ -175,6 +185,36 @@ OUR_TASKS = (
         levels=("expert", "medium", "random", "suboptimal"),
         rollout="vlfeedback_envs.deformables.data:roll_out",
         collecting=_EPISODES_OF_DRESSING,
+    ),
+    TaskSpec(
+        "straighten-rope-free",
+        "straighten the blue rope",  # as the rope whose ends are held
+        "vlfeedback_envs:vlfeedback/StraightenRopeFree-v0",
+        camera="top",
+        scene="A blue rope lies on a white table, seen straight from above.",
+        levels=("expert", "medium", "random"),
+        rollout="vlfeedback_envs.deformables.data:roll_out",
+        collecting=_EPISODES_OF_FREE_ROPE,
+    ),
+    TaskSpec(
+        "fold-cloth-diagonal",
+        "fold the cloth diagonally from top left corner to bottom right corner",  # RL-VLM-F's code
+        "vlfeedback_envs:vlfeedback/FoldClothDiagonal-v0",
+        camera="top",
+        scene="A red cloth lies on a white table, seen straight from above.",
+        levels=("expert", "medium", "random"),
+        rollout="vlfeedback_envs.deformables.data:roll_out",
+        collecting=_EPISODES_OF_DIAGONAL_FOLDS,
+    ),
+    TaskSpec(
+        "fold-cloth-half",
+        "fold the red cloth in half, its left side onto its right side",
+        "vlfeedback_envs:vlfeedback/FoldClothHalf-v0",
+        camera="front",
+        scene="A red cloth lies on a white table, seen from the front and above.",
+        levels=("expert", "medium", "random"),
+        rollout="vlfeedback_envs.deformables.data:roll_out",
+        collecting=_EPISODES_OF_HALF_FOLDS,
     ),
 )
 """All of them. New ones come last: seeds are counted by a task's place."""

@@ -1,5 +1,6 @@
-"""Episodes of rope and sleeve: who acts at which level, and what is kept of them."""
+"""Episodes of ropes, cloth and a sleeve: who acts at which level, and what is kept of them."""
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -9,11 +10,13 @@ import pytest
 from vlfeedback.collecting import collect
 from vlfeedback.data.collection import Collection
 from vlfeedback.errors import UnknownNameError
-from vlfeedback.tasks import TASKS
+from vlfeedback.tasks import TASKS, TaskSpec
 from vlfeedback.types import Trajectory
 from vlfeedback_envs.deformables.data import ACTORS, SUBOPTIMAL, roll_out
 
 ROPE, SLEEVE = TASKS["straighten-rope"], TASKS["dress-sleeve"]
+FREE_ROPE = TASKS["straighten-rope-free"]
+DIAGONAL, HALF = TASKS["fold-cloth-diagonal"], TASKS["fold-cloth-half"]
 SETTINGS = {
     "horizon": 6,
     "frame_stride": 0,
@@ -28,7 +31,11 @@ def episodes(task: Any, level: str, seeds: Any, **settings: Any) -> list[Traject
 
 
 @pytest.mark.parametrize(
-    ("task", "level"), [(ROPE, "expert"), (ROPE, "random"), (SLEEVE, "medium")]
+    ("task", "level"),
+    [
+        *((ROPE, "expert"), (ROPE, "random"), (SLEEVE, "medium")),
+        *((FREE_ROPE, "medium"), (HALF, "expert")),
+    ],
 )
 def test_an_episode_is_what_the_environment_does_with_its_actions(task: Any, level: str) -> None:
     (trajectory,) = episodes(task, level, [5])
@@ -109,16 +116,27 @@ def test_a_force_that_ends_an_episode_terminates_it() -> None:
     assert found[0].env_options == {"obs_mode": "state"}
 
 
-def test_a_collection_holds_the_levels_of_both_tasks(tmp_path: Any) -> None:
-    for task in (ROPE, SLEEVE):
-        settings = {"episodes": 2, "horizon": 3, "frame_size": 24}
-        assert collect(tmp_path / task.name, [task.name], settings=settings, workers=0) == 2 * len(
-            task.levels
-        )
-        for level in task.levels:
-            first, _ = Collection.open(tmp_path / task.name).load(task.name, [level])
-            assert first.level == level and first.frames is not None
-            assert first.frames.read([0]).std() > 5
+@pytest.mark.parametrize(
+    ("task", "horizon"), [(ROPE, 3), (SLEEVE, 3), (FREE_ROPE, 3), (DIAGONAL, 1), (HALF, 3)]
+)
+def test_a_collection_holds_the_levels_of_a_task(
+    task: TaskSpec, horizon: int, tmp_path: Path
+) -> None:
+    settings = {"episodes": 1, "horizon": horizon, "frame_size": 24}
+    assert collect(tmp_path, [task.name], settings=settings, workers=0) == len(task.levels)
+    for level in task.levels:
+        (only,) = Collection.open(tmp_path).load(task.name, [level])
+        assert only.level == level and only.frames is not None and len(only) == horizon
+        assert only.frames.read([0]).std() > 5
+
+
+def test_an_episode_of_a_diagonal_fold_is_its_one_step_seen_before_and_after() -> None:
+    (trajectory,) = episodes(DIAGONAL, "expert", [0], horizon=1, frame_stride=1)
+    assert trajectory.actions.shape == (1, 2) and trajectory.observations.shape == (2, 111)
+    assert trajectory.truncated and not trajectory.terminated
+    np.testing.assert_allclose(trajectory.actions, 0.122 / 0.15, atol=0.15)
+    assert trajectory.env_rewards is not None and trajectory.env_rewards[0] > -0.2
+    assert trajectory.frames is not None and trajectory.frames.times.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
