@@ -128,7 +128,7 @@ def run(args: argparse.Namespace) -> None:
         "labeller": name,
         "seed": int(seed),
         "n_asked": result.n_asked,
-        "n_human": result.pebble.n_human if isinstance(result.pebble, PrefVLM) else None,
+        "n_human": result.feedback.n_human if isinstance(result.feedback, PrefVLM) else None,
         "curve": result.curve.to_json(),
         "accuracy": [session.train_accuracy for session in result.sessions],
         "wall_seconds": time.monotonic() - wall,

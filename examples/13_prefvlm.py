@@ -71,14 +71,14 @@ for number, session in enumerate(result.sessions, start=1):
         f"{number:8} {session.n_labels:7} {session.trusted:8.0%} {session.flipped:13.0%} "
         f"{session.train_accuracy:11.0%}"
     )
-print(f"The person was asked about {result.pebble.n_human} of {result.n_asked} pairs.")
+print(f"The person was asked about {result.feedback.n_human} of {result.n_asked} pairs.")
 
-episodes = list(result.pebble.episodes)
+episodes = list(result.feedback.episodes)
 rng = np.random.default_rng(0)
 pairs = vlfeedback.sample_segment_pairs(episodes, 200, length=STEPS, rng=rng)
 truth = vlfeedback.label_pairs(pairs, "teacher").labels
-for name, labeller in (("frozen", encoder), ("trained", result.pebble.labeller)):
+for name, labeller in (("frozen", encoder), ("trained", result.feedback.labeller)):
     labels = vlfeedback.label_pairs(pairs, labeller, instruction=goal).labels
     print(f"Right about new pairs, {name}: {accuracy.label_accuracy(labels, truth):.0%}")
-if result.pebble.adapters is not None:
+if result.feedback.adapters is not None:
     print(f"{args.out}/adapters.safetensors can begin another training: --begin-with.")

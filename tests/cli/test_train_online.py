@@ -85,7 +85,8 @@ def test_the_help_of_training_from_data_names_this_one() -> None:
     ("more", "error", "said"),
     [
         ("--sampler luck", InvalidValueError, "sampler='luck'"),
-        ("--algorithm ppo", UnknownNameError, "No algorithm 'ppo'"),
+        ("--algorithm dqn", UnknownNameError, "No algorithm 'dqn'"),
+        ("--algorithm ppo --preset surf", InvalidValueError, "has settings of SAC"),
         ("--steps 30", InvalidValueError, "n_steps=30"),
         ("--surf", InvalidValueError, "segment_length=5, and SURF crops up to 5"),
         ("--surf --rime --segment-length 8", InvalidValueError, "SURF beside RIME's filter"),

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,14 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from tests.online.pendulums import BRIEF, HORIZON, PlantedReward, pendulums
 
-from vlfeedback.errors import NeedsError
+from vlfeedback.errors import InvalidValueError, NeedsError
 from vlfeedback.models.reward.networks import RewardModelConfig
 from vlfeedback.models.reward.training import RewardTraining
-from vlfeedback.online import PayingEnvironments, PrefPPO, RUNEConfig
+from vlfeedback.online import PayingEnvironments, PrefPPO, RUNEConfig, train_online
 from vlfeedback.online.entropy import StateEntropy, kth_distance
+from vlfeedback.tasks import own_task
 
+PENDULUM = own_task("Pendulum-v1", "swing the pendulum up", success_key="")
 SESSIONS = replace(BRIEF, random_steps=20, exploration_steps=40)
 
 
@@ -124,6 +127,66 @@ def test_an_on_policy_algorithm_learns_its_reward_from_a_teacher(
     assert abs(watch.told["feedback/learned_return"]) <= HORIZON
     observations = np.concatenate([episode.observations for episode in learns.episodes])
     assert np.abs(observations).max() <= 8.0  # segments are of what environments say
+
+
+ROLLOUTS = {"ppo": {"n_steps": 20, "batch_size": 20}, "a2c": {"n_steps": 20}}
+
+
+@pytest.mark.parametrize("algorithm", ROLLOUTS)
+@pytest.mark.parametrize("stop_at", [45, 110])  # while states are sought, and between sessions
+def test_a_training_that_was_stopped_ends_as_one_that_was_not(
+    tmp_path: Path, algorithm: str, stop_at: int
+) -> None:
+    def stop(stage: str, step: int, steps: int, loss: float) -> None:
+        if step >= stop_at:
+            raise KeyboardInterrupt
+
+    def run(name: str, report: Any = None) -> dict[str, Any]:
+        result = train_online(
+            PENDULUM,
+            "teacher",
+            n_steps=240,
+            config=SESSIONS,
+            reward=RewardModelConfig(hidden=(16,)),
+            training=RewardTraining(epochs=3),
+            rune=RUNEConfig(),
+            algorithm=algorithm,
+            algorithm_settings={**ROLLOUTS[algorithm], "policy_kwargs": {"net_arch": [16]}},
+            n_envs=2,
+            horizon=HORIZON,
+            eval_every=80,
+            eval_episodes=1,
+            checkpoint_every=40,
+            out=tmp_path / name,
+            report=report,
+        )
+        assert (result.n_asked, result.curve.steps) == (12, (80, 160, 240))
+        assert result.feedback is not None
+        model = result.feedback.learner.model
+        return {**result.model.policy.state_dict(), "reward": model.digest()}
+
+    whole = run("whole")
+    with pytest.raises(KeyboardInterrupt):
+        run("stopped", stop)
+    assert list((tmp_path / "stopped" / "checkpoints").iterdir())
+    stopped = run("stopped")
+    assert stopped.pop("reward") == whole.pop("reward")
+    for name, tensor in whole.items():
+        torch.testing.assert_close(stopped[name], tensor, rtol=0, atol=0, msg=name)
+
+
+def test_without_a_labeller_its_environments_pay_their_own_reward() -> None:
+    settings = {**ROLLOUTS["ppo"], "policy_kwargs": {"net_arch": [16]}}
+    result = train_online(
+        PENDULUM, None, n_steps=40, algorithm="ppo", algorithm_settings=settings, eval_episodes=0
+    )
+    assert result.feedback is None
+    assert (result.model.rollout_buffer.rewards < 0).all()  # a pendulum's own
+
+
+def test_prefvlm_is_refused_where_there_is_no_replay_buffer() -> None:
+    with pytest.raises(InvalidValueError, match=r"algorithm='a2c'; PrefVLM .* such as 'sac'"):
+        train_online(PENDULUM, "random", person="teacher", n_steps=20_000, algorithm="a2c")
 
 
 def test_environments_that_pay_their_own_reward_are_refused_with_what_to_do() -> None:

@@ -283,8 +283,8 @@ def train(task: Any, settings: PrefVLMConfig = ADAPTS, **given: Any) -> OnlineRe
 
 def share_right(result: OnlineResult, labeller: Any) -> float:
     """Of labels about segments of the latest episodes, ties left out."""
-    assert result.pebble is not None
-    episodes = list(result.pebble.episodes)
+    assert result.feedback is not None
+    episodes = list(result.feedback.episodes)
     pairs = [(one.segment(0, 6), other.segment(4, 6)) for one, other in pairwise(episodes)]
     text = "go where it is dark"
     given = label_pairs(pairs, labeller, instruction=text).labels.prefer_second
@@ -296,7 +296,7 @@ def share_right(result: OnlineResult, labeller: Any) -> float:
 
 def test_adapters_learn_from_a_person_what_the_frozen_encoder_has_wrong(reach: Any) -> None:
     result = train(reach)
-    learns = result.pebble
+    learns = result.feedback
     assert isinstance(learns, PrefVLM)
     assert learns.n_human == 18
     assert share_right(result, ENCODER) < 0.5
@@ -314,7 +314,7 @@ def test_adapters_learn_from_a_person_what_the_frozen_encoder_has_wrong(reach: A
     ids=lambda ablation: next(iter(ablation)),
 )
 def test_each_ablation_is_a_switch(reach: Any, ablation: dict[str, Any]) -> None:
-    learns = train(reach, replace(ADAPTS, label_filter=RIMEConfig(), **ablation)).pebble
+    learns = train(reach, replace(ADAPTS, label_filter=RIMEConfig(), **ablation)).feedback
     assert isinstance(learns, PrefVLM)
     assert learns.n_human > 0
     adapts = ablation.keys() & {"adapters", "human_only"} == set()
@@ -343,7 +343,7 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(reach: Any, tmp_pa
         with pytest.raises(StopHereError):
             train(reach, out=tmp_path / "stopped", report=stop_at(step), **given)
     resumed = train(reach, out=tmp_path / "stopped", **given)
-    first, second = unbroken.pebble, resumed.pebble
+    first, second = unbroken.feedback, resumed.feedback
     assert isinstance(first, PrefVLM) and isinstance(second, PrefVLM)
     assert first.n_human == second.n_human == 18
     assert first.adapter_learner and second.adapter_learner
@@ -365,14 +365,14 @@ def test_adapters_of_one_training_begin_another(reach: Any, tmp_path: Path) -> N
     learns = PrefVLM(ENCODER, "teacher", instruction="go", prefvlm=settings)
     assert learns.adapters is not None
     assert learns.adapters.digest() == EncoderAdapters.load(path).digest()
-    second = train(reach, settings, n_steps=48).pebble
+    second = train(reach, settings, n_steps=48).feedback
     assert isinstance(second, PrefVLM)
     assert second.n_human == 6
     assert share_right(first, second.labeller) > 0.9
 
 
 def test_with_a_thread_the_person_is_asked_there_too(reach: Any) -> None:
-    learns = train(reach, config=replace(FEEDBACK, asynchronous=True), n_steps=160).pebble
+    learns = train(reach, config=replace(FEEDBACK, asynchronous=True), n_steps=160).feedback
     assert isinstance(learns, PrefVLM)
     assert 6 <= learns.n_human <= 18
 

@@ -57,13 +57,12 @@ def assert_equal(found: list[np.ndarray], expected: list[np.ndarray]) -> None:
 
 
 def test_all_that_is_in_the_buffer_is_paid_by_the_latest_reward_model(whole: OnlineResult) -> None:
-    assert whole.pebble is not None
-    buffer = whole.pebble.buffer
+    assert whole.feedback is not None
+    buffer = whole.model.replay_buffer
     assert (buffer.n_rows, whole.n_asked, whole.curve.steps) == (150, 12, (60, 120, 150))
     actions = 2 * buffer.actions[:150, 0]  # a pendulum takes -2 to 2
-    expected = whole.pebble.learner.member_rewards(buffer.observations[:150, 0], actions).mean(
-        axis=0
-    )
+    learner = whole.feedback.learner
+    expected = learner.member_rewards(buffer.observations[:150, 0], actions).mean(axis=0)
     np.testing.assert_allclose(buffer.rewards[:150, 0], expected, atol=1e-5)
     assert expected.std() > 0
 

@@ -248,8 +248,8 @@ def test_the_labeller_is_asked_about_segments_and_their_labels_are_kept(tmp_path
         kept = PreferenceDataset.load(path, read_trajectories(path.with_suffix(".h5")))
         assert kept.length == 5
         assert all(2 <= segment.start <= 13 for pair in kept.pairs for segment in pair)
-    assert result.pebble is not None
-    reward = trainer(result.pebble.learner)
+    assert result.feedback is not None
+    reward = trainer(result.feedback.learner)
     assert reward.labelled.shape == (12, 2)
     assert reward.unlabelled.shape == (120, 2)  # ten for each
 
@@ -273,12 +273,12 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path, at
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "stopped", surf=SMALL, report=stop)
     stopped = train(tmp_path / "stopped", surf=SMALL)
-    assert whole.pebble is not None
-    assert stopped.pebble is not None
+    assert whole.feedback is not None
+    assert stopped.feedback is not None
     assert whole.sessions == stopped.sessions
     for one, other in (
         (whole.model.policy.state_dict(), stopped.model.policy.state_dict()),
-        (whole.pebble.learner.state()[0], stopped.pebble.learner.state()[0]),
+        (whole.feedback.learner.state()[0], stopped.feedback.learner.state()[0]),
     ):
         assert one.keys() == other.keys()
         for name, tensor in one.items():

@@ -61,8 +61,8 @@ def test_evaluations_are_of_the_environments_own_reward_at_the_steps_asked_for()
 def test_a_folder_holds_policy_reward_model_labels_and_outcome(tmp_path: Path) -> None:
     result = train(tmp_path / "run")
     model = RewardModel.load(tmp_path / "run" / "reward_model.safetensors")
-    assert result.pebble is not None
-    assert model.digest() == result.pebble.learner.model.digest()
+    assert result.feedback is not None
+    assert model.digest() == result.feedback.learner.model.digest()
     labels = sorted((tmp_path / "run" / "labels").glob("*.parquet"))
     datasets = [
         PreferenceDataset.load(path, read_trajectories(path.with_suffix(".h5"))) for path in labels
@@ -113,8 +113,8 @@ def test_a_training_too_short_for_a_label_is_refused() -> None:
 
 
 def test_an_algorithm_that_is_not_there_is_refused() -> None:
-    with pytest.raises(UnknownNameError, match="No algorithm 'ppo'"):
-        train(algorithm="ppo")
+    with pytest.raises(UnknownNameError, match="No algorithm 'dqn'"):
+        train(algorithm="dqn")
 
 
 def test_an_algorithm_whose_library_is_not_installed_names_its_extra(

@@ -12,6 +12,7 @@ from vlfeedback.cli.loss_bars import LossBars
 from vlfeedback.cli.one_task import parse_task
 from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.settings import check_no_argument, parse_settings
+from vlfeedback.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from vlfeedback.online import OnlineResult, SessionReport
@@ -121,7 +122,8 @@ def train_online(
     algorithm: Annotated[
         str,
         typer.Option(
-            help="sac, td3 or ddpg; with JAX: sbx-sac, sbx-td3, sbx-ddpg, sbx-crossq, sbx-tqc."
+            help="sac, td3, ddpg, ppo or a2c; with JAX: sbx-sac, sbx-td3, sbx-ddpg, sbx-crossq, "
+            "sbx-tqc."
         ),
     ] = "sac",
     settings: Annotated[
@@ -170,6 +172,11 @@ def train_online(
     numbers = OnlinePreset("", 100_000, FeedbackConfig(), algorithm_settings={})
     if preset:
         numbers = get_online_preset(preset)
+        if algorithm.removeprefix("sbx-") != "sac":
+            raise InvalidValueError(
+                f"--preset {preset} has settings of SAC, and --algorithm is {algorithm}; leave one "
+                "of them out."
+            )
     given: dict[str, Any] = {
         "max_labels": max_labels,
         "labels_per_session": labels_per_session,

@@ -1,4 +1,4 @@
-"""What an off-policy algorithm is at a moment: tensors and JSON values.
+"""What an algorithm is at a moment: tensors and JSON values.
 
 It is of stable-baselines3, or of sbx, whose networks are in JAX.
 """
@@ -42,7 +42,8 @@ def algorithm_state(model: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
     for k, generator in enumerate(torch_generators(str(model.device))):
         tensors[f"generator/{k}"] = generator.get_state()
     kind, keys, *rest = np.random.get_state(legacy=True)
-    notes = {name: getattr(model, name) for name in _COUNTERS}
+    notes = {name: getattr(model, name) for name in _COUNTERS if hasattr(model, name)}
+    notes["begins"] = np.asarray(model._last_episode_starts).tolist()
     notes["numpy"] = [kind, np.asarray(keys).tolist(), *rest]
     notes["actions"] = model.action_space.np_random.bit_generator.state
     return tensors, notes
@@ -80,7 +81,10 @@ def restore_algorithm(model: Any, tensors: Mapping[str, Tensor], notes: Mapping[
     np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
     model.action_space.np_random.bit_generator.state = notes["actions"]
     for name in _COUNTERS:
-        setattr(model, name, notes[name])
+        if name in notes:
+            setattr(model, name, notes[name])
+    if notes["begins"] is not None:
+        model._last_episode_starts = np.array(notes["begins"], dtype=np.bool_)
 
 
 def _is_of_sbx(model: Any) -> bool:

@@ -27,14 +27,14 @@ from vlfeedback.data.trajectories import (
 from vlfeedback.data.whole_files import new_folder
 from vlfeedback.errors import CheckpointError
 from vlfeedback.online.algorithm_state import algorithm_state, restore_algorithm
-from vlfeedback.online.pebble import PEBBLE
+from vlfeedback.online.feedback import FeedbackCallback
 
 __all__ = ["latest_checkpoint", "restore_checkpoint", "save_checkpoint"]
 
 _NAME = re.compile(r"step-(\d+)")
 _ADVICE = "Delete this folder to go on from an earlier one, or all of them to begin anew."
-_ALGORITHM, _LEARNER, _PEBBLE = "algorithm|", "reward_model|", "pebble|"
-_BUFFER, _ACTIONS = "buffer|", "actions|"
+_ALGORITHM, _LEARNER, _FEEDBACK = "algorithm|", "reward_model|", "feedback|"
+_PAYER, _ACTIONS = "payer|", "actions|"
 
 
 def latest_checkpoint(root: Path) -> Path | None:
@@ -43,36 +43,36 @@ def latest_checkpoint(root: Path) -> Path | None:
     return max(found, default=None)
 
 
-def save_checkpoint(root: Path, pebble: PEBBLE, notes: Mapping[str, Any]) -> None:
+def save_checkpoint(root: Path, feedback: FeedbackCallback, notes: Mapping[str, Any]) -> None:
     """Write a checkpoint, and delete those before it; one of this very step stays.
 
     Args:
         root: folder of the run's checkpoints.
-        pebble: within its training, between two steps of it.
+        feedback: within its training, between two steps of it.
         notes: JSON values of whoever trains.
 
     Raises:
         WriteError: the disk is full or may not be written; the checkpoint before is whole.
     """
-    model: Any = pebble.model
+    model: Any = feedback.model
     path = root / f"step-{model.num_timesteps:09d}"
     if path.exists():
         return
     of_algorithm, algorithm_notes = algorithm_state(model)
-    of_learner, learner_notes = pebble.learner.state()
+    of_learner, learner_notes = feedback.learner.state()
     tensors = _prefixed(_ALGORITHM, of_algorithm) | _prefixed(_LEARNER, of_learner)
-    places = pebble.training_env.env_method("position")
-    arrays, buffer_notes = pebble.buffer.state()
-    arrays = _prefixed(_BUFFER, arrays)
+    places = feedback.training_env.env_method("position")
+    arrays, payer_notes = feedback.payer.state()
+    arrays = _prefixed(_PAYER, arrays)
     arrays |= {f"{_ACTIONS}{row}": actions for row, (_, actions) in enumerate(places)}
-    pebble_notes, episodes, of_pebble = pebble.state()
-    arrays |= _prefixed(_PEBBLE, of_pebble)
+    feedback_notes, episodes, of_feedback = feedback.state()
+    arrays |= _prefixed(_FEEDBACK, of_feedback)
     state = {
         "notes": dict(notes),
         "algorithm": algorithm_notes,
         "reward_model": learner_notes,
-        "buffer": buffer_notes,
-        "pebble": pebble_notes,
+        "payer": payer_notes,
+        "feedback": feedback_notes,
         "episodes": [number for number, _ in places],
     }
     root.mkdir(parents=True, exist_ok=True)
@@ -86,12 +86,12 @@ def save_checkpoint(root: Path, pebble: PEBBLE, notes: Mapping[str, Any]) -> Non
             shutil.rmtree(old, ignore_errors=True)
 
 
-def restore_checkpoint(path: Path, pebble: PEBBLE) -> dict[str, Any]:
+def restore_checkpoint(path: Path, feedback: FeedbackCallback) -> dict[str, Any]:
     """Bring an algorithm and its callback, both freshly made, to where a checkpoint was written.
 
     Args:
         path: of `latest_checkpoint`.
-        pebble: that was begun, by `PEBBLE.init_callback`, and has not trained.
+        feedback: that was begun, by its `init_callback`, and has not trained.
 
     Returns:
         The notes of whoever trained.
@@ -99,7 +99,7 @@ def restore_checkpoint(path: Path, pebble: PEBBLE) -> dict[str, Any]:
     Raises:
         CheckpointError: the folder is damaged, or of an algorithm of another shape.
     """
-    model: Any = pebble.model
+    model: Any = feedback.model
     with reading(path, "checkpoint", advice=_ADVICE, error=CheckpointError):
         state: dict[str, Any] = json.loads((path / "state.json").read_text("utf-8"))
         tensors = load_file(path / "tensors.safetensors")
@@ -107,10 +107,10 @@ def restore_checkpoint(path: Path, pebble: PEBBLE) -> dict[str, Any]:
             arrays = {name: file[name] for name in file.files}
         episodes = [with_pictures_in_memory(t) for t in read_trajectories(path / "episodes.h5")]
         restore_algorithm(model, _under(_ALGORITHM, tensors), state["algorithm"])
-        pebble.learner.restore(_under(_LEARNER, tensors), state["reward_model"])
-        pebble.buffer.restore(_under(_BUFFER, arrays), state["buffer"])
-        pebble.restore(state["pebble"], episodes, _under(_PEBBLE, arrays))
-        env = pebble.training_env
+        feedback.learner.restore(_under(_LEARNER, tensors), state["reward_model"])
+        feedback.payer.restore(_under(_PAYER, arrays), state["payer"])
+        feedback.restore(state["feedback"], episodes, _under(_FEEDBACK, arrays))
+        env = feedback.training_env
         model._last_obs = np.stack(
             [
                 env.env_method("go_to", number, arrays[f"{_ACTIONS}{row}"], indices=row)[0]

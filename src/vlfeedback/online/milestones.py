@@ -13,7 +13,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from vlfeedback.offline.curve import EvaluationCurve
 from vlfeedback.offline.evaluation import PolicyEvaluation, PolicyEvaluator
 from vlfeedback.online.checkpoint import save_checkpoint
-from vlfeedback.online.pebble import PEBBLE
+from vlfeedback.online.feedback import FeedbackCallback
 from vlfeedback.online.run_folder import RunFolder
 from vlfeedback.types import Report
 
@@ -29,7 +29,7 @@ class Milestones(BaseCallback):
     Both happen before a step is taken, when everything of the step before is done.
 
     Args:
-        pebble: whose training is kept; None: no checkpoints.
+        feedback: whose training is kept; None: no checkpoints.
         evaluator: None: no evaluations.
         eval_every: steps.
         checkpoint_every: steps; after a session there is one in any case.
@@ -40,7 +40,7 @@ class Milestones(BaseCallback):
 
     def __init__(
         self,
-        pebble: PEBBLE | None,
+        feedback: FeedbackCallback | None,
         evaluator: PolicyEvaluator | None,
         *,
         eval_every: int,
@@ -50,7 +50,7 @@ class Milestones(BaseCallback):
         report: Report | None,
     ) -> None:
         super().__init__()
-        self._pebble, self._evaluator, self._folder = pebble, evaluator, folder
+        self._feedback, self._evaluator, self._folder = feedback, evaluator, folder
         self._eval_every, self._checkpoint_every = eval_every, checkpoint_every
         self._n_steps, self._report = n_steps, report
         self._evaluations: list[tuple[int, PolicyEvaluation]] = []
@@ -82,7 +82,7 @@ class Milestones(BaseCallback):
             )
         ]
         self._seconds_before, self._kept = float(notes["seconds"]), step
-        self._n_sessions = 0 if self._pebble is None else len(self._pebble.sessions)
+        self._n_sessions = 0 if self._feedback is None else len(self._feedback.sessions)
 
     def finish(self) -> None:
         """The last evaluation, at the end of the training."""
@@ -97,7 +97,7 @@ class Milestones(BaseCallback):
         evaluated = self._evaluations[-1][0] if self._evaluations else 0
         if self.num_timesteps // self._eval_every > evaluated // self._eval_every:
             self._evaluate()
-        n_sessions = 0 if self._pebble is None else len(self._pebble.sessions)
+        n_sessions = 0 if self._feedback is None else len(self._feedback.sessions)
         due = self.num_timesteps // self._checkpoint_every > self._kept // self._checkpoint_every
         if (due or n_sessions > self._n_sessions) and self.num_timesteps > self._kept:
             self._keep()
@@ -113,9 +113,9 @@ class Milestones(BaseCallback):
         self.logger.record("eval/true_return", float(evaluation.returns.mean()))
 
     def _keep(self) -> None:
-        if self._folder is None or self._pebble is None:
+        if self._folder is None or self._feedback is None:
             return
-        save_checkpoint(self._folder.checkpoints, self._pebble, self.notes())
+        save_checkpoint(self._folder.checkpoints, self._feedback, self.notes())
         self._kept = self.num_timesteps
 
     def _tell(self) -> None:

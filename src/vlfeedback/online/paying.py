@@ -74,6 +74,12 @@ class Payer(Protocol):
     def paid(self) -> tuple[Float32[np.ndarray, " B"], Float32[np.ndarray, " B"]]:
         """Learned rewards that are kept, and the environment's own of the same steps."""
 
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """All of this but the reward itself: arrays and JSON values."""
+
+    def restore(self, arrays: dict[str, np.ndarray], notes: dict[str, Any]) -> None:
+        """Go back to a `state`."""
+
 
 class Ledger:
     """Who pays, the latest picture of each environment, and what running episodes have earned.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +50,8 @@ class PayingEnvironments(VecEnvWrapper):
 
     def explore(self, entropy: StateEntropy | None) -> None:
         """Pay the entropy of states, or no longer."""
-        self._entropy, self._explored = entropy, []
+        if entropy is not self._entropy:
+            self._entropy, self._explored = entropy, []
 
     def seek_doubt(self, worth: Callable[[], float]) -> None:
         """Pay for each standard deviation over members what `worth` says at that moment."""
@@ -76,6 +78,23 @@ class PayingEnvironments(VecEnvWrapper):
         """Learned rewards of the latest steps, as they were paid, and the environments' own."""
         learned, own = np.array(self._latest, dtype=np.float32).reshape(-1, 2).T
         return learned, own
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """The states that were explored, and what running episodes have earned."""
+        arrays = {"before": self._before, "latest": np.array(self._latest).reshape(-1, 2)}
+        if self._explored:
+            arrays["explored"] = np.concatenate(self._explored)
+        if self._ledger.seen is not None:
+            arrays["seen"] = self._ledger.seen
+        return arrays, {"learned": self._ledger.earned.tolist()}
+
+    def restore(self, arrays: dict[str, np.ndarray], notes: dict[str, Any]) -> None:
+        """Go back to a `state`; the environments themselves are elsewhere."""
+        self._before = arrays["before"]
+        self._latest.extend((learned, own) for learned, own in arrays["latest"].tolist())
+        self._explored = [arrays["explored"]] if "explored" in arrays else []
+        self._ledger.seen = arrays.get("seen")
+        self._ledger.earned = np.array(notes["learned"])
 
     def reset(self) -> VecEnvObs:
         """Reset all environments."""

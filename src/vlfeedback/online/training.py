@@ -4,35 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.utils import get_device
+from stable_baselines3.common.vec_env import VecEnv
 
 from vlfeedback.arguments import preference_source
 from vlfeedback.data.locks import locked
-from vlfeedback.errors import InvalidValueError, UnknownNameError
+from vlfeedback.errors import InvalidValueError
 from vlfeedback.models.reward.networks import RewardModelConfig, config_values
 from vlfeedback.models.reward.training import RewardTraining
 from vlfeedback.offline.curve import EvaluationCurve
 from vlfeedback.offline.evaluation import PolicyEvaluator
+from vlfeedback.online.algorithms import ON_POLICY, algorithm_class, make_algorithm
 from vlfeedback.online.checkpoint import latest_checkpoint, restore_checkpoint
 from vlfeedback.online.environments import make_environments
+from vlfeedback.online.feedback import FeedbackCallback
 from vlfeedback.online.milestones import Milestones
+from vlfeedback.online.paying_environments import PayingEnvironments
 from vlfeedback.online.pebble import PEBBLE
+from vlfeedback.online.prefppo import PrefPPO
 from vlfeedback.online.prefvlm import PrefVLM, PrefVLMConfig
-from vlfeedback.online.replay_buffer import LearnedRewardBuffer
 from vlfeedback.online.reward_learner import SessionReport
 from vlfeedback.online.rime import RIMEConfig, RIMEFilter
 from vlfeedback.online.run_folder import RunFolder
 from vlfeedback.online.rune import RUNEConfig
 from vlfeedback.online.settings import FeedbackConfig
 from vlfeedback.online.surf import SURFConfig
-from vlfeedback.registry import Entry, imported
 from vlfeedback.tasks import TaskSpec, get_task
 from vlfeedback.types import (
     EmbeddingSource,
@@ -42,22 +43,7 @@ from vlfeedback.types import (
     class_and_settings,
 )
 
-__all__ = ["ALGORITHMS", "OnlineResult", "train_online"]
-
-ALGORITHMS = {
-    entry.name: entry
-    for entry in (
-        Entry("ddpg", "stable_baselines3:DDPG", extra="online"),
-        Entry("sac", "stable_baselines3:SAC", extra="online"),
-        Entry("td3", "stable_baselines3:TD3", extra="online"),
-        Entry("sbx-crossq", "sbx:CrossQ", extra="sbx"),
-        Entry("sbx-ddpg", "sbx:DDPG", extra="sbx"),
-        Entry("sbx-sac", "sbx:SAC", extra="sbx"),
-        Entry("sbx-td3", "sbx:TD3", extra="sbx"),
-        Entry("sbx-tqc", "sbx:TQC", extra="sbx"),
-    )
-}
-"""Off-policy algorithms by name; those of sbx compute in JAX."""
+__all__ = ["OnlineResult", "train_online"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +57,7 @@ class OnlineResult:
         seconds: of the training, all runs of it together.
         out: its folder; None where nothing was written.
         model: the algorithm, trained.
-        pebble: its callback, which holds the reward model; None where none was learned.
+        feedback: its callback, which holds the reward model; None where none was learned.
     """
 
     curve: EvaluationCurve
@@ -80,7 +66,7 @@ class OnlineResult:
     seconds: float
     out: Path | None
     model: Any
-    pebble: PEBBLE | None
+    feedback: FeedbackCallback | None
 
 
 def train_online(
@@ -112,7 +98,9 @@ def train_online(
     report: Report | None = None,
     on_session: Callable[[SessionReport, float], None] | None = None,
 ) -> OnlineResult:
-    """Train a policy with PEBBLE: its reward is learned from a labeller's preferences.
+    """Train a policy while its reward is learned from a labeller's preferences.
+
+    Algorithms with a replay buffer learn as PEBBLE does, those without as PrefPPO.
 
     The same call goes on with a training that was killed, and ends with the weights of one that
     was not, bit for bit on the same machine. (Not with ``asynchronous=True``: then it depends on
@@ -124,7 +112,8 @@ def train_online(
         labeller: a preference source or the id of one, such as ``"teacher"``, ``"vlp"``,
             ``"human"``; None: no reward is learned, and the environment's own is paid, to compare
             with.
-        n_steps: of the environments together.
+        n_steps: of the environments together; algorithms without a replay buffer end with the
+            rollout in which they are reached.
         seed: of weights, actions, episodes and what is asked.
         config: when to ask, and about what.
         reward: networks of the reward model.
@@ -138,7 +127,7 @@ def train_online(
         prefvlm: how much that person is asked, and what is learnt from it; it has a filter of its
             own in place of `label_filter`.
         instruction: default: the task's.
-        algorithm: of `ALGORITHMS`.
+        algorithm: a name of `vlfeedback.online.algorithms.ALGORITHMS`.
         algorithm_settings: arguments of it, such as ``{"batch_size": 512, "policy_kwargs":
             {"net_arch": [256, 256, 256]}}``, which B-Pref has; default: its library's.
         n_envs: environments that act together; with more than one, as many updates as steps.
@@ -160,8 +149,8 @@ def train_online(
         UnknownNameError: there is no such task, labeller or algorithm.
         MissingExtraError: the algorithm's library is not installed.
         InvalidValueError: the training is too short for a first session, or `prefvlm` is given
-            without a `person`, or a `person` without a labeller or with a `label_filter`, or `surf`
-            with what it does not go with.
+            without a `person`, or a `person` without a labeller, with a `label_filter` or with an
+            algorithm without a replay buffer, or `surf` with what it does not go with.
         NeedsError: observations are a dict, actions no Box, an episode has no end, or adapters
             cannot sit on the labeller.
         FileFormatError: `out` holds a training with other settings.
@@ -172,12 +161,7 @@ def train_online(
         >>> train_online("cart-pole-balance", "teacher", n_steps=20_000)  # doctest: +SKIP
     """
     spec, config = get_task(task), config or FeedbackConfig()
-    if algorithm not in ALGORITHMS:
-        raise UnknownNameError(
-            f"No algorithm {algorithm!r}; expected one of {', '.join(ALGORITHMS)}. Another one of "
-            "stable-baselines3's learns with its own model.learn(callback=PEBBLE(...))."
-        )
-    algorithm_class = imported(ALGORITHMS[algorithm], "algorithm")
+    algorithm_class(algorithm)  # before anything is made
     if labeller is not None and n_steps <= config.first_session:
         raise InvalidValueError(
             f"n_steps={n_steps}, and the first pairs are asked about after {config.first_session} "
@@ -185,7 +169,7 @@ def train_online(
         )
     source = None if labeller is None else preference_source(labeller)
     person = None if person is None else preference_source(person)
-    _check_person(source, person, prefvlm, label_filter)
+    _check_person(source, person, prefvlm, label_filter, algorithm)
     reward, training = reward or RewardModelConfig(), training or RewardTraining()
     if surf is not None:
         _check_surf(surf, source, person)
@@ -213,7 +197,7 @@ def train_online(
         }
         folder = RunFolder(Path(out), settings)
     with nullcontext() if folder is None else locked(folder.root, what="trains into"):
-        pebble = None
+        feedback: FeedbackCallback | None = None
         if source is not None:
             given: dict[str, Any] = {
                 "instruction": spec.instruction if instruction is None else instruction,
@@ -225,31 +209,30 @@ def train_online(
             }
             if person is None:
                 trusts = None if label_filter is None else RIMEFilter(label_filter)
-                pebble = PEBBLE(source, config, label_filter=trusts, surf=surf, **given)
+                kind = PrefPPO if algorithm in ON_POLICY else PEBBLE
+                feedback = kind(source, config, label_filter=trusts, surf=surf, **given)
             else:
-                pebble = PrefVLM(source, person, config, prefvlm=prefvlm, **given)
-            pebble.on_session = on_session
-        model = algorithm_class(
-            "MlpPolicy",
-            make_environments(
-                spec,
-                SourceNeeds() if pebble is None else pebble.needs,
-                seed=seed,
-                n_envs=n_envs,
-                horizon=horizon,
-                env_options=env_options,
-            ),
+                feedback = PrefVLM(source, person, config, prefvlm=prefvlm, **given)
+            feedback.on_session = on_session
+        env: VecEnv = make_environments(
+            spec,
+            SourceNeeds() if feedback is None else feedback.needs,
+            seed=seed,
+            n_envs=n_envs,
+            horizon=horizon,
+            env_options=env_options,
+        )
+        if feedback is not None and algorithm in ON_POLICY:
+            env = PayingEnvironments(env)
+        model = make_algorithm(
+            algorithm,
+            env,
+            learns_reward=feedback is not None,
+            random_steps=config.random_steps,
             seed=seed,
             device=device,
-            replay_buffer_class=None if pebble is None else LearnedRewardBuffer,
-            learning_starts=config.random_steps,
-            **{
-                "train_freq": 1,
-                "gradient_steps": 1 if n_envs == 1 else -1,  # as many as steps
-                **deepcopy(dict(algorithm_settings or {})),
-            },
+            settings=algorithm_settings or {},
         )
-        model.device = get_device(device)  # sbx forgets it, and the reward model goes by it
         evaluator = None
         if eval_episodes:
             evaluator = PolicyEvaluator(
@@ -260,7 +243,7 @@ def train_online(
                 env_options=env_options,
             )
         milestones = Milestones(
-            pebble,
+            feedback,
             evaluator,
             eval_every=eval_every,
             checkpoint_every=checkpoint_every,
@@ -268,7 +251,7 @@ def train_online(
             folder=folder,
             report=report,
         )
-        return _run(model, pebble, milestones, n_steps, folder)
+        return _run(model, feedback, milestones, n_steps, folder)
 
 
 def _check_person(
@@ -276,6 +259,7 @@ def _check_person(
     person: PreferenceSource | None,
     prefvlm: PrefVLMConfig | None,
     label_filter: RIMEConfig | None,
+    algorithm: str,
 ) -> None:
     """Refuse settings that would have no effect."""
     if person is None and prefvlm is not None:
@@ -290,6 +274,11 @@ def _check_person(
     if person is not None and label_filter is not None:
         raise InvalidValueError(
             "label_filter=... beside person=...; pass prefvlm=PrefVLMConfig(label_filter=...)."
+        )
+    if person is not None and algorithm in ON_POLICY:
+        raise InvalidValueError(
+            f"person=... beside algorithm={algorithm!r}; PrefVLM learns with an algorithm that "
+            "keeps a replay buffer, such as 'sac'."
         )
 
 
@@ -310,22 +299,22 @@ def _check_surf(
 
 def _run(
     model: Any,
-    pebble: PEBBLE | None,
+    feedback: FeedbackCallback | None,
     milestones: Milestones,
     n_steps: int,
     folder: RunFolder | None,
 ) -> OnlineResult:
     """Train from wherever it was, and write what came of it."""
     callbacks: list[BaseCallback] = [milestones]
-    if pebble is not None:
-        callbacks.insert(0, pebble)
+    if feedback is not None:
+        callbacks.insert(0, feedback)
         if folder is not None:
             keep = folder.keep_labels
-            pebble.on_labels = lambda answers: keep(answers, model.num_timesteps)
+            feedback.on_labels = lambda answers: keep(answers, model.num_timesteps)
             newest = latest_checkpoint(folder.checkpoints)
             if newest is not None:
-                pebble.init_callback(model)
-                milestones.restore(restore_checkpoint(newest, pebble), model.num_timesteps)
+                feedback.init_callback(model)
+                milestones.restore(restore_checkpoint(newest, feedback), model.num_timesteps)
     nowhere = Logger(None, [])
     model.set_logger(nowhere if folder is None else folder.logger(model.num_timesteps))
     try:
@@ -339,22 +328,22 @@ def _run(
         model.set_logger(nowhere)  # for whoever trains on
     result = OnlineResult(
         curve=milestones.curve,
-        sessions=() if pebble is None else tuple(pebble.sessions),
-        n_asked=0 if pebble is None else pebble.n_asked,
+        sessions=() if feedback is None else tuple(feedback.sessions),
+        n_asked=0 if feedback is None else feedback.n_asked,
         seconds=milestones.seconds,
         out=None if folder is None else folder.root,
         model=model,
-        pebble=pebble,
+        feedback=feedback,
     )
     if folder is not None:
         of_person = {}
-        if isinstance(pebble, PrefVLM):
-            of_person = {"n_human": pebble.n_human}
-            if pebble.adapters is not None:
-                pebble.adapters.save(folder.root / "adapters.safetensors")
+        if isinstance(feedback, PrefVLM):
+            of_person = {"n_human": feedback.n_human}
+            if feedback.adapters is not None:
+                feedback.adapters.save(folder.root / "adapters.safetensors")
         folder.finish(
             model,
-            None if pebble is None else pebble.learner.model,
+            None if feedback is None else feedback.learner.model,
             {
                 "curve": result.curve.to_json(),
                 "sessions": [session.to_json() for session in result.sessions],
