@@ -6,12 +6,11 @@ What a page takes for granted, such as a dataset of the reader's, is made before
 import importlib.util
 import os
 import re
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from tests.warm_python import python
 
 ROOT = Path(__file__).resolve().parent.parent
 # The README's runs as it is printed, in tests/behaviour/test_promises.py.
@@ -253,8 +252,7 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path
     for extra in re.findall(r"^from (stable_baselines3|minari)\b", code, re.MULTILINE):
         if importlib.util.find_spec(extra) is None:
             pytest.skip(f"{page.name} uses {extra}, which is not installed")
-    run, env = [sys.executable, "-c", code], {**os.environ, "ROOT_OF_TESTS": str(ROOT)}
-    done = subprocess.run(run, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    done = python("-c", code, cwd=tmp_path, env={**os.environ, "ROOT_OF_TESTS": str(ROOT)})
     assert done.returncode == 0, done.stderr[-3000:]
 
 
@@ -274,7 +272,6 @@ def test_the_sources_of_the_page_on_plugins_pass_the_contract(tmp_path: Path) ->
     assert len(tests) == 2
     imports = "import pytest\nfrom vlfeedback.testing import RewardSourceContract\n"
     (tmp_path / "test_page.py").write_text("\n".join([*sources, imports, *tests]))
-    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_page.py"]
-    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_page.py", cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-3000:]
     assert re.search(r"\b1\d passed", done.stdout), done.stdout  # of two contracts
