@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.plugin_site import PLUGIN, answer, command, python
+from tests.plugin_site import PLUGIN, answer, command, new_python, python
 
 
 def test_an_installed_plugin_is_listed_made_and_has_gymnasium_ids(installed: Path) -> None:
@@ -22,7 +22,7 @@ print(json.dumps({
     "id": gymnasium.spec("BrightnessReward-DrawerClose-v0").kwargs,
 }))
 """
-    assert answer(code, site=installed) == {
+    assert answer(code, site=installed, run=new_python) == {
         "listed": True,
         "imported by listing": False,
         "scale": 2.0,

@@ -23,10 +23,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-# Neither mujoco, which opens a display, nor pyarrow, which starts a thread.
+# Neither mujoco, which opens a display, nor pyarrow, which starts a thread. torch imports _dynamo
+# when the first optimiser is made.
 LARGE = (
-    *("torch", "torchvision", "sklearn.cluster", "matplotlib.pyplot", "gymnasium", "h5py"),
-    *("stable_baselines3", "d3rlpy", "transformers", "open_clip", "openai"),
+    *("torch", "torch._dynamo", "torchvision", "sklearn.cluster", "matplotlib.pyplot"),
+    *("gymnasium", "h5py", "stable_baselines3", "d3rlpy", "transformers", "open_clip", "openai"),
 )
 
 
@@ -48,6 +49,15 @@ def python(
         print(json.dumps(job), file=process.stdin, flush=True)
         code = int(process.stdout.readline())
         return subprocess.CompletedProcess(job["arguments"], code, _read(out), _read(errors))
+
+
+def command_line(
+    *arguments: str | Path, cwd: Path | None = None, check: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """What the command ``vlfeedback`` gives."""
+    done = python("-c", "from vlfeedback.cli import main; main()", *arguments, cwd=cwd)
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
 
 
 def _read(file: IO[str]) -> str:
