@@ -37,18 +37,18 @@ def python(
     """What ``subprocess.run`` gives for Python with ``-c code``, ``-m module`` or a script, and
     what follows them.
     """
-    process = _first_process()
+    process, words = _first_process(), [str(argument) for argument in arguments]
     assert process.stdin is not None and process.stdout is not None
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         job = {
-            "arguments": [str(argument) for argument in arguments],
+            "arguments": words,
             "cwd": str(cwd or Path.cwd()),
             "env": dict(os.environ if env is None else env),
             "outputs": [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in (out, errors)],
         }
         print(json.dumps(job), file=process.stdin, flush=True)
         code = int(process.stdout.readline())
-        return subprocess.CompletedProcess(job["arguments"], code, _read(out), _read(errors))
+        return subprocess.CompletedProcess(words, code, _read(out), _read(errors))
 
 
 def command_line(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
@@ -298,7 +298,7 @@ class SegmentBatch:
             "env_rewards": needs.env_rewards,
             "successes": needs.successes,
         }
-        arrays = {
+        arrays: dict[str, Any] = {
             name: np.stack([s.read(name, stride=needs.frame_stride) for s in segments])
             for name, is_wanted in wanted.items()
             if is_wanted
