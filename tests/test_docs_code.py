@@ -6,6 +6,8 @@ What a page takes for granted, such as a dataset of the reader's, is made before
 import importlib.util
 import os
 import re
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -272,6 +274,7 @@ def test_the_sources_of_the_page_on_plugins_pass_the_contract(tmp_path: Path) ->
     assert len(tests) == 2
     imports = "import pytest\nfrom vlfeedback.testing import RewardSourceContract\n"
     (tmp_path / "test_page.py").write_text("\n".join([*sources, imports, *tests]))
-    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_page.py", cwd=tmp_path)
+    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_page.py"]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
     assert re.search(r"\b1\d passed", done.stdout), done.stdout  # of two contracts

@@ -34,8 +34,9 @@ LARGE = (
 def python(
     *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """What ``subprocess.run`` gives for Python with ``-c code``, ``-m module`` or a script, and
-    what follows them.
+    """What ``subprocess.run`` gives for Python with ``-c code`` or a script, and what follows.
+
+    pytest runs in a process of its own, for it wants to be there before its plugins.
     """
     process, words = _first_process(), [str(argument) for argument in arguments]
     assert process.stdin is not None and process.stdout is not None
@@ -104,10 +105,6 @@ def _run(arguments: list[str], cwd: str, env: dict[str, str], outputs: list[str]
             sys.argv = ["-c", *rest]
             main = sys.modules["__main__"] = types.ModuleType("__main__")
             exec(compile(code, "<string>", "exec"), main.__dict__)
-        case ["-m", module, *rest]:
-            sys.path[0] = cwd
-            sys.argv = [module, *rest]
-            runpy.run_module(module, run_name="__main__", alter_sys=True)
         case [script, *rest]:
             sys.path[0] = str(Path(script).parent)
             sys.argv = [script, *rest]
