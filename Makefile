@@ -7,6 +7,9 @@
 MUJOCO_GL ?= egl
 export MUJOCO_GL
 
+# Compiled files are kept: else every process that the tests start would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 help: ## list these targets
 	@awk -F ': ## ' '/^[a-z]+: ## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
 

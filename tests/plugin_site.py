@@ -4,26 +4,33 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tests import warm_python
 
 PLUGIN = Path(__file__).parent / "plugin"
 COMMAND = "from vlfeedback.cli import main; main()"
 
 
+def new_python(*arguments: str, site: Path) -> subprocess.CompletedProcess[str]:
+    """Python that starts there, and has imported nothing."""
+    run, env = [sys.executable, *arguments], environment(site)
+    return subprocess.run(run, env=env, capture_output=True, text=True, check=False)
+
+
 def python(*arguments: str, site: Path) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(site), *filter(None, sys.path)])
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Python that has imported large libraries, and then looks for plugins."""
+    return warm_python.python(*arguments, env=environment(site))
 
 
-def answer(code: str, *, site: Path) -> Any:
-    done = python("-c", code, site=site)
+def environment(site: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *filter(None, sys.path)])}
+
+
+def answer(code: str, *, site: Path, run: Callable[..., Any] = python) -> Any:
+    done = run("-c", code, site=site)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

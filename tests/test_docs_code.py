@@ -12,6 +12,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from tests.warm_python import python
 
 ROOT = Path(__file__).resolve().parent.parent
 # The README's runs as it is printed, in tests/behaviour/test_promises.py.
@@ -253,8 +254,7 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path
     for extra in re.findall(r"^from (stable_baselines3|minari)\b", code, re.MULTILINE):
         if importlib.util.find_spec(extra) is None:
             pytest.skip(f"{page.name} uses {extra}, which is not installed")
-    run, env = [sys.executable, "-c", code], {**os.environ, "ROOT_OF_TESTS": str(ROOT)}
-    done = subprocess.run(run, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    done = python("-c", code, cwd=tmp_path, env={**os.environ, "ROOT_OF_TESTS": str(ROOT)})
     assert done.returncode == 0, done.stderr[-3000:]
 
 

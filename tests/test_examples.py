@@ -4,14 +4,13 @@ import ast
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import av
 import matplotlib.image
 import numpy as np
 import pytest
+from tests.warm_python import python
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SCRIPTS = sorted(EXAMPLES.glob("*.py"))
@@ -23,13 +22,8 @@ every_example = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path
 
 def run(name: str, *arguments: str) -> str:
     """What an example prints; pictures and progress bars need no terminal."""
-    finished = subprocess.run(
-        [sys.executable, EXAMPLES / f"{name}.py", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "120"},
-    )
+    script = EXAMPLES / f"{name}.py"
+    finished = python(script, *arguments, env={**os.environ, "COLUMNS": "120"})
     assert finished.returncode == 0, finished.stderr
     return finished.stdout
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.plugin_site import COMMAND, answer, command, python
+from tests.plugin_site import COMMAND, answer, command, new_python, python
 
 from vlfeedback.data.collection import Collection
 from vlfeedback.data.preferences import PreferenceDataset
@@ -29,7 +29,7 @@ print(json.dumps({
     "instruction": vlfeedback.get_task("LampReach").instruction,
 }))
 """
-    assert answer(code, site=installed) == {
+    assert answer(code, site=installed, run=new_python) == {
         "imported": False,
         "listed": True,
         "ids": [True, True, True],

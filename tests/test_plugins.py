@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.plugin_site import PLUGIN, answer, command, python
+from tests.plugin_site import PLUGIN, answer, command, new_python
 
 
 def test_an_installed_plugin_is_listed_made_and_has_gymnasium_ids(installed: Path) -> None:
@@ -22,7 +22,7 @@ print(json.dumps({
     "id": gymnasium.spec("BrightnessReward-DrawerClose-v0").kwargs,
 }))
 """
-    assert answer(code, site=installed) == {
+    assert answer(code, site=installed, run=new_python) == {
         "listed": True,
         "imported by listing": False,
         "scale": 2.0,
@@ -33,7 +33,7 @@ print(json.dumps({
 
 def test_a_plugin_passes_its_contract_in_a_file_of_five_lines(installed: Path) -> None:
     arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", str(PLUGIN / "test_brightness.py")]
-    done = python(*arguments, site=installed)
+    done = new_python(*arguments, site=installed)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.warm_python import command_line
 
 from vlfeedback.cli import main
 from vlfeedback.collecting import complete_settings
@@ -17,13 +18,12 @@ from vlfeedback.errors import InvalidTypeError
 from vlfeedback.tasks import get_task
 from vlfeedback.types import Trajectory
 
-COMMAND = [sys.executable, "-c", "from vlfeedback.cli import main; main()", "collect"]
 SMALL = ["--tasks", "reach", "--episodes", "1", "--horizon", "20", "--workers", "1"]
 SMALL += ["--frame-size", "16"]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return command_line("collect", *arguments, cwd=cwd)
 
 
 def run_here(
@@ -281,13 +281,8 @@ def test_any_environment_is_collected_by_a_policy_and_at_random(tmp_path: Path) 
         "--policy",
         "slow=my_walk:go_on",
     ]
-    done = subprocess.run(
-        [*COMMAND, *arguments, "--episodes", "2", "--workers", "2"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,  # where modules of one's own are found
-    )
+    # Modules of one's own are found in the folder that it runs in.
+    done = run(*arguments, "--episodes", "2", "--workers", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "6 trajectories collected" in done.stdout
     assert "vlfeedback label --data out --labeller teacher" in done.stdout

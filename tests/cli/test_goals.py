@@ -1,12 +1,11 @@
 """`vlfeedback goals`, from the command line to the pictures."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.warm_python import command_line
 from typer.testing import CliRunner
 
 from vlfeedback.cli.app import app
@@ -48,10 +47,9 @@ def test_more_goals_than_episodes_that_succeeded_are_refused(
 def test_what_is_lacking_is_said_and_the_advice_gives_it(tmp_path: Path) -> None:
     """CartPole is collected without pictures where nobody asks for some."""
     options = ["--tasks", "cart-pole-balance", "--episodes", "1", "--workers", "1"]
-    code = "from vlfeedback.cli import main; main()"
-    collect = [sys.executable, "-c", code, "collect", "--levels", "expert", *options]
+    collect = ["collect", "--levels", "expert", *options]
     data, other = tmp_path / "data", tmp_path / "other"
-    subprocess.run([*collect, "--out", str(data)], check=True, capture_output=True)
+    command_line(*collect, "--out", data, check=True)
     with pytest.raises(NeedsError) as refusal:
         run(str(data), "--out", str(tmp_path / "goals"))
     assert "has 1 expert episodes of 'cart-pole-balance': 1 succeed, 0 of those have pictures" in (
@@ -62,6 +60,6 @@ def test_what_is_lacking_is_said_and_the_advice_gives_it(tmp_path: Path) -> None
     for message in (str(refusal.value), str(looked.exception)):
         assert "--frame-stride 7" in message and "--out OTHER" in message
     collect += ["--frame-stride", "7", "--frame-size", "32", "--out", str(other)]
-    subprocess.run(collect, check=True, capture_output=True)
+    command_line(*collect, check=True)
     assert "1 goals are written" in run(str(other), "--out", str(tmp_path / "goals"))
     assert CliRunner().invoke(app, ["browse", str(other)]).exit_code == 0

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.warm_python import python
 
 from vlfeedback.data.instruction_file import InstructionFile, load_corpus
 from vlfeedback.errors import BusyError
@@ -38,7 +39,7 @@ def command(server: ChatServer, out: Path) -> list[str]:
 
 
 def run(server: ChatServer, out: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(server, out), capture_output=True, text=True, check=False)
+    return python(*command(server, out)[1:])
 
 
 def test_a_second_process_is_refused_before_it_asks_and_nothing_paid_is_lost(

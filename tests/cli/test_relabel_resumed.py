@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.warm_python import command_line
 
 from vlfeedback.cli import main
 from vlfeedback.data.locks import locked_file
@@ -132,7 +133,7 @@ def test_a_second_command_into_one_copy_is_refused_in_a_sentence(
     arguments: list[str], tmp_path: Path
 ) -> None:
     with locked_file(tmp_path / "out.h5", what="relabels into"):  # as the first one does
-        second = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
+        second = command_line("relabel", *arguments)
     assert second.returncode == 1
     assert second.stderr == (
         f"BusyError: Another process relabels into {tmp_path}/out.h5; wait for it, or choose "

@@ -13,15 +13,12 @@ from pathlib import Path
 import pyarrow.parquet as parquet
 import pytest
 from tests.labelling_page.served import Person, Server
+from tests.warm_python import command_line, python
 from typer.testing import CliRunner
 
 from vlfeedback.cli.app import app
 
 COMMAND = [sys.executable, "-c", "from vlfeedback.cli import main; main()"]
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
 
 
 def test_it_makes_the_queue_and_says_what_to_open_here_and_through_a_tunnel(tmp_path: Path) -> None:
@@ -50,7 +47,7 @@ def test_it_makes_the_queue_and_says_what_to_open_here_and_through_a_tunnel(tmp_
 
 def test_a_port_that_is_taken_is_an_error_that_names_the_option(tmp_path: Path) -> None:
     with Server(tmp_path / "queue") as server:
-        done = run("serve", str(tmp_path / "other"), "--port", str(server.port))
+        done = command_line("serve", str(tmp_path / "other"), "--port", str(server.port))
     assert done.returncode == 1
     assert f"Port {server.port} of 127.0.0.1 is taken" in done.stderr
     assert f"--port {server.port + 1}" in done.stderr
@@ -58,7 +55,7 @@ def test_a_port_that_is_taken_is_an_error_that_names_the_option(tmp_path: Path) 
 
 
 def test_a_host_that_is_none_is_refused(tmp_path: Path) -> None:
-    done = run("serve", str(tmp_path / "queue"), "--host", "203.0.113.7", "--port", "0")
+    done = command_line("serve", str(tmp_path / "queue"), "--host", "203.0.113.7", "--port", "0")
     assert done.returncode == 1
     assert "--host 203.0.113.7 cannot be listened on" in done.stderr
 
@@ -83,7 +80,7 @@ def test_without_its_packages_it_says_which_extra_to_install(tmp_path: Path) -> 
         f"sys.argv = ['vlfeedback', 'serve', {str(tmp_path / 'queue')!r}]\n"
         "from vlfeedback.cli import main; main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = python("-c", code)
     assert done.returncode == 1
     assert 'pip install "vlfeedback[label-ui]"' in done.stderr
 
@@ -134,7 +131,7 @@ def test_a_policy_may_be_trained_on_what_people_say(
 def test_a_folder_that_is_not_named_is_asked_for_as_the_command_takes_it(
     tiny_dataset: Path, tmp_path: Path
 ) -> None:
-    done = run(
+    done = command_line(
         *("label", "--data", str(tiny_dataset), "--labeller", "human"),
         *("--out", str(tmp_path / "labels.parquet")),
     )

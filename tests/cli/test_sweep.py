@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.warm_python import command_line
 
 from vlfeedback.cli import main
 from vlfeedback.data.collection import Collection
@@ -40,11 +41,6 @@ every = 20
 TEACHER, TWIN = "cart-pole-balance_teacher_cpl_0", "cart-pole-balance_returns_cpl_0"
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def run_here(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> tuple[int, str, str]:
@@ -60,7 +56,7 @@ def run_here(
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("data") / "cartpole"
     options = ["--tasks", "cart-pole-balance", "--episodes", "4", "--workers", "1"]
-    done = run("collect", "--out", out, *options)
+    done = command_line("collect", "--out", out, *options)
     assert done.returncode == 0, done.stderr
     return out
 
@@ -95,7 +91,7 @@ def words_of(pid: str) -> list[bytes]:
 def test_a_sweep_is_run_reported_and_resumed(file: Path, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments = ["sweep", str(file), "--out", str(out), "--data", str(data), "--workers", "2"]
-    done = run(*arguments)
+    done = command_line(*arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 of 4 runs are finished" in done.stdout
 
@@ -110,7 +106,7 @@ def test_a_sweep_is_run_reported_and_resumed(file: Path, data: Path, tmp_path: P
     cloned = row(out, "cart-pole-balance_bc_0")
     assert cloned["feedback"] is None and cloned["steps"] == [20]
 
-    reported = run("report", out)
+    reported = command_line("report", out)
     assert reported.returncode == 0, reported.stderr
     assert "4 of 4 runs are finished" in reported.stdout
     figures = json.loads((out / "results.json").read_text(encoding="utf-8"))
@@ -120,7 +116,7 @@ def test_a_sweep_is_run_reported_and_resumed(file: Path, data: Path, tmp_path: P
 
     before = {path: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
     next(iter(before)).unlink()
-    again = run(*arguments)
+    again = command_line(*arguments)
     assert again.returncode == 0, again.stderr
     after = {path: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
     assert set(after) == set(before)
@@ -135,10 +131,10 @@ def test_runs_that_are_trained_together_fill_the_same_rows(
     file.write_text(seeds + "[learners.diffusion]\nsettings = { batch_size = 4 }\n", "utf-8")
     out, alone = tmp_path / "out", tmp_path / "alone"
     options: list[str | Path] = ["--data", data, "--workers", "1"]
-    done = run("sweep", file, "--out", out, *options, "--batched", "2")
+    done = command_line("sweep", file, "--out", out, *options, "--batched", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "15 of 15 runs are finished" in done.stdout
-    single = run("sweep", file, "--out", alone, *options)
+    single = command_line("sweep", file, "--out", alone, *options)
     assert single.returncode == 0, single.stdout + single.stderr
     for path in (alone / "runs").iterdir():
         expected, found = row(alone, path.stem), row(out, path.stem)
@@ -150,7 +146,7 @@ def test_runs_that_are_trained_together_fill_the_same_rows(
     ]
     assert together == [2, 1, 1] or sorted(together) == [1, 2, 2]
     assert row(out, "cart-pole-balance_diffusion_0")["trained_together"] == 1
-    again = run("sweep", file, "--out", out, *options)  # finished either way
+    again = command_line("sweep", file, "--out", out, *options)  # finished either way
     assert again.returncode == 0, again.stderr
 
 
@@ -164,7 +160,7 @@ def test_runs_of_a_group_that_fails_are_trained_alone(
     sweep = sweep.replace("{ bc_steps = 5 }", "{ replay = true, hidden = [8] }")
     file.write_text(sweep, "utf-8")
     options: list[str | Path] = ["--data", data, "--workers", "1", "--batched", "4"]
-    done = run("sweep", file, "--out", tmp_path / "out", *options)
+    done = command_line("sweep", file, "--out", tmp_path / "out", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "leave replay=True out" in done.stdout
     assert row(tmp_path / "out", "cart-pole-balance_teacher_ipl_1")["trained_together"] == 1
@@ -175,11 +171,11 @@ def test_equal_labels_trained_twice_give_bit_identical_curves(
     file: Path, data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    done = run("sweep", file, "--out", out, "--data", data, "--no-share")
+    done = command_line("sweep", file, "--out", out, "--data", data, "--no-share")
     assert done.returncode == 0, done.stdout + done.stderr
     assert row(out, TWIN)["same_labels_as"] is None
     assert row(out, TWIN)["returns"] == row(out, TEACHER)["returns"]
-    run("report", out)
+    command_line("report", out)
     text = (out / "report.md").read_text(encoding="utf-8")
     assert "equal labels, each trained: 1; all their evaluations are bit for bit the same." in text
 
@@ -206,7 +202,7 @@ def test_a_killed_worker_is_replaced_and_a_killed_sweep_goes_on(
             break
         time.sleep(0.1)
     assert not Path(f"/proc/{second}").exists()
-    done = run(*arguments)
+    done = command_line(*arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 of 4 runs are finished" in done.stdout
     assert not list(out.rglob("*.partial")) and not list(out.rglob("*.progress"))
@@ -229,7 +225,7 @@ def test_a_group_of_a_killed_sweep_goes_on_from_its_last_evaluation(
     kept = load_state(states[0])
     name = states[0].parent.parent.name
     assert kept is not None and not out.joinpath("runs", f"{name}.json").exists()
-    done = run(*arguments, "--batched", "4")
+    done = command_line(*arguments, "--batched", "4")
     assert done.returncode == 0, done.stdout + done.stderr
     finished = row(out, name)
     assert finished["trained_together"] > 1 and finished["cpu_seconds"] > kept["cpu_seconds"]
@@ -270,20 +266,20 @@ def test_a_run_that_fails_is_reported_with_its_log_and_the_others_go_on(
 ) -> None:
     out = tmp_path / "out"
     file.write_text(SWEEP.replace("bc_steps = 5", "bc_stepps = 5"), encoding="utf-8")
-    done = run("sweep", file, "--out", out, "--data", data)
+    done = command_line("sweep", file, "--out", out, "--data", data)
     assert done.returncode == 1
     log = out / "logs" / f"{TEACHER}.log"
     assert f"{TEACHER} failed: " in done.stdout and f"Its log is {log}." in done.stdout
     assert "bc_stepps" in done.stdout and "Traceback" in log.read_text(encoding="utf-8")
     assert "2 of 4 runs are finished" in done.stdout
     assert f"{TWIN} failed: {TEACHER}, whose labels it shares, failed." in done.stdout
-    assert run("report", out).returncode == 0
+    assert command_line("report", out).returncode == 0
     report = (out / "report.md").read_text(encoding="utf-8")
     assert "missing (0 of 1 seeds)" in report
     assert f"Missing runs, counted nowhere: 2 ({TEACHER}: UnknownNameError: " in report
     assert "bc_stepps" in report and f"; {TWIN}: {TEACHER}, whose labels it shares, fa" in report
     file.write_text(SWEEP, encoding="utf-8")
-    assert run("sweep", file, "--out", out, "--data", data).returncode == 0
+    assert command_line("sweep", file, "--out", out, "--data", data).returncode == 0
     assert not list((out / "logs").glob("*.failed"))
 
 
@@ -419,15 +415,15 @@ def test_a_task_of_ones_own_is_compared_by_its_data_or_by_the_sweeps_own_words(
     monkeypatch.chdir(tmp_path)
     own = ["--env-id", "my_walk:GreyWalk-v0", "--instruction", "make it white"]
     own += ["--policy", "my_walk:go_on", "--episodes", "4", "--workers", "2"]
-    collected = run("collect", "--out", "data", *own)
+    collected = command_line("collect", "--out", "data", *own)
     assert collected.returncode == 0, collected.stderr
     write_trajectories(Path("all.h5"), Collection.open(Path("data")).load("grey-walk"))
     for name, text, data in (("folder", "", "data"), ("file", OWN_TASK, "all.h5")):
         Path(f"{name}.toml").write_text(OWN_SWEEP + text)
-        done = run("sweep", f"{name}.toml", "--out", name, "--data", data)
+        done = command_line("sweep", f"{name}.toml", "--out", name, "--data", data)
         assert done.returncode == 0, done.stdout + done.stderr
         said = row(tmp_path / name, "grey-walk_teacher_cpl_0")
         assert said["settings"]["env_id"] == "my_walk:GreyWalk-v0"
         assert said["settings"]["source"]["instruction"] == "make it white"
         assert len(said["returns"][0]) == 2
-        assert run("report", name).returncode == 0
+        assert command_line("report", name).returncode == 0

@@ -1,7 +1,7 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.warm_python import command_line
 
 from vlfeedback.collecting import collect
 
@@ -12,14 +12,7 @@ def test_a_warning_of_the_library_is_a_sentence_on_the_command_line(tmp_path: Pa
     note = tmp_path / "cart-pole-balance" / "unfinished.json"
     note.write_text(json.dumps({"levels": ["expert"]}))
     asked = ["--labeller", "teacher", "--pairs", "2", "--length", "2", "--out", "x.parquet"]
-    command = [sys.executable, "-c", "from vlfeedback.cli import main; main()", "label"]
-    done = subprocess.run(
-        [*command, "--data", str(tmp_path), *asked, "--dry-run"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = command_line("label", "--data", tmp_path, *asked, "--dry-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if "incomplete" in line]
     assert line.startswith(f"Warning: {tmp_path} is incomplete: ")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.warm_python import command_line, python
 
 from vlfeedback.collecting import collect
 from vlfeedback.data.collection import Collection
@@ -15,7 +14,6 @@ from vlfeedback.errors import BusyError, WriteError
 from vlfeedback.tasks import TaskSpec, own_task
 
 SMALL = {"episodes": 2, "frame_stride": 2}
-COMMAND = [sys.executable, "-c", "from vlfeedback.cli import main; main()", "collect"]
 
 
 def test_a_second_process_is_refused_the_tasks_of_the_first_and_may_collect_others(
@@ -42,7 +40,7 @@ def test_the_command_is_refused_in_a_sentence(tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments = ["--tasks", "cart-pole-balance", "--episodes", "1", "--out", str(out)]
     with locked_file(out / "cart-pole-balance", what="collects episodes into"):
-        done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
+        done = command_line("collect", *arguments)
     assert done.returncode == 1
     assert done.stderr.endswith(
         f"BusyError: Another process collects episodes into {out}/cart-pole-balance; wait for it, "
@@ -84,10 +82,5 @@ if __name__ == "__main__":
 def test_a_worker_that_dies_with_much_to_do_ends_in_no_trace(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text(BROKEN)
     for _ in range(3):
-        done = subprocess.run(
-            [sys.executable, str(tmp_path / "broken.py")],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = python(tmp_path / "broken.py")
         assert (done.returncode, done.stdout, done.stderr) == (0, "said in a sentence\n", "")

@@ -85,17 +85,21 @@ def test_an_array_that_cannot_be_is_named(
         read(path)
 
 
-@each_reader
-def test_a_zip_that_claims_more_than_it_can_hold_is_refused(
-    tmp_path: Path, read: Callable[[Path], object]
-) -> None:
+@pytest.fixture(scope="module")
+def far_too_many_zeros(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = ("observations", "actions", "timeouts", "obs", "action", "rl_sum")
     zeros = npy(np.zeros((2**19, 2, 20), np.float32))
-    path = write_zip(
-        tmp_path / "a.npz", {f"{n}.npy": zeros for n in names}, zipfile.ZIP_BZIP2
-    )  # 400,000 zeros a byte
+    path = tmp_path_factory.mktemp("zeros") / "a.npz"
+    # 400,000 zeros a byte
+    return write_zip(path, {f"{n}.npy": zeros for n in names}, zipfile.ZIP_BZIP2)
+
+
+@each_reader
+def test_a_zip_that_claims_more_than_it_can_hold_is_refused(
+    far_too_many_zeros: Path, read: Callable[[Path], object]
+) -> None:
     with pytest.raises(FileFormatError, match="which no compression can have made"):
-        read(path)
+        read(far_too_many_zeros)
 
 
 @each_reader

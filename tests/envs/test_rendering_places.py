@@ -2,13 +2,12 @@
 
 import copy
 import pickle
-import subprocess
-import sys
 import threading
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.warm_python import python
 
 pytest.importorskip("metaworld")
 
@@ -122,7 +121,6 @@ def test_a_fork_of_a_process_that_never_rendered_may_render() -> None:
 
 
 def fork(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", FORK, *arguments], capture_output=True, text=True, check=True
-    )
+    done = python("-c", FORK, *arguments)
+    assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -1,10 +1,9 @@
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.warm_python import python
 
 import vlfeedback
 from vlfeedback.data.sampling import SegmentPairList
@@ -251,7 +250,8 @@ for answer in (np.zeros(2), t.labels(2, np.float64)):
     except t.SourceAnswerError as error:
         print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = python("-c", code)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "test_labelling:Answers answered 2 pairs with ndarray; expected PreferenceLabels.",
         "test_labelling:Answers answered in float64; expected float32 prefer_second.",

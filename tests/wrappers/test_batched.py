@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from tests.warm_python import python
 from tests.wrappers.batched import BatchedPoints, BatchedPointsVector
 
 from vlfeedback.errors import DtypeError, NeedsError, RenderError, ShapeError
@@ -209,7 +208,7 @@ from vlfeedback import RewardFromSource
 from vlfeedback.testing import PointReachEnv
 RewardFromSource(PointReachEnv(), "random", instruction=["left"])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = python("-c", code)
     *_, last = done.stderr.splitlines()
     assert last.startswith("vlfeedback.errors.InvalidTypeError: An instruction is ['left']")
     assert last.endswith("is taken by VectorRewardFromSource.")

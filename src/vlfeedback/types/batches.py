@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
@@ -291,24 +291,22 @@ class SegmentBatch:
                 f"Segments of a batch must be equally long; got lengths {sorted(lengths)}."
             )
         (length,) = lengths
-
-        def gather(name: str, needed: bool = True) -> np.ndarray | None:
-            if not needed:
-                return None
-            return np.stack([s.read(name, stride=needs.frame_stride) for s in segments])
-
-        return cls(
-            frames=gather("frames", needs.frames),
-            first_frames=(
-                np.stack([s.first_frame() for s in segments]) if needs.first_frame else None
-            ),
-            observations=gather("observations", needs.observations),
-            actions=gather("actions"),
-            env_rewards=gather("env_rewards", needs.env_rewards),
-            successes=gather("successes", needs.successes),
-            instructions=instructions,
-            frame_steps=needs.picture_steps(length) if needs.frames else None,
-        )
+        wanted = {
+            "frames": needs.frames,
+            "observations": needs.observations,
+            "actions": True,
+            "env_rewards": needs.env_rewards,
+            "successes": needs.successes,
+        }
+        arrays: dict[str, Any] = {
+            name: np.stack([s.read(name, stride=needs.frame_stride) for s in segments])
+            for name, is_wanted in wanted.items()
+            if is_wanted
+        }
+        if needs.first_frame:
+            arrays["first_frames"] = np.stack([s.first_frame() for s in segments])
+        steps = needs.picture_steps(length) if needs.frames else None
+        return cls(instructions=instructions, frame_steps=steps, **arrays)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,49 +18,55 @@ class Cut(Exception):  # noqa: N818
     """Whoever trained was stopped."""
 
 
-@pytest.mark.parametrize(
-    ("training", "stopped"),
-    [
-        (RewardTraining(epochs=6, target_accuracy=1.0), "epochs"),
-        (RewardTraining(steps=6, target_accuracy=1.0), "epochs"),
-        (RewardTraining(epochs=60, learning_rate=3e-3, target_accuracy=0.9), "accuracy"),
-        (
-            RewardTraining(epochs=60, learning_rate=3e-2, target_accuracy=1.0, patience=4),
-            "validation",
-        ),
-    ],
-    ids=["epochs", "steps", "accuracy", "validation"],
-)
+TRAININGS = {  # by what stops them
+    "epochs": RewardTraining(epochs=6, target_accuracy=1.0),
+    "steps": RewardTraining(steps=6, target_accuracy=1.0),
+    "accuracy": RewardTraining(epochs=60, learning_rate=3e-3, target_accuracy=0.9),
+    "validation": RewardTraining(epochs=60, learning_rate=3e-2, target_accuracy=1.0, patience=4),
+}
+
+
+def fit_until(
+    dataset: PreferenceDataset, name: str, out: Path, cut_off: int | None = None
+) -> FitReport:
+    def report(stage: str, done: int, total: int, loss: float) -> None:
+        if stage == "comparing segments" and done == cut_off:
+            raise Cut
+
+    training = replace(TRAININGS[name], batch_size=1000)  # one step a pass
+    rng = np.random.default_rng(0)
+    return fit_reward_model(
+        dataset, config=SMALL, training=training, rng=rng, save_to=out, report=report
+    )[1]
+
+
+@pytest.fixture(scope="module", params=TRAININGS)
+def whole(
+    planted: PreferenceDataset,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[str, Path, FitReport]:
+    """What a training is called, the file that it wrote in one go, and its report."""
+    out = tmp_path_factory.mktemp("whole") / "model.safetensors"
+    return request.param, out, fit_until(planted, request.param, out)
+
+
 @pytest.mark.parametrize("cut_off", [1, 3, None])  # None: in the last pass
 def test_a_training_that_was_cut_off_ends_like_one_that_was_not(
     planted: PreferenceDataset,
     tmp_path: Path,
-    training: RewardTraining,
-    stopped: str,
+    whole: tuple[str, Path, FitReport],
     cut_off: int | None,
 ) -> None:
-    whole, path = tmp_path / "whole.safetensors", tmp_path / "resumed.safetensors"
-    training = replace(training, batch_size=1000)  # one step a pass
-
-    def fit(out: Path, cut_off: int | None) -> FitReport:
-        def report(stage: str, done: int, total: int, loss: float) -> None:
-            if stage == "comparing segments" and done == cut_off:
-                raise Cut
-
-        rng = np.random.default_rng(0)
-        return fit_reward_model(
-            planted, config=SMALL, training=training, rng=rng, save_to=out, report=report
-        )[1]
-
-    expected = fit(whole, None)
+    (name, file, expected), path = whole, tmp_path / "resumed.safetensors"
     assert expected.epochs > (cut_off or 1)
     with pytest.raises(Cut):
-        fit(path, cut_off or expected.epochs)
-    report = fit(path, None)
-    assert report.stopped == stopped
+        fit_until(planted, name, path, cut_off or expected.epochs)
+    report = fit_until(planted, name, path)
+    assert report.stopped == ("epochs" if name == "steps" else name)
     assert replace(report, seconds=0.0) == replace(expected, seconds=0.0)
-    assert path.read_bytes() == whole.read_bytes()
-    assert sorted(tmp_path.iterdir()) == [path, whole]
+    assert path.read_bytes() == file.read_bytes()
+    assert list(tmp_path.iterdir()) == [path] and list(file.parent.iterdir()) == [file]
 
 
 def test_a_training_that_was_finished_but_not_written_is_only_written(
