@@ -1,8 +1,10 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from vlfeedback.data.store import ResumableFolder, check_same_settings
+from vlfeedback.data.writable import check_writable
 from vlfeedback.errors import FileFormatError
 
 
@@ -31,6 +33,23 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match="is not empty and holds no rewards"):
         begin(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_process_that_tries_whether_it_may_write_keeps_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Any] = []
+
+    def write_and_begin(path: Path, contents: bytes) -> int:
+        size = write(path, contents)
+        monkeypatch.undo()  # what is begun here writes as ever
+        begun.append(begin(tmp_path, seed=1).settings)
+        return size
+
+    write = Path.write_bytes
+    monkeypatch.setattr(Path, "write_bytes", write_and_begin)
+    check_writable(tmp_path, folder=True)
+    assert begun == [{"seed": 1}]
 
 
 def test_what_a_killed_process_left_does_not_keep_a_folder_from_being_begun(tmp_path: Path) -> None:

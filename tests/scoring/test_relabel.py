@@ -2,92 +2,26 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
+from tests.scoring.recorded_walks import (
+    CONFIGS,
+    Recorder,
+    by_a_wrapper,
+    rewards_of,
+    with_pictures_of,
+)
 
-from vlfeedback.errors import FileFormatError, NeedsError, SourceAnswerError
+from vlfeedback.errors import NeedsError, SourceAnswerError
 from vlfeedback.rewards import make_reward_source
 from vlfeedback.scoring.relabel import relabel
-from vlfeedback.testing import BrightnessConfig, BrightnessEmbedder, BrightnessReward, PointReachEnv
-from vlfeedback.types import ArrayFrames, SegmentBatch, SourceNeeds, Trajectory
-from vlfeedback.wrappers import RewardFromSource
-
-LIMITS = (30, 4, 30, 1, 12)  # time limits, one a seed
-CONFIGS = [
-    BrightnessConfig(),
-    BrightnessConfig(frame_stride=3),
-    BrightnessConfig("window", context=5, frame_stride=2),
-    BrightnessConfig("window", context=4),
-    BrightnessConfig("episode", frame_stride=2),
-]
-
-
-def actions_of(seed: int) -> np.ndarray:
-    """More than an episode has room for, forwards more often than not."""
-    return np.random.default_rng(seed).uniform(-0.5, 1, (40, 1)).astype(np.float32)
-
-
-def record(env: gym.Env[Any, Any], seed: int, **changes: Any) -> Trajectory:
-    """An episode with a picture of every state."""
-    observations, pictures = [env.reset(seed=seed)[0]], [env.render()]
-    actions, env_rewards = [], []
-    for action in actions_of(seed):
-        observation, reward, terminated, truncated, _ = env.step(action)
-        observations.append(observation)
-        pictures.append(env.render())
-        actions.append(action)
-        env_rewards.append(reward)
-        if terminated or truncated:
-            break
-    fields: dict[str, Any] = {
-        "observations": np.stack(observations),
-        "actions": np.stack(actions),
-        "env_rewards": np.array(env_rewards, dtype=np.float32),
-        "frames": ArrayFrames(np.arange(len(pictures)), np.stack(pictures)),  # type: ignore[arg-type]
-        "terminated": terminated,
-        "truncated": truncated,
-        "id": f"point/{seed}",
-    }
-    return Trajectory(**(fields | changes))
-
-
-def world(time_limit: int) -> gym.Env[Any, Any]:
-    env = PointReachEnv(steps=5, render_mode="rgb_array", random_start=True)
-    return gym.wrappers.TimeLimit(env, time_limit)
-
-
-@pytest.fixture(scope="module")
-def recorded() -> list[Trajectory]:
-    """Episodes of several lengths, some terminated and some truncated."""
-    episodes = [record(world(time_limit), seed) for seed, time_limit in enumerate(LIMITS)]
-    assert {(t.terminated, t.truncated) for t in episodes} == {(True, False), (False, True)}
-    return episodes
-
-
-def by_a_wrapper(source: Any, recorded: list[Trajectory], **settings: Any) -> list[list[float]]:
-    rewards = []
-    for seed, time_limit in enumerate(LIMITS):
-        env = RewardFromSource(world(time_limit), source, **settings)
-        env.reset(seed=seed)
-        rewards.append([float(env.step(a)[1]) for a in recorded[seed].actions])
-    return rewards
-
-
-def rewards_of(trajectories: Any) -> list[list[float]]:
-    return [np.asarray(t.rewards).tolist() for t in trajectories]
-
-
-# Rewards ---------------------------------------------------------------------------------------
+from vlfeedback.testing import BrightnessConfig, BrightnessEmbedder, BrightnessReward
+from vlfeedback.types import SegmentBatch, SourceNeeds, Trajectory
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 1024])
@@ -109,18 +43,6 @@ def test_sources_of_other_needs_give_a_wrappers_rewards_too(
     relabelled = rewards_of(relabel(recorded, source))
     for ours, theirs in zip(relabelled, by_a_wrapper(source, recorded), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
-
-
-class Recorder:
-    """Scores a window by its size, and keeps what it was given."""
-
-    def __init__(self, **needs: Any) -> None:
-        self.needs = SourceNeeds(**needs)
-        self.batches: list[SegmentBatch] = []
-
-    def rewards(self, batch: SegmentBatch) -> np.ndarray:
-        self.batches.append(batch)
-        return np.full((len(batch), batch.n_steps), 7, np.float32)
 
 
 def test_state_windows_of_several_episodes_are_scored_in_one_call(
@@ -185,26 +107,6 @@ def test_the_instruction_is_the_one_given_or_the_trajectorys_own(
 
 
 # Pictures that are lacking ----------------------------------------------------------------------
-
-
-def with_pictures_of(trajectory: Trajectory, times: list[int]) -> Trajectory:
-    assert trajectory.frames is not None
-    frames = ArrayFrames(np.array(times), trajectory.frames.read(times))
-    return replace(trajectory, frames=frames)
-
-
-@pytest.fixture
-def line() -> Trajectory:
-    """Ten steps forwards; the picture of state i has the brightness i / 10."""
-    shades = np.array([round(255 * i / 10) for i in range(11)], dtype=np.uint8)
-    return Trajectory(
-        np.zeros((11, 1), np.float32),
-        np.ones((10, 1), np.float32),
-        frames=ArrayFrames(
-            np.arange(11), np.broadcast_to(shades[:, None, None, None], (11, 2, 2, 3)).copy()
-        ),
-        id="line",
-    )
 
 
 def test_a_lacking_picture_is_refused_and_the_ways_out_are_named(line: Trajectory) -> None:
@@ -322,130 +224,3 @@ def test_progress_is_reported(recorded: list[Trajectory]) -> None:
     calls: list[Any] = []
     list(relabel(recorded, BrightnessReward(), report=lambda *args: calls.append(args[:3])))
     assert calls == [("relabel", done, 5) for done in range(1, 6)]
-
-
-def test_what_was_finished_is_not_scored_again(recorded: list[Trajectory], tmp_path: Path) -> None:
-    folder = tmp_path / "rewards"
-    expected = rewards_of(relabel(recorded, BrightnessReward()))
-    begun = relabel(recorded, BrightnessReward(), batch_size=8, resume=folder)
-    next(begun)
-    begun.close()
-    source = BrightnessReward()
-    assert rewards_of(relabel(recorded, source, batch_size=8, resume=folder)) == expected
-    assert 0 < sum(source.batch_sizes) < sum(map(len, recorded))
-    again = BrightnessReward()
-    assert rewards_of(relabel(recorded, again, resume=folder)) == expected
-    assert again.batch_sizes == []
-
-
-KILLED = """
-import sys, time
-from pathlib import Path
-import numpy as np
-from vlfeedback.scoring.relabel import relabel
-from vlfeedback.types import SourceNeeds, Trajectory
-
-class Slow:
-    needs = SourceNeeds(observations=True)
-    n_scored = 0
-    def rewards(self, batch):
-        if self.n_scored >= int(sys.argv[2]):
-            print("scored", self.n_scored, flush=True)
-            time.sleep(60)
-        self.n_scored += len(batch)
-        return batch.observations.sum(axis=2)
-
-def episodes():
-    rng = np.random.default_rng(0)
-    for index in range(10):
-        observations = rng.normal(size=(11, 3)).astype(np.float32)
-        yield Trajectory(observations, np.zeros((10, 1), np.float32), id=str(index))
-
-source = Slow()
-done = list(relabel(episodes(), source, batch_size=20, resume=Path(sys.argv[1])))
-print("scored", source.n_scored)
-assert all(np.allclose(t.rewards, t.observations[:-1].sum(axis=1)) for t in done), "wrong rewards"
-"""
-
-
-def test_a_process_killed_in_between_loses_the_part_in_hand_only(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", KILLED, str(tmp_path / "rewards")]
-    with subprocess.Popen([*command, "60"], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "scored 60\n"
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
-    done = subprocess.run([*command, "1000"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "scored 40\n"
-
-
-@pytest.mark.parametrize(
-    ("source", "settings", "message"),
-    [
-        (
-            BrightnessReward(BrightnessConfig(frame_stride=2)),
-            {},
-            "config frame_stride was 1 and is 2",
-        ),
-        (Recorder(frames=True), {}, "source was .*BrightnessReward.* and is .*Recorder"),
-        (BrightnessReward(), {"instruction": "go"}, "instruction was None and is 'go'"),
-        (BrightnessReward(), {"between": "hold"}, "between was 'refuse' and is 'hold'"),
-    ],
-)
-def test_a_folder_of_another_source_or_setting_is_refused(
-    recorded: list[Trajectory], tmp_path: Path, source: Any, settings: Any, message: str
-) -> None:
-    list(relabel(recorded, BrightnessReward(), resume=tmp_path / "rewards"))
-    with pytest.raises(FileFormatError, match=message):
-        relabel(recorded, source, resume=tmp_path / "rewards", **settings)
-
-
-@pytest.mark.parametrize("change", ["id", "contents", "fewer"])
-def test_a_folder_of_other_trajectories_is_refused(
-    recorded: list[Trajectory], tmp_path: Path, change: str
-) -> None:
-    list(relabel(recorded, BrightnessReward(), resume=tmp_path / "rewards"))
-    others = {
-        "id": [replace(recorded[0], id="other"), *recorded[1:]],
-        "contents": [replace(recorded[0], actions=recorded[0].actions + 1), *recorded[1:]],
-        "fewer": recorded[:-1],
-    }[change]
-    with pytest.raises(FileFormatError, match="Give the same trajectories in the same order"):
-        list(relabel(others, BrightnessReward(), resume=tmp_path / "rewards"))
-
-
-def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(FileFormatError, match="not empty and holds no rewards"):
-        relabel([], BrightnessReward(), resume=tmp_path)
-    (tmp_path / "rewards.json").write_text("{")
-    with pytest.raises(FileFormatError, match="not empty and holds no rewards"):
-        relabel([], BrightnessReward(), resume=tmp_path)
-    assert (tmp_path / "thesis.tex").read_text() == "years of work"
-    assert (tmp_path / "rewards.json").read_text() == "{"
-
-
-def test_a_folder_in_which_nothing_was_finished_takes_other_settings(
-    line: Trajectory, tmp_path: Path
-) -> None:
-    sparse = with_pictures_of(line, [0, 3, 6])
-    with pytest.raises(NeedsError, match="between='hold'"):
-        next(relabel([sparse], BrightnessReward(), resume=tmp_path / "rewards"))
-    options: Any = {"between": "hold", "resume": tmp_path / "rewards"}
-    assert len(list(relabel([sparse], BrightnessReward(), **options))) == 1
-
-
-def test_a_damaged_part_is_named(recorded: list[Trajectory], tmp_path: Path) -> None:
-    list(relabel(recorded, BrightnessReward(), resume=tmp_path / "rewards"))
-    (part,) = (tmp_path / "rewards").glob("*.safetensors")
-    whole = part.read_bytes()
-    flipped = bytearray(whole)
-    flipped[-2] ^= 8  # of the last reward
-    for damaged in (whole[:-3], bytes(flipped), b"nothing"):
-        part.write_bytes(damaged)
-        with pytest.raises(
-            FileFormatError,
-            match=r"000000000.safetensors is (damaged|no readable).* Delete it and those after it",
-        ):
-            list(relabel(recorded, BrightnessReward(), resume=tmp_path / "rewards"))

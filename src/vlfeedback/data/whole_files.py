@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vlfeedback.data.writable import explained
+from vlfeedback.data.writable import TRIAL, explained
 from vlfeedback.errors import FileFormatError
 
 __all__ = [
@@ -123,8 +123,8 @@ def whole_name(path: Path) -> str:
 
 
 def is_partial(path: Path) -> bool:
-    """Whether a path is what a writer has not finished."""
-    return path.name.endswith(PARTIAL)
+    """Whether a path is what a writer has not finished, or tries a folder with."""
+    return path.name.endswith((PARTIAL, TRIAL))
 
 
 def write_json(path: str | Path, value: Mapping[str, Any], *, indent: int | None = 2) -> None:

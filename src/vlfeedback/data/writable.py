@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vlfeedback.errors import VLFeedbackError, WriteError
 
-__all__ = ["check_writable", "could_not_write", "explained"]
+__all__ = ["TRIAL", "check_writable", "could_not_write", "explained"]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _OF_THE_DISK = _FULL | {errno.EROFS, errno.EFBIG, errno.EIO}
@@ -26,6 +26,8 @@ _OF_THE_PATH = frozenset(
     }
 )
 """Errors that another place would not end in."""
+TRIAL = ".trial"
+"""End of the name of what `check_writable` writes for a moment, also where others are at work."""
 _BLOCK = b"\0" * 4096  # a full disk still takes an empty file
 
 
@@ -114,7 +116,7 @@ def check_writable(path: str | Path, *, folder: bool = False) -> None:
 
 
 def _try_to_write(folder: Path) -> None:
-    trial = folder / f".{os.getpid()}-{secrets.token_hex(4)}.trial"
+    trial = folder / f".{os.getpid()}-{secrets.token_hex(4)}{TRIAL}"
     try:
         trial.write_bytes(_BLOCK)
     finally:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from vlfeedback.data.foreign_files import path_inside
 from vlfeedback.data.locks import is_lock, locked
 from vlfeedback.data.store import check_same_settings
-from vlfeedback.data.whole_files import new_file, read_json, write_json
+from vlfeedback.data.whole_files import is_partial, new_file, read_json, write_json
 from vlfeedback.errors import FileFormatError
 from vlfeedback.sweeps.specification import Sweep, parse_sweep
 
@@ -45,7 +45,8 @@ class SweepFolder:
             FileFormatError: the folder holds another sweep, or something else.
         """
         if not self._manifest.exists():
-            if self.root.exists() and any(not is_lock(path) for path in self.root.iterdir()):
+            inside = self.root.iterdir() if self.root.exists() else ()
+            if any(not (is_lock(path) or is_partial(path)) for path in inside):
                 raise FileFormatError(
                     f"{self.root} is not empty and holds no sweep; choose another folder."
                 )
