@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from vlfeedback.cli.env_option import parse_env_options
 from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.task_option import parse_tasks, split_names
 from vlfeedback.protocols import get_protocol
@@ -129,7 +129,7 @@ def collect(
         "seed": seed,
         "medium": medium,
         "ends": ends,
-        "env_options": _env_options(env_option) if env_option else None,
+        "env_options": parse_env_options(env_option) if env_option else None,
     }
     overrides = {key: value for key, value in overrides.items() if value is not None}
     if protocol:
@@ -177,23 +177,6 @@ def _tasks(
             "say in words what is to be done in this environment.", param_hint="--instruction"
         )
     return [own_task(env_id, instruction, success_key=success_key, name=name)]
-
-
-def _env_options(texts: list[str]) -> dict[str, Any]:
-    """``["hand_starts=jittered", "previous_hand=false"]`` by name, values read as JSON or text."""
-    options: dict[str, Any] = {}
-    for text in texts:
-        name, separator, value = text.partition("=")
-        if not separator or not name:
-            raise typer.BadParameter(
-                f"{text!r}; expected NAME=VALUE, such as hand_starts=jittered.",
-                param_hint="--env-option",
-            )
-        try:
-            options[name] = json.loads(value)
-        except json.JSONDecodeError:
-            options[name] = value
-    return options
 
 
 def _policies(texts: list[str]) -> dict[str, str]:
