@@ -12,17 +12,17 @@ from vlfeedback.evaluation.environment import Finding, inspect_environment
 
 
 def found_in(env_id: str, **options: Any) -> dict[str, Finding]:
-    inspection = inspect_environment(env_id, env_options=options, n_steps=8)
+    inspection = inspect_environment(env_id, env_options=options, n_steps=7)
     return {finding.subject: finding for finding in inspection.findings}
 
 
 def test_nothing_is_wrong_with_a_world_that_is_well() -> None:
-    inspection = inspect_environment("Dot-v0", n_steps=8)
+    inspection = inspect_environment("Dot-v0", n_steps=7)
     assert inspection.is_usable
     states = {finding.subject: finding.state for finding in inspection.findings}
     assert states.pop("upright") == "note"  # of a drawing only a person can tell
     assert set(states.values()) == {"ok"}
-    assert len(inspection.pictures) == 9 and inspection.begins == (0,)
+    assert len(inspection.pictures) == 8 and inspection.begins == (0,)
     assert all(picture.shape == (96, 96, 3) for picture in inspection.pictures)
 
 
@@ -30,7 +30,7 @@ def test_nothing_is_wrong_with_a_world_that_is_well() -> None:
     ("world", "subject", "detail", "next_step"),
     [
         ("Black", "picture content", r"all are of one colour, \(0, 0, 0\)", "camera"),
-        ("Frozen", "pictures change", "0 of 8 steps change the picture, 8 the obs", "draw what"),
+        ("Frozen", "pictures change", "0 of 7 steps change the picture, 7 the obs", "draw what"),
         ("Floats", "pictures", "float64; sources take uint8", r"\(picture \* 255\)"),
         ("Lists", "pictures", "returned list; expected one", "render_mode='rgb_array'"),
         ("Grey", "pictures", r"shape \(96, 96\); expected \(H, W, 3\)", "Wrap it"),
@@ -48,7 +48,7 @@ def test_nothing_is_wrong_with_a_world_that_is_well() -> None:
 def test_a_problem_is_named_with_what_to_do_next(
     world: str, subject: str, detail: str, next_step: str
 ) -> None:
-    inspection = inspect_environment(f"{world}-v0", n_steps=8)
+    inspection = inspect_environment(f"{world}-v0", n_steps=7)
     assert not inspection.is_usable
     finding = next(f for f in inspection.findings if f.subject == subject)
     assert finding.state == "problem"
@@ -106,9 +106,9 @@ def test_keyword_arguments_that_the_environment_refuses_are_named() -> None:
 
 
 def test_a_walk_goes_on_over_the_end_of_an_episode() -> None:
-    inspection = inspect_environment("Dot-v0", env_options={"max_episode_steps": 3}, n_steps=8)
+    inspection = inspect_environment("Dot-v0", env_options={"max_episode_steps": 3}, n_steps=7)
     assert inspection.begins == (0, 4, 8)
-    assert len(inspection.pictures) == 11
+    assert len(inspection.pictures) == 10
 
 
 def test_too_few_steps_are_refused() -> None:

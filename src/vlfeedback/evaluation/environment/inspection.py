@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 from jaxtyping import UInt8
 
 from vlfeedback.errors import InvalidValueError, reason_of
@@ -47,7 +48,7 @@ class Inspection:
 
     env_id: str
     findings: tuple[Finding, ...]
-    pictures: tuple[UInt8[Any, "H W 3"], ...] = ()
+    pictures: tuple[UInt8[np.ndarray, "_H _W 3"], ...] = ()
     begins: tuple[int, ...] = ()
 
     @property

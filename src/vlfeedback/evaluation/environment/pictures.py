@@ -34,7 +34,7 @@ def are_alike(first: UInt8[np.ndarray, "H W 3"], second: UInt8[np.ndarray, "h w 
     return bool(differs.mean() <= _SPECKS)
 
 
-def _size(pictures: Sequence[UInt8[np.ndarray, "H W 3"]]) -> Finding:
+def _size(pictures: Sequence[UInt8[np.ndarray, "_H _W 3"]]) -> Finding:
     shapes = {picture.shape for picture in pictures}
     if len(shapes) > 1:
         return Finding(
@@ -58,7 +58,7 @@ def _size(pictures: Sequence[UInt8[np.ndarray, "H W 3"]]) -> Finding:
     return Finding("picture size", "ok", detail)
 
 
-def _content(pictures: Sequence[UInt8[np.ndarray, "H W 3"]]) -> Finding:
+def _content(pictures: Sequence[UInt8[np.ndarray, "_H _W 3"]]) -> Finding:
     empty = [picture for picture in pictures if np.ptp(picture, axis=(0, 1)).max() <= 1]
     if not empty:
         return Finding("picture content", "ok", "more than one colour in each")

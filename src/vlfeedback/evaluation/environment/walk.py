@@ -41,7 +41,7 @@ class Walk:
     """
 
     observations: list[Any] = field(default_factory=list)
-    pictures: list[UInt8[np.ndarray, "H W 3"]] = field(default_factory=list)
+    pictures: list[UInt8[np.ndarray, "_H _W 3"]] = field(default_factory=list)
     actions: list[Any] = field(default_factory=list)
     info: dict[str, Any] = field(default_factory=dict)
     begins: list[int] = field(default_factory=list)
