@@ -33,7 +33,5 @@ def other_environments() -> str:
     return "\n".join([*lines, "", f"`{result['command']}`; {machine(result)}.{missing}"])
 
 
-OWN_ENVIRONMENT_BLOCKS: Mapping[str, Callable[[], str]] = {
-    "other-environments": other_environments
-}
+OWN_ENVIRONMENT_BLOCKS: Mapping[str, Callable[[], str]] = {"other-environments": other_environments}
 """By the name that a page calls them."""

@@ -80,7 +80,5 @@ def test_a_policy_of_the_data_is_judged_on_the_same_vectors(tmp_path: Path) -> N
             assert observations.shape[1:] == (6,)
             return observations[:, :3]
 
-    judged = evaluate_policy(
-        Same(), "Lamps-v0", seeds=range(3), env_options={"told_in": "info"}
-    )
+    judged = evaluate_policy(Same(), "Lamps-v0", seeds=range(3), env_options={"told_in": "info"})
     assert judged.returns.tolist() == [2, 2, 2]

@@ -75,7 +75,7 @@ def test_words_of_ones_own_beside_a_key_are_refused() -> None:
 def test_a_key_that_leads_to_nothing_or_to_no_text_is_refused() -> None:
     with pytest.raises(NeedsError, match="says nothing of this name; it has 'goal', 'lamps', 'mi"):
         env_of(instruction_key="task").reset(seed=0)
-    with pytest.raises(InvalidTypeError, match="'goal' leads to [012]; expected a text"):
+    with pytest.raises(InvalidTypeError, match=r"'goal' leads to [012]; expected a text"):
         env_of(instruction_key="goal").reset(seed=1)
 
 

@@ -17,6 +17,7 @@ from vlfeedback.wrappers.flat_observations import ARRAY_SPACES
 
 __all__ = ["live_scorer", "resolve_source"]
 
+
 def resolve_source(
     source: str | RewardSource, *, device: str, config: Mapping[str, Any] | None
 ) -> RewardSource:

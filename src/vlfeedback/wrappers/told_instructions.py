@@ -1,4 +1,4 @@
-"""Instructions that an environment gives itself, anew in each episode, such as MiniGrid's mission."""
+"""Instructions that an environment gives itself, anew in each episode: MiniGrid's missions."""
 
 from __future__ import annotations
 

@@ -89,11 +89,11 @@ def look_at_seeds(first: Walk, second: Walk) -> Finding:
     if not data_equivalence(first.observations[0], second.observations[0], exact=True):
         wrong = "the same seed gives another first observation"
         return Finding(subject, "problem", wrong, advice)
-    if first.pictures and second.pictures:
-        if not are_alike(first.pictures[0], second.pictures[0]):
-            wrong = "the same seed gives the same first observation and another first picture"
-            stale = "Or render() shows what was there before the reset: draw after it."
-            return Finding(subject, "problem", wrong, f"{advice} {stale}")
+    pictured = first.pictures and second.pictures
+    if pictured and not are_alike(first.pictures[0], second.pictures[0]):
+        wrong = "the same seed gives the same first observation and another first picture"
+        stale = "Or render() shows what was there before the reset: draw after it."
+        return Finding(subject, "problem", wrong, f"{advice} {stale}")
     pairs = zip(first.observations, second.observations, strict=False)
     same_length = len(first.observations) == len(second.observations)
     if not (same_length and all(data_equivalence(a, b, exact=True) for a, b in pairs)):

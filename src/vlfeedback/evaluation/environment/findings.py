@@ -1,4 +1,4 @@
-"""What an inspection found: one sentence a subject, and what to do next where something is wrong."""
+"""What an inspection found: a sentence a subject, and what to do where something is wrong."""
 
 from __future__ import annotations
 

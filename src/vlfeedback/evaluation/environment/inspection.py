@@ -20,9 +20,9 @@ from vlfeedback.evaluation.environment.conduct import (
     look_at_speed,
 )
 from vlfeedback.evaluation.environment.findings import Finding
+from vlfeedback.evaluation.environment.mujoco_view import look_at_cameras, look_at_up
 from vlfeedback.evaluation.environment.pictures import look_at_pictures
 from vlfeedback.evaluation.environment.spaces import look_at_actions, look_at_observations
-from vlfeedback.evaluation.environment.mujoco_view import look_at_cameras, look_at_up
 from vlfeedback.evaluation.environment.walk import Walk, walk
 
 __all__ = ["Inspection", "inspect_environment"]
@@ -140,11 +140,8 @@ def _made(env_id: str, options: dict[str, Any]) -> tuple[gym.Env[Any, Any] | Non
         except Exception:  # see above: pictures are not what it fails at
             advice = "Have gym.make(...) work first; look at the keyword arguments."
             return None, [Finding("made", "problem", reason_of(error), advice)]
-        found = Finding(
-            subject, "problem", f"not made with render_mode='rgb_array': {reason_of(error)}",
-            _DECLARE,
-        )  # fmt: skip
-        return env, [found]
+        wrong = f"not made with render_mode='rgb_array': {reason_of(error)}"
+        return env, [Finding(subject, "problem", wrong, _DECLARE)]
     modes = list(env.metadata.get("render_modes") or [])
     if env.render_mode != _MODE:
         wrong = f"render_mode is {env.render_mode!r} though 'rgb_array' was asked for; it has"

@@ -53,10 +53,10 @@ def look_at_cameras(env: gym.Env[Any, Any], options: Mapping[str, Any]) -> list[
 
 
 def look_at_up(env: gym.Env[Any, Any]) -> Finding:
-    """Whether pictures are upright; the environment's drawn state is as before, after the next step.
+    """Whether pictures are upright.
 
     Args:
-        env: after a reset, with pictures that can be read.
+        env: after a reset, with pictures that can be read; to be reset before it goes on.
     """
     subject = "upright"
     model, data = _simulation(env)
@@ -79,9 +79,7 @@ def look_at_up(env: gym.Env[Any, Any]) -> Finding:
     )
 
 
-def rows_shifted(
-    before: UInt8[np.ndarray, "H W 3"], after: UInt8[np.ndarray, "H W 3"]
-) -> int:
+def rows_shifted(before: UInt8[np.ndarray, "H W 3"], after: UInt8[np.ndarray, "H W 3"]) -> int:
     """By how many rows the content moved, negative for up; 0 where that is not clear."""
     old, new = (picture.mean(axis=2) for picture in (before, after))
     furthest = max(1, round(len(old) * _LARGEST_SHIFT))

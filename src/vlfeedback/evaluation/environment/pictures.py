@@ -47,10 +47,8 @@ def _size(pictures: Sequence[UInt8[np.ndarray, "_H _W 3"]]) -> Finding:
     detail = f"{height} x {width} (height x width), uint8"
     by_size = "Where the environment takes them, pass width and height; see docs/own_environment."
     if min(height, width) < _SMALLEST:
-        return Finding(
-            "picture size", "note", f"{detail}: encoders look at 224 x 224, and models of language "
-            "at more", by_size,
-        )  # fmt: skip
+        tells = f"{detail}: encoders look at 224 x 224, and models of language at more"
+        return Finding("picture size", "note", tells, by_size)
     if min(height, width) > _LARGEST:
         return Finding(
             "picture size", "note", f"{detail}: encoders reduce it to 224 x 224", by_size
@@ -80,13 +78,12 @@ def _content(pictures: Sequence[UInt8[np.ndarray, "_H _W 3"]]) -> Finding:
 
 def _change(seen: Walk) -> Finding:
     pictures, observations = seen.pictures, seen.observations
-    steps = [
-        place for place in range(1, min(len(pictures), len(observations)))
-        if place not in seen.begins
-    ]  # fmt: skip
+    n_both = min(len(pictures), len(observations))
+    steps = [place for place in range(1, n_both) if place not in seen.begins]
     changed = [not np.array_equal(pictures[p], pictures[p - 1]) for p in steps]
     moved = [not data_equivalence(observations[p], observations[p - 1], exact=True) for p in steps]
-    detail = f"{sum(changed)} of {len(steps)} steps change the picture, {sum(moved)} the observation"
+    n_changed, n_moved = sum(changed), sum(moved)
+    detail = f"{n_changed} of {len(steps)} steps change the picture, {n_moved} the observation"
     if any(changed):
         return Finding("pictures change", "ok", detail)
     if any(moved):
