@@ -1,5 +1,6 @@
 """Instructions that the environment says itself, anew in each episode."""
 
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -8,7 +9,13 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from tests.wrappers.missions import COLOURS, Lamps
 
-from vlfeedback import FlatObservations, RewardFromSource, VectorRewardFromSource
+from vlfeedback import (
+    FlatObservations,
+    RewardFromSource,
+    TaskSpec,
+    VectorRewardFromSource,
+    register_task,
+)
 from vlfeedback.errors import InvalidTypeError, InvalidValueError, NeedsError
 from vlfeedback.types import SegmentBatch, SourceNeeds
 
@@ -42,11 +49,14 @@ def test_each_episode_is_scored_under_its_own_words(told_in: str, key: str) -> N
     assert len(set(goals)) == 3
 
 
-def test_flattening_around_it_does_not_hide_the_words() -> None:
-    env = FlatObservations(env_of(instruction_key="mission"))
-    observation, _ = env.reset(seed=0)
-    assert observation.shape == (6,)
-    assert env.step(ACTION)[1] == env.unwrapped.goal  # type: ignore[attr-defined]
+def test_flattening_around_it_or_within_does_not_hide_the_words() -> None:
+    told: dict[str, Any] = {"instruction_key": "mission"}
+    outside = FlatObservations(env_of(**told))
+    inside = RewardFromSource(FlatObservations(Lamps()), Listener(), **told)
+    for env in (outside, inside):
+        observation, info = env.reset(seed=0)
+        assert observation.shape == (6,) and info["mission"].startswith("light the ")
+        assert env.step(ACTION)[1] == env.unwrapped.goal  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
@@ -82,6 +92,15 @@ def test_a_key_that_leads_to_nothing_or_to_no_text_is_refused() -> None:
 def test_without_words_the_message_names_both_ways() -> None:
     with pytest.raises(NeedsError, match="instruction_key=<entry"):
         env_of()
+
+
+def test_the_ids_of_a_task_are_told_by_its_key_unless_one_says_otherwise(fresh_tasks: None) -> None:
+    gym.register("Lamps-v0", "tests.wrappers.missions:Lamps", max_episode_steps=5)
+    register_task(TaskSpec("lamps", "light a lamp", "Lamps-v0", instruction_key="words"))
+    for make in (gym.make, partial(gym.make_vec, num_envs=2)):
+        with pytest.raises(NeedsError, match="instruction_key='words', and a reset says nothing"):
+            make("EnvReward-Lamps-v0", render_mode=None).reset(seed=0)
+        make("EnvReward-Lamps-v0", render_mode=None, instruction="light one").reset(seed=0)
 
 
 def test_an_environments_spec_keeps_the_key() -> None:

@@ -52,8 +52,8 @@ class FlatObservations(
     """Gives the arrays of a `Dict` or `Tuple` as one vector, and leaves texts out.
 
     Numbers stand in the order of `gymnasium.wrappers.FlattenObservation`, which refuses texts of
-    other than its own kind, such as MiniGrid's ``mission``; a `Discrete` part is one-hot. Around
-    `RewardFromSource` it lets ``instruction_key`` read such a text first.
+    other than its own kind, such as MiniGrid's ``mission``; a `Discrete` part is one-hot. The texts
+    of a reset go into its `info`, where ``instruction_key`` of `RewardFromSource` finds them.
 
     Args:
         env: with observations of several parts, or one array.
@@ -71,27 +71,36 @@ class FlatObservations(
         gym.utils.RecordConstructorArgs.__init__(self)
         gym.ObservationWrapper.__init__(self, env)
         self._parts = list(array_parts(env.observation_space))
+        self._texts = text_keys(env.observation_space)
         if not self._parts:
             raise NeedsError(
                 f"The observation space of {env} is {env.observation_space}, and no part of it is "
                 "an array; make one of it with gymnasium.wrappers.TransformObservation."
             )
-        boxes = [gym.spaces.flatten_space(space) for _, space in self._parts]
+        boxes: list[Any] = [gym.spaces.flatten_space(space) for _, space in self._parts]
         self.observation_space = gym.spaces.Box(
-            np.concatenate([np.ravel(box.low) for box in boxes]).astype(np.float32),  # type: ignore[attr-defined]
-            np.concatenate([np.ravel(box.high) for box in boxes]).astype(np.float32),  # type: ignore[attr-defined]
+            np.concatenate([np.ravel(box.low) for box in boxes]).astype(np.float32),
+            np.concatenate([np.ravel(box.high) for box in boxes]).astype(np.float32),
             dtype=np.float32,
         )
 
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32[np.ndarray, " D"], dict[str, Any]]:
+        """Reset; texts of the observation are in `info`."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        texts = {key: observation[key] for key in self._texts}
+        return self.observation(observation), {**texts, **info}
+
     def observation(self, observation: Any) -> Float32[np.ndarray, " D"]:
         """The arrays of one observation, one behind the other."""
-        vectors = []
+        vectors: list[np.ndarray] = []
         for path, space in self._parts:
             part = as_arrays(observation)
             for key in path:
                 part = part[key]
-            vectors.append(gym.spaces.flatten(space, part))
-        return np.concatenate(vectors, dtype=np.float32, casting="unsafe")
+            vectors.append(np.asarray(gym.spaces.flatten(space, part), dtype=np.float32))
+        return np.concatenate(vectors)
 
 
 def _is_text(space: gym.Space[Any]) -> bool:

@@ -30,7 +30,7 @@ class Dot(gym.Env[Any, Any]):
         return self.seen(), self.place, False, False, self.told()
 
     def seen(self) -> Any:
-        return np.float32([self.place])
+        return np.array([self.place], np.float32)
 
     def told(self) -> dict[str, Any]:
         return {"success": self.place > 0.9}
@@ -134,7 +134,7 @@ class Outside(Dot):
     """Its observations are not of its space."""
 
     def seen(self) -> Any:
-        return np.float32([self.place + 5])
+        return np.array([self.place + 5], np.float32)
 
 
 class Commanding(Dot):
@@ -146,7 +146,7 @@ class Commanding(Dot):
     )
 
     def seen(self) -> Any:
-        return {"place": np.float32([self.place]), "mission": "go right"}
+        return {"place": np.array([self.place], np.float32), "mission": "go right"}
 
 
 WORLDS = (
