@@ -205,7 +205,8 @@ def learn(env: gym.Env[Any, Any]) -> str:
     model = _model(env, policy)
     model.learn(TRAINED)
     action, _ = model.predict(env.reset(seed=0)[0])
-    env.step(action)
+    # An array of no axes, which tables of FrozenLake cannot be asked for.
+    env.step(int(action) if isinstance(env.action_space, gym.spaces.Discrete) else action)
     env.close()
     return f"{type(model).__name__}, {policy}{flattened}"
 

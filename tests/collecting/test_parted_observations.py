@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from tests.wrappers.missions import COLOURS, Lamps
+from tests.wrappers.missions import COLOURS
 
 from vlfeedback.collecting import collect
 from vlfeedback.data.collection import Collection
@@ -21,7 +21,7 @@ SMALL = {"episodes": 4, "frame_stride": 1}
 
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
-    gym.register("Lamps-v0", Lamps, max_episode_steps=5)
+    gym.register("Lamps-v0", "tests.wrappers.missions:Lamps", max_episode_steps=5)
     yield
     del gym.registry["Lamps-v0"]
 

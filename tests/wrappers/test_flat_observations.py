@@ -19,7 +19,7 @@ def test_numbers_stand_in_their_order_and_texts_are_left_out() -> None:
     goal = env.unwrapped.goal  # type: ignore[attr-defined]
     one_hot = [float(colour == goal) for colour in range(3)]
     assert observation.tolist() == [*one_hot, 0, 0, 0]
-    observation, *_ = env.step(np.float32([0, 1, 0]))
+    observation, *_ = env.step(np.array([0, 1, 0], np.float32))
     assert observation.tolist() == [*one_hot, 0, 255, 0]
     assert observation.dtype == np.float32
 
