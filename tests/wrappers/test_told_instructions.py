@@ -59,10 +59,13 @@ def test_flattening_around_it_or_within_does_not_hide_the_words() -> None:
         assert env.step(ACTION)[1] == env.unwrapped.goal  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(("told_in", "key"), [("observation", "mission"), ("info", "order")])
 @pytest.mark.parametrize("mode", list(AutoresetMode))
-def test_many_environments_are_each_told_their_own_words_and_anew(mode: AutoresetMode) -> None:
-    single = SyncVectorEnv([Lamps] * 3, autoreset_mode=mode)
-    venv = VectorRewardFromSource(single, Listener(), instruction_key="mission")
+def test_many_environments_are_each_told_their_own_words_and_anew(
+    mode: AutoresetMode, told_in: str, key: str
+) -> None:
+    single = SyncVectorEnv([partial(Lamps, told_in=told_in)] * 3, autoreset_mode=mode)
+    venv = VectorRewardFromSource(single, Listener(), instruction_key=key)
     venv.reset(seed=3)
     for step in range(12):
         goals = [env.unwrapped.goal for env in single.envs]  # type: ignore[attr-defined]
