@@ -8,6 +8,7 @@ context of EGL releases the thread's current one).
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 from typing import Any
@@ -28,7 +29,11 @@ def use_own_context(env: gym.Env[Any, Any]) -> None:
         return
     if renderer.viewer is not None:
         renderer.viewer.make_context_current()
-    elif importlib.util.find_spec("triton") is not None:
+        return
+    # Viewers of environments that nobody holds any more, freed while this one's is made, would take
+    # its context away before its textures are in it.
+    gc.collect()
+    if importlib.util.find_spec("triton") is not None:
         # Triton, which torch's optimisers import, and Mesa each bring an LLVM: loaded after
         # Mesa's, triton's crashes the process (seen with Mesa 22.3).
         importlib.import_module("triton")
