@@ -196,6 +196,11 @@ BEFORE = {
 LESS_WORK = {
     "sample_segment_pairs(trajectories, 400,": "sample_segment_pairs(trajectories, 4,",
     "n_steps=20_000": "n_steps=2",
+    "n_steps=2_000, eval_every=1_000,": "n_steps=2, eval_every=2,",
+    '{"episodes": 20, "frame_stride": 7}': '{"episodes": 3, "frame_stride": 7}',
+    "sample_segment_pairs(trajectories, 100, length=14,": (
+        "sample_segment_pairs(trajectories, 8, length=14,"
+    ),
     'n_steps=100_000, out="runs/drawer")': (
         'n_steps=520, eval_episodes=1, horizon=120, config=__import__("vlfeedback.online")'
         ".online.FeedbackConfig(max_labels=2, random_steps=500, exploration_steps=0))"

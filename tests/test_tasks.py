@@ -155,6 +155,11 @@ def test_a_task_without_words_is_refused() -> None:
         own_task("FoldTowel-v0", " ")
 
 
+def test_a_task_of_ones_own_may_say_where_each_episode_is_told_what_to_do() -> None:
+    assert own_task("FoldTowel-v0", "fold", instruction_key="mission").instruction_key == "mission"
+    assert own_task("FoldTowel-v0", "fold").instruction_key == ""
+
+
 def test_seeds_of_our_own_tasks_are_their_places_and_those_of_others_stay(
     fresh_tasks: None,
 ) -> None:

@@ -18,6 +18,7 @@ from exam_blocks import EXAM_BLOCKS
 from judge_blocks import JUDGE_BLOCKS
 from label_blocks import LABEL_BLOCKS
 from online_blocks import ONLINE_BLOCKS
+from own_environment_blocks import OWN_ENVIRONMENT_BLOCKS
 from progress_blocks import PROGRESS_BLOCKS
 from results import ROOT, WEIGHTS
 from source_blocks import SOURCE_BLOCKS
@@ -36,6 +37,7 @@ PAGES = (
     ROOT / "docs" / "deformables.md",
     ROOT / "docs" / "offline.md",
     ROOT / "docs" / "online.md",
+    ROOT / "docs" / "own_environment.md",
     ROOT / "docs" / "progress.md",
     ROOT / "docs" / "sb3.md",
     ROOT / "docs" / "sources.md",
@@ -62,6 +64,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     **VLM_BLOCKS,
     **DEFORMABLE_BLOCKS,
     **ONLINE_BLOCKS,
+    **OWN_ENVIRONMENT_BLOCKS,
 }
 
 

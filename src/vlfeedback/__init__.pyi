@@ -37,6 +37,7 @@ from vlfeedback.types import SegmentPairs as SegmentPairs
 from vlfeedback.types import SourceNeeds as SourceNeeds
 from vlfeedback.types import Trajectory as Trajectory
 from vlfeedback.wrappers import CaptureFrames as CaptureFrames
+from vlfeedback.wrappers import FlatObservations as FlatObservations
 from vlfeedback.wrappers import RewardFromSource as RewardFromSource
 from vlfeedback.wrappers import VectorRewardFromSource as VectorRewardFromSource
 

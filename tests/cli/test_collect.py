@@ -299,6 +299,7 @@ def test_any_environment_is_collected_by_a_policy_and_at_random(tmp_path: Path) 
         (["--env-id", "A-v0"], "--instruction"),
         (["--env-id", "A-v0", "--instruction", "x", "--tasks", "reach"], "--env-id"),
         (["--tasks", "reach", "--instruction", "x"], "--instruction"),
+        (["--tasks", "reach", "--instruction-key", "x"], "--instruction-key"),
         (["--name", "x"], "--name"),
     ],
 )

@@ -105,11 +105,11 @@ def test_observations_that_are_no_arrays_are_refused() -> None:
     gym.register(
         "Dict-v0",
         lambda **_: gym.wrappers.TransformObservation(
-            PointReachEnv(), lambda o: {"at": o}, gym.spaces.Dict({"at": gym.spaces.Box(0, 1)})
+            PointReachEnv(), lambda o: {"said": "go"}, gym.spaces.Dict({"said": gym.spaces.Text(9)})
         ),
     )
     try:
-        with pytest.raises(NeedsError, match=r"The observation space of 'Dict-v0'.*FlattenObs"):
+        with pytest.raises(NeedsError, match=r"The observation space of 'Dict-v0'.*TransformObs"):
             episode(own_task("Dict-v0", "go"), frame_stride=0)
     finally:
         del gym.registry["Dict-v0"]

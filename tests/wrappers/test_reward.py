@@ -324,7 +324,7 @@ def test_a_config_for_a_live_source_is_refused() -> None:
 def test_observations_that_are_no_arrays_are_refused() -> None:
     env = PointReachEnv()
     env.observation_space = gym.spaces.Dict(a=gym.spaces.Discrete(2))  # type: ignore[assignment]
-    with pytest.raises(NeedsError, match="FlattenObservation"):
+    with pytest.raises(NeedsError, match="FlatObservations"):
         RewardFromSource(env, Observer(observations=True))
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from vlfeedback.cli.env_option import parse_env_options
 from vlfeedback.cli.output_options import folder_to_fill
 from vlfeedback.cli.task_option import parse_tasks, split_names
 from vlfeedback.protocols import get_protocol
@@ -41,6 +41,13 @@ def collect(
     success_key: Annotated[
         str, typer.Option(help="Of --env-id: key of `info` that is truthy once it is done.")
     ] = "success",
+    instruction_key: Annotated[
+        str,
+        typer.Option(
+            help="Of --env-id: key of the observation or `info` that says what each episode asks "
+            "for, such as mission."
+        ),
+    ] = "",
     policy: Annotated[
         list[str] | None,
         typer.Option(
@@ -119,7 +126,7 @@ def collect(
     from vlfeedback.cli.progress import one_bar
 
     sys.path.append(os.getcwd())  # where a module of one's own is looked for as well
-    specs = _tasks(tasks, env_id, instruction, name, success_key)
+    specs = _tasks(tasks, env_id, instruction, name, success_key, instruction_key)
     overrides = {
         "episodes": episodes,
         "horizon": horizon,
@@ -129,7 +136,7 @@ def collect(
         "seed": seed,
         "medium": medium,
         "ends": ends,
-        "env_options": _env_options(env_option) if env_option else None,
+        "env_options": parse_env_options(env_option) if env_option else None,
     }
     overrides = {key: value for key, value in overrides.items() if value is not None}
     if protocol:
@@ -161,14 +168,16 @@ def collect(
 
 
 def _tasks(
-    tasks: str, env_id: str, instruction: str, name: str, success_key: str
+    tasks: str, env_id: str, instruction: str, name: str, success_key: str, instruction_key: str
 ) -> list[TaskSpec]:
     if not env_id:
-        if instruction or name:
-            raise typer.BadParameter(
-                "it is of --env-id; registered tasks have their own.",
-                param_hint="--instruction" if instruction else "--name",
-            )
+        given = {"instruction": instruction, "name": name, "instruction-key": instruction_key}
+        for option, value in given.items():
+            if value:
+                raise typer.BadParameter(
+                    "it is of --env-id; registered tasks have their own.",
+                    param_hint=f"--{option}",
+                )
         return [get_task(task) for task in (parse_tasks(tasks) if tasks else METAWORLD_TASKS)]
     if tasks:
         raise typer.BadParameter("give --tasks or --env-id, not both.", param_hint="--env-id")
@@ -176,24 +185,15 @@ def _tasks(
         raise typer.BadParameter(
             "say in words what is to be done in this environment.", param_hint="--instruction"
         )
-    return [own_task(env_id, instruction, success_key=success_key, name=name)]
-
-
-def _env_options(texts: list[str]) -> dict[str, Any]:
-    """``["hand_starts=jittered", "previous_hand=false"]`` by name, values read as JSON or text."""
-    options: dict[str, Any] = {}
-    for text in texts:
-        name, separator, value = text.partition("=")
-        if not separator or not name:
-            raise typer.BadParameter(
-                f"{text!r}; expected NAME=VALUE, such as hand_starts=jittered.",
-                param_hint="--env-option",
-            )
-        try:
-            options[name] = json.loads(value)
-        except json.JSONDecodeError:
-            options[name] = value
-    return options
+    return [
+        own_task(
+            env_id,
+            instruction,
+            success_key=success_key,
+            name=name,
+            instruction_key=instruction_key,
+        )
+    ]
 
 
 def _policies(texts: list[str]) -> dict[str, str]:

@@ -8,9 +8,13 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from vlfeedback.cli.env_option import parse_env_options
+from vlfeedback.cli.output_options import file_to_write
 
 if TYPE_CHECKING:
     from vlfeedback.registry import Registry
@@ -55,11 +59,41 @@ class Check:
     fix: str = ""
 
 
-def doctor() -> None:
-    """Check this installation; the exit status is 1 if something that is installed is broken.
+def doctor(
+    env: Annotated[
+        str,
+        typer.Option(help="Look into this environment: a Gymnasium id, or my_package:MyEnv-v0."),
+    ] = "",
+    env_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of --env: NAME=VALUE, a keyword argument of the environment, such as width=224. "
+            "May be given again."
+        ),
+    ] = None,
+    sheet: Annotated[
+        Path,
+        typer.Option(callback=file_to_write, help="Of --env: PNG of its first pictures."),
+    ] = Path("doctor.png"),
+    steps: Annotated[int, typer.Option(min=1, help="Of --env: random steps to take.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Of --env: of the reset and the steps.")] = 0,
+) -> None:
+    """Check this installation, or an environment; the exit status is 1 if something is broken.
+
+    Of an environment: what it is seen and acted in by, whether its pictures can be read, are empty,
+    frozen or upside-down, when episodes end, whether seeds count, how long steps and pictures take.
 
     Example: vlfeedback doctor
+
+    Example: vlfeedback doctor --env my_package:FoldTowel-v0 --env-option camera=front
     """
+    if env:
+        from vlfeedback.cli.doctor_env import examine
+
+        sys.path.append(os.getcwd())  # where a module of one's own is looked for as well
+        options = parse_env_options(env_option or [])
+        usable = examine(env, env_options=options, sheet=sheet, n_steps=steps, seed=seed)
+        raise typer.Exit(0 if usable else 1)
     from rich.table import Table
 
     from vlfeedback.cli.console import console, styled

@@ -16,7 +16,9 @@ from vlfeedback.registry import load_target
 from vlfeedback.scoring.timing import is_pictured
 from vlfeedback.tasks import TaskSpec
 from vlfeedback.types import ArrayFrames, Trajectory
+from vlfeedback.wrappers.flat_observations import ARRAY_SPACES, FlatObservations, array_parts
 from vlfeedback.wrappers.frames import render_picture
+from vlfeedback.wrappers.told_instructions import told_instruction
 
 __all__ = ["Policy", "check_policy", "name_policy", "roll_out"]
 
@@ -36,7 +38,9 @@ def roll_out(
 
     An episode ends where the environment ends it, or is truncated after ``settings["horizon"]``
     steps. Pictures are taken of the reset, after steps 0, stride, 2 stride ... and after the last
-    one; rewards and successes are the environment's own.
+    one; rewards and successes are the environment's own. Observations of several parts are kept as
+    one vector (`FlatObservations`); a function that acts gets them as they are, a policy of a file
+    gets the vector.
 
     Args:
         task: whose ``env_id`` is made.
@@ -65,16 +69,17 @@ def roll_out(
     )
     with closing(env):
         _check_spaces(env, task)
-        act = _load(policy, env) if isinstance(policy, str) else policy
+        parted = isinstance(env.observation_space, gym.spaces.Dict | gym.spaces.Tuple)
+        flat = FlatObservations(env) if parted else None
+        act = _load(policy, flat or env) if isinstance(policy, str) else policy
         for seed in seeds:
-            arrays = _episode(env, task, act, seed, settings)
+            arrays = _episode(env, flat, task, act, seed, settings)
             yield Trajectory(
                 **arrays,
                 task=task.name,
                 id=f"{task.name}/{level}/{seed}",
                 level=level,
                 seed=seed,
-                instruction=task.instruction,
                 env_options=dict(options),
                 info={} if policy is None else {"policy": name_policy(policy)},
             )
@@ -110,6 +115,7 @@ def _load(policy: str, env: gym.Env[Any, Any]) -> Policy:
 
 def _episode(
     env: gym.Env[Any, Any],
+    flat: FlatObservations | None,
     task: TaskSpec,
     act: Policy | None,
     seed: int,
@@ -118,20 +124,25 @@ def _episode(
     stride, horizon = settings["frame_stride"], settings["horizon"]
     # A stream of its own: an environment that draws its start from `seed` draws the same numbers.
     env.action_space.seed(int(np.random.default_rng([seed, 1]).integers(2**31)))
-    observation, _ = env.reset(seed=seed)
+    observation, info = env.reset(seed=seed)
+    key = task.instruction_key
+    instruction = told_instruction(observation, info, key) if key else task.instruction
     if isinstance(act, SavedPolicy):
         act.begin(seed)
-    observations, actions, rewards, successes = [observation], [], [], []
+    stored = np.array(flat.observation(observation) if flat else observation)
+    observations, actions, rewards, successes = [stored], [], [], []
     times, pictures = [], []
     if stride:
         times, pictures = [0], [_reduced(render_picture(env), settings["frame_size"])]
     terminated = truncated = False
     while not (terminated or truncated):
-        answer = env.action_space.sample() if act is None else act(observation)
+        seen = stored if isinstance(act, SavedPolicy) else observation
+        answer = env.action_space.sample() if act is None else act(seen)
         action = _as_action(answer, env.action_space)
         observation, reward, terminated, truncated, info = env.step(action)
         actions.append(np.array(action))
-        observations.append(observation)
+        stored = np.array(flat.observation(observation) if flat else observation)
+        observations.append(stored)
         rewards.append(reward)
         successes.append(info.get(task.success_key))
         truncated = bool(truncated) or (len(actions) == horizon and not terminated)
@@ -140,6 +151,7 @@ def _episode(
             pictures.append(_reduced(render_picture(env), settings["frame_size"]))
     has_success = any(success is not None for success in successes)
     return {
+        "instruction": instruction,
         "observations": np.stack(observations),
         "actions": np.stack(actions),
         "env_rewards": np.asarray(rewards, dtype=np.float32),
@@ -151,13 +163,13 @@ def _episode(
 
 
 def _check_spaces(env: gym.Env[Any, Any], task: TaskSpec) -> None:
-    arrays = (gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiBinary, gym.spaces.MultiDiscrete)
     for name, space in (("observation", env.observation_space), ("action", env.action_space)):
-        if not isinstance(space, arrays):
+        has_arrays = name == "observation" and any(array_parts(space))
+        if not (isinstance(space, ARRAY_SPACES) or has_arrays):
             raise NeedsError(
                 f"The {name} space of {task.env_id!r} is {space}; trajectories hold one array of "
-                f"{name}s. Register an id of your own with additional_wrappers, such as "
-                "gymnasium.wrappers.FlattenObservation, and collect that."
+                f"{name}s. Register an id of your own with additional_wrappers, such as a "
+                f"gymnasium.wrappers.Transform{name.capitalize()} that makes one, and collect that."
             )
 
 

@@ -23,6 +23,7 @@ _TASK = "task.json"  # beside a task's levels, where its name alone does not say
 # Settings that collections of earlier releases do not name, and what they then were.
 _ONCE_FIXED = {"medium": "half-way", "ends": "rest", "env_options": {}}
 _FACTS = ("env_id", "instruction", "success_key", "camera")  # of a task, as they are written there
+_RARE_FACTS = ("instruction_key",)  # written where they are not ""
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,11 @@ class Collection:
         if stored is None and is_installed(spec) and not policies:
             return
         facts = {name: getattr(spec, name) for name in _FACTS}
+        facts |= {name: value for name in _RARE_FACTS if (value := getattr(spec, name))}
         stored_policies = {} if stored is None else stored["policies"]
         if stored is not None:
             check_same_settings(
-                {name: stored[name] for name in _FACTS}
+                _facts_of(stored)
                 | {
                     "policies": {
                         k: policy for k, policy in stored_policies.items() if k in policies
@@ -133,7 +135,7 @@ class Collection:
         entry = self._stored_task(name)
         if entry is None:
             return get_task(name)
-        facts = {fact: entry[fact] for fact in _FACTS}
+        facts = _facts_of(entry)
         if name in TASKS and all(getattr(TASKS[name], k) == value for k, value in facts.items()):
             return TASKS[name]
         return TaskSpec(name=name, **facts)
@@ -183,7 +185,7 @@ class Collection:
         advice = "Restore it, or collect into another folder."
         entry = read_json(path, advice=advice)
         with reading(path, "description of a task", advice=advice):
-            facts = [entry[name] for name in _FACTS]
+            facts = [*(entry[name] for name in _FACTS), *_facts_of(entry).values()]
             policies = [text for pair in entry["policies"].items() for text in pair]
             if not all(isinstance(text, str) for text in facts + policies):
                 raise TypeError("one of its values is no text")
@@ -225,3 +227,8 @@ class Collection:
                 f"{len(episodes) - 1}, and no episode {number}."
             )
         return episodes[number]
+
+
+def _facts_of(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What a folder's description says of a task."""
+    return {name: entry[name] for name in (*_FACTS, *_RARE_FACTS) if name in entry}

@@ -197,7 +197,7 @@ class PolicyEvaluator:
                     "The environment says no max_episode_steps, so that an episode might never "
                     "end; pass horizon=<steps>."
                 )
-            self._envs = envs
+            self._envs = list(map(_of_one_array, envs))
         return self._envs
 
 
@@ -234,6 +234,13 @@ def _maker(env_id: str, options: Mapping[str, Any]) -> Callable[[], gym.Env[Any,
         return gym.make(env_id, disable_env_checker=True, **options)
 
     return make
+
+
+def _of_one_array(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
+    """Parts of an observation as one vector, in the order in which `collect` keeps them."""
+    if isinstance(env.observation_space, gym.spaces.Dict | gym.spaces.Tuple):
+        return gym.wrappers.FlattenObservation(env)
+    return env
 
 
 def _flat(observation: Any) -> Float[np.ndarray, " D"]:

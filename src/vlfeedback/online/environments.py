@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from vlfeedback.online.recording import RecordEpisodes
 from vlfeedback.tasks import TaskSpec
 from vlfeedback.types import SourceNeeds
+from vlfeedback.wrappers.flat_observations import FlatObservations
 from vlfeedback.wrappers.frames import CaptureFrames
 
 __all__ = ["make_environments"]
@@ -27,7 +28,7 @@ def make_environments(
     horizon: int | None = None,
     env_options: Mapping[str, Any] | None = None,
 ) -> DummyVecEnv:
-    """Environments of a task for `PEBBLE`, with float32 observations.
+    """Environments of a task for `PEBBLE`, with observations of one float32 array.
 
     Args:
         task: whose ``env_id`` is made.
@@ -39,7 +40,7 @@ def make_environments(
         env_options: keyword arguments of the environment.
 
     Raises:
-        NeedsError: observations are a dict, or actions are no Box.
+        NeedsError: no part of the observations is an array, or actions are no Box.
         RenderError: the labeller reads pictures and the environment renders none.
     """
     options = dict(env_options or {})
@@ -53,6 +54,8 @@ def make_environments(
             )
             if needs.frames:
                 env = CaptureFrames(env, stride=needs.frame_stride)
+            if isinstance(env.observation_space, gym.spaces.Dict | gym.spaces.Tuple):
+                env = FlatObservations(env)
             if isinstance(env.observation_space, gym.spaces.Box):
                 env = gym.wrappers.DtypeObservation(env, np.float32)
             key = task.success_key or "success"

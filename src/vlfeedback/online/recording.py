@@ -46,7 +46,7 @@ class RecordEpisodes(gym.Wrapper[Any, Any, Any, Any]):
             if not isinstance(space, gym.spaces.Box):
                 raise NeedsError(
                     f"{env} has {name} of {space}; online learning from preferences reads a Box of "
-                    "numbers. Flatten a dict with gymnasium.wrappers.FlattenObservation; of "
+                    "numbers. Flatten a dict with vlfeedback.wrappers.FlatObservations; of "
                     "discrete actions there is no off-policy learner here yet."
                 )
         self._seed, self._row, self._key = seed, row, success_key

@@ -75,6 +75,11 @@ class LiveScorer:
         step = self._windows[row].n_steps
         return needs.frames and is_pictured(step, needs.frame_stride, ended=ended)
 
+    def instruct(self, rows: Sequence[int], instructions: Sequence[str]) -> None:
+        """Tell the source something else from now on in these environments; one element a row."""
+        for row, instruction in zip(rows, instructions, strict=True):
+            self._instructions[row] = instruction
+
     def reset(
         self,
         rows: Sequence[int],

@@ -141,7 +141,12 @@ def register_task(spec: TaskSpec) -> None:
 
 
 def own_task(
-    env_id: str, instruction: str, *, success_key: str = "success", name: str = ""
+    env_id: str,
+    instruction: str,
+    *,
+    success_key: str = "success",
+    name: str = "",
+    instruction_key: str = "",
 ) -> TaskSpec:
     """A task of any Gymnasium environment, for one call or one folder; nothing is registered.
 
@@ -151,6 +156,7 @@ def own_task(
         instruction: what is to be done, in words.
         success_key: key of ``info`` that is truthy once it is done; "": there is none.
         name: what files and tables call it; by default made of the id.
+        instruction_key: where each episode has words of its own; see `TaskSpec`.
 
     Raises:
         InvalidValueError: a name that files cannot be called by, or an empty instruction.
@@ -158,7 +164,13 @@ def own_task(
     >>> own_task("my_package:lab/FoldTowel-v1", "fold the towel").name
     'fold-towel'
     """
-    return TaskSpec(name or _name_of(env_id), instruction, env_id, success_key=success_key)
+    return TaskSpec(
+        name or _name_of(env_id),
+        instruction,
+        env_id,
+        success_key=success_key,
+        instruction_key=instruction_key,
+    )
 
 
 def task_seed(name: str) -> int:

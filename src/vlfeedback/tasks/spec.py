@@ -73,6 +73,9 @@ class TaskSpec:
             camera.
         picture: (task) -> (H, W, 3) uint8, its scene; "": what a reset renders.
         more_levels: what `rollout` acts out where it is asked for it by name, and not otherwise.
+        instruction_key: entry of a reset's observation or `info` that says what this episode asks
+            for, such as ``"mission"`` of MiniGrid; `instruction` then says what they have in
+            common. "": all episodes ask for the same.
 
     Raises:
         InvalidValueError: a name that cannot be part of a file's, or an empty instruction.
@@ -93,6 +96,7 @@ class TaskSpec:
     retake: str = ""
     picture: str = ""
     more_levels: tuple[str, ...] = ()
+    instruction_key: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.name, what="A task's name")

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from vlfeedback.errors import DtypeError, InvalidValueError, RenderError, ShapeError
 from vlfeedback.scoring.timing import is_pictured
 from vlfeedback.wrappers.answers import as_arrays, n_worlds
+from vlfeedback.wrappers.opengl import use_own_context
 
 __all__ = ["FRAME_KEY", "CaptureFrames", "checked_pictures", "render_picture"]
 
@@ -28,6 +29,7 @@ def render_picture(env: gym.Env[Any, Any]) -> UInt8[np.ndarray, "H W 3"]:
         DtypeError: the picture is not uint8.
         ShapeError: the picture is not (H, W, 3).
     """
+    use_own_context(env)
     picture = as_arrays(env.render())
     if isinstance(picture, np.ndarray) and picture.ndim == 4 and len(picture) == 1:
         picture = picture[0]

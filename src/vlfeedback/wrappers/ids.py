@@ -70,7 +70,8 @@ def make_env(
         task: a name of `vlfeedback.tasks`, such as ``"drawer-close"``.
         source: an id such as ``"vlp"``.
         render_mode: ``"rgb_array"``, or None for sources that read no pictures.
-        instruction: what the source is told; the task's own by default.
+        instruction: what the source is told; by default the task's own, or what each episode
+            says (`TaskSpec.instruction_key`).
         mode: see `RewardFromSource`, as `scale`, `discount`, `device` and `source_config`.
         scale: see `mode`.
         discount: see `mode`.
@@ -98,7 +99,7 @@ def make_env(
     return RewardFromSource(
         env,
         source,
-        instruction=spec.instruction if instruction is None else instruction,
+        **_told(spec, instruction),
         mode=mode,
         scale=scale,
         discount=discount,
@@ -170,7 +171,7 @@ def make_vector_env(
     return VectorRewardFromSource(
         env,
         live,
-        instruction=spec.instruction if instruction is None else instruction,
+        **_told(spec, instruction),
         mode=mode,
         scale=scale,
         discount=discount,
@@ -185,6 +186,13 @@ def _spec_with_env(task: str) -> TaskSpec:
             "an env_id."
         )
     return spec
+
+
+def _told(spec: TaskSpec, instruction: Any) -> dict[str, Any]:
+    """What is told where: the text given, what each episode says, or the task's own text."""
+    if instruction is None and spec.instruction_key:
+        return {"instruction_key": spec.instruction_key}
+    return {"instruction": spec.instruction if instruction is None else instruction}
 
 
 def _limit_given_to_make() -> int | None:

@@ -14,6 +14,7 @@ from vlfeedback.wrappers.answers import as_arrays, checked_rewards, n_worlds, su
 from vlfeedback.wrappers.frames import render_picture
 from vlfeedback.wrappers.modes import RewardMix, RewardMode
 from vlfeedback.wrappers.scoring import live_scorer, resolve_source
+from vlfeedback.wrappers.told_instructions import check_one_instruction, told_instruction
 
 __all__ = ["RewardFromSource"]
 
@@ -61,6 +62,8 @@ class RewardFromSource(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
         env: any environment; with ``render_mode="rgb_array"`` if the source reads pictures.
         source: an id such as ``"vlp"``, or a source.
         instruction: what the source is told the task is.
+        instruction_key: where the environment says it, anew in each episode: the entry of a
+            reset's observation or `info` that holds the text, such as ``"mission"`` of MiniGrid.
         mode: ``"replace"``, ``"progress"``, ``"add"`` or ``"shape"``; formulas: `RewardMix`.
         scale: reward units per unit of score.
         discount: the learner's, in [0, 1]; read by ``"shape"`` alone.
@@ -69,12 +72,15 @@ class RewardFromSource(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
 
     Raises:
         UnknownNameError: no source has this id.
-        NeedsError: the source reads an instruction and none was given.
+        NeedsError: the source reads an instruction and none was given; (from `reset`) there is no
+            entry `instruction_key`.
         RenderError: the source reads pictures and `env` gives none.
         DtypeError: (from `step` and `reset`) `env` renders something else than uint8.
-        InvalidTypeError: (from `step`) the environment's reward is no number.
-        ValueError: unknown mode, or one that the source cannot be used in; `env` holds several
-            worlds; (from `step`) the environment's reward is not finite, or not one.
+        InvalidTypeError: (from `step`) the environment's reward is no number; (from `reset`) the
+            entry `instruction_key` is no text.
+        ValueError: unknown mode, or one that the source cannot be used in; an instruction beside a
+            key of one; `env` holds several worlds; (from `step`) the environment's reward is not
+            finite, or not one.
 
     >>> from vlfeedback.testing import PointReachEnv
     >>> dot = PointReachEnv(steps=5, render_mode="rgb_array")  # brighter by 51 with each action
@@ -92,6 +98,7 @@ class RewardFromSource(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
         source: str | RewardSource,
         *,
         instruction: str | None = None,
+        instruction_key: str | None = None,
         mode: RewardMode = "replace",
         scale: float = 1.0,
         discount: float = 0.99,
@@ -103,6 +110,7 @@ class RewardFromSource(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
             _disable_deepcopy=not isinstance(source, str),
             source=source,
             instruction=instruction,
+            instruction_key=instruction_key,
             mode=mode,
             scale=scale,
             discount=discount,
@@ -117,6 +125,8 @@ class RewardFromSource(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
                 "VectorRewardFromSource as a vector environment, such as "
                 "ManiSkillVectorEnv(CaptureFrames(env))."
             )
+        check_one_instruction(instruction, instruction_key)
+        self._instruction_key = instruction_key
         self._mix = RewardMix(mode, scale, discount)
         self.source = resolve_source(source, device=device, config=source_config)
         self._mix.check(self.source)
@@ -131,6 +141,7 @@ class RewardFromSource(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
                 else env.get_wrapper_attr("single_action_space")
             ),
             score_reset=self._mix.compares_steps,
+            told_by_reset=instruction_key is not None,
         )
         self._env_return = 0.0
         self._succeeded = self._ended = False
@@ -202,6 +213,9 @@ class RewardFromSource(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
         return observation, float(mixed_reward[0]), terminated, truncated, info
 
     def _begin(self, observation: Any, info: dict[str, Any]) -> dict[str, Any]:
+        if self._instruction_key is not None:
+            text = told_instruction(observation, info, self._instruction_key)
+            self._scorer.instruct([0], [text])
         picture = render_picture(self.env) if self._scorer.reads_reset else None
         self._scorer.reset([0], [self._observed(observation)], [picture])
         self._env_return, self._succeeded, self._n_steps = 0.0, False, 0

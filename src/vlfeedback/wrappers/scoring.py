@@ -13,15 +13,9 @@ from vlfeedback.errors import InvalidTypeError, NeedsError, RenderError
 from vlfeedback.rewards import make_reward_source
 from vlfeedback.scoring.live import LiveScorer
 from vlfeedback.types import RewardSource
+from vlfeedback.wrappers.flat_observations import ARRAY_SPACES
 
 __all__ = ["live_scorer", "resolve_source"]
-
-_ARRAY_SPACES = (
-    gym.spaces.Box,
-    gym.spaces.Discrete,
-    gym.spaces.MultiBinary,
-    gym.spaces.MultiDiscrete,
-)
 
 
 def resolve_source(
@@ -53,6 +47,7 @@ def live_scorer(
     observation_space: gym.Space[Any],
     action_space: gym.Space[Any],
     score_reset: bool,
+    told_by_reset: bool = False,
 ) -> LiveScorer:
     """A scorer of N environments; see `LiveScorer`.
 
@@ -63,6 +58,7 @@ def live_scorer(
         observation_space: of one environment.
         action_space: of one environment.
         score_reset: also score the window at a reset.
+        told_by_reset: each reset will say what the instruction is.
 
     Raises:
         NeedsError: the source reads an instruction and one is missing, or observations or actions
@@ -78,10 +74,11 @@ def live_scorer(
                 f"An instruction is {instruction!r}; expected a text. A list of them, one for each "
                 "environment, is taken by VectorRewardFromSource."
             )
-        if needs.instruction and not (instruction or "").strip():
+        if needs.instruction and not told_by_reset and not (instruction or "").strip():
             raise NeedsError(
                 f"{name} reads an instruction; got instruction={instruction!r}. "
-                'Pass instruction="close the drawer", or whatever the task is.'
+                'Pass instruction="close the drawer", or whatever the task is; or, where the '
+                "environment itself says it, instruction_key=<entry of its observation or info>."
             )
     if needs.frames and render_mode != "rgb_array":
         raise RenderError(
@@ -92,10 +89,10 @@ def live_scorer(
         ("observations", needs.observations, observation_space),
         ("actions", needs.actions, action_space),
     ):
-        if reads and not isinstance(space, _ARRAY_SPACES):
+        if reads and not isinstance(space, ARRAY_SPACES):
             raise NeedsError(
-                f"{name} reads {arrays} as arrays and this space is {space}; flatten it with "
-                "gymnasium.wrappers.FlattenObservation or a wrapper of yours."
+                f"{name} reads {arrays} as arrays and this space is {space}; flatten observations "
+                "with vlfeedback.wrappers.FlatObservations, and others with a wrapper of yours."
             )
     return LiveScorer(
         source,

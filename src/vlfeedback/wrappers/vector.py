@@ -16,6 +16,7 @@ from vlfeedback.types import RewardSource
 from vlfeedback.wrappers.answers import as_arrays, checked_rewards
 from vlfeedback.wrappers.modes import RewardMix, RewardMode
 from vlfeedback.wrappers.scoring import live_scorer, resolve_source
+from vlfeedback.wrappers.told_instructions import check_one_instruction, told_instructions
 from vlfeedback.wrappers.vector_pictures import VectorPictures, without_frames
 
 __all__ = ["VectorRewardFromSource"]
@@ -66,6 +67,8 @@ class VectorRewardFromSource(_VectorWrapper):
             pictures, and then synchronous, or made with `CaptureFrames`.
         source: an id such as ``"vlp"``, or a source.
         instruction: what the source is told the task is; or a list of N, one for each environment.
+        instruction_key: where the environments say it, anew in each episode: see
+            `RewardFromSource`.
         mode: ``"replace"``, ``"progress"``, ``"add"`` or ``"shape"``; formulas: `RewardMix`.
         scale: reward units per unit of score.
         discount: the learner's, in [0, 1]; read by ``"shape"`` alone.
@@ -88,6 +91,7 @@ class VectorRewardFromSource(_VectorWrapper):
         source: str | RewardSource,
         *,
         instruction: str | Sequence[str] | None = None,
+        instruction_key: str | None = None,
         mode: RewardMode = "replace",
         scale: float = 1.0,
         discount: float = 0.99,
@@ -102,6 +106,8 @@ class VectorRewardFromSource(_VectorWrapper):
                 "gymnasium.vector.AutoresetMode that this environment follows."
             )
         self._autoreset = autoreset
+        check_one_instruction(instruction, instruction_key)
+        self._instruction_key = instruction_key
         self._mix = RewardMix(mode, scale, discount)
         self.source = resolve_source(source, device=device, config=source_config)
         self._mix.check(self.source)
@@ -113,6 +119,7 @@ class VectorRewardFromSource(_VectorWrapper):
             observation_space=env.single_observation_space,
             action_space=env.single_action_space,
             score_reset=self._mix.compares_steps,
+            told_by_reset=instruction_key is not None,
         )
         if self.source.needs.frames:
             self._pictures = VectorPictures(
@@ -202,6 +209,9 @@ class VectorRewardFromSource(_VectorWrapper):
         if not rows:
             return
         self._env_returns[mask], self._succeeded[mask] = 0.0, False
+        if self._instruction_key is not None:
+            texts = told_instructions(observations, infos, self._instruction_key, rows)
+            self._scorer.instruct(rows, texts)
         all_observations = self._rows_of(observations)
         reads = self._scorer.reads_reset
         self._scorer.reset(
