@@ -25,8 +25,8 @@ def test_what_was_answered_before_a_failure_is_kept_and_not_asked_again(tmp_path
     with pytest.raises(TimeoutError, match="no answer") as failed:
         label(10, Known(stop_at=2), path, batch_size=4)
     assert failed.value.__notes__ == [
-        f"{Known.__module__}:Known was asked about pairs 8 to 9 of 10; the answers to the 8 before them "
-        f"are kept in {path}."
+        f"{Known.__module__}:Known was asked about pairs 8 to 9 of 10; the answers to the 8 before "
+        f"them are kept in {path}."
     ]
     again = Known()
     made = label(10, again, str(path), batch_size=4)
