@@ -28,6 +28,8 @@ _OPEN, _CLOSED = 1.0, -1.0
 _SLOPE = 3.0  # height above a place, for each metre that is left beside it
 _CUBE = 0.02  # m, half a cube
 _HIGH = 0.1  # m above things, at most
+_PEG = 0.12  # m, half a peg
+_LIGHT = 0.3  # fingers 4.5 cm apart, which press a peg of 5 cm but little: it turns between them
 _DOWN = np.array([0.0, 0.0, -1.0])
 
 
@@ -90,10 +92,11 @@ def _funnel(state: State, place: Float[np.ndarray, "3"], high: float = _HIGH) ->
     return np.asarray(place, dtype=np.float64) + [0.0, 0.0, rise]
 
 
-def _grasp(state: State, thing: Float[np.ndarray, "7"], period: float) -> Float32[np.ndarray, "7"]:
-    """Come down upon a thing, the fingers along one of its sides, and close them around it."""
-    place = thing[:3]
-    turn = _upright_turn(state, _heading(thing), period)
+def _grasp(
+    state: State, place: Float[np.ndarray, "3"], heading: float | None, period: float = np.pi
+) -> Float32[np.ndarray, "7"]:
+    """Come down upon a place, the fingers to close along `heading`, and close them there."""
+    turn = _upright_turn(state, heading, period)
     at_it = float(np.linalg.norm(state["tcp_pose"][:3] - place)) < 0.015
     aligned = float(np.linalg.norm(turn)) < 0.15
     if at_it and aligned:
@@ -114,7 +117,7 @@ def pick_cube(state: State) -> Float32[np.ndarray, "7"]:
     cube, goal, tcp = state["obj_pose"][:3], state["goal_pos"], state["tcp_pose"][:3]
     if state["is_grasped"] > 0.5:
         return _toward(state, tcp + goal - cube, _CLOSED)
-    return _grasp(state, state["obj_pose"], np.pi / 2)
+    return _grasp(state, cube, _heading(state["obj_pose"]), np.pi / 2)
 
 
 def push_cube(state: State) -> Float32[np.ndarray, "7"]:
@@ -150,7 +153,7 @@ def stack_cube(state: State) -> Float32[np.ndarray, "7"]:
         return _toward(state, tcp + [0.0, 0.0, 0.1 if is_open else 0.0], _OPEN)
     if float(np.linalg.norm(red - tcp)) < 0.025 and not is_open:
         return _carry(state, red, place)
-    return _grasp(state, state["cubeA_pose"], np.pi / 2)
+    return _grasp(state, red, _heading(state["cubeA_pose"]), np.pi / 2)
 
 
 def _carry(
@@ -177,43 +180,73 @@ def place_sphere(state: State) -> Float32[np.ndarray, "7"]:
         return _toward(state, tcp + [0.0, 0.0, 0.1 if is_open else 0.0], _OPEN)
     if state["is_grasped"] > 0.5:
         return _carry(state, ball, place)
-    side = np.array([*ball, 0.0, 1.0, 0.0, 0.0])  # a ball has no sides: as the fingers are
-    side[3:] = [1.0, 0.0, 0.0, 0.0]
-    return _grasp(state, side, np.pi)
+    return _grasp(state, ball, None)
 
 
 def poke_cube(state: State) -> Float32[np.ndarray, "7"]:
-    """Grasp the peg, bring its head before the cube, and push the cube to the target's middle."""
-    cube, peg, tcp = state["cube_pose"][:3], state["peg_pose"][:3], state["tcp_pose"][:3]
-    left = state["cube_to_goal_pos"]
-    held = float(np.linalg.norm(peg - tcp)) < 0.04 and _width(state) < 0.056
+    """Grasp the peg's near end, bring its head before the cube, and push the cube to the target."""
+    cube, peg, tcp = state["cube_pose"][:3], state["peg_pose"], state["tcp_pose"][:3]
+    # A grasp in its middle is out of the arm's reach where the cube is to go.
+    near_end = peg[:3] - 0.08 * _axes(peg[3:])[:, 0]
+    held = float(np.linalg.norm(near_end - tcp)) < 0.04 and _width(state) < 0.056
     if not held:
-        return _grasp(state, _turned(state["peg_pose"]), np.pi)
-    turn = _upright_turn(state, np.pi / 2, np.pi)
+        return _grasp(state, near_end, _heading(peg) + np.pi / 2)
+    turn = _upright_turn(state, np.pi / 2)
+    turn[2] = -_heading(peg)
     aside = float(cube[1] - peg[1])
-    head = float(cube[0] - peg[0]) - 0.12 - _CUBE  # m from the peg's head to the cube
-    if abs(aside) > 0.008 and head > 0.0:
-        ahead = min(head - 0.02, 0.0) if head < 0.02 else 0.0
-        return _toward(state, tcp + [ahead, aside, 0.03 - peg[2]], _CLOSED, turn)
-    ahead = float(left[0]) + max(head, 0.0)
-    return _toward(state, tcp + [ahead, aside, 0.03 - peg[2]], _CLOSED, turn)
+    head = float(cube[0] - peg[0]) - _PEG - _CUBE  # m from the peg's head to the cube
+    ahead = head - 0.02 if abs(aside) > 0.01 and head > 0.005 else head + _left(state)
+    return _toward(state, tcp + [min(ahead, 0.06), aside, 0.03 - peg[2]], _CLOSED, turn)
 
 
-def _turned(pose: Float[np.ndarray, "7"]) -> Float64[np.ndarray, "7"]:
-    """The pose of a thing whose x axis is the other's y axis: fingers close across a peg."""
-    w, x, y, z = pose[3:]
-    half = np.sqrt(0.5)
-    return np.array([*pose[:3], half * (w - z), half * (x + y), half * (y - x), half * (z + w)])
+def _left(state: State) -> float:
+    return float(state["cube_to_goal_pos"][0])
 
 
 def lift_peg_upright(state: State) -> Float32[np.ndarray, "7"]:
-    """Not yet."""
-    return _grasp(state, _turned(state["obj_pose"]), np.pi)
+    """Hold the peg's near end lightly, and bring it up over the far end, about which it turns."""
+    peg, tcp = state["obj_pose"], state["tcp_pose"][:3]
+    along = _axes(peg[3:])[:, 0]
+    along = along if along[0] > 0 or abs(along[2]) > 0.7 else -along
+    if along[2] > 0.0:
+        along = -along
+    near_end, far_end = peg[:3] - 0.085 * along, peg[:3] + _PEG * along
+    angle = float(np.arcsin(np.clip(-along[2], 0.0, 1.0)))
+    turn = _upright_turn(state, np.pi / 2)
+    if angle > 1.5:
+        return _toward(state, tcp, _OPEN, turn)
+    held = float(np.linalg.norm(near_end - tcp)) < 0.05 and _width(state) < 0.056
+    if not held:
+        return _grasp(state, near_end, np.pi / 2)
+    angle = min(angle + 0.4, np.pi / 2)
+    place = [
+        far_end[0] - (_PEG + 0.085) * np.cos(angle),
+        far_end[1],
+        0.025 * np.cos(angle) + (_PEG + 0.085) * np.sin(angle),
+    ]
+    return _toward(state, place, _LIGHT, turn)
 
 
 def roll_ball(state: State) -> Float32[np.ndarray, "7"]:
-    """Not yet."""
-    return _toward(state, state["tcp_pose"][:3], _OPEN)
+    """Grasp the ball, swing it towards the target, and let it go while it moves."""
+    ball, goal, tcp = state["ball_pose"][:3], state["goal_pos"], state["tcp_pose"][:3]
+    way = (goal - ball)[:2]
+    way = way / max(float(np.linalg.norm(way)), 1e-9)
+    speed = float(state["ball_vel"][:2] @ way)
+    held = float(np.linalg.norm(ball - tcp)) < 0.03 and _width(state) < 0.0725
+    if speed > 0.6 or float(np.linalg.norm(ball - tcp)) > 0.5:
+        return _of_turned_base(_toward(state, tcp + [0.0, 0.0, 0.05], _OPEN))
+    if not held:
+        return _of_turned_base(_grasp(state, ball, None))
+    return _of_turned_base(_toward(state, tcp + [*(0.1 * way), 0.0], _CLOSED))
+
+
+def _of_turned_base(action: Float32[np.ndarray, "7"]) -> Float32[np.ndarray, "7"]:
+    """The same along the axes of a base that is turned by a quarter to the right."""
+    turned = action.copy()
+    for x in (0, 3):
+        turned[x : x + 2] = -action[x + 1], action[x]
+    return turned
 
 
 SCRIPTS: Mapping[str, Script] = {
