@@ -29,6 +29,9 @@ _SLOPE = 3.0  # height above a place, for each metre that is left beside it
 _CUBE = 0.02  # m, half a cube
 _HIGH = 0.1  # m above things, at most
 _PEG = 0.12  # m, half a peg
+_GRIP = 0.07  # m from a peg's middle to where it is held to be stood up
+_UPRIGHT = 1.52  # rad
+_RELEASE = 0.42  # m, y of the place where the ball is let go; the robot's base is at 1
 _LIGHT = 0.3  # fingers 4.5 cm apart, which press a peg of 5 cm but little: it turns between them
 _DOWN = np.array([0.0, 0.0, -1.0])
 
@@ -93,11 +96,15 @@ def _funnel(state: State, place: Float[np.ndarray, "3"], high: float = _HIGH) ->
 
 
 def _grasp(
-    state: State, place: Float[np.ndarray, "3"], heading: float | None, period: float = np.pi
+    state: State,
+    place: Float[np.ndarray, "3"],
+    heading: float | None,
+    period: float = np.pi,
+    near: float = 0.015,
 ) -> Float32[np.ndarray, "7"]:
     """Come down upon a place, the fingers to close along `heading`, and close them there."""
     turn = _upright_turn(state, heading, period)
-    at_it = float(np.linalg.norm(state["tcp_pose"][:3] - place)) < 0.015
+    at_it = float(np.linalg.norm(state["tcp_pose"][:3] - place)) < near
     aligned = float(np.linalg.norm(turn)) < 0.15
     if at_it and aligned:
         return _toward(state, place, _CLOSED, turn)
@@ -204,27 +211,24 @@ def _left(state: State) -> float:
 
 
 def lift_peg_upright(state: State) -> Float32[np.ndarray, "7"]:
-    """Hold the peg's near end lightly, and bring it up over the far end, about which it turns."""
+    """Hold the peg's far end lightly and bring it up over the near end, about which it turns."""
     peg, tcp = state["obj_pose"], state["tcp_pose"][:3]
     along = _axes(peg[3:])[:, 0]
-    along = along if along[0] > 0 or abs(along[2]) > 0.7 else -along
-    if along[2] > 0.0:
-        along = -along
-    near_end, far_end = peg[:3] - 0.085 * along, peg[:3] + _PEG * along
-    angle = float(np.arcsin(np.clip(-along[2], 0.0, 1.0)))
-    turn = _upright_turn(state, np.pi / 2)
-    if angle > 1.5:
-        return _toward(state, tcp, _OPEN, turn)
-    held = float(np.linalg.norm(near_end - tcp)) < 0.05 and _width(state) < 0.056
+    if along[2] < -0.1 or (along[2] < 0.1 and along[0] < 0.0):
+        along = -along  # ahead while it lies, up once it stands
+    grip, foot = peg[:3] + _GRIP * along, peg[:3] - _PEG * along
+    angle = float(np.arcsin(np.clip(along[2], 0.0, 1.0)))
+    if angle > _UPRIGHT:
+        return _toward(state, tcp, _OPEN)
+    held = float(np.linalg.norm(grip - tcp)) < 0.05 and _width(state) < 0.056
     if not held:
-        return _grasp(state, near_end, np.pi / 2)
+        return _grasp(state, grip, np.pi / 2)
+    left = np.pi / 2 - angle
     angle = min(angle + 0.4, np.pi / 2)
-    place = [
-        far_end[0] - (_PEG + 0.085) * np.cos(angle),
-        far_end[1],
-        0.025 * np.cos(angle) + (_PEG + 0.085) * np.sin(angle),
-    ]
-    return _toward(state, place, _LIGHT, turn)
+    length = _PEG + _GRIP
+    height = 0.025 * np.cos(angle) + length * np.sin(angle)
+    place = np.array([foot[0] + length * np.cos(angle), foot[1], height])
+    return _toward(state, place, _LIGHT, np.array([0.0, -left, 0.0]))
 
 
 def roll_ball(state: State) -> Float32[np.ndarray, "7"]:
@@ -232,13 +236,15 @@ def roll_ball(state: State) -> Float32[np.ndarray, "7"]:
     ball, goal, tcp = state["ball_pose"][:3], state["goal_pos"], state["tcp_pose"][:3]
     way = (goal - ball)[:2]
     way = way / max(float(np.linalg.norm(way)), 1e-9)
-    speed = float(state["ball_vel"][:2] @ way)
-    held = float(np.linalg.norm(ball - tcp)) < 0.03 and _width(state) < 0.0725
-    if speed > 0.6 or float(np.linalg.norm(ball - tcp)) > 0.5:
-        return _of_turned_base(_toward(state, tcp + [0.0, 0.0, 0.05], _OPEN))
-    if not held:
-        return _of_turned_base(_grasp(state, ball, None))
-    return _of_turned_base(_toward(state, tcp + [*(0.1 * way), 0.0], _CLOSED))
+    near = float(np.linalg.norm(ball - tcp)) < 0.03
+    held = near and _width(state) < 0.0705
+    if ball[1] < _RELEASE:
+        rise = 0.02 if held else 0.1
+        return _of_turned_base(_toward(state, tcp + [*(0.1 * way), rise], _OPEN))
+    heading = float(np.arctan2(way[1], way[0])) + np.pi / 2
+    if held:
+        return _of_turned_base(_toward(state, tcp + [*(0.1 * way), 0.0], _CLOSED))
+    return _of_turned_base(_grasp(state, ball, heading, near=0.006))
 
 
 def _of_turned_base(action: Float32[np.ndarray, "7"]) -> Float32[np.ndarray, "7"]:
