@@ -24,6 +24,10 @@ __all__ = ["OBS_MODES", "ManiSkillView"]
 OBS_MODES = ("state", "image")
 """What a view may show: numbers, or the picture that `ManiSkillView.render` gives."""
 
+# SAPIEN's renderer, which goes with the last scene that uses it. To start it anew takes a Vulkan
+# driver on the CPU twenty seconds and more, in which it compiles what draws.
+_kept_renderer: list[Any] = []
+
 _BOUND = 100.0  # m, rad, and those per second; far beyond what a robot arm reaches
 
 
@@ -101,6 +105,9 @@ class ManiSkillView(BoundToSimulator, gym.Env[NDArray[Any], NDArray[np.float32]]
             render_backend=render_backend,
         )
         self.named = _by_name(self.simulation.get_obs())
+        renderer = self.simulation.scene.sub_scenes[0].render_system
+        if renderer is not None and not _kept_renderer:
+            _kept_renderer.append(renderer)
         if obs_mode == "image":
             self.observation_space = gym.spaces.Box(0, 255, (size, size, 3), np.uint8)
         else:

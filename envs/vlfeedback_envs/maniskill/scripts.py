@@ -30,8 +30,10 @@ _CUBE = 0.02  # m, half a cube
 _HIGH = 0.1  # m above things, at most
 _PEG = 0.12  # m, half a peg
 _GRIP = 0.07  # m from a peg's middle to where it is held to be stood up
-_UPRIGHT = 1.42  # rad; from about 1.36 on a peg that is let go falls onto its foot
+_UPRIGHT = 1.48  # rad, from where on a peg that is let go falls onto its foot
 _RELEASE = 0.46  # m, y of the place where the ball is let go; the robot's base is at 1
+_NEAR = -0.12  # m, x of a foot that is too near to the arm's base to be stood upon
+_FIRM = -0.5  # fingers 5 mm apart
 _LIGHT = 0.3  # fingers 4.5 cm apart, which press a peg of 5 cm but little: it turns between them
 _DOWN = np.array([0.0, 0.0, -1.0])
 
@@ -202,16 +204,15 @@ def poke_cube(state: State) -> Float32[np.ndarray, "7"]:
     turn[2] = -_heading(peg)
     aside = float(cube[1] - peg[1])
     head = float(cube[0] - peg[0]) - _PEG - _CUBE  # m from the peg's head to the cube
-    ahead = head - 0.02 if abs(aside) > 0.01 and head > 0.005 else head + _left(state)
+    ahead = head - 0.02 if abs(aside) > 0.01 and head > 0.005 else head + float(state["cube_to_goal_pos"][0])
     return _toward(state, tcp + [min(ahead, 0.06), aside, 0.03 - peg[2]], _CLOSED, turn)
 
 
-def _left(state: State) -> float:
-    return float(state["cube_to_goal_pos"][0])
-
-
 def lift_peg_upright(state: State) -> Float32[np.ndarray, "7"]:
-    """Hold the peg's far end lightly and bring it up over the near end, about which it turns."""
+    """Hold the peg's far end lightly and bring it up over the near end, about which it turns.
+
+    One that lies too near to the robot is pushed away first.
+    """
     peg, tcp = state["obj_pose"], state["tcp_pose"][:3]
     along = _axes(peg[3:])[:, 0]
     if along[2] < -0.1 or (along[2] < 0.1 and along[0] < 0.0):
@@ -223,6 +224,8 @@ def lift_peg_upright(state: State) -> Float32[np.ndarray, "7"]:
     held = float(np.linalg.norm(grip - tcp)) < 0.05 and _width(state) < 0.056
     if not held:
         return _grasp(state, grip, np.pi / 2)
+    if angle < 0.15 and foot[0] < _NEAR:
+        return _toward(state, tcp + [0.1, 0.0, 0.0], _FIRM, _upright_turn(state, np.pi / 2, np.pi))
     left = np.pi / 2 - angle
     angle = min(angle + 0.4, np.pi / 2)
     length = _PEG + _GRIP
