@@ -1,14 +1,14 @@
 # `make` lists the targets. Each one prepares what it needs first (.ci/setup), which takes no time
 # when that is done already.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench
+.PHONY: help setup demo test check bench maniskill
 
 # Simulators render without a display; MUJOCO_GL=osmesa is the other way.
 MUJOCO_GL ?= egl
 export MUJOCO_GL
 
 help: ## list these targets
-	@awk -F ': ## ' '/^[a-z]+: ## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ': ## ' '/^[a-z]+: ## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: ## install everything the other targets need, into .venv
 	@.ci/setup full
@@ -28,3 +28,7 @@ check: ## format, lint, types, layers, spelling: run it before a commit
 bench: ## run every benchmark in benchmarks/
 	@.ci/setup full
 	.venv/bin/python benchmarks
+
+maniskill: ## install ManiSkill, and on Debian 12 without a GPU the driver that renders it
+	@.ci/setup full
+	@.ci/maniskill

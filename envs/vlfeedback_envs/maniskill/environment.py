@@ -97,17 +97,17 @@ class ManiSkillView(BoundToSimulator, gym.Env[NDArray[Any], NDArray[np.float32]]
             )
         self.render_mode, self.obs_mode = render_mode, obs_mode
         self.end_at_success, self._hide_goal = end_at_success, hide_goal
+        renders = render_mode is not None or obs_mode == "image"
         self.simulation = make_simulation(
             self.task,
-            renders=render_mode is not None or obs_mode == "image",
+            renders=renders,
             size=size,
             control_mode=control_mode,
             render_backend=render_backend,
         )
         self.named = _by_name(self.simulation.get_obs())
-        renderer = self.simulation.scene.sub_scenes[0].render_system
-        if renderer is not None and not _kept_renderer:
-            _kept_renderer.append(renderer)
+        if renders and not _kept_renderer:
+            _kept_renderer.append(self.simulation.scene.sub_scenes[0].render_system)
         if obs_mode == "image":
             self.observation_space = gym.spaces.Box(0, 255, (size, size, 3), np.uint8)
         else:

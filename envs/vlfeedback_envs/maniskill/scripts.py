@@ -147,7 +147,8 @@ def _shove(state: State, sign: float) -> Float32[np.ndarray, "7"]:
     in_line = abs(float(tcp[1] - cube[1])) < 0.012 and before > 0.0
     if in_line and tcp[2] < 0.04:
         left = sign * float(goal[0] - cube[0])
-        return _toward(state, [tcp[0] + sign * left, cube[1], _CUBE], _CLOSED, turn)
+        place = np.array([tcp[0] + sign * left, cube[1], _CUBE])
+        return _toward(state, place, _CLOSED, turn)
     return _toward(state, _funnel(state, start), _CLOSED, turn)
 
 
