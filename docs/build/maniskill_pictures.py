@@ -18,7 +18,7 @@ from vlfeedback_envs.maniskill.environment import ManiSkillView
 from vlfeedback_envs.maniskill.scripts import SCRIPTS
 
 DOCS = Path(__file__).resolve().parents[1]
-SIDE, COLUMNS, SEED = 176, 5, 1
+SIDE, COLUMNS, SEED = 176, 5, 4
 
 
 def scenes(task: str) -> list[tuple[str, UInt8[np.ndarray, "H W 3"]]]:
@@ -45,7 +45,7 @@ def main() -> None:
         left, top = place % COLUMNS * SIDE, place // COLUMNS * (SIDE + 14)
         draw.text((left + 3, top + 1), label, fill="black")
         sheet.paste(Image.fromarray(picture), (left, top + 14))
-    sheet.quantize(128).save(DOCS / "maniskill.png", optimize=True)
+    sheet.quantize(256, Image.Quantize.MAXCOVERAGE).save(DOCS / "maniskill.png", optimize=True)
 
 
 if __name__ == "__main__":

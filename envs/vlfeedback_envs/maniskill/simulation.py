@@ -5,8 +5,11 @@ Code read: mani_skill 3.0.1 (envs/sapien_env.py, envs/utils/system/backend.py).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
@@ -94,10 +97,8 @@ def make_simulation(
     settings = _settings(task, renders, size, control_mode, render_backend)
     make = _class_of(task)
     settings |= {"num_envs": 1, "sim_backend": "physx_cpu", "obs_mode": "state_dict"}
-    try:
+    with _making(settings["render_backend"]):
         return make(**settings, reward_mode=_reward_mode(make))
-    except RuntimeError as error:
-        raise _explained(error, settings["render_backend"]) from error
 
 
 def make_worlds(
@@ -144,12 +145,10 @@ def make_worlds(
             "vectorization_mode='async', vector_kwargs={'context': 'spawn'})."
         )
     settings |= {"num_envs": num_envs, "obs_mode": "state", "render_mode": render_mode}
-    try:
+    with _making(settings["render_backend"]):
         return gym.make(
             maniskill_id(spec), disable_env_checker=True, reward_mode=reward_mode, **settings
         )
-    except RuntimeError as error:
-        raise _explained(error, settings["render_backend"]) from error
 
 
 def _settings(
@@ -211,10 +210,18 @@ def _has_gpu(needed_by: TaskSpec | None = None) -> bool:
     return bool(require("torch", extra="maniskill", needed_by=subject).cuda.is_available())
 
 
-def _explained(error: RuntimeError, render_backend: str) -> RenderError:
-    driver = os.environ.get("VK_ICD_FILENAMES", "")
-    found = f" with VK_ICD_FILENAMES={driver!r}" if driver else ""
-    return RenderError(
-        f"SAPIEN, which ManiSkill renders with, found no Vulkan driver that it can use"
-        f"{found} (render_backend={render_backend!r}; {error}). {_DRIVER_HELP}"
-    )
+@contextlib.contextmanager
+def _making(render_backend: str) -> Iterator[None]:
+    """Within it ManiSkill makes an environment, and says in our words why it cannot."""
+    try:
+        with warnings.catch_warnings():
+            # It calls `Logger.warn`, of things without an initial pose.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    except RuntimeError as error:
+        driver = os.environ.get("VK_ICD_FILENAMES", "")
+        found = f" with VK_ICD_FILENAMES={driver!r}" if driver else ""
+        raise RenderError(
+            f"SAPIEN, which ManiSkill renders with, found no Vulkan driver that it can use{found} "
+            f"(render_backend={render_backend!r}; {error}). {_DRIVER_HELP}"
+        ) from error
