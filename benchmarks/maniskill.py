@@ -105,7 +105,11 @@ def main() -> None:
             "speed": measure(workloads, repeats=args.repeats),
             "seconds for the first picture of a process": next(iter(waited.values())),
         },
-        packages=(*(p for p in PACKAGES if p not in ("metaworld", "mujoco")), "mani_skill", "sapien"),
+        packages=(
+            *(p for p in PACKAGES if p not in ("metaworld", "mujoco")),
+            "mani_skill",
+            "sapien",
+        ),
     )
 
 

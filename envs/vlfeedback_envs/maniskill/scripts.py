@@ -4,7 +4,7 @@ Actions are those of ``control_mode="pd_ee_delta_pose"``. There the gripper is t
 where it is, and covers about 40 % of that in a step: so the whole way to a place is asked for
 at every step, cut to what an action may be, and the gripper comes to rest there.
 
-ManiSkill's own experts plan with mplib 0.1.1, which crashes with NumPy 2. Nothing of theirs is used.
+ManiSkill's own experts plan with mplib 0.1.1, which crashes with NumPy 2; none of them is used.
 """
 
 from __future__ import annotations
@@ -90,11 +90,13 @@ def _heading(pose: Float[np.ndarray, "7"]) -> float:
     return float(np.arctan2(*_axes(pose[3:])[[1, 0], 0]))
 
 
-def _funnel(state: State, place: Float[np.ndarray, "3"], high: float = _HIGH) -> NDArray[np.float64]:
+def _funnel(
+    state: State, place: Float[np.ndarray, "3"], high: float = _HIGH
+) -> NDArray[np.float64]:
     """The place, but higher by how far the gripper is beside it: it comes down from above."""
     beside = float(np.linalg.norm(state["tcp_pose"][:2] - place[:2]))
     rise = np.clip(_SLOPE * (beside - 0.01), 0.0, high)
-    return np.asarray(place, dtype=np.float64) + [0.0, 0.0, rise]
+    return np.asarray(place, dtype=np.float64) + np.array([0.0, 0.0, rise])
 
 
 def _grasp(
@@ -155,12 +157,12 @@ def _shove(state: State, sign: float) -> Float32[np.ndarray, "7"]:
 def stack_cube(state: State) -> Float32[np.ndarray, "7"]:
     """Grasp the red cube, bring it over the green one, and let it go there."""
     red, green, tcp = state["cubeA_pose"][:3], state["cubeB_pose"][:3], state["tcp_pose"][:3]
-    place = green + [0.0, 0.0, 2 * _CUBE]
+    place = green + np.array([0.0, 0.0, 2 * _CUBE])
     beside = float(np.linalg.norm((red - place)[:2]))
     above = float(red[2] - place[2])
     is_open = _width(state) > 0.05
     if abs(above) < 0.004 and beside < (0.02 if is_open else 0.008):
-        return _toward(state, tcp + [0.0, 0.0, 0.1 if is_open else 0.0], _OPEN)
+        return _toward(state, tcp + np.array([0.0, 0.0, 0.1 if is_open else 0.0]), _OPEN)
     if float(np.linalg.norm(red - tcp)) < 0.025 and not is_open:
         return _carry(state, red, place)
     return _grasp(state, red, _heading(state["cubeA_pose"]), np.pi / 2)
@@ -183,11 +185,12 @@ def _carry(
 def place_sphere(state: State) -> Float32[np.ndarray, "7"]:
     """Grasp the ball, lower it into the bin, let it go and stay out of its way."""
     ball, tcp = state["obj_pose"][:3], state["tcp_pose"][:3]
-    place = state["bin_pos"] + [0.0, 0.0, 0.0225]  # half the bin's bottom, and the ball's radius
+    # Half the bin's bottom, and the ball's radius.
+    place = state["bin_pos"] + np.array([0.0, 0.0, 0.0225])
     beside = float(np.linalg.norm((ball - place)[:2]))
     is_open = _width(state) > 0.05
     if beside < 0.006 and abs(float(ball[2] - place[2])) < 0.006:
-        return _toward(state, tcp + [0.0, 0.0, 0.1 if is_open else 0.0], _OPEN)
+        return _toward(state, tcp + np.array([0.0, 0.0, 0.1 if is_open else 0.0]), _OPEN)
     if state["is_grasped"] > 0.5:
         return _carry(state, ball, place)
     return _grasp(state, ball, None)
@@ -205,8 +208,12 @@ def poke_cube(state: State) -> Float32[np.ndarray, "7"]:
     turn[2] = -_heading(peg)
     aside = float(cube[1] - peg[1])
     head = float(cube[0] - peg[0]) - _PEG - _CUBE  # m from the peg's head to the cube
-    ahead = head - 0.02 if abs(aside) > 0.01 and head > 0.005 else head + float(state["cube_to_goal_pos"][0])
-    return _toward(state, tcp + [min(ahead, 0.06), aside, 0.03 - peg[2]], _CLOSED, turn)
+    ahead = (
+        head - 0.02
+        if abs(aside) > 0.01 and head > 0.005
+        else head + float(state["cube_to_goal_pos"][0])
+    )
+    return _toward(state, tcp + np.array([min(ahead, 0.06), aside, 0.03 - peg[2]]), _CLOSED, turn)
 
 
 def lift_peg_upright(state: State) -> Float32[np.ndarray, "7"]:
@@ -226,7 +233,8 @@ def lift_peg_upright(state: State) -> Float32[np.ndarray, "7"]:
     if not held:
         return _grasp(state, grip, np.pi / 2)
     if angle < 0.15 and foot[0] < _NEAR:
-        return _toward(state, tcp + [0.1, 0.0, 0.0], _FIRM, _upright_turn(state, np.pi / 2, np.pi))
+        turn = _upright_turn(state, np.pi / 2, np.pi)
+        return _toward(state, tcp + np.array([0.1, 0.0, 0.0]), _FIRM, turn)
     left = np.pi / 2 - angle
     angle = min(angle + 0.4, np.pi / 2)
     length = _PEG + _GRIP
@@ -244,12 +252,12 @@ def roll_ball(state: State) -> Float32[np.ndarray, "7"]:
     held = float(np.linalg.norm(ball - tcp)) < 0.03 and _width(state) < 0.0705
     if ball[1] < _RELEASE:  # on ahead while the fingers open, then up
         rise = 0.0 if held else 0.05
-        return _of_turned_base(_toward(state, tcp + [*(0.1 * way), rise], _OPEN))
+        return _of_turned_base(_toward(state, tcp + np.array([*(0.1 * way), rise]), _OPEN))
     if held:
         side = np.array([-way[1], way[0]])
         drift = 0.1 * float(state["ball_vel"][:2] @ side)
         move = 0.1 * way - drift * side
-        return _of_turned_base(_toward(state, tcp + [*move, 0.0], _CLOSED, turn))
+        return _of_turned_base(_toward(state, tcp + np.array([*move, 0.0]), _CLOSED, turn))
     heading = float(np.arctan2(way[1], way[0])) + np.pi / 2
     return _of_turned_base(_grasp(state, ball, heading, near=0.006))
 

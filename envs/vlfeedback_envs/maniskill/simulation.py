@@ -22,17 +22,17 @@ from vlfeedback.tasks import MANISKILL_TASKS, TaskSpec, get_task
 __all__ = [
     "CONTROL_MODES",
     "RENDER_BACKENDS",
-    "maniskill_id",
-    "maniskill_task",
     "make_simulation",
     "make_worlds",
+    "maniskill_id",
+    "maniskill_task",
 ]
 
 CONTROL_MODES = (
     *("pd_ee_delta_pose", "pd_ee_delta_pos", "pd_ee_target_delta_pose", "pd_ee_target_delta_pos"),
     *("pd_joint_delta_pos", "pd_joint_pos"),
 )
-"""What actions may mean; all robots of our tasks know these. See ManiSkill's page on controllers."""
+"""What actions may mean, see ManiSkill's page on controllers; robots of our tasks know these."""
 
 RENDER_BACKENDS = ("auto", "cpu", "gpu", "none")
 """Who renders: a Vulkan driver on the CPU, such as Mesa's lavapipe, a GPU, or nobody."""

@@ -49,7 +49,7 @@ def test_gymnasiums_checker_passes(name: str) -> None:
     check_env(env.unwrapped, skip_render_check=True)
     observation, info = env.reset(seed=0)
     assert observation.dtype == np.float32 and info["success"] is False
-    observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
+    observation, reward, terminated, _, info = env.step(env.action_space.sample())
     assert type(reward) is float and type(terminated) is bool and info["success"] is False
     env.close()
 

@@ -110,7 +110,9 @@ def test_a_peg_is_held_lightly_while_it_is_stood_up_and_let_go_once_it_stands() 
     assert lift[2] > 0 and lift[0] < 0 and 0.0 < lift[6] < 0.5
     half = np.sqrt(0.5)
     upright = pose(0.0, 0.0, 0.12, turned=(half, 0.0, -half, 0.0))
-    standing = SCRIPTS["lift-peg-upright"](state((0.0, 0.0, 0.19), (0.025, 0.025), obj_pose=upright))
+    standing = SCRIPTS["lift-peg-upright"](
+        state((0.0, 0.0, 0.19), (0.025, 0.025), obj_pose=upright)
+    )
     np.testing.assert_allclose(standing, [0, 0, 0, 0, 0, 0, 1.0], atol=1e-6)
 
 

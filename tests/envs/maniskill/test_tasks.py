@@ -56,7 +56,7 @@ def test_a_task_answers_to_maniskills_own_name_too(spelt: str) -> None:
 
 def test_a_task_of_another_suite_is_none_of_maniskills() -> None:
     for name in ("drawer-close", "PickCub-v1"):
-        with pytest.raises(UnknownNameError, match="of ManiSkill here.*There are pick-cube, push"):
+        with pytest.raises(UnknownNameError, match=r"of ManiSkill here.*There are pick-cube, push"):
             maniskill_task(name)
     with pytest.raises(UnknownNameError, match="Did you mean 'pick-cube'"):
         maniskill_task("pick-cub")
