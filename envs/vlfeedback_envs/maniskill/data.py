@@ -15,7 +15,7 @@ from contextlib import closing
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
 from vlfeedback.errors import UnknownNameError
 from vlfeedback.tasks import TaskSpec
@@ -115,8 +115,10 @@ def _episode(
 ) -> dict[str, Any]:
     """Arrays and pictures of an episode; a script that rests does so from success on."""
     observation, _ = view.reset(seed=seed)
-    observations, actions, rewards, successes = [observation], [], [], []
-    times, pictures = ([0], [view.render()]) if stride else ([], [])
+    observations, actions = [observation], []
+    rewards: list[float] = []
+    successes: list[bool] = []
+    times, pictures = ([0], [_picture(view)]) if stride else ([], [])
     for step in range(horizon):
         if rests and successes and successes[-1]:
             stop = min(stop, step)
@@ -127,7 +129,7 @@ def _episode(
         successes.append(info[view.task.success_key])
         if stride and (step % stride == 0 or step == horizon - 1):
             times.append(step + 1)
-            pictures.append(view.render())
+            pictures.append(_picture(view))
     return {
         "observations": np.stack(observations),
         "actions": np.stack(actions),
@@ -137,6 +139,10 @@ def _episode(
         "frames": ArrayFrames(np.asarray(times), np.stack(pictures)) if stride else None,
         "stopped_at": stop,
     }
+
+
+def _picture(view: ManiSkillView) -> UInt8[np.ndarray, "H W 3"]:
+    return np.asarray(view.render(), dtype=np.uint8)
 
 
 def _time_to_success(view: ManiSkillView, seed: int, horizon: int) -> int:

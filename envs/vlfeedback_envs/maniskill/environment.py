@@ -152,7 +152,7 @@ class ManiSkillView(BoundToSimulator, gym.Env[NDArray[Any], NDArray[np.float32]]
 
     def _state(self) -> Float32[np.ndarray, " D"]:
         numbers = np.concatenate([value.reshape(-1) for value in self.named.values()])
-        return np.clip(numbers, -_BOUND, _BOUND)
+        return np.asarray(np.clip(numbers, -_BOUND, _BOUND), dtype=np.float32)
 
     def _picture(self) -> UInt8[np.ndarray, "H W 3"]:
         # Not its `render_rgb_array`, which shows what is hidden.

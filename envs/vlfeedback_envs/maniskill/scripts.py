@@ -29,10 +29,10 @@ _SLOPE = 3.0  # height above a place, for each metre that is left beside it
 _CUBE = 0.02  # m, half a cube
 _HIGH = 0.1  # m above things, at most
 _PEG = 0.12  # m, half a peg
-_GRIP = 0.07  # m from a peg's middle to where it is held to be stood up
+_GRIP = 0.075  # m from a peg's middle to where it is held to be stood up
 _UPRIGHT = 1.48  # rad, from where on a peg that is let go falls onto its foot
 _RELEASE = 0.46  # m, y of the place where the ball is let go; the robot's base is at 1
-_NEAR = -0.12  # m, x of a foot that is too near to the arm's base to be stood upon
+_NEAR = -0.14  # m, x of a foot that is too near to the arm's base to be stood upon
 _FIRM = -0.5  # fingers 5 mm apart
 _LIGHT = 0.3  # fingers 4.5 cm apart, which press a peg of 5 cm but little: it turns between them
 _DOWN = np.array([0.0, 0.0, -1.0])
@@ -47,8 +47,7 @@ def _toward(
     """An action that brings the gripper to a place, m, and turns it by a rotation vector, rad."""
     step = (np.asarray(place, dtype=np.float64) - state["tcp_pose"][:3]) / _REACH
     rotation = -(np.zeros(3) if turn is None else turn) / _TURN
-    parts = [_shortened(step), _shortened(rotation), [grip]]
-    return np.concatenate(parts).astype(np.float32)
+    return np.array([*_shortened(step), *_shortened(rotation), grip], dtype=np.float32)
 
 
 def _shortened(vector: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3"]:
@@ -96,7 +95,8 @@ def _funnel(
     """The place, but higher by how far the gripper is beside it: it comes down from above."""
     beside = float(np.linalg.norm(state["tcp_pose"][:2] - place[:2]))
     rise = np.clip(_SLOPE * (beside - 0.01), 0.0, high)
-    return np.asarray(place, dtype=np.float64) + np.array([0.0, 0.0, rise])
+    x, y, z = place
+    return np.array([x, y, z + rise], dtype=np.float64)
 
 
 def _grasp(
