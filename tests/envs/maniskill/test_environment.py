@@ -193,12 +193,19 @@ def test_pictures_are_upright_and_show_the_goal_or_hide_it() -> None:
     assert terminated and goal_height > 0.1
     assert before is not None and after is not None and after > before  # the cube was lifted
     hidden = ManiSkillView("pick-cube", render_mode="rgb_array", size=96, hide_goal=True)
-    hidden.reset(seed=2)
+    seed = next(seed for seed in range(99) if _is_goal_before_the_robot(hidden, seed))
     assert _height_of(hidden.render(), red=False) is None
-    again, _ = shown.reset(seed=2)
+    again, _ = shown.reset(seed=seed)
     assert _height_of(again, red=False) is not None
     for view in (shown, hidden):
         view.close()
+
+
+def _is_goal_before_the_robot(view: ManiSkillView, seed: int) -> bool:
+    """The camera stands at (0.6, 0.7, 0.6) m."""
+    view.reset(seed=seed)
+    x, y, z = view.named["goal_pos"]
+    return bool(x > 0.05 and y > 0.05 and z < 0.15)
 
 
 def _height_of(picture: Any, *, red: bool) -> float | None:
