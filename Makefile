@@ -1,7 +1,7 @@
 # `make` lists the targets. Each one prepares what it needs first (.ci/setup), which takes no time
 # when that is done already.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench
+.PHONY: help setup demo test check bench maniskill
 
 # Simulators render without a display; MUJOCO_GL=osmesa is the other way.
 MUJOCO_GL ?= egl
@@ -11,7 +11,7 @@ export MUJOCO_GL
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list these targets
-	@awk -F ': ## ' '/^[a-z]+: ## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ': ## ' '/^[a-z]+: ## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: ## install everything the other targets need, into .venv
 	@.ci/setup full
@@ -31,3 +31,7 @@ check: ## format, lint, types, layers, spelling: run it before a commit
 bench: ## run every benchmark in benchmarks/
 	@.ci/setup full
 	.venv/bin/python benchmarks
+
+maniskill: ## install ManiSkill, and on Debian 12 without a GPU the driver that renders it
+	@.ci/setup full
+	@.ci/maniskill

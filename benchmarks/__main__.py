@@ -1,6 +1,7 @@
 """Runs every benchmark in turn, each in a process of its own: ``python benchmarks``.
 
-Ablations train a model for each row, which takes hours, and are run by themselves.
+Ablations train a model for each row, which takes hours, and are run by themselves; so is the one
+of ManiSkill, which `make maniskill` installs.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-NOT_A_BENCHMARK = {"__main__", "measurement", "online_pebble", "vlp_ablations", "vlp_trial_figures"}
+NOT_A_BENCHMARK = {
+    *("__main__", "measurement"),
+    *("maniskill", "online_pebble", "vlp_ablations", "vlp_trial_figures"),
+}
 
 
 def main() -> None:

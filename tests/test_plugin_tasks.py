@@ -46,7 +46,7 @@ def test_a_plugins_task_is_shown_with_an_id_to_begin_with(installed: Path) -> No
         "instruction": "fly to the lamp",
         "id": "BrightnessReward-LampReach-v0",
     }
-    assert rows[0]["task"] == "assembly" and len(rows) == 60
+    assert rows[0]["task"] == "assembly" and len(rows) == 72
 
 
 def test_other_wordings_and_wrong_instructions_of_a_plugins_task(installed: Path) -> None:
@@ -59,7 +59,7 @@ print(json.dumps([instruction_corpus("lamp-reach"), len(others), "fly to the lam
 """
     corpus, n_others, itself, of_ours = answer(code, site=installed)
     assert corpus == ["fly to the lamp", "reach the lamp", "go into the light"]
-    assert n_others == 55 and not itself  # alone in its suite: those of our own tasks
+    assert n_others == 67 and not itself  # alone in its suite: those of our own tasks
     assert not of_ours
     said = python(
         *("-c", COMMAND, "instructions", "show", "lamp-reach", "--kind", "phrase"), site=installed

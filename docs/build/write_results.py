@@ -17,6 +17,7 @@ from episode_blocks import EPISODE_BLOCKS
 from exam_blocks import EXAM_BLOCKS
 from judge_blocks import JUDGE_BLOCKS
 from label_blocks import LABEL_BLOCKS
+from maniskill_blocks import MANISKILL_BLOCKS
 from online_blocks import ONLINE_BLOCKS
 from own_environment_blocks import OWN_ENVIRONMENT_BLOCKS
 from progress_blocks import PROGRESS_BLOCKS
@@ -35,6 +36,7 @@ PAGES = (
     ROOT / "docs" / "collecting.md",
     ROOT / "docs" / "exam.md",
     ROOT / "docs" / "deformables.md",
+    ROOT / "docs" / "maniskill.md",
     ROOT / "docs" / "offline.md",
     ROOT / "docs" / "online.md",
     ROOT / "docs" / "own_environment.md",
@@ -63,6 +65,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     **TRIAL_BLOCKS,
     **VLM_BLOCKS,
     **DEFORMABLE_BLOCKS,
+    **MANISKILL_BLOCKS,
     **ONLINE_BLOCKS,
     **OWN_ENVIRONMENT_BLOCKS,
 }

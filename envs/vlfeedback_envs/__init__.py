@@ -11,7 +11,7 @@ Example:
 
 import gymnasium as gym
 
-from vlfeedback.tasks import METAWORLD_TASKS, RLVLMF_TASKS
+from vlfeedback.tasks import MANISKILL_TASKS, METAWORLD_TASKS, RLVLMF_TASKS, get_task
 
 METAWORLD_STEPS = 500  # max_path_length of every Meta-World v3 task
 CARTPOLE_STEPS = 100  # RL-VLM-F's horizon
@@ -77,3 +77,11 @@ gym.register(
     entry_point="vlfeedback_envs.deformables.fold_half:FoldClothHalf",
     max_episode_steps=HALF_FOLD_STEPS,
 )
+
+for _name in MANISKILL_TASKS:
+    gym.register(
+        id=f"vlfeedback/ms-{_name}-v0",
+        entry_point="vlfeedback_envs.maniskill.environment:ManiSkillView",
+        kwargs={"task": _name},
+        max_episode_steps=get_task(_name).collecting.horizon,  # ManiSkill's own
+    )

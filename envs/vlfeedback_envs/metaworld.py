@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from vlfeedback.errors import RenderError, UnknownNameError
 from vlfeedback.optional import require
 from vlfeedback.tasks import get_task
+from vlfeedback_envs.bound import BoundToSimulator
 from vlfeedback_envs.looks import Look, draw_look
-from vlfeedback_envs.rendering import BoundToSimulator, SceneRenderer, SimulatorState
+from vlfeedback_envs.rendering import SceneRenderer, SimulatorState
 
 __all__ = ["HandStarts", "Looks", "MetaWorldView", "stock_simulation"]
 

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from vlfeedback.errors import InvalidTypeError, RenderError, UnknownNameError
+from vlfeedback.errors import RenderError, UnknownNameError
 from vlfeedback.optional import require
+from vlfeedback_envs.bound import BoundToSimulator
 from vlfeedback_envs.looks import Look, texture_of
 
 if sys.platform == "linux" and not os.environ.get("DISPLAY") and "mujoco" not in sys.modules:
@@ -48,7 +49,6 @@ except (ImportError, AttributeError, OSError, RuntimeError) as error:
 # Whoever needs MuJoCo too imports it from here: its driver is chosen when it is first imported.
 __all__ = [
     "QUALITIES",
-    "BoundToSimulator",
     "Quality",
     "SceneRenderer",
     "SimulatorState",
@@ -84,20 +84,6 @@ class SimulatorState:
     mocap_quat: Float64[np.ndarray, "m 4"]
     model_fields: tuple[np.ndarray, ...]  # shared between the states of an episode
     look: Look | None = None  # of the pictures; None is the model's own
-
-
-class BoundToSimulator:
-    """What holds a running simulator or its OpenGL context, and cannot be pickled or copied.
-
-    A copy would draw a model that its simulation does not move, or share a context with another.
-    """
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        raise InvalidTypeError(
-            f"{type(self).__name__} holds a running simulator and is neither pickled nor copied. "
-            "Make another, gym.make(env.spec), and reset it with the same seed; to another process "
-            "give a function that makes it."
-        )
 
 
 class SceneRenderer(BoundToSimulator):

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from vlfeedback.errors import RenderError, UnknownNameError
 from vlfeedback.tasks import get_task
-from vlfeedback_envs.rendering import BoundToSimulator, SceneRenderer, SimulatorState, mujoco
+from vlfeedback_envs.bound import BoundToSimulator
+from vlfeedback_envs.rendering import SceneRenderer, SimulatorState, mujoco
 
 __all__ = ["KINDS", "DeformableEnv", "compiled", "softgym_axes"]
 

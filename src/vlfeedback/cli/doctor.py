@@ -19,13 +19,31 @@ from vlfeedback.cli.output_options import file_to_write
 if TYPE_CHECKING:
     from vlfeedback.registry import Registry
 
-__all__ = ["Check", "check_extras", "check_plugins", "check_rendering", "check_weights", "doctor"]
+__all__ = [
+    "Check",
+    "check_extras",
+    "check_maniskill",
+    "check_plugins",
+    "check_rendering",
+    "check_weights",
+    "doctor",
+]
 
 _TIMEOUT_S = 180  # a first import of torch from a cold disk takes a minute
 
 _RENDER = """
 import gymnasium, vlfeedback.tasks as tasks
 env = gymnasium.make(tasks.get_task("drawer-close").env_id, render_mode="rgb_array")
+env.reset(seed=0)
+picture = env.render()
+if picture.std() <= 1:
+    raise SystemExit(f"the picture is one colour, {picture[0, 0].tolist()}")
+print(picture.shape)
+"""
+
+_RENDER_MANISKILL = """
+import gymnasium, vlfeedback.tasks as tasks
+env = gymnasium.make(tasks.get_task("pick-cube").env_id, render_mode="rgb_array")
 env.reset(seed=0)
 picture = env.render()
 if picture.std() <= 1:
@@ -106,6 +124,7 @@ def doctor(
             Check("python", "ok", f"{sys.version.split()[0]} at {sys.executable}"),
             *check_extras(),
             check_rendering(),
+            check_maniskill(),
             check_torch(),
             check_weights(),
             *check_plugins(),
@@ -159,6 +178,21 @@ def check_rendering() -> Check:
         if backend != current and _run(_RENDER, {"MUJOCO_GL": backend})[0]:
             return Check(subject, "broken", output, f"export MUJOCO_GL={backend}")
     return Check(subject, "broken", output, f"{_DRIVERS}; export MUJOCO_GL=egl")
+
+
+def check_maniskill() -> Check:
+    """Whether a picture of ManiSkill can be taken; tried in a process of its own."""
+    from importlib.util import find_spec
+
+    subject = "picture of ManiSkill"
+    if find_spec("mani_skill") is None:
+        return Check(subject, "absent", "not installed", 'pip install "vlfeedback[maniskill]"')
+    works, output = _run(_RENDER_MANISKILL)
+    if works:
+        driver = os.environ.get("VK_ICD_FILENAMES", "") or "(unset)"
+        return Check(subject, "ok", f"{output} with VK_ICD_FILENAMES={driver}")
+    detail = f"states only: {output}"
+    return Check(subject, "broken", detail, "make maniskill, or mesa-vulkan-drivers >= 24.3")
 
 
 def check_torch() -> Check:

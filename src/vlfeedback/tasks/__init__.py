@@ -6,6 +6,7 @@ from vlfeedback.tasks.built_in import (
     RLVLMF_TASKS,
     VLP_TEST_TASKS,
 )
+from vlfeedback.tasks.maniskill import MANISKILL_TASKS
 from vlfeedback.tasks.registry import (
     TASKS,
     TaskRegistry,
@@ -19,6 +20,7 @@ from vlfeedback.tasks.registry import (
 from vlfeedback.tasks.spec import CollectionDefaults, TaskSpec
 
 __all__ = [
+    "MANISKILL_TASKS",
     "METAWORLD_TASKS",
     "ML45_TEST_TASKS",
     "RLVLMF_TASKS",

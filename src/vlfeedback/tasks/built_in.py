@@ -1,7 +1,8 @@
-"""Our own tasks: Meta-World's 50, CartPoleBalance, RL-VLM-F's variants, ropes, cloth."""
+"""Our own tasks: Meta-World's 50, CartPoleBalance, RL-VLM-F's variants, ropes, cloth, ManiSkill."""
 
 from __future__ import annotations
 
+from vlfeedback.tasks.maniskill import MANISKILL_SPECS
 from vlfeedback.tasks.spec import CollectionDefaults, TaskSpec
 
 __all__ = [
@@ -216,5 +217,6 @@ OUR_TASKS = (
         rollout="vlfeedback_envs.deformables.data:roll_out",
         collecting=_EPISODES_OF_HALF_FOLDS,
     ),
+    *MANISKILL_SPECS,
 )
 """All of them. New ones come last: seeds are counted by a task's place."""
