@@ -20,6 +20,7 @@ from label_blocks import LABEL_BLOCKS
 from online_blocks import ONLINE_BLOCKS
 from progress_blocks import PROGRESS_BLOCKS
 from results import ROOT, WEIGHTS
+from rlvlmf_blocks import RLVLMF_BLOCKS
 from source_blocks import SOURCE_BLOCKS
 from speed_blocks import SPEED_BLOCKS
 from sweep_blocks import SWEEP_BLOCKS
@@ -62,6 +63,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     **VLM_BLOCKS,
     **DEFORMABLE_BLOCKS,
     **ONLINE_BLOCKS,
+    **RLVLMF_BLOCKS,
 }
 
 

@@ -3,7 +3,8 @@
 A picker is a mocap body, tied to what it holds by a soft `connect`: the end of a rope lags a fast
 picker by two centimetres, where SoftGym's moves with it. A timestep of 10 ms is unstable, and so
 are joints damped less. Pickers that may hold any node, and lift it, shake the chain until it
-breaks; their ties are softer, with which joints need a third of the damping.
+breaks; their ties are softer, with which joints need a third of the damping. What broke it most,
+with either kind, was that it span about itself: see `_links`.
 """
 
 from __future__ import annotations
@@ -84,9 +85,11 @@ def _links(first: int, *, damping: float) -> str:
     """This link and all that hang on it."""
     if first == N_LINKS:
         return f'<site name="node_{N_LINKS}" size="0.001" rgba="0 0 0 0"/>'
-    joints = '<freejoint name="root"/>'
+    # Armature and damping are what keeps so light a chain stable, its first link too: a free joint,
+    # which has neither, lets the rope spin about itself until it breaks.
+    joints = "".join(f'<joint type="slide" axis="{axis}"/>' for axis in ("1 0 0", "0 1 0", "0 0 1"))
+    joints += '<joint name="root" type="ball" armature="1e-4" damping="0.001"/>'
     if first:
-        # Armature and damping are what keeps so light a chain stable.
         joints = "".join(
             f'<joint name="{name}_{first}" type="hinge" axis="{axis}" armature="1e-4" '
             f'damping="{damping}"/>'
