@@ -12,8 +12,13 @@ from vlfeedback.reports.published import PUBLISHED
 __all__ = ["RLVLMF_BLOCKS"]
 
 DRAWER = "rlvlmf-drawer-open"
-_OF_PAPER = {"iql": "IQL-GT", "bc": "BC"}  # columns of its Table I
-_NAMES = {"iql": "IQL, true reward", "bc": "cloning"}
+_NAMES = {
+    "bc": "cloning",
+    "iql": "IQL, true reward",
+    "iql, paper": "IQL, true reward, the paper's settings",
+}
+_OF_PAPER = {"bc": "BC"}  # columns of its Table I; else
+_TRUE_REWARD = "IQL-GT"
 _LAST = 4  # evaluations, of eight
 
 
@@ -56,7 +61,7 @@ def rlvlmf_policies() -> str:
         returns = [mean(run["curve"]["return"][-_LAST:]) for run in runs]
         drawn = [run["drawn actions"]["success"] for run in runs if "drawn actions" in run]
         paper = PUBLISHED["offline-rl-vlm-f-1"].figure(
-            DRAWER, "random", _OF_PAPER[learner], "success"
+            DRAWER, "random", _OF_PAPER.get(learner, _TRUE_REWARD), "success"
         )
         rows.append(
             [
@@ -77,8 +82,8 @@ def rlvlmf_policies() -> str:
     )
     lines += [
         "",
-        f"{seeds} seeds, ± their standard deviation, on {data['transitions']:,} random transitions "
-        "with the settings of the preset `offline-rl-vlm-f`, whose training has a million steps. "
+        f"{seeds} seeds, ± their standard deviation, on {data['transitions']:,} random "
+        "transitions; settings of the sweep below. The paper has its own, and a million steps. "
         f"Likeliest actions: the last {_LAST} of eight evaluations, an episode each, since nothing "
         f"varies. Drawn actions: {episodes} episodes of the last policy. A normalised return is 0 "
         "for random actions and 1 for Meta-World's script.",
