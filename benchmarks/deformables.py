@@ -49,6 +49,8 @@ TASKS = {
     "fold-cloth-diagonal": (FoldClothDiagonal, fold_diagonally, 1),
     "fold-cloth-half": (FoldClothHalf, fold_in_half, 100),
 }
+NOISES = (0.1, 0.3, 0.6, 1.0)  # deviations of what is added to each entry of an action, in turn
+NOISY = {"straighten-rope": 100, "straighten-rope-free": 500}  # episodes; ropes whip
 MISSES = (0.01, 0.02, 0.04)  # m, standard deviation of the target of a diagonal fold
 
 
@@ -140,7 +142,7 @@ def describe_level(name: str, level: str, n_episodes: int, seed: int) -> dict[st
 
 
 def describe_policies(name: str, seed: int) -> dict[str, dict[str, float]]:
-    """What 20 episodes of a script and of no actions are worth, and 100 of random ones."""
+    """What 20 episodes of a script and of no actions are worth, and more of random actions."""
     make, script, horizon = TASKS[name]
     with closing(make()) as env:
         rng = np.random.default_rng(seed)
@@ -151,12 +153,29 @@ def describe_policies(name: str, seed: int) -> dict[str, dict[str, float]]:
             "random": (100, lambda _state: rng.uniform(-1, 1, shape)),
         }
         first = 1_000_000 * (seed + 1)
-        return {
+        described = {
             policy: describe_ends(
                 [last_info(env, act, first + k, horizon) for k in range(n_episodes)]
             )
             for policy, (n_episodes, act) in policies.items()
         }
+        if name in NOISY:
+            actors = [with_noise(script, sd, rng) for sd in NOISES]
+            described["script and noise"] = describe_ends(
+                [
+                    last_info(env, actors[k % len(actors)], first + k, horizon)
+                    for k in range(NOISY[name])
+                ]
+            )
+        return described
+
+
+def with_noise(script: Script, deviation: float, rng: np.random.Generator) -> Script:
+    def act(state: np.ndarray) -> np.ndarray:
+        chosen = script(state)
+        return chosen + rng.normal(0, deviation, chosen.shape)
+
+    return act
 
 
 def describe_misses(seed: int) -> dict[str, float]:
