@@ -1,4 +1,4 @@
-"""Claim: a CPU-second has 100 control steps of a rope, 60 of the sleeve, 15 of a half fold.
+"""Claim: a CPU-second has 80 control steps of a rope, 60 of the sleeve, 15 of a half fold.
 
 Also what a reset and a picture cost, what a gradient step of a policy on clouds of points costs,
 what the episodes of each level are worth (returns, dressed ratios, lengths), how well scripts,
@@ -264,7 +264,7 @@ def main() -> None:
         figures["policies"][name] = describe_policies(name, args.seed)
     publish(
         "deformables",
-        claim="a CPU-second has 100 control steps of a rope, 60 of the sleeve, 15 of a half fold",
+        claim="a CPU-second has 80 control steps of a rope, 60 of the sleeve, 15 of a half fold",
         seed=args.seed,
         figures=figures,
     )
