@@ -20,7 +20,7 @@ def deformables_speed() -> str:
     lines = table(["on one core, per CPU-second", *(f"`{name}`" for name in speed)], rows)
     steps = "; ".join(f"{what}: {_rate(figures)}" for what, figures in policies.items())
     return "\n".join(
-        [*lines, "", f"{steps}. `{result['command']}`; {machine(result)}."],
+        [*lines, "", f"{steps}. `python benchmarks/deformables.py`; {machine(result)}."],
     )
 
 
@@ -45,7 +45,7 @@ def deformables_levels() -> str:
     head = ["task", "level", "return (sd)", "dressed ratio at the end", "success at the end, %"]
     lines = table([*head, "stopped by force, %", "steps"], rows)
     n_episodes = result["figures"]["episodes of a level"]
-    return "\n".join([*lines, "", f"{n_episodes} episodes each; `{result['command']}`."])
+    return "\n".join([*lines, "", f"{n_episodes} episodes each; {_command(result)}."])
 
 
 def deformables_policies() -> str:
@@ -72,9 +72,16 @@ def deformables_policies() -> str:
             *lines,
             "",
             f"Diagonal folds whose targets are off by N(0, miss) in x and in z: {off} (40 each). "
-            f"`{result['command']}`.",
+            f"{_command(result)}.",
         ]
     )
+
+
+def _command(result: Mapping[str, Any]) -> str:
+    """What was run, and which figures were kept."""
+    earlier = [f"`{name}`" for name in result["figures"].get("tasks of an earlier run", [])]
+    kept = f" (figures of {', '.join(earlier)} are of an earlier run of all)" if earlier else ""
+    return f"`{result['command']}`{kept}"
 
 
 def _rate(figures: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ from online_blocks import ONLINE_BLOCKS
 from own_environment_blocks import OWN_ENVIRONMENT_BLOCKS
 from progress_blocks import PROGRESS_BLOCKS
 from results import ROOT, WEIGHTS
+from rlvlmf_blocks import RLVLMF_BLOCKS
 from source_blocks import SOURCE_BLOCKS
 from speed_blocks import SPEED_BLOCKS
 from sweep_blocks import SWEEP_BLOCKS
@@ -68,6 +69,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     **MANISKILL_BLOCKS,
     **ONLINE_BLOCKS,
     **OWN_ENVIRONMENT_BLOCKS,
+    **RLVLMF_BLOCKS,
 }
 
 

@@ -35,6 +35,7 @@ _BOUND = 10.0
 
 _JITTER = np.array([0.25, 0.15, 0.2])  # m, of the hand's start (jhejna/cpl, research/envs)
 _SETTLE = 50  # steps in which the arm follows (the same)
+_ROBOT = ("base", "mocap")  # bodies: pedestal, arm and gripper, and what drags them
 _PREVIOUS_HAND = slice(18, 22)  # of the 39 entries: hand and gripper one step earlier
 
 
@@ -54,6 +55,7 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
             ``"encoder"`` (no shadows, no smoothing: eleven times cheaper than ``"paper"``).
         camera: a camera of the model; default is the task's own.
         hide_goal: do not draw the goal marker.
+        hide_arm: draw neither the robot nor its gripper, as RL-VLM-F does.
         goal_observable: give the goal in the observation (MT1), or zeros (ML1).
         hand_starts: ``"task"``: where the task puts it; ``"jittered"``: up to (0.25, 0.15, 0.2) m
             away from there, uniformly and inside the space that the hand can reach, as in CPL's
@@ -87,6 +89,7 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
         quality: str = "encoder",
         camera: str | None = None,
         hide_goal: bool = False,
+        hide_arm: bool = False,
         goal_observable: bool = True,
         hand_starts: HandStarts = "task",
         previous_hand: bool = True,
@@ -137,6 +140,7 @@ class MetaWorldView(BoundToSimulator, gym.Env[NDArray[np.float32], NDArray[np.fl
             size=size,
             quality=quality,
             hide_goal=hide_goal,
+            hidden_bodies=_ROBOT if hide_arm else (),
         )
 
     def make_simulation(self) -> Any:

@@ -14,7 +14,8 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +99,7 @@ class SceneRenderer(BoundToSimulator):
         quality: of `QUALITIES`.
         hide_goal: leave out sites that are called a goal.
         hidden_groups: geoms of these groups are left out.
+        hidden_bodies: bodies of these names are left out, with all that hangs on them.
         edited: fields of the model that its owner changes at resets.
 
     Raises:
@@ -113,6 +115,7 @@ class SceneRenderer(BoundToSimulator):
         quality: str,
         hide_goal: bool = False,
         hidden_groups: Sequence[int] = (),
+        hidden_bodies: Sequence[str] = (),
         edited: Sequence[str] = _EDITED_FIELDS,
     ) -> None:
         if quality not in QUALITIES:
@@ -126,9 +129,12 @@ class SceneRenderer(BoundToSimulator):
         self._camera = camera
         self._size = size
         self._quality = QUALITIES[quality]
-        self._hidden_sites = [
-            i for i in range(model.nsite) if hide_goal and "goal" in model.site(i).name
-        ]
+        roots = [model.body(name).id for name in hidden_bodies]
+        sites = np.isin(model.body_rootid[model.site_bodyid], roots)
+        for i in range(model.nsite):
+            sites[i] |= hide_goal and "goal" in model.site(i).name
+        geoms = np.isin(model.body_rootid[model.geom_bodyid], roots)
+        self._hidden = ((model.site_rgba, sites), (model.geom_rgba, geoms))
         self._edited = tuple(edited)
         self._option = mujoco.MjvOption()
         self._option.geomgroup[list(hidden_groups)] = 0
@@ -158,17 +164,15 @@ class SceneRenderer(BoundToSimulator):
         """
         self._check_place()
         live = tuple(getattr(self._model, name).copy() for name in self._edited)
-        alpha = self._model.site_rgba[self._hidden_sites, 3].copy()
         self._write_fields(state.model_fields)
-        self._model.site_rgba[self._hidden_sites, 3] = 0.0
         own_look = None if state.look is None else state.look.put_on(self._model)
         try:
-            return self._draw(state)
+            with self._leaving_out():
+                return self._draw(state)
         finally:
             if own_look is not None:
                 own_look.put_on(self._model)
             self._write_fields(live)
-            self._model.site_rgba[self._hidden_sites, 3] = alpha
 
     def render_all(self, states: Iterable[SimulatorState]) -> UInt8[np.ndarray, "F H W 3"]:
         """Pictures of many states, in order."""
@@ -200,6 +204,18 @@ class SceneRenderer(BoundToSimulator):
     def _write_fields(self, fields: tuple[np.ndarray, ...]) -> None:
         for name, values in zip(self._edited, fields, strict=True):
             getattr(self._model, name)[:] = values
+
+    @contextmanager
+    def _leaving_out(self) -> Iterator[None]:
+        """Within it, what is hidden is transparent, which MuJoCo does not draw."""
+        alphas = [rgba[which, 3] for rgba, which in self._hidden]
+        for rgba, which in self._hidden:
+            rgba[which, 3] = 0.0
+        try:
+            yield
+        finally:
+            for (rgba, which), alpha in zip(self._hidden, alphas, strict=True):
+                rgba[which, 3] = alpha
 
     def _draw(self, state: SimulatorState) -> UInt8[np.ndarray, "H W 3"]:
         data = self._data

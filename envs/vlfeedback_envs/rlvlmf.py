@@ -6,7 +6,9 @@ Changes: where the hand starts, and where object and goal stand in each episode.
          which is what can be learnt from random data. Reward, success and physics are the task's.
 Camera:  that of RL-VLM-F's arena files, in the place of "corner4". Its crop to the middle 300 of
          480 pixels is a narrower view here.
-Left out: it hides the arm in pictures.
+Hidden:  the robot, all of whose geoms are transparent there, gripper and pedestal too, and the
+         marker of the goal, unless `hide_arm` and `hide_goal` say otherwise.
+Code read: yufeiwang63/RL-VLM-F at febe2f2, its own Meta-World, for its facts alone.
 """
 
 from __future__ import annotations
@@ -81,14 +83,37 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
 
 
 class RLVLMFView(MetaWorldView):
-    """One of RL-VLM-F's variants, by a name of `LAYOUTS`; all arguments are `MetaWorldView`'s."""
+    """One of RL-VLM-F's variants.
+
+    Args:
+        task: a name of `LAYOUTS`.
+        render_mode: see `MetaWorldView`.
+        hide_arm: draw neither the robot nor its gripper, as RL-VLM-F does.
+        hide_goal: do not draw the goal marker, as RL-VLM-F does.
+        **options: all other arguments of `MetaWorldView`.
+
+    Raises:
+        UnknownNameError: the task is none of them.
+        whatever `MetaWorldView` raises.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        render_mode: str | None = None,
+        *,
+        hide_arm: bool = True,
+        hide_goal: bool = True,
+        **options: Any,
+    ) -> None:
+        if task not in LAYOUTS:
+            raise UnknownNameError(
+                f"{task!r} is no variant of RL-VLM-F's; there are: {', '.join(LAYOUTS)}."
+            )
+        super().__init__(task, render_mode, hide_arm=hide_arm, hide_goal=hide_goal, **options)
 
     def make_simulation(self) -> Any:
         """The stock task's simulation with everything in its place."""
-        if self.task.name not in LAYOUTS:
-            raise UnknownNameError(
-                f"{self.task.name!r} is no variant of RL-VLM-F's; there are: {', '.join(LAYOUTS)}."
-            )
         layout = LAYOUTS[self.task.name]
         simulation = stock_simulation(layout.stock)
         simulation.hand_init_pos = np.array(layout.hand)

@@ -42,7 +42,12 @@ SHRINKS = ("mean", "every-nth")
 """How pictures are made smaller; see `SoftGymAdapter`."""
 
 _RATE = 100  # FleX steps of 1/100 s in a second
-_LOOK_ALIKE = "vlfeedback_envs:vlfeedback/StraightenRope-v0"
+_LOOK_ALIKES = {
+    "RopeFlattenEasy": "vlfeedback_envs:vlfeedback/StraightenRope-v0",
+    "RopeFlatten": "vlfeedback_envs:vlfeedback/StraightenRopeFree-v0",
+    "ClothFoldDiagonal": "vlfeedback_envs:vlfeedback/FoldClothDiagonal-v0",
+    "ClothFold": "vlfeedback_envs:vlfeedback/FoldClothHalf-v0",
+}
 _MEASURES = ("performance", "normalized_performance")
 _ASKED_FOR = (
     *("reset", "step", "render", "close", "horizon", "action_repeat"),
@@ -256,10 +261,15 @@ def _import_softgym(name: str) -> tuple[Any, Any]:
     except Exception as error:  # without pyflex it raises gym's own kind, which is no ImportError
         raise MissingExtraError(
             f"{name!r} needs softgym and pyflex, which NVIDIA FleX is built into, and importing "
-            f"them failed ({error}). Build them as SoftGym's README says, or take the look-alike "
-            f"on MuJoCo: gymnasium.make({_LOOK_ALIKE!r})."
+            f"them failed ({error}). Build them as SoftGym's README says; {_instead_of(name)}."
         ) from error
     return registered, normalized
+
+
+def _instead_of(name: str) -> str:
+    if name in _LOOK_ALIKES:
+        return f"or take the look-alike on MuJoCo: gymnasium.make({_LOOK_ALIKES[name]!r})"
+    return f"look-alikes on MuJoCo are there of {', '.join(_LOOK_ALIKES)}"
 
 
 def _refuse_second() -> None:

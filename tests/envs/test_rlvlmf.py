@@ -10,7 +10,7 @@ pytest.importorskip("metaworld")
 import vlfeedback_envs
 from vlfeedback.errors import UnknownNameError
 from vlfeedback.tasks import RLVLMF_TASKS, TASKS
-from vlfeedback_envs.metaworld import MetaWorldView
+from vlfeedback_envs.metaworld import Looks, MetaWorldView
 from vlfeedback_envs.rlvlmf import LAYOUTS, RLVLMFView
 
 # Entries of an observation: hand at 0 to 2, first object at 4 to 6, goal at 36 to 38.
@@ -85,6 +85,54 @@ def test_the_camera_is_rl_vlm_fs_and_sees_the_scene_upright(name: str) -> None:
     assert (picture != usual).mean() > 0.5
     view.close()
     other.close()
+
+
+@pytest.mark.parametrize("looks", ["plain", "varied"])
+@pytest.mark.parametrize("name", RLVLMF_TASKS)
+def test_pictures_show_the_arm_only_where_it_is_asked_for(name: str, looks: Looks) -> None:
+    """The hand rises and nothing else moves; what is hidden changes no picture by doing so."""
+    changed = {}
+    for hide_arm in (True, False):
+        view = RLVLMFView(name, "rgb_array", size=64, hide_arm=hide_arm, looks=looks)
+        view.reset(seed=0)
+        colours = view.simulation.model.geom_rgba.copy()
+        before = view.render()
+        start = view.script_observation.copy()
+        for _ in range(20):
+            observation = view.step(np.array([0.0, 0.0, 1.0, -1.0], np.float32))[0]
+        after = view.render()
+        np.testing.assert_array_equal(view.simulation.model.geom_rgba, colours)
+        view.close()
+        assert observation[2] > start[2] + 0.05
+        np.testing.assert_allclose(observation[OBJECT], start[OBJECT], atol=5e-3)  # a ball settles
+        assert before is not None and after is not None
+        changed[hide_arm] = (np.abs(before.astype(int) - after).max(axis=-1) > 20).mean()
+    assert changed[True] < 0.005 < 0.02 < changed[False]
+
+
+def test_the_goal_is_marked_only_where_it_is_asked_for() -> None:
+    pictures = []
+    for hide_goal in (True, False):
+        view = RLVLMFView("rlvlmf-drawer-open", "rgb_array", size=64, hide_goal=hide_goal)
+        view.reset(seed=0)
+        pictures.append(view.render())
+        view.close()
+    plain, marked = pictures
+    assert plain is not None and marked is not None
+    differs = np.abs(plain.astype(int) - marked).max(axis=-1) > 40
+    assert 3 < differs.sum() < 200
+
+
+def test_a_stock_view_can_hide_the_arm_too() -> None:
+    pictures = []
+    for hide_arm in (False, True):
+        view = MetaWorldView("drawer-open", "rgb_array", size=64, hide_arm=hide_arm)
+        view.reset(seed=0)
+        pictures.append(view.render())
+        view.close()
+    shown, hidden = pictures
+    assert shown is not None and hidden is not None
+    assert (np.abs(shown.astype(int) - hidden).max(axis=-1) > 20).mean() > 0.1
 
 
 def test_a_hand_may_be_jittered_around_the_variants_start() -> None:

@@ -95,16 +95,33 @@ def test_a_name_that_softgym_does_not_have_is_refused(softgym: Any, name: str, m
     assert softgym.Flex.n_started == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "look_alike"),
+    [
+        ("RopeFlattenEasy", "StraightenRope-v0"),
+        ("RopeFlatten", "StraightenRopeFree-v0"),
+        ("ClothFoldDiagonal", "FoldClothDiagonal-v0"),
+        ("ClothFold", "FoldClothHalf-v0"),
+    ],
+)
 def test_without_softgym_the_error_says_so_and_names_the_look_alike(
+    name: str, look_alike: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "softgym", None)
+    with pytest.raises(MissingExtraError, match=f"'{name}' needs softgym and pyflex") as caught:
+        gym.make(ENV_ID, name=name)
+    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+    named = f"gymnasium.make('vlfeedback_envs:vlfeedback/{look_alike}')"
+    assert str(caught.value).endswith(f"or take the look-alike on MuJoCo: {named}.")
+    assert f"vlfeedback/{look_alike}" in gym.registry
+
+
+def test_without_softgym_the_error_says_so_where_nothing_looks_alike(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "softgym", None)
-    with pytest.raises(
-        MissingExtraError, match=r"'RopeFlatten' needs softgym and pyflex"
-    ) as caught:
-        gym.make(ENV_ID, name="RopeFlatten")
-    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
-    assert "gymnasium.make('vlfeedback_envs:vlfeedback/StraightenRope-v0')" in str(caught.value)
+    with pytest.raises(MissingExtraError, match=r"of RopeFlattenEasy, .*ClothFold\.$"):
+        gym.make(ENV_ID, name="PassWater")
 
 
 @pytest.mark.parametrize(

@@ -147,8 +147,8 @@ PRESETS: Mapping[str, OnlinePreset] = MappingProxyType(
         ),
     }
 )
-"""Presets by name; read-only. Those of RL-VLM-F belong to the task variants ``rlvlmf-...``, to
-``cart-pole-balance`` and to ``straighten-rope``."""
+"""Presets by name; read-only. Those of RL-VLM-F belong to the task variants ``rlvlmf-...``, whose
+pictures show no arm, to ``cart-pole-balance`` and to ``straighten-rope``, whose show no picker."""
 
 
 def get_online_preset(name: str) -> OnlinePreset:

@@ -86,6 +86,7 @@ _SCENE = (
     "robotic arm is placed above the table. The robotic arm needs to manipulate the object(s) on "
     "the table to complete tasks."
 )
+_SCENE_OF_RLVLMF = f"{_SCENE} The robotic arm is not shown in the image."
 _EPISODES_OF_METAWORLD = CollectionDefaults(
     episodes=32,
     horizon=150,
@@ -157,7 +158,7 @@ OUR_TASKS = (
             _METAWORLD[name.removeprefix("rlvlmf-")],
             f"vlfeedback_envs:vlfeedback/{name}-v0",
             camera="corner4",  # where RL-VLM-F's own camera is put
-            scene=_SCENE,
+            scene=_SCENE_OF_RLVLMF,
             suite="metaworld",
             levels=("random",),  # others are acted out by policies
             collecting=_EPISODES_OF_RLVLMF,

@@ -196,6 +196,19 @@ def test_the_reward_is_the_distance_of_the_ends_and_capped(rope: StraightenRope)
     assert info["distance"] >= reward
 
 
+def test_a_rope_that_is_pulled_does_not_spin_about_itself(rope: StraightenRope) -> None:
+    """Of this seed it span at 240 rad/s, when its first link was a free joint, and broke."""
+    fastest = 0.0
+
+    def watched(state: np.ndarray, _: np.random.Generator) -> np.ndarray:
+        nonlocal fastest
+        fastest = max(fastest, abs(float(rope.data.qvel[3])))
+        return pull_straight(state)
+
+    assert sum(episode(rope, 1_000_000, watched)) > 20.5
+    assert 0 < fastest < 60
+
+
 def test_the_script_straightens_every_rope(rope: StraightenRope) -> None:
     returns = [sum(episode(rope, seed, scripted)) for seed in range(10)]
     assert np.mean(returns) >= 20.5 and min(returns) > 19
