@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from results import load, machine, table
+from results import is_there, load, machine, table
 
 from vlfeedback.evaluation.diagnosis.metrics import METRICS, show_interval, show_value
 from vlfeedback.evaluation.diagnosis.verdict import describe_rule
@@ -56,9 +56,33 @@ def _cell(metric: dict[str, Any], unit: Any) -> str:
     return f"{show_value(metric['value'], unit)} {interval}".strip()
 
 
+_ELSEWHERE = ("pick-cube", "push-cube", "straighten-rope", "dress-sleeve")
+_FIGURES = ("random_pairs", "clustered_pairs", "success_auc", "expert_over_random", "value_order")
+
+
+def vlp_elsewhere() -> str:
+    """What the bundled model is worth in worlds that it has never seen, beside picture energy."""
+    names = {task: f"diagnosis_{task.replace('-', '_')}" for task in _ELSEWHERE}
+    results = {task: load(name) for task, name in names.items() if is_there(name)}
+    if not results:
+        return "*Not measured yet.*"
+    rows = [
+        [task, f"`{source}`", f"**{row['verdict']}**"]
+        + [_cell(row["findings"][key], METRICS[key].unit) for key in _FIGURES]
+        for task, result in results.items()
+        for source, row in result["sources"].items()
+        if source != "env"
+    ]
+    heads = (f"{METRICS[key].title}, {METRICS[key].unit}" for key in _FIGURES)
+    lines = table(["task", "source", "verdict", *heads], rows)
+    made = " ".join(f"`{result['command']}`;" for result in results.values())
+    return "\n".join(lines) + f"\n\n{made} {machine(next(iter(results.values())))}."
+
+
 DIAGNOSIS_BLOCKS: Mapping[str, Callable[[], str]] = {
     "diagnosis-legend": diagnosis_legend,
     "diagnosis-verdict": diagnosis_verdict,
     "diagnosis": diagnosis,
+    "vlp-elsewhere": vlp_elsewhere,
 }
 """By the name that a page calls them."""

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -92,6 +94,13 @@ def test_clusters_separate_trajectories_that_differ() -> None:
     cluster = cluster_trajectories(trajectories, seed=0)
     assert len(set(cluster[0::2])) == len(set(cluster[1::2])) == 1
     assert cluster[0] != cluster[1]
+
+
+def test_observations_of_any_shape_are_clustered_by_their_entries() -> None:
+    vectors = [trajectory(f"{k}", 30 + k, level=k % 2) for k in range(12)]
+    clouds = [replace(t, observations=t.observations[:, None]) for t in vectors]
+    expected = cluster_trajectories(vectors, seed=0)
+    np.testing.assert_array_equal(cluster_trajectories(clouds, seed=0), expected)
 
 
 def test_clustered_pairs_take_one_segment_from_each_cluster() -> None:

@@ -151,8 +151,9 @@ def cluster_trajectories(
             in another partition for every fifth seed, and numbers the clusters otherwise.)
     """
     cluster = require("sklearn.cluster", extra="offline", needed_by="Drawing clustered pairs")
+    states = [t.observations.reshape(len(t.observations), -1) for t in trajectories]
     features: Float64[np.ndarray, "N D"] = np.stack(
-        [np.r_[t.observations.mean(axis=0), t.observations.std(axis=0)] for t in trajectories]
+        [np.r_[entries.mean(axis=0), entries.std(axis=0)] for entries in states]
     ).astype(np.float64)
     spread = features.std(axis=0)
     features = (features - features.mean(axis=0)) / np.where(spread > 1e-8, spread, 1.0)
