@@ -168,7 +168,7 @@ def test_a_misspelt_task_is_refused_in_one_sentence_and_leaves_no_folder(
     assert code == 1
     assert message == (
         "UnknownNameError: No task 'drawer-clos'. Did you mean 'drawer-close'? "
-        "`vlfeedback list tasks` shows all 59.\n"
+        "`vlfeedback list tasks` shows all 71.\n"
     )
     assert not (tmp_path / "new").exists()
 

@@ -48,7 +48,7 @@ def test_preference_sources_include_reward_sources() -> None:
 
 def test_tasks_are_listed_with_their_instruction_and_id() -> None:
     rows = json.loads(run("tasks", "--json"))
-    assert len(rows) == 59
+    assert len(rows) == 71
     assert {
         "task": "drawer-close",
         "instruction": "close the drawer",
