@@ -17,9 +17,7 @@ from vlfeedback.tasks import MANISKILL_TASKS, METAWORLD_TASKS, RLVLMF_TASKS, TAS
 IDS = sorted(
     env_id
     for env_id, spec in gym.registry.items()
-    if spec.namespace == "vlfeedback"
-    and spec.name != "SoftGym"
-    and not spec.name.startswith("ms-")
+    if spec.namespace == "vlfeedback" and spec.name != "SoftGym" and not spec.name.startswith("ms-")
 )
 # Those of one class are alike: some of them stand for all where time is short.
 _FEW = ("vlfeedback/mw-assembly-v0", "vlfeedback/mw-drawer-close-v0")
