@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from results import is_there, load, machine, table
 
-__all__ = ["NAMES", "ONLINE_BLOCKS"]
+__all__ = ["NAMES", "ONLINE_BLOCKS", "mean_and_spread"]
 
 NAMES = {
     "none": "the environment's own reward",
@@ -34,7 +34,7 @@ def online_success() -> str:
     for key in dict.fromkeys((run["task"], run["labeller"]) for run in runs):
         of_key = [run for run in runs if (run["task"], run["labeller"]) == key]
         success = np.array([np.mean(run["curve"]["successes"], axis=1) for run in of_key])
-        cells = [_mean_and_spread(100 * success[:, k]) for k in shown]
+        cells = [mean_and_spread(100 * success[:, k]) for k in shown]
         rows.append([key[0], NAMES[key[1]], _labels(of_key[0]), str(len(of_key)), *cells])
     head = ["task", "paid by labels of", "labels", "seeds"]
     lines = table([*head, *(f"{steps[k] // 1000}k" for k in shown)], rows)
@@ -62,7 +62,7 @@ def online_classic() -> str:
     for name in dict.fromkeys(run["labeller"] for run in runs):
         of_name = [run for run in runs if run["labeller"] == name]
         returns = np.array([np.mean(run["curve"]["returns"], axis=1) for run in of_name])
-        cells = [_mean_and_spread(returns[:, k]) for k in shown]
+        cells = [mean_and_spread(returns[:, k]) for k in shown]
         rows.append([NAMES[name], _labels(of_name[0]), str(len(of_name)), *cells])
     lines = table(["paid by", "labels", "seeds", *(f"{steps[k] // 1000}k" for k in shown)], rows)
     seconds = np.mean([run["cpu_seconds"] for run in runs])
@@ -82,7 +82,8 @@ def _labels(run: Mapping[str, Any]) -> str:
     return str(run["n_asked"] or "-")
 
 
-def _mean_and_spread(values: np.ndarray) -> str:
+def mean_and_spread(values: np.ndarray) -> str:
+    """Of seeds, in brackets the least and the most."""
     if len(values) == 1:
         return f"{values[0]:.0f}"
     return f"{values.mean():.0f} [{values.min():.0f}, {values.max():.0f}]"
@@ -108,59 +109,8 @@ def online_speed() -> str:
     )
 
 
-def vlp_policies() -> str:
-    """Success of plain SAC on the bundled model's reward, beside the true one at equal steps."""
-    parts = [
-        _policies(load(name), trained)
-        for name, trained in (
-            ("vlp_policies", "which was trained on none of these tasks"),
-            ("vlp_policies_all", "which was trained on these tasks and all others"),
-        )
-        if is_there(name)
-    ]
-    return "\n\n".join(parts) or "*Not measured yet.*"
-
-
-def _policies(result: Mapping[str, Any], trained: str) -> str:
-    runs = result["figures"]["runs"]
-    rows = []
-    for task, reward in dict.fromkeys((run["task"], run["reward"]) for run in runs):
-        of_key = [run for run in runs if (run["task"], run["reward"]) == (task, reward)]
-        curves = [run["curve"] for run in of_key]
-        success = np.array([[np.mean(point["successes"]) for point in curve] for curve in curves])
-        returns = np.array([np.mean(curve[-1]["returns"]) for curve in curves])
-        learned = np.array([curve[-1]["learned_return"] for curve in curves])
-        rows.append(
-            [
-                task,
-                "`vlp`" if reward == "vlp" else "the environment's own",
-                str(len(of_key)),
-                _mean_and_spread(100 * success[:, -1]),
-                _mean_and_spread(100 * success.mean(axis=1)),
-                _mean_and_spread(100 * success.max(axis=1)),
-                _mean_and_spread(returns),
-                _mean_and_spread(learned) if reward == "vlp" else "",
-            ]
-        )
-    head = ["task", "reward", "seeds", "success, last, %", "mean", "best", "true return, last"]
-    steps = result["figures"]["steps"]
-    weights = next(run["weights"] for run in runs if run["weights"])
-    seconds = np.mean([run["cpu_seconds"] for run in runs])
-    return "\n".join(
-        [
-            *table([*head, "learned return, last"], rows),
-            "",
-            f"{steps:,} steps; the reward is that of `vlp.{weights}`, {trained}. "
-            "Ten episodes with fixed seeds at each of ten evaluations: the last, their mean and "
-            "the best; mean over the seeds of the training, in brackets the least and the most. A "
-            f"run took {seconds / 60:.0f} CPU-minutes. `{result['command']}`; {machine(result)}.",
-        ]
-    )
-
-
 ONLINE_BLOCKS: Mapping[str, Callable[[], str]] = {
     "online-success": online_success,
     "online-classic": online_classic,
     "online-speed": online_speed,
-    "vlp-policies": vlp_policies,
 }

@@ -20,6 +20,7 @@ from label_blocks import LABEL_BLOCKS
 from maniskill_blocks import MANISKILL_BLOCKS
 from online_blocks import ONLINE_BLOCKS
 from own_environment_blocks import OWN_ENVIRONMENT_BLOCKS
+from policy_blocks import POLICY_BLOCKS
 from progress_blocks import PROGRESS_BLOCKS
 from results import ROOT, WEIGHTS
 from rlvlmf_blocks import RLVLMF_BLOCKS
@@ -68,6 +69,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     **DEFORMABLE_BLOCKS,
     **MANISKILL_BLOCKS,
     **ONLINE_BLOCKS,
+    **POLICY_BLOCKS,
     **OWN_ENVIRONMENT_BLOCKS,
     **RLVLMF_BLOCKS,
 }
