@@ -74,6 +74,8 @@ def vlp_untouched() -> str:
     for weights, tasks in result["figures"].items():
         for row in tasks:
             still = [place for place in row["places"] if place["moved_m"] < _UNTOUCHED]
+            if not still:
+                continue
             best = max(still, key=lambda place: place["share"])
             for place in still:
                 seen = "badly" if place["seen_off_m"] > _MISREAD else "well"
