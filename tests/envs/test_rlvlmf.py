@@ -110,28 +110,28 @@ def test_pictures_show_the_arm_only_where_it_is_asked_for(name: str, looks: Look
     assert changed[True] < 0.005 < 0.02 < changed[False]
 
 
+def first_picture(view: MetaWorldView) -> np.ndarray:
+    view.reset(seed=0)
+    picture = view.render()
+    view.close()
+    assert picture is not None
+    return picture
+
+
 def test_the_goal_is_marked_only_where_it_is_asked_for() -> None:
-    pictures = []
-    for hide_goal in (True, False):
-        view = RLVLMFView("rlvlmf-drawer-open", "rgb_array", size=64, hide_goal=hide_goal)
-        view.reset(seed=0)
-        pictures.append(view.render())
-        view.close()
-    plain, marked = pictures
-    assert plain is not None and marked is not None
+    plain, marked = (
+        first_picture(RLVLMFView("rlvlmf-drawer-open", "rgb_array", size=64, hide_goal=hide_goal))
+        for hide_goal in (True, False)
+    )
     differs = np.abs(plain.astype(int) - marked).max(axis=-1) > 40
     assert 3 < differs.sum() < 200
 
 
 def test_a_stock_view_can_hide_the_arm_too() -> None:
-    pictures = []
-    for hide_arm in (False, True):
-        view = MetaWorldView("drawer-open", "rgb_array", size=64, hide_arm=hide_arm)
-        view.reset(seed=0)
-        pictures.append(view.render())
-        view.close()
-    shown, hidden = pictures
-    assert shown is not None and hidden is not None
+    shown, hidden = (
+        first_picture(MetaWorldView("drawer-open", "rgb_array", size=64, hide_arm=hide_arm))
+        for hide_arm in (False, True)
+    )
     assert (np.abs(shown.astype(int) - hidden).max(axis=-1) > 20).mean() > 0.1
 
 
