@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.behaviour.pinned_data import noise_episodes
+from tests.damage.made_data import StopsAfter, episodes, labelled, minari_in, pairs, relabelled
 
 import vlfeedback
 from vlfeedback import adapters
@@ -44,17 +43,13 @@ def register(name: str, *, knows: bool = False) -> Callable[[type], type]:
     return enter
 
 
-def _episodes(pictures: int = 0) -> list[vlfeedback.Trajectory]:
-    return noise_episodes(2, picture_size=pictures, length=6)
-
-
 @register("trajectories", knows=True)
 class _Trajectories:
     @staticmethod
     def write(folder: Path) -> None:
         from vlfeedback.data.trajectories import write_trajectories
 
-        write_trajectories(folder / "a.h5", _episodes(16))
+        write_trajectories(folder / "a.h5", episodes(16))
 
     @staticmethod
     def read(folder: Path) -> Any:
@@ -69,7 +64,7 @@ class _TrajectoriesWithVideo(_Trajectories):
     def write(folder: Path) -> None:
         from vlfeedback.data.trajectories import write_trajectories
 
-        write_trajectories(folder / "a.h5", _episodes(16), pictures="video")
+        write_trajectories(folder / "a.h5", episodes(16), pictures="video")
 
 
 @register("collection")
@@ -80,7 +75,7 @@ class _Collection:
         from vlfeedback.data.trajectories import write_trajectories
 
         Collection.create(folder, {"seed": 0, "rest": True})
-        write_trajectories(folder / "drawer-close" / "expert.h5", _episodes())
+        write_trajectories(folder / "drawer-close" / "expert.h5", episodes())
 
     @staticmethod
     def read(folder: Path) -> Any:
@@ -94,7 +89,7 @@ class _Collection:
 class _HDF5:
     @staticmethod
     def write(folder: Path) -> None:
-        adapters.hdf5.write(folder / "a.hdf5", _episodes())
+        adapters.hdf5.write(folder / "a.hdf5", episodes())
 
     @staticmethod
     def read(folder: Path) -> Any:
@@ -105,7 +100,7 @@ class _HDF5:
 class _Npz:
     @staticmethod
     def write(folder: Path) -> None:
-        adapters.npz.write(folder / "a.npz", _episodes())
+        adapters.npz.write(folder / "a.npz", episodes())
 
     @staticmethod
     def read(folder: Path) -> Any:
@@ -118,7 +113,7 @@ class _Segments:
     def write(folder: Path) -> None:
         from vlfeedback.data.segment_files import write_segments_npz
 
-        write_segments_npz(folder / "a.npz", _labelled())
+        write_segments_npz(folder / "a.npz", labelled())
 
     @staticmethod
     def read(folder: Path) -> Any:
@@ -147,9 +142,9 @@ class _Minari:
                 truncations=[False] * (len(episode) - 1) + [True],
                 infos={"success": np.zeros((len(episode) + 1, 1))},
             )
-            for episode in _episodes()
+            for episode in episodes()
         ]
-        with _minari_in(folder), warnings.catch_warnings():
+        with minari_in(folder), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             minari.create_dataset_from_buffers(
                 "point/a-v0",
@@ -162,7 +157,7 @@ class _Minari:
 
     @staticmethod
     def read(folder: Path) -> Any:
-        with _minari_in(folder), warnings.catch_warnings():
+        with minari_in(folder), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return list(adapters.minari.read("point/a-v0"))
 
@@ -203,20 +198,20 @@ class _LeRobotImages(_LeRobot):
 class _Labels:
     @staticmethod
     def write(folder: Path) -> None:
-        _labelled().save(folder / "a.parquet")
+        labelled().save(folder / "a.parquet")
 
     @staticmethod
     def read(folder: Path) -> Any:
-        return vlfeedback.PreferenceDataset.load(folder / "a.parquet", _episodes()).labels
+        return vlfeedback.PreferenceDataset.load(folder / "a.parquet", episodes()).labels
 
 
 @register("labels-growing", knows=True)
 class _GrowingLabels:
     @staticmethod
     def write(folder: Path) -> None:
-        labeller = _StopsAfter(2)
+        labeller = StopsAfter(2)
         try:
-            vlfeedback.label_pairs(_pairs(), labeller, batch_size=2, save_to=folder / "a.parquet")
+            vlfeedback.label_pairs(pairs(), labeller, batch_size=2, save_to=folder / "a.parquet")
         except KeyboardInterrupt:
             return
         raise RuntimeError("the labeller was to stop half-way")
@@ -224,7 +219,7 @@ class _GrowingLabels:
     @staticmethod
     def read(folder: Path) -> Any:
         labels = vlfeedback.label_pairs(
-            _pairs(), _StopsAfter(99), batch_size=2, save_to=folder / "a.parquet"
+            pairs(), StopsAfter(99), batch_size=2, save_to=folder / "a.parquet"
         ).labels
         return labels.prefer_second, labels.outcome, labels.labeller  # and not how long they took
 
@@ -233,12 +228,12 @@ class _GrowingLabels:
 class _FinishedRewards:
     @staticmethod
     def write(folder: Path) -> None:
-        for _ in _relabelled(folder):
+        for _ in relabelled(folder):
             break
 
     @staticmethod
     def read(folder: Path) -> Any:
-        return [t.rewards for t in _relabelled(folder)]
+        return [t.rewards for t in relabelled(folder)]
 
 
 @register("instructions")
@@ -338,7 +333,7 @@ class _Video:
     def write(folder: Path) -> None:
         from vlfeedback.data.video import write_video
 
-        pictures = _episodes(32)[0].frames
+        pictures = episodes(32)[0].frames
         assert pictures is not None
         write_video(folder / "a.mp4", pictures.read(range(6)), fps=10)
 
@@ -364,45 +359,3 @@ class _Sweep:
         from vlfeedback.sweeps.specification import parse_sweep, read_table
 
         return str(parse_sweep(read_table(folder / "a.toml"), name="a", where="a.toml"))
-
-
-def _pairs() -> list[tuple[vlfeedback.Segment, vlfeedback.Segment]]:
-    rng = np.random.default_rng(0)
-    return vlfeedback.sample_segment_pairs(_episodes(), 6, length=4, rng=rng)
-
-
-def _labelled() -> vlfeedback.PreferenceDataset:
-    return vlfeedback.label_pairs(_pairs(), vlfeedback.make_preference_source("teacher"))
-
-
-def _relabelled(folder: Path) -> Any:
-    source = vlfeedback.make_reward_source("random")
-    return vlfeedback.relabel(_episodes(), source, batch_size=1, resume=folder / "a.rewards")
-
-
-class _StopsAfter:
-    """A teacher that is interrupted after some batches."""
-
-    def __init__(self, n_batches: int) -> None:
-        self._teacher = vlfeedback.make_preference_source("teacher")
-        self.needs = self._teacher.needs
-        self._left = n_batches
-
-    def label(self, pairs: vlfeedback.SegmentPairs) -> vlfeedback.PreferenceLabels:
-        if not self._left:
-            raise KeyboardInterrupt
-        self._left -= 1
-        return self._teacher.label(pairs)
-
-
-class _minari_in:  # noqa: N801  (used like a function)
-    """Minari's datasets in this folder meanwhile."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        os.environ["MINARI_DATASETS_PATH"] = str(self._folder)
-
-    def __exit__(self, *_: object) -> None:
-        del os.environ["MINARI_DATASETS_PATH"]
