@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
+from tests.scoring.recorded_walks import Recorder
 
 from vlfeedback.errors import DtypeError, NeedsError, RenderError, SourceAnswerError
 from vlfeedback.testing import BrightnessConfig, BrightnessEmbedder, BrightnessReward, PointReachEnv
@@ -35,18 +36,6 @@ def rewards_of_an_episode(env: gym.Env[Any, Any]) -> list[float]:
         rewards.append(float(reward))
         over = terminated or truncated
     return rewards
-
-
-class Observer:
-    """Scores what `needs` lets it see by a constant, and keeps every batch."""
-
-    def __init__(self, **needs: Any) -> None:
-        self.needs = SourceNeeds(**needs)
-        self.batches: list[SegmentBatch] = []
-
-    def rewards(self, batch: SegmentBatch) -> np.ndarray:
-        self.batches.append(batch)
-        return np.full((len(batch), batch.n_steps), 7, np.float32)
 
 
 # Scores --------------------------------------------------------------------------------------
@@ -143,12 +132,12 @@ def test_each_picture_is_embedded_once() -> None:
 
 
 def test_a_source_without_pictures_works_without_a_render_mode() -> None:
-    env = RewardFromSource(PointReachEnv(steps=2), Observer())
+    env = RewardFromSource(PointReachEnv(steps=2), Recorder())
     assert rewards_of_an_episode(env) == [7.0, 7.0]
 
 
 def test_a_source_gets_what_it_needs_and_nothing_else() -> None:
-    source = Observer(frames=True, instruction=True)
+    source = Recorder(frames=True, instruction=True)
     rewards_of_an_episode(RewardFromSource(world(), source, instruction="go right"))
     batch = source.batches[-1]
     assert batch.instructions == ["go right"]
@@ -158,7 +147,7 @@ def test_a_source_gets_what_it_needs_and_nothing_else() -> None:
 
 
 def test_observations_are_those_before_the_action() -> None:
-    source = Observer(observations=True, env_rewards=True)
+    source = Recorder(observations=True, env_rewards=True)
     rewards_of_an_episode(RewardFromSource(world(), source))
     observed = [b.observations[0, 0, 0] for b in source.batches if b.observations is not None]
     rewarded = [b.env_rewards[0, 0] for b in source.batches if b.env_rewards is not None]
@@ -176,7 +165,7 @@ def test_observations_are_those_before_the_action() -> None:
     ],
 )
 def test_a_source_gets_the_very_picture_of_the_reset(needs: dict[str, Any], renders: int) -> None:
-    source = Observer(frames=True, first_frame=True, **needs)
+    source = Recorder(frames=True, first_frame=True, **needs)
     inner = world()
     env = RewardFromSource(inner, source)
     rewards_of_an_episode(env)
@@ -187,7 +176,7 @@ def test_a_source_gets_the_very_picture_of_the_reset(needs: dict[str, Any], rend
 
 
 def test_the_picture_of_the_reset_is_that_of_the_episode() -> None:
-    source = Observer(frames=True, first_frame=True)
+    source = Recorder(frames=True, first_frame=True)
     env = RewardFromSource(world(time_limit=2, random_start=True), source)
     starts = set()
     for seed in range(4):
@@ -287,7 +276,7 @@ def test_a_source_of_pictures_refuses_an_environment_without() -> None:
 @pytest.mark.parametrize("instruction", [None, " "])
 def test_a_missing_instruction_is_refused(instruction: str | None) -> None:
     with pytest.raises(NeedsError, match="reads an instruction"):
-        RewardFromSource(world(), Observer(instruction=True), instruction=instruction)
+        RewardFromSource(world(), Recorder(instruction=True), instruction=instruction)
 
 
 def test_an_unknown_mode_is_refused_with_the_known_ones() -> None:
@@ -309,7 +298,7 @@ def test_changes_of_the_score_of_a_source_of_episodes_are_refused(mode: Any) -> 
 
 
 def test_a_class_in_place_of_a_source_is_refused() -> None:
-    source: Any = Observer
+    source: Any = Recorder
     source.needs = SourceNeeds()
     with pytest.raises(TypeError, match="is no reward source"):
         RewardFromSource(world(), source)
@@ -325,7 +314,7 @@ def test_observations_that_are_no_arrays_are_refused() -> None:
     env = PointReachEnv()
     env.observation_space = gym.spaces.Dict(a=gym.spaces.Discrete(2))  # type: ignore[assignment]
     with pytest.raises(NeedsError, match="FlatObservations"):
-        RewardFromSource(env, Observer(observations=True))
+        RewardFromSource(env, Recorder(observations=True))
 
 
 def test_pictures_in_floats_are_refused() -> None:
@@ -338,7 +327,7 @@ def test_pictures_in_floats_are_refused() -> None:
 
 
 def test_rewards_of_a_wrong_shape_are_refused() -> None:
-    class Flat(Observer):
+    class Flat(Recorder):
         def rewards(self, batch: SegmentBatch) -> np.ndarray:
             return np.zeros(len(batch), np.float32)
 
